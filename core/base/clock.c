@@ -1,0 +1,32 @@
+/* clock.c - see clock.h. */
+#include "core/base/clock.h"
+
+#include <stdio.h>
+#include <time.h>
+
+static int64_t now_ms(clockid_t id)
+{
+    struct timespec ts;
+
+    clock_gettime(id, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t das_clock_unix_ms(void)
+{
+    return now_ms(CLOCK_REALTIME);
+}
+
+int64_t das_clock_monotonic_ms(void)
+{
+    return now_ms(CLOCK_MONOTONIC);
+}
+
+void das_clock_iso(int64_t unix_s, char *out, size_t size)
+{
+    time_t t = (time_t)unix_s;
+    struct tm tm;
+
+    if (!gmtime_r(&t, &tm) || !strftime(out, size, "%Y-%m-%dT%H:%M:%SZ", &tm))
+        snprintf(out, size, "%lld", (long long)unix_s);
+}

@@ -1,0 +1,125 @@
+/* json.c - see json.h. */
+#include "core/base/json.h"
+
+#include <string.h>
+
+#include "core/base/mem.h"
+
+static void escape(struct das_buf *b, unsigned char c)
+{
+    switch (c) {
+    case '"':
+        das_buf_add(b, "\\\"", 2);
+        break;
+    case '\\':
+        das_buf_add(b, "\\\\", 2);
+        break;
+    case '\n':
+        das_buf_add(b, "\\n", 2);
+        break;
+    case '\r':
+        das_buf_add(b, "\\r", 2);
+        break;
+    case '\t':
+        das_buf_add(b, "\\t", 2);
+        break;
+    default:
+        das_buf_printf(b, "\\u%04x", c);
+    }
+}
+
+void das_json_text(struct das_buf *b, struct das_text t)
+{
+    size_t from = 0, i = 0;
+
+    if (!t.ptr) {
+        das_buf_add(b, "null", 4);
+        return;
+    }
+    das_buf_char(b, '"');
+    while (i < t.len) {
+        unsigned char c = (unsigned char)t.ptr[i];
+        uint32_t code;
+        size_t n = 1;
+
+        if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
+            i++;
+            continue;
+        }
+        if (c >= 0x80)
+            n = das_utf8_next(t.ptr + i, t.len - i, &code);
+        if (n > 1) {
+            i += n;
+            continue;
+        }
+        das_buf_add(b, t.ptr + from, i - from);
+        if (n == 0)
+            das_buf_add(b, "\xef\xbf\xbd", 3);
+        else
+            escape(b, c);
+        from = ++i;
+    }
+    das_buf_add(b, t.ptr + from, t.len - from);
+    das_buf_char(b, '"');
+}
+
+void das_json_str(struct das_buf *b, const char *s)
+{
+    das_json_text(b, das_text_of(s));
+}
+
+void das_json_comma(struct das_buf *b)
+{
+    char last = b->len ? b->ptr[b->len - 1] : '[';
+
+    if (last != '[' && last != '{')
+        das_buf_char(b, ',');
+}
+
+void das_json_key(struct das_buf *b, const char *key)
+{
+    das_json_comma(b);
+    das_buf_char(b, '"');
+    das_buf_str(b, key);
+    das_buf_add(b, "\":", 2);
+}
+
+void das_json_key_text(struct das_buf *b, const char *key, struct das_text t)
+{
+    das_json_key(b, key);
+    das_json_text(b, t);
+}
+
+void das_json_key_int(struct das_buf *b, const char *key, int64_t v)
+{
+    das_json_key(b, key);
+    das_buf_int(b, v);
+}
+
+void das_json_key_bool(struct das_buf *b, const char *key, bool v)
+{
+    das_json_key(b, key);
+    das_buf_str(b, v ? "true" : "false");
+}
+
+json_t *das_json_parse(const char *p, size_t len, int *line, struct das_err *err)
+{
+    json_error_t je;
+    json_t *value = json_loadb(p, len, JSON_REJECT_DUPLICATES | JSON_ALLOW_NUL | JSON_DECODE_ANY,
+                               &je);
+
+    if (value)
+        return value;
+    if (line)
+        *line = je.line > 0 ? je.line : 1;
+    if (json_error_code(&je) == json_error_out_of_memory)
+        das_fail_nomem(err);
+    else
+        das_fail(err, DAS_E_DATA, "not valid JSON: %s (column %d)", je.text, je.column);
+    return NULL;
+}
+
+void das_json_setup(void)
+{
+    json_set_alloc_funcs(das_alloc, das_free);
+}

@@ -1,0 +1,35 @@
+/*
+ * json.h - JSON out, byte by byte, and the helpers around jansson for JSON in.
+ *
+ * Writing goes straight into a buffer: a preview of 100,000 sessions must not become 100,000
+ * objects first. Reading is jansson's (exact int64).
+ */
+#ifndef DAS_BASE_JSON_H
+#define DAS_BASE_JSON_H
+
+#include <jansson.h>
+
+#include "core/base/buf.h"
+
+/* A quoted JSON string. Bytes that are not UTF-8 become U+FFFD, so the output is always valid.
+ * NULL text writes null. */
+void das_json_text(struct das_buf *b, struct das_text t);
+void das_json_str(struct das_buf *b, const char *s);
+
+/* "key": with a comma before it unless it follows an opening bracket. */
+void das_json_key(struct das_buf *b, const char *key);
+void das_json_key_text(struct das_buf *b, const char *key, struct das_text t);
+void das_json_key_int(struct das_buf *b, const char *key, int64_t v);
+void das_json_key_bool(struct das_buf *b, const char *key, bool v);
+
+/* A comma unless b ends in an opening bracket: before each array element. */
+void das_json_comma(struct das_buf *b);
+
+/* Parses len bytes as one JSON value. *line (may be NULL) gets the line of an error. The caller
+ * owns the value (json_decref). NULL and err (DAS_E_DATA) on anything else. */
+json_t *das_json_parse(const char *p, size_t len, int *line, struct das_err *err);
+
+/* jansson allocates through mem.h from here on. Once, at program start. */
+void das_json_setup(void);
+
+#endif

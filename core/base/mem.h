@@ -1,0 +1,39 @@
+/*
+ * mem.h - the program's allocator: malloc with one place to make it fail, and arenas.
+ *
+ * Every owned block in core/ and bindings/ comes from here, so that a test can let the n-th
+ * allocation fail and prove that each error path frees what it holds.
+ */
+#ifndef DAS_BASE_MEM_H
+#define DAS_BASE_MEM_H
+
+#include <stddef.h>
+
+void *das_alloc(size_t size);            /* NULL when out of memory */
+void *das_calloc(size_t n, size_t size); /* zeroed; checks n * size */
+void *das_realloc(void *p, size_t size); /* p stays valid on failure */
+void *das_grow(void *p, size_t n, size_t size); /* realloc to n items; checks n * size */
+void das_free(void *p);
+char *das_strdup(const char *s);
+char *das_strndup(const char *s, size_t len);
+
+/* For tests: the n-th allocation from now on (1 = the next) fails, and all after it succeed.
+ * 0 switches it off. Returns true from das_alloc_failed() once the point was reached. */
+void das_alloc_fail_at(long n);
+int das_alloc_failed(void);
+
+/* Many small things that die together. Not thread-safe. */
+struct das_arena {
+    struct das_arena_chunk *head;
+    char *next;
+    size_t left;
+    size_t bytes; /* handed to chunks so far */
+};
+
+void das_arena_init(struct das_arena *a);
+void das_arena_clear(struct das_arena *a);
+void *das_arena_alloc(struct das_arena *a, size_t size); /* aligned to 8 */
+/* A copy of len bytes, not aligned, not terminated. len 0 gives a valid pointer. */
+char *das_arena_dup(struct das_arena *a, const char *p, size_t len);
+
+#endif

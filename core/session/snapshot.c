@@ -1,0 +1,534 @@
+/* snapshot.c - see snapshot.h. */
+#include "core/session/snapshot.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+
+/* A dictionary: distinct texts in the order of their first row, and a hash table of their numbers.
+ * NULL and "" are two different entries. */
+struct dict {
+    struct das_text *texts;
+    uint32_t count, cap;
+    uint32_t *slots; /* number + 1; 0 is free */
+    uint32_t slot_count;
+    uint32_t last; /* number of the value added last: most rows repeat it */
+};
+
+/* Numeric columns that many sources lack: allocated with the first value. */
+enum { N_TIME_MS, N_QUERY_ID, N_TRX_TIME, N_ROWS_MODIFIED, N_ROWS_EXAMINED, N_PROGRESS, N_COUNT };
+
+struct das_snapshot {
+    atomic_uint refs;
+    struct das_snapshot *parent; /* owns texts and dictionaries when set */
+    struct das_arena arena;
+    uint32_t rows, cap;
+
+    int64_t *ids;
+    int32_t *durations;
+    uint32_t *dict_cols[DAS_D_COUNT];
+    struct das_text *hosts;
+    struct das_text *sql;
+    int64_t *numbers[N_COUNT];
+    struct dict dicts[DAS_D_COUNT]; /* unused with a parent */
+
+    int64_t time;
+    int64_t total;
+    bool complete, partial;
+    uint32_t idle_command, idle_state; /* numbers of "Sleep" and "" once prepared */
+    char **warnings;
+    size_t warning_count;
+    int64_t *own;
+    size_t own_count;
+};
+
+static int number_column(enum das_field f)
+{
+    return f >= DAS_F_TIME_MS && f <= DAS_F_PROGRESS ? (int)(f - DAS_F_TIME_MS) : -1;
+}
+
+struct das_snapshot *das_snapshot_new(struct das_err *err)
+{
+    struct das_snapshot *s = das_calloc(1, sizeof *s);
+
+    if (!s) {
+        das_fail_nomem(err);
+        return NULL;
+    }
+    atomic_init(&s->refs, 1);
+    das_arena_init(&s->arena);
+    s->complete = true;
+    s->total = DAS_UNKNOWN;
+    return s;
+}
+
+struct das_snapshot *das_snapshot_retain(struct das_snapshot *s)
+{
+    atomic_fetch_add_explicit(&s->refs, 1, memory_order_relaxed);
+    return s;
+}
+
+void das_snapshot_release(struct das_snapshot *s)
+{
+    if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
+        return;
+    das_snapshot_release(s->parent);
+    das_arena_clear(&s->arena);
+    das_free(s->ids);
+    das_free(s->durations);
+    for (int i = 0; i < DAS_D_COUNT; i++) {
+        das_free(s->dict_cols[i]);
+        das_free(s->dicts[i].texts);
+        das_free(s->dicts[i].slots);
+    }
+    das_free(s->hosts);
+    das_free(s->sql);
+    for (int i = 0; i < N_COUNT; i++)
+        das_free(s->numbers[i]);
+    for (size_t i = 0; i < s->warning_count; i++)
+        das_free(s->warnings[i]);
+    das_free(s->warnings);
+    das_free(s->own);
+    das_free(s);
+}
+
+/* --- dictionaries -------------------------------------------------------------------------- */
+
+static uint32_t hash_text(struct das_text t)
+{
+    uint32_t h = 2166136261u ^ (t.ptr ? 1 : 0);
+
+    for (size_t i = 0; i < t.len; i++)
+        h = (h ^ (unsigned char)t.ptr[i]) * 16777619u;
+    return h ^ h >> 15;
+}
+
+static int dict_grow(struct dict *d)
+{
+    uint32_t cap = d->cap ? d->cap * 2 : 8, slot_count = cap * 2;
+    struct das_text *texts = das_grow(d->texts, cap, sizeof *texts);
+    uint32_t *slots;
+
+    if (!texts)
+        return -1;
+    d->texts = texts;
+    slots = das_calloc(slot_count, sizeof *slots);
+    if (!slots)
+        return -1;
+    for (uint32_t i = 0; i < d->count; i++) {
+        uint32_t at = hash_text(texts[i]) & (slot_count - 1);
+        while (slots[at])
+            at = (at + 1) & (slot_count - 1);
+        slots[at] = i + 1;
+    }
+    das_free(d->slots);
+    d->slots = slots;
+    d->slot_count = slot_count;
+    d->cap = cap;
+    return 0;
+}
+
+static int dict_number(struct dict *d, struct das_arena *arena, struct das_text t, uint32_t *out)
+{
+    uint32_t at;
+
+    if (d->count && das_text_eq(d->texts[d->last], t)) {
+        *out = d->last;
+        return 0;
+    }
+    if (d->count == d->cap && dict_grow(d) < 0)
+        return -1;
+    at = hash_text(t) & (d->slot_count - 1);
+    while (d->slots[at]) {
+        if (das_text_eq(d->texts[d->slots[at] - 1], t)) {
+            *out = d->last = d->slots[at] - 1;
+            return 0;
+        }
+        at = (at + 1) & (d->slot_count - 1);
+    }
+    if (t.ptr) {
+        t.ptr = das_arena_dup(arena, t.ptr, t.len);
+        if (!t.ptr)
+            return -1;
+    }
+    d->texts[d->count] = t;
+    *out = d->last = d->count++;
+    d->slots[at] = *out + 1;
+    return 0;
+}
+
+/* --- building ------------------------------------------------------------------------------ */
+
+static int grow_column(void *column, uint32_t cap, size_t size)
+{
+    void **p = column, *bigger = das_grow(*p, cap, size);
+
+    if (!bigger)
+        return -1;
+    *p = bigger;
+    return 0;
+}
+
+static int reserve_rows(struct das_snapshot *s, uint32_t cap)
+{
+    if (grow_column(&s->ids, cap, sizeof *s->ids) < 0 ||
+        grow_column(&s->durations, cap, sizeof *s->durations) < 0 ||
+        grow_column(&s->hosts, cap, sizeof *s->hosts) < 0 ||
+        grow_column(&s->sql, cap, sizeof *s->sql) < 0)
+        return -1;
+    for (int i = 0; i < DAS_D_COUNT; i++) {
+        if (grow_column(&s->dict_cols[i], cap, sizeof *s->dict_cols[i]) < 0)
+            return -1;
+    }
+    for (int i = 0; i < N_COUNT; i++) {
+        if (s->numbers[i] && grow_column(&s->numbers[i], cap, sizeof *s->numbers[i]) < 0)
+            return -1;
+    }
+    s->cap = cap;
+    return 0;
+}
+
+static int set_number(struct das_snapshot *s, int column, uint32_t row, int64_t v)
+{
+    int64_t *numbers = s->numbers[column];
+
+    if (!numbers) {
+        if (v == DAS_UNKNOWN)
+            return 0;
+        numbers = das_grow(NULL, s->cap, sizeof *numbers);
+        if (!numbers)
+            return -1;
+        s->numbers[column] = numbers;
+        for (uint32_t i = 0; i < row; i++)
+            numbers[i] = DAS_UNKNOWN;
+    }
+    numbers[row] = v;
+    return 0;
+}
+
+static int add_row(struct das_snapshot *s, const struct das_session *in)
+{
+    struct das_text dict_texts[DAS_D_COUNT] = {in->user, das_host_part(in->host), in->db,
+                                               in->command, in->state};
+    int64_t duration = das_session_clean_time(in->state_duration);
+    uint32_t row = s->rows;
+
+    if (row == s->cap && reserve_rows(s, s->cap ? s->cap * 2 : 32) < 0)
+        return -1;
+    s->ids[row] = in->id;
+    s->durations[row] = duration == DAS_UNKNOWN ? -1 : (int32_t)duration;
+    for (int i = 0; i < DAS_D_COUNT; i++) {
+        if (dict_number(&s->dicts[i], &s->arena, dict_texts[i], &s->dict_cols[i][row]) < 0)
+            return -1;
+    }
+    s->hosts[row] = in->host;
+    s->sql[row] = in->sql_info;
+    if (in->host.ptr && !(s->hosts[row].ptr = das_arena_dup(&s->arena, in->host.ptr, in->host.len)))
+        return -1;
+    if (in->sql_info.ptr &&
+        !(s->sql[row].ptr = das_arena_dup(&s->arena, in->sql_info.ptr, in->sql_info.len)))
+        return -1;
+    for (int i = 0; i < N_COUNT; i++) {
+        if (set_number(s, i, row, das_session_int(in, (enum das_field)(DAS_F_TIME_MS + i))) < 0)
+            return -1;
+    }
+    s->rows++;
+    return 0;
+}
+
+int das_snapshot_add(struct das_snapshot *s, const struct das_session *row, struct das_err *err)
+{
+    if (s->rows == DAS_SNAPSHOT_MAX_ROWS)
+        return das_fail(err, DAS_E_DATA, "more than %u sessions in one snapshot",
+                        DAS_SNAPSHOT_MAX_ROWS);
+    return add_row(s, row) < 0 ? das_fail_nomem(err) : 0;
+}
+
+void das_snapshot_set_time(struct das_snapshot *s, int64_t unix_s)
+{
+    s->time = unix_s;
+}
+
+void das_snapshot_set_complete(struct das_snapshot *s, bool complete)
+{
+    s->complete = complete;
+}
+
+void das_snapshot_set_partial(struct das_snapshot *s, bool partial)
+{
+    s->partial = partial;
+}
+
+void das_snapshot_set_total(struct das_snapshot *s, int64_t total)
+{
+    s->total = total;
+}
+
+int das_snapshot_warn(struct das_snapshot *s, struct das_err *err, const char *fmt, ...)
+{
+    char text[1000], *copy, **bigger;
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    bigger = das_grow(s->warnings, s->warning_count + 1, sizeof *bigger);
+    if (!bigger)
+        return das_fail_nomem(err);
+    s->warnings = bigger;
+    copy = das_strdup(text);
+    if (!copy)
+        return das_fail_nomem(err);
+    s->warnings[s->warning_count++] = copy;
+    return 0;
+}
+
+int das_snapshot_add_own(struct das_snapshot *s, int64_t id, struct das_err *err)
+{
+    int64_t *bigger = das_grow(s->own, s->own_count + 1, sizeof *bigger);
+
+    if (!bigger)
+        return das_fail_nomem(err);
+    s->own = bigger;
+    s->own[s->own_count++] = id;
+    return 0;
+}
+
+int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err)
+{
+    if (dict_number(&s->dicts[DAS_D_COMMAND], &s->arena, das_text_of("Sleep"), &s->idle_command) <
+            0 ||
+        dict_number(&s->dicts[DAS_D_STATE], &s->arena, das_text_of(""), &s->idle_state) < 0)
+        return das_fail_nomem(err);
+    return 0;
+}
+
+static void *gather(const void *column, const uint32_t *rows, size_t n, size_t size)
+{
+    char *to = das_grow(NULL, n, size);
+
+    if (!to)
+        return NULL;
+    if (!rows) {
+        if (n)
+            memcpy(to, column, n * size);
+        return to;
+    }
+    for (size_t i = 0; i < n; i++)
+        memcpy(to + i * size, (const char *)column + rows[i] * size, size);
+    return to;
+}
+
+struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint32_t *rows,
+                                         size_t n, struct das_err *err)
+{
+    struct das_snapshot *s = das_snapshot_new(err);
+
+    if (!s)
+        return NULL;
+    s->parent = das_snapshot_retain(parent->parent ? parent->parent : parent);
+    s->rows = s->cap = (uint32_t)n;
+    s->time = parent->time;
+    s->total = parent->total;
+    s->complete = parent->complete;
+    s->partial = parent->partial;
+    s->idle_command = parent->idle_command;
+    s->idle_state = parent->idle_state;
+    s->ids = gather(parent->ids, rows, n, sizeof *s->ids);
+    s->durations = gather(parent->durations, rows, n, sizeof *s->durations);
+    s->hosts = gather(parent->hosts, rows, n, sizeof *s->hosts);
+    s->sql = gather(parent->sql, rows, n, sizeof *s->sql);
+    if (!s->ids || !s->durations || !s->hosts || !s->sql)
+        goto nomem;
+    for (int i = 0; i < DAS_D_COUNT; i++) {
+        s->dict_cols[i] = gather(parent->dict_cols[i], rows, n, sizeof *s->dict_cols[i]);
+        if (!s->dict_cols[i])
+            goto nomem;
+    }
+    for (int i = 0; i < N_COUNT; i++) {
+        if (!parent->numbers[i])
+            continue;
+        s->numbers[i] = gather(parent->numbers[i], rows, n, sizeof *s->numbers[i]);
+        if (!s->numbers[i])
+            goto nomem;
+    }
+    for (size_t i = 0; i < parent->warning_count; i++) {
+        if (das_snapshot_warn(s, err, "%s", parent->warnings[i]) < 0)
+            goto fail;
+    }
+    for (size_t i = 0; i < parent->own_count; i++) {
+        if (das_snapshot_add_own(s, parent->own[i], err) < 0)
+            goto fail;
+    }
+    return s;
+nomem:
+    das_fail_nomem(err);
+fail:
+    das_snapshot_release(s);
+    return NULL;
+}
+
+void das_snapshot_age(struct das_snapshot *s, int64_t seconds)
+{
+    int64_t *ms = s->numbers[N_TIME_MS], *trx = s->numbers[N_TRX_TIME];
+
+    if (seconds <= 0)
+        return;
+    for (uint32_t i = 0; i < s->rows; i++) {
+        if (s->durations[i] >= 0)
+            s->durations[i] = seconds < INT32_MAX - s->durations[i]
+                                  ? s->durations[i] + (int32_t)seconds
+                                  : -1;
+        if (ms && das_known(ms[i]))
+            ms[i] += seconds * 1000;
+        if (trx && das_known(trx[i]))
+            trx[i] += seconds;
+    }
+    s->time += seconds;
+}
+
+void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duration)
+{
+    s->dict_cols[DAS_D_COMMAND][row] = s->idle_command;
+    s->dict_cols[DAS_D_STATE][row] = s->idle_state;
+    s->sql[row] = DAS_TEXT_NULL;
+    s->durations[row] = (int32_t)duration;
+    if (s->numbers[N_TIME_MS])
+        s->numbers[N_TIME_MS][row] = duration * 1000;
+    if (s->numbers[N_ROWS_EXAMINED])
+        s->numbers[N_ROWS_EXAMINED][row] = 0;
+    if (s->numbers[N_PROGRESS])
+        s->numbers[N_PROGRESS][row] = 0;
+}
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+static const struct dict *dict_of(const struct das_snapshot *s, enum das_dict d)
+{
+    return &(s->parent ? s->parent : s)->dicts[d];
+}
+
+uint32_t das_snapshot_rows(const struct das_snapshot *s)
+{
+    return s->rows;
+}
+
+int64_t das_snapshot_time(const struct das_snapshot *s)
+{
+    return s->time;
+}
+
+bool das_snapshot_complete(const struct das_snapshot *s)
+{
+    return s->complete;
+}
+
+bool das_snapshot_partial(const struct das_snapshot *s)
+{
+    return s->partial;
+}
+
+int64_t das_snapshot_total(const struct das_snapshot *s)
+{
+    return s->total;
+}
+
+size_t das_snapshot_warnings(const struct das_snapshot *s)
+{
+    return s->warning_count;
+}
+
+const char *das_snapshot_warning(const struct das_snapshot *s, size_t i)
+{
+    return s->warnings[i];
+}
+
+bool das_snapshot_is_own(const struct das_snapshot *s, int64_t id)
+{
+    for (size_t i = 0; i < s->own_count; i++) {
+        if (s->own[i] == id)
+            return true;
+    }
+    return false;
+}
+
+size_t das_snapshot_bytes(const struct das_snapshot *s)
+{
+    size_t row = sizeof *s->ids + sizeof *s->durations + sizeof *s->hosts + sizeof *s->sql +
+                 DAS_D_COUNT * sizeof **s->dict_cols;
+
+    for (int i = 0; i < N_COUNT; i++)
+        row += s->numbers[i] ? sizeof *s->numbers[i] : 0;
+    return sizeof *s + s->arena.bytes + row * s->cap;
+}
+
+static int64_t number_at(const struct das_snapshot *s, int column, uint32_t row)
+{
+    return s->numbers[column] ? s->numbers[column][row] : DAS_UNKNOWN;
+}
+
+void das_snapshot_get(const struct das_snapshot *s, uint32_t row, struct das_session *out)
+{
+    out->id = s->ids[row];
+    out->user = dict_of(s, DAS_D_USER)->texts[s->dict_cols[DAS_D_USER][row]];
+    out->host = s->hosts[row];
+    out->db = dict_of(s, DAS_D_DB)->texts[s->dict_cols[DAS_D_DB][row]];
+    out->command = dict_of(s, DAS_D_COMMAND)->texts[s->dict_cols[DAS_D_COMMAND][row]];
+    out->state = dict_of(s, DAS_D_STATE)->texts[s->dict_cols[DAS_D_STATE][row]];
+    out->sql_info = s->sql[row];
+    out->state_duration = s->durations[row] < 0 ? DAS_UNKNOWN : s->durations[row];
+    out->time_ms = number_at(s, N_TIME_MS, row);
+    out->query_id = number_at(s, N_QUERY_ID, row);
+    out->trx_time = number_at(s, N_TRX_TIME, row);
+    out->rows_modified = number_at(s, N_ROWS_MODIFIED, row);
+    out->rows_examined = number_at(s, N_ROWS_EXAMINED, row);
+    out->progress = number_at(s, N_PROGRESS, row);
+}
+
+int64_t das_snapshot_find(const struct das_snapshot *s, int64_t id)
+{
+    for (uint32_t i = 0; i < s->rows; i++) {
+        if (s->ids[i] == id)
+            return i;
+    }
+    return -1;
+}
+
+uint32_t das_snapshot_dict_size(const struct das_snapshot *s, enum das_dict d)
+{
+    return dict_of(s, d)->count;
+}
+
+struct das_text das_snapshot_dict_text(const struct das_snapshot *s, enum das_dict d, uint32_t i)
+{
+    return dict_of(s, d)->texts[i];
+}
+
+const uint32_t *das_snapshot_dict_column(const struct das_snapshot *s, enum das_dict d)
+{
+    return s->dict_cols[d];
+}
+
+const int64_t *das_snapshot_ids(const struct das_snapshot *s)
+{
+    return s->ids;
+}
+
+const struct das_text *das_snapshot_sql(const struct das_snapshot *s)
+{
+    return s->sql;
+}
+
+const int32_t *das_snapshot_durations(const struct das_snapshot *s)
+{
+    return s->durations;
+}
+
+const int64_t *das_snapshot_numbers(const struct das_snapshot *s, enum das_field f)
+{
+    int column = number_column(f);
+
+    return column < 0 ? NULL : s->numbers[column];
+}

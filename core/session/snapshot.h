@@ -1,0 +1,77 @@
+/*
+ * snapshot.h - all sessions of one instance at one moment: columns over one arena.
+ *
+ * A source builds a snapshot row by row and then shares it; from then on it is immutable and may
+ * be read by any thread. Text that repeats (user, host part, db, command, state) is kept once, as
+ * a number into a dictionary, so that a filter looks at each distinct value once.
+ */
+#ifndef DAS_SESSION_SNAPSHOT_H
+#define DAS_SESSION_SNAPSHOT_H
+
+#include "core/base/err.h"
+#include "core/session/session.h"
+
+struct das_snapshot;
+
+#define DAS_SNAPSHOT_MAX_ROWS ((uint32_t)1 << 30)
+
+struct das_snapshot *das_snapshot_new(struct das_err *err); /* one reference */
+struct das_snapshot *das_snapshot_retain(struct das_snapshot *s);
+void das_snapshot_release(struct das_snapshot *s); /* NULL is fine */
+
+/* --- building, before the snapshot is shared ---------------------------------------------- */
+
+/* Copies one session in. A state_duration out of range becomes DAS_UNKNOWN. */
+int das_snapshot_add(struct das_snapshot *s, const struct das_session *row, struct das_err *err);
+void das_snapshot_set_time(struct das_snapshot *s, int64_t unix_s); /* data_sync_time */
+void das_snapshot_set_complete(struct das_snapshot *s, bool complete);
+/* The source left rows out on purpose because they could not match (push-down). */
+void das_snapshot_set_partial(struct das_snapshot *s, bool partial);
+/* How many sessions match at the source, where it says so and cut the list. */
+void das_snapshot_set_total(struct das_snapshot *s, int64_t total);
+int das_snapshot_warn(struct das_snapshot *s, struct das_err *err, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+/* Marks a session as das's own connection; protected from every kill. */
+int das_snapshot_add_own(struct das_snapshot *s, int64_t id, struct das_err *err);
+
+/* A new snapshot with the given rows of parent (rows NULL: all). It shares parent's text. */
+struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint32_t *rows,
+                                         size_t n, struct das_err *err);
+/* On a derived snapshot: all sessions grow older by so many seconds. */
+void das_snapshot_age(struct das_snapshot *s, int64_t seconds);
+/* On a derived snapshot: the statement of this row has ended (Sleep, no SQL, duration as given).
+ * Needs das_snapshot_prepare_idle() on the parent. */
+void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duration);
+int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err);
+
+/* --- reading ------------------------------------------------------------------------------- */
+
+uint32_t das_snapshot_rows(const struct das_snapshot *s);
+int64_t das_snapshot_time(const struct das_snapshot *s); /* Unix seconds; 0 when unknown */
+bool das_snapshot_complete(const struct das_snapshot *s);
+bool das_snapshot_partial(const struct das_snapshot *s);
+int64_t das_snapshot_total(const struct das_snapshot *s); /* DAS_UNKNOWN: not told */
+size_t das_snapshot_warnings(const struct das_snapshot *s);
+const char *das_snapshot_warning(const struct das_snapshot *s, size_t i);
+bool das_snapshot_is_own(const struct das_snapshot *s, int64_t id);
+size_t das_snapshot_bytes(const struct das_snapshot *s); /* memory held, for benches */
+
+/* Fills out with row (< rows); the bytes live as long as the snapshot. */
+void das_snapshot_get(const struct das_snapshot *s, uint32_t row, struct das_session *out);
+/* The row of a session id, or -1. Linear. */
+int64_t das_snapshot_find(const struct das_snapshot *s, int64_t id);
+
+/* --- columns, for the matcher -------------------------------------------------------------- */
+
+enum das_dict { DAS_D_USER, DAS_D_HOST_PART, DAS_D_DB, DAS_D_COMMAND, DAS_D_STATE, DAS_D_COUNT };
+
+uint32_t das_snapshot_dict_size(const struct das_snapshot *s, enum das_dict d);
+struct das_text das_snapshot_dict_text(const struct das_snapshot *s, enum das_dict d, uint32_t i);
+const uint32_t *das_snapshot_dict_column(const struct das_snapshot *s, enum das_dict d);
+const int64_t *das_snapshot_ids(const struct das_snapshot *s);
+const struct das_text *das_snapshot_sql(const struct das_snapshot *s);
+const int32_t *das_snapshot_durations(const struct das_snapshot *s); /* -1: unknown */
+/* A whole numeric column, or NULL when no row has a value (all DAS_UNKNOWN). */
+const int64_t *das_snapshot_numbers(const struct das_snapshot *s, enum das_field f);
+
+#endif

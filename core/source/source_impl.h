@@ -1,0 +1,33 @@
+/* source_impl.h - what a kind of source implements. Private to core/source. */
+#ifndef DAS_SOURCE_SOURCE_IMPL_H
+#define DAS_SOURCE_SOURCE_IMPL_H
+
+#include "core/source/source.h"
+#include "core/source/source_kill.h"
+
+struct das_source_ops {
+    int (*list)(struct das_source *s, const struct das_filter *filter, struct das_snapshot **out,
+                struct das_err *err);
+    int (*identity)(struct das_source *s, struct das_identity *out, struct das_err *err);
+    /* NULL: this kind cannot kill */
+    enum das_kill_result (*kill)(struct das_source *s, enum das_kill_what what, int64_t id,
+                                 int64_t query_id, struct das_err *err);
+    void (*close)(struct das_source *s); /* frees all but the base */
+};
+
+/* First member of each kind's own struct. */
+struct das_source {
+    const struct das_source_ops *ops;
+    char *name;
+};
+
+/* Each kind allocates its struct (das_calloc), fills base.ops and returns it; rest is what follows
+ * the scheme in the spec. source.c sets the name and calls ops->close then das_free(). */
+int das_source_open_file(const char *rest, const struct das_source_conf *conf,
+                         struct das_source **out, struct das_err *err);
+int das_source_open_memory(const char *rest, const struct das_source_conf *conf,
+                           struct das_source **out, struct das_err *err);
+int das_source_open_mariadb(const char *rest, const struct das_source_conf *conf,
+                            struct das_source **out, struct das_err *err);
+
+#endif
