@@ -41,6 +41,7 @@ enum das_key {
 #define DAS_TASK_DURATION_MIN 10
 #define DAS_TASK_DURATION_MAX 31535999
 #define DAS_IDS_MAX 100000
+#define DAS_FILTER_DEPTH_MAX 500
 
 /* A value as a caller has it; das_filter_set() checks its type. */
 struct das_value {

@@ -1,0 +1,246 @@
+/* render.c - see render.h. */
+#include "core/session/render.h"
+
+#include <string.h>
+
+#include "core/base/json.h"
+
+/* --- JSON ----------------------------------------------------------------------------------------- */
+
+static void json_number(struct das_buf *b, enum das_field f, int64_t v)
+{
+    if (v == DAS_UNKNOWN)
+        return;
+    das_json_key(b, das_field_name(f));
+    if (v == DAS_ABSENT)
+        das_buf_str(b, "null");
+    else if (f == DAS_F_PROGRESS) /* thousandths of a per cent */
+        das_buf_printf(b, "%lld.%03d", (long long)(v / 1000), (int)(v % 1000 < 0 ? 0 : v % 1000));
+    else
+        das_buf_int(b, v);
+}
+
+void das_render_session_json(const struct das_session *s, struct das_buf *b)
+{
+    das_buf_char(b, '{');
+    das_json_key_int(b, "id", s->id);
+    das_json_key_text(b, "user", s->user);
+    das_json_key_text(b, "host", s->host);
+    das_json_key_text(b, "db", s->db);
+    das_json_key_text(b, "command", s->command);
+    das_json_key_text(b, "state", s->state);
+    das_json_key_text(b, "sql_info", s->sql_info);
+    if (s->state_duration == DAS_UNKNOWN) {
+        das_json_key(b, "state_duration");
+        das_buf_str(b, "null");
+    } else {
+        das_json_key_int(b, "state_duration", s->state_duration);
+    }
+    for (int f = DAS_F_TIME_MS; f < DAS_F_COUNT; f++)
+        json_number(b, (enum das_field)f, das_session_int(s, (enum das_field)f));
+    das_buf_char(b, '}');
+}
+
+/* --- CSV ------------------------------------------------------------------------------------------ */
+
+void das_render_csv_header(struct das_buf *b)
+{
+    for (int f = 0; f < DAS_F_COUNT; f++) {
+        if (f)
+            das_buf_char(b, ',');
+        das_buf_str(b, das_field_name((enum das_field)f));
+    }
+    das_buf_str(b, "\r\n");
+}
+
+static void csv_text(struct das_buf *b, struct das_text t)
+{
+    bool plain = t.len > 0;
+
+    if (!t.ptr)
+        return;
+    for (size_t i = 0; i < t.len && plain; i++)
+        plain = t.ptr[i] != ',' && t.ptr[i] != '"' && t.ptr[i] != '\n' && t.ptr[i] != '\r';
+    if (plain) {
+        das_buf_text(b, t);
+        return;
+    }
+    das_buf_char(b, '"'); /* "" is quoted, so that it differs from NULL */
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] == '"')
+            das_buf_char(b, '"');
+        das_buf_char(b, t.ptr[i]);
+    }
+    das_buf_char(b, '"');
+}
+
+void das_render_session_csv(const struct das_session *s, struct das_buf *b)
+{
+    for (int i = 0; i < DAS_F_COUNT; i++) {
+        enum das_field f = (enum das_field)i;
+        int64_t v;
+        if (i)
+            das_buf_char(b, ',');
+        if (das_field_is_text(f)) {
+            csv_text(b, das_session_text(s, f));
+            continue;
+        }
+        v = das_session_int(s, f);
+        if (!das_known(v))
+            continue;
+        if (f == DAS_F_PROGRESS)
+            das_buf_printf(b, "%lld.%03d", (long long)(v / 1000), (int)(v % 1000));
+        else
+            das_buf_int(b, v);
+    }
+    das_buf_str(b, "\r\n");
+}
+
+/* --- table ---------------------------------------------------------------------------------------- */
+
+static const enum das_field table_fields[] = {
+    DAS_F_ID,    DAS_F_USER,     DAS_F_HOST,          DAS_F_DB,       DAS_F_COMMAND,
+    DAS_F_STATE_DURATION, DAS_F_TRX_TIME, DAS_F_ROWS_MODIFIED, DAS_F_STATE, DAS_F_SQL_INFO,
+};
+#define TABLE_COLUMNS (sizeof table_fields / sizeof table_fields[0])
+
+static const char *const table_titles[TABLE_COLUMNS] = {
+    "id", "user", "host", "db", "command", "time", "trx", "rows", "state", "sql_info",
+};
+
+#define CELLS_MAX 24   /* of a text column other than the statement */
+#define SQL_CELLS_MIN 20
+
+size_t das_render_cell(struct das_text t, size_t cells, struct das_buf *b)
+{
+    size_t used = 0, i = 0, cut_len = b->len, cut_used = 0;
+    bool gap = false;
+
+    if (!t.ptr)
+        t = das_text("-", 1);
+    t = das_text_trim(t);
+    while (i < t.len) {
+        uint32_t code = 0xfffd;
+        size_t n = das_utf8_next(t.ptr + i, t.len - i, &code);
+        size_t w;
+
+        if (code == ' ' || (n && das_utf8_cells(code) == 0 && code < 0xa0)) {
+            gap = used > 0; /* runs of white space and control characters are one blank */
+            i += n ? n : 1;
+            continue;
+        }
+        w = n ? (size_t)das_utf8_cells(code) : 1;
+        if (used + gap + w > cells) { /* does not fit: cut back to leave room for ".." */
+            b->len = cut_len;
+            if (cells < 2)
+                return cut_used;
+            das_buf_add(b, "..", 2);
+            return cut_used + 2;
+        }
+        if (gap) {
+            das_buf_char(b, ' ');
+            used++;
+            gap = false;
+        }
+        if (n)
+            das_buf_add(b, t.ptr + i, n);
+        else
+            das_buf_add(b, "\xef\xbf\xbd", 3);
+        used += w;
+        i += n ? n : 1;
+        if (used + 2 <= cells) {
+            cut_len = b->len;
+            cut_used = used;
+        }
+    }
+    return used;
+}
+
+static size_t put_field(const struct das_session *s, enum das_field f, size_t cells,
+                        struct das_buf *b)
+{
+    size_t from = b->len;
+    int64_t v;
+
+    if (das_field_is_text(f))
+        return das_render_cell(das_session_text(s, f), cells, b);
+    v = das_session_int(s, f);
+    if (das_known(v))
+        das_buf_int(b, v);
+    else
+        das_buf_char(b, v == DAS_ABSENT ? '-' : '?');
+    return b->len - from;
+}
+
+static bool column_shown(const struct das_selection *sel, enum das_field f)
+{
+    return f != DAS_F_TRX_TIME && f != DAS_F_ROWS_MODIFIED
+               ? true
+               : das_snapshot_numbers(sel->snap, f) != NULL;
+}
+
+static void measure(const struct das_selection *sel, size_t rows, size_t *cells, struct das_buf *b)
+{
+    struct das_session s;
+
+    for (size_t c = 0; c < TABLE_COLUMNS; c++)
+        cells[c] = column_shown(sel, table_fields[c]) ? strlen(table_titles[c]) : 0;
+    for (size_t i = 0; i < rows; i++) {
+        das_snapshot_get(sel->snap, sel->rows[i], &s);
+        for (size_t c = 0; c + 1 < TABLE_COLUMNS; c++) {
+            size_t from = b->len, used;
+            if (!cells[c])
+                continue;
+            used = put_field(&s, table_fields[c], CELLS_MAX, b);
+            b->len = from;
+            if (used > cells[c])
+                cells[c] = used;
+        }
+    }
+}
+
+static void trim_line(struct das_buf *b)
+{
+    while (b->len && b->ptr[b->len - 1] == ' ')
+        b->len--;
+    das_buf_char(b, '\n');
+}
+
+void das_render_table(const struct das_selection *sel, size_t max_rows, size_t width,
+                      struct das_buf *b)
+{
+    size_t rows = sel->count < max_rows ? sel->count : max_rows;
+    size_t cells[TABLE_COLUMNS], left = 0;
+    struct das_session s;
+
+    measure(sel, rows, cells, b);
+    for (size_t c = 0; c + 1 < TABLE_COLUMNS; c++)
+        left += cells[c] ? cells[c] + 2 : 0;
+    cells[TABLE_COLUMNS - 1] = !width ? SIZE_MAX / 2
+                               : width > left + SQL_CELLS_MIN ? width - left
+                                                              : SQL_CELLS_MIN;
+    for (size_t c = 0; c < TABLE_COLUMNS; c++) {
+        if (!cells[c])
+            continue;
+        das_buf_str(b, table_titles[c]);
+        if (c + 1 < TABLE_COLUMNS)
+            das_buf_fill(b, ' ', cells[c] + 2 - strlen(table_titles[c]));
+    }
+    trim_line(b);
+    for (size_t i = 0; i < rows; i++) {
+        das_snapshot_get(sel->snap, sel->rows[i], &s);
+        for (size_t c = 0; c < TABLE_COLUMNS; c++) {
+            size_t used;
+            if (!cells[c])
+                continue;
+            used = put_field(&s, table_fields[c], c + 1 < TABLE_COLUMNS && cells[c] > CELLS_MAX
+                                                      ? CELLS_MAX
+                                                      : cells[c], b);
+            if (c + 1 < TABLE_COLUMNS)
+                das_buf_fill(b, ' ', cells[c] + 2 - used);
+        }
+        trim_line(b);
+    }
+    if (rows < sel->count)
+        das_buf_printf(b, "... and %zu more\n", sel->count - rows);
+}

@@ -1,0 +1,28 @@
+/*
+ * render.h - sessions as people and programs read them: a table, JSON, CSV. Fills buffers only.
+ */
+#ifndef DAS_SESSION_RENDER_H
+#define DAS_SESSION_RENDER_H
+
+#include "core/session/selection.h"
+
+/* Rows [from, from + n) of a selection. Callers print a large selection piece by piece. */
+
+/* A table for a terminal of `width` cells (0: no limit); sql_info takes what is left. Control
+ * characters are shown as blanks, so that a statement cannot drive a terminal. */
+void das_render_table(const struct das_selection *sel, size_t max_rows, size_t width,
+                      struct das_buf *b);
+
+/* One session as a JSON object: all text fields and state_duration always (null when NULL or
+ * unknown), the other numbers where the source has them. */
+void das_render_session_json(const struct das_session *s, struct das_buf *b);
+
+/* The header line, and one session as a CSV row (RFC 4180; NULL is an empty field). */
+void das_render_csv_header(struct das_buf *b);
+void das_render_session_csv(const struct das_session *s, struct das_buf *b);
+
+/* Text for one table cell: white space folded, control characters blank, cut to cells with "..".
+ * Returns the cells used. NULL gives "-". */
+size_t das_render_cell(struct das_text t, size_t cells, struct das_buf *b);
+
+#endif
