@@ -107,7 +107,7 @@ static bool has_wildcard(struct das_text p)
 
 /* The pattern's bytes for LIKE ... ESCAPE '|', or plain bytes for "=". Of das's patterns only %
  * and \% are special (pattern.h); LIKE knows _ as well. */
-static void put_pattern(struct das_buf *b, struct das_text p, bool like)
+static void put_pattern(struct das_buf *b, struct das_text p, bool like, bool lower)
 {
     for (size_t i = 0; i < p.len; i++) {
         char c = p.ptr[i];
@@ -116,79 +116,88 @@ static void put_pattern(struct das_buf *b, struct das_text p, bool like)
             c = p.ptr[++i];
         if (like && !wild && (c == '%' || c == '_' || c == '|'))
             put_hex(b, '|');
-        put_hex(b, c);
+        put_hex(b, lower ? (char)das_lower((unsigned char)c) : c);
     }
 }
 
-static void put_like(struct das_buf *b, const char *column, struct das_text p, const char *suffix)
+/* LIKE, followed by more of the pattern where suffix says so. */
+static void put_like(struct das_buf *b, const char *expr, struct das_text p, bool lower,
+                     const char *suffix)
 {
-    das_buf_printf(b, "CAST(%s AS BINARY) LIKE x'", column);
-    put_pattern(b, p, true);
+    das_buf_printf(b, "CAST(%s AS BINARY) LIKE x'", expr);
+    put_pattern(b, p, true, lower);
     for (; *suffix; suffix++)
         put_hex(b, *suffix);
     das_buf_str(b, "' ESCAPE '|'");
 }
 
-static void put_equal(struct das_buf *b, const char *column, struct das_text p)
+static void put_match(struct das_buf *b, const char *expr, struct das_text p, bool lower)
 {
-    das_buf_printf(b, "CAST(%s AS BINARY) = x'", column);
-    put_pattern(b, p, false);
+    if (has_wildcard(p)) {
+        put_like(b, expr, p, lower, "");
+        return;
+    }
+    das_buf_printf(b, "CAST(%s AS BINARY) = x'", expr);
+    put_pattern(b, p, false, lower);
     das_buf_char(b, '\'');
 }
 
-static void put_match(struct das_buf *b, const char *column, struct das_text p)
-{
-    if (has_wildcard(p))
-        put_like(b, column, p, "");
-    else
-        put_equal(b, column, p);
-}
-
 /* NULL text is a known no (filter.h), so "surely no" takes the NULLs in. */
-static void open_not(struct das_buf *b, bool yes)
+static void put_no_match(struct das_buf *b, const char *expr, struct das_text p)
 {
-    if (!yes)
-        das_buf_str(b, "NOT COALESCE(");
-}
-
-static void close_not(struct das_buf *b, bool yes)
-{
-    if (!yes)
-        das_buf_str(b, ", 0)");
+    das_buf_str(b, "NOT COALESCE(");
+    put_match(b, expr, p, false);
+    das_buf_str(b, ", 0)");
 }
 
 /* --- criteria ------------------------------------------------------------------------------ */
 
 static enum cover cover_text(const char *column, struct das_text p, bool yes, struct das_buf *b)
 {
-    open_not(b, yes);
-    put_match(b, column, p);
-    close_not(b, yes);
+    if (yes)
+        put_match(b, column, p, false);
+    else
+        put_no_match(b, column, p);
     return SOME_ROWS;
 }
 
-/* The pattern may match all of HOST or the part before its port. Where the port begins is for
- * das_host_part() to say: "yes" takes any ":" for it, "no" asks about the whole only. */
+/*
+ * A host matches in any case (ASCII), as a whole or up to its port, and without the brackets of an
+ * IPv6 address. Yes: any ":" may begin the port, and a host in brackets is let through. No: what
+ * matches byte for byte surely is a yes, all else is let through. LOWER() on the server folds more
+ * than ASCII, so a pattern that has more is left to us, and "no" does without it.
+ */
 static enum cover cover_host(struct das_text p, bool yes, struct das_buf *b)
 {
-    if (!yes)
-        return cover_text("HOST", p, false, b);
+    for (size_t i = 0; i < p.len; i++) {
+        if ((unsigned char)p.ptr[i] >= 0x80 || p.ptr[i] == '[' || p.ptr[i] == ']')
+            return EVERY_ROW;
+    }
+    if (!yes) {
+        put_no_match(b, "HOST", p);
+        return SOME_ROWS;
+    }
     das_buf_char(b, '(');
-    put_match(b, "HOST", p);
+    put_match(b, "LOWER(HOST)", p, true);
     das_buf_str(b, " OR ");
-    put_like(b, "HOST", p, ":%");
-    das_buf_char(b, ')');
+    put_like(b, "LOWER(HOST)", p, true, ":%");
+    das_buf_str(b, " OR HOST LIKE '[%')");
     return SOME_ROWS;
 }
 
+/* Equal in any case (ASCII). Yes: LOWER() folds at least that much. No: the usual spelling surely
+ * is a yes, all else is let through. */
 static enum cover cover_command(struct das_text name, bool yes, struct das_buf *b)
 {
-    open_not(b, yes);
-    das_buf_str(b, "CAST(LOWER(COMMAND) AS BINARY) = x'");
+    for (size_t i = 0; !yes && i < das_command_count; i++) {
+        if (das_text_iis(name, das_command_names[i]))
+            name = das_text_of(das_command_names[i]);
+    }
+    das_buf_printf(b, "%sCAST(%s AS BINARY) = x'", yes ? "" : "NOT COALESCE(",
+                   yes ? "LOWER(COMMAND)" : "COMMAND");
     for (size_t i = 0; i < name.len; i++)
-        put_hex(b, (char)das_lower((unsigned char)name.ptr[i]));
-    das_buf_char(b, '\'');
-    close_not(b, yes);
+        put_hex(b, yes ? (char)das_lower((unsigned char)name.ptr[i]) : name.ptr[i]);
+    das_buf_str(b, yes ? "'" : "', 0)");
     return SOME_ROWS;
 }
 
@@ -204,10 +213,8 @@ static enum cover cover_time(int64_t seconds, bool yes, struct das_buf *b)
 
 static enum cover cover_ids(const struct das_criterion *c, bool yes, struct das_buf *b)
 {
-    if (c->count > DAS_PUSHDOWN_IDS)
+    if (c->count == 0 || c->count > DAS_PUSHDOWN_IDS)
         return EVERY_ROW;
-    if (c->count == 0)
-        return yes ? NO_ROW : EVERY_ROW;
     das_buf_str(b, yes ? "ID IN (" : "ID NOT IN (");
     for (size_t i = 0; i < c->count; i++)
         das_buf_printf(b, "%s%" PRId64, i ? "," : "", c->ids[i]);
@@ -231,8 +238,6 @@ static enum cover cover_criterion(enum das_key k, const struct das_criterion *c,
         return cover_time(c->number, yes, b);
     case DAS_K_ID:
         return cover_ids(c, yes, b);
-    case DAS_K_ALL:
-        return yes ? EVERY_ROW : NO_ROW;
     default: /* info, state, trx_time, rows_modified: judged here alone */
         return EVERY_ROW;
     }
@@ -242,15 +247,16 @@ static enum cover cover_criterion(enum das_key k, const struct das_criterion *c,
 
 static enum cover cover_table(const struct das_filter *f, bool yes, struct das_buf *b)
 {
+    struct das_criterion c;
     struct join j;
 
-    if (das_filter_is_empty(f))
-        return NO_ROW; /* unsure of every session */
+    if (das_filter_is_empty(f)) /* {all=true}, or unsure of every session */
+        return yes && das_filter_get(f, DAS_K_ALL, &c) ? EVERY_ROW : NO_ROW;
     j = join_begin(b, yes); /* no, when one criterion says no */
     for (int i = 0; i < DAS_K_COUNT && !j.decided; i++) {
         enum das_key k = (enum das_key)i;
-        struct das_criterion c;
-        if (k == DAS_K_TASK_DURATION || k == DAS_K_TASK_TYPE || !das_filter_get(f, k, &c))
+        if (k == DAS_K_TASK_DURATION || k == DAS_K_TASK_TYPE || k == DAS_K_ALL ||
+            !das_filter_get(f, k, &c))
             continue;
         join_next(&j);
         join_add(&j, cover_criterion(k, &c, yes, b));
