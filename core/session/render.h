@@ -6,10 +6,9 @@
 
 #include "core/session/selection.h"
 
-/* Rows [from, from + n) of a selection. Callers print a large selection piece by piece. */
-
-/* A table for a terminal of `width` cells (0: no limit); sql_info takes what is left. Control
- * characters are shown as blanks, so that a statement cannot drive a terminal. */
+/* The first max_rows sessions as a table for a terminal of `width` cells (0: no limit); sql_info
+ * takes what is left. Control characters are shown as blanks, so that a statement cannot drive a
+ * terminal. */
 void das_render_table(const struct das_selection *sel, size_t max_rows, size_t width,
                       struct das_buf *b);
 

@@ -22,6 +22,9 @@ struct das_source_conf {
     const char *password_env;  /* or NULL: name of an environment variable */
 };
 
+/* Does text begin like a spec ("mem:", "mysql:")? Else it is a name. */
+bool das_source_is_spec(const char *text);
+
 /* Opens without touching the network: the first list connects. */
 int das_source_open(const struct das_source_conf *conf, struct das_source **out,
                     struct das_err *err);

@@ -1,0 +1,99 @@
+/*
+ * plan.h - a kill that has been decided but not done, and what became of it.
+ *
+ * A plan is made from a preview and never changes: who would die, how they were recognised, why,
+ * until when. Applying it looks at the server once more and kills only what is still exactly what
+ * was previewed. This room is the only one that can kill.
+ */
+#ifndef DAS_PLAN_PLAN_H
+#define DAS_PLAN_PLAN_H
+
+#include "core/base/digest.h"
+#include "core/plan/protect.h"
+#include "core/session/selection.h"
+#include "core/source/source.h"
+
+enum das_kill_mode {
+    DAS_MODE_AUTO,       /* the statement outside a transaction, else the connection */
+    DAS_MODE_QUERY,      /* the statement */
+    DAS_MODE_CONNECTION, /* the connection */
+};
+
+#define DAS_PLAN_TTL_DEFAULT 60   /* s */
+#define DAS_PLAN_TTL_MAX 86400    /* s */
+#define DAS_PLAN_REASON_MAX 1000  /* bytes */
+
+struct das_plan_opts {
+    enum das_kill_mode mode;
+    const char *reason;     /* NULL: none given */
+    int64_t ttl_s;          /* 0: the default */
+};
+
+struct das_plan; /* immutable, counted by reference */
+
+/* Sees to it that source is the server the selection came from by asking for its identity. */
+struct das_plan *das_plan_new(const struct das_selection *sel, struct das_source *source,
+                              const struct das_plan_opts *opts, struct das_err *err);
+struct das_plan *das_plan_retain(struct das_plan *p);
+void das_plan_release(struct das_plan *p); /* NULL is fine */
+
+size_t das_plan_victims(const struct das_plan *p);
+void das_plan_victim(const struct das_plan *p, size_t i, struct das_session *out);
+enum das_kill_mode das_plan_mode(const struct das_plan *p);
+const char *das_mode_name(enum das_kill_mode m); /* "auto", "query", "connection" */
+int das_mode_find(const char *name);             /* or -1 */
+const char *das_plan_reason(const struct das_plan *p);   /* "" when none */
+const char *das_plan_instance(const struct das_plan *p);
+int64_t das_plan_created_ms(const struct das_plan *p);   /* Unix milliseconds */
+int64_t das_plan_expires_ms(const struct das_plan *p);
+const char *das_plan_hash(const struct das_plan *p);     /* SHA-256 of das_plan_json(), hex */
+const struct das_filter *das_plan_filter(const struct das_plan *p);
+
+/* The whole plan but its hash as one JSON object, byte-stable. */
+void das_plan_json(const struct das_plan *p, struct das_buf *b);
+void das_plan_print(const struct das_plan *p, size_t width, struct das_buf *b);
+
+/* --- applying --------------------------------------------------------------------------------- */
+
+enum das_outcome_kind {
+    DAS_O_KILLED,    /* the server accepted the kill */
+    DAS_O_DRY_RUN,   /* would have been killed */
+    DAS_O_GONE,      /* ended by itself in the meantime */
+    DAS_O_CHANGED,   /* runs something else now, belongs to someone else, or no longer matches */
+    DAS_O_PROTECTED, /* never to be killed */
+    DAS_O_REFUSED,   /* a rule said no: plan expired, another server, nothing to kill, ... */
+    DAS_O_FAILED,    /* the server refused */
+    DAS_O_UNKNOWN,   /* the connection was lost in between; not tried again */
+    DAS_O_COUNT
+};
+const char *das_outcome_name(enum das_outcome_kind k); /* "dry_run" */
+
+struct das_outcome {
+    enum das_outcome_kind kind;
+    const char *action; /* "query", "connection"; "" where it did not come to that */
+    char *note;         /* why; "" when the kind says it all */
+};
+
+struct das_report {
+    struct das_plan *plan;
+    bool armed;
+    struct das_outcome *items; /* one for each victim, in the plan's order */
+    size_t count;
+    size_t totals[DAS_O_COUNT];
+};
+
+struct das_apply_opts {
+    bool armed;                        /* false: a dry run, whatever the caller hopes */
+    const struct das_protect *protect; /* added to the built-in list; may be NULL */
+};
+
+/* Re-reads source once and deals with every victim. -1 with err when nothing could be verified
+ * (and so nothing was killed). Else *out has one outcome for each victim. */
+int das_plan_apply(struct das_plan *p, struct das_source *source,
+                   const struct das_apply_opts *opts, struct das_report **out,
+                   struct das_err *err);
+void das_report_free(struct das_report *r); /* NULL is fine */
+void das_report_print(const struct das_report *r, size_t width, struct das_buf *b);
+void das_report_json(const struct das_report *r, struct das_buf *b);
+
+#endif

@@ -1,0 +1,26 @@
+/*
+ * protect.h - sessions that no plan may touch.
+ *
+ * The built-in list cannot be shortened; configuration and scripts add filters to it. A filter
+ * that is unsure of a session protects it.
+ */
+#ifndef DAS_PLAN_PROTECT_H
+#define DAS_PLAN_PROTECT_H
+
+#include "core/session/filter.h"
+
+struct das_protect {
+    struct das_filter **filters;
+    size_t count;
+};
+
+void das_protect_init(struct das_protect *p);
+void das_protect_clear(struct das_protect *p);
+/* Retains the filter. One that selects nothing is refused: it would protect by mistake. */
+int das_protect_add(struct das_protect *p, struct das_filter *f, struct das_err *err);
+
+/* Why this session is protected, written to reason; false: it is not. */
+bool das_protected(const struct das_protect *p, const struct das_snapshot *snap,
+                   const struct das_session *s, struct das_buf *reason);
+
+#endif

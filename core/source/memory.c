@@ -1,0 +1,171 @@
+/*
+ * memory.c - an instance in memory, loaded from any recorded list ("mem:PATH").
+ *
+ * Owns the loaded sessions and what happened to them since: who was killed, whose statement ended.
+ * A list shares the loaded text and copies only the columns. Its clock starts at the time of the
+ * recording and runs with the monotonic clock, plus what das_memory_advance() adds.
+ */
+#include "core/source/memory.h"
+
+#include <stdatomic.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/source/source_impl.h"
+
+#define STATEMENT_RUNS INT64_MIN
+
+struct memory {
+    struct das_source base;
+    struct das_snapshot *loaded;
+    bool *gone;         /* by row of loaded */
+    int64_t *idle_from; /* by row: clock reading when the statement was killed */
+    uint32_t *alive;    /* scratch: rows that a list returns */
+    uint32_t gone_count, idle_count;
+    unsigned generation;
+    int64_t opened_ms, advanced_s;
+};
+
+static atomic_uint generations;
+
+static struct memory *memory_of(struct das_source *s)
+{
+    return (struct memory *)s;
+}
+
+static int64_t seconds_passed(const struct memory *m)
+{
+    return (das_clock_monotonic_ms() - m->opened_ms) / 1000 + m->advanced_s;
+}
+
+static int memory_list(struct das_source *s, const struct das_filter *filter,
+                       struct das_snapshot **out, struct das_err *err)
+{
+    struct memory *m = memory_of(s);
+    uint32_t rows = das_snapshot_rows(m->loaded), n = 0;
+    int64_t now = seconds_passed(m);
+
+    (void)filter; /* leaving rows out would cost as much as matching them */
+    if (m->gone_count || m->idle_count) {
+        for (uint32_t i = 0; i < rows; i++) {
+            if (!m->gone[i])
+                m->alive[n++] = i;
+        }
+    }
+    *out = das_snapshot_derive(m->loaded, m->gone_count || m->idle_count ? m->alive : NULL,
+                               rows - m->gone_count, err);
+    if (!*out)
+        return -1;
+    das_snapshot_age(*out, now);
+    for (uint32_t i = 0; m->idle_count && i < n; i++) {
+        int64_t from = m->idle_from[m->alive[i]];
+        if (from != STATEMENT_RUNS)
+            das_snapshot_set_idle(*out, i, now - from);
+    }
+    return 0;
+}
+
+static int memory_identity(struct das_source *s, struct das_identity *out, struct das_err *err)
+{
+    (void)err;
+    snprintf(out->server, sizeof out->server, "mem:%u", memory_of(s)->generation);
+    out->start_unix_s = DAS_UNKNOWN;
+    return 0;
+}
+
+static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what what, int64_t id,
+                                        int64_t query_id, struct das_err *err)
+{
+    struct memory *m = memory_of(s);
+    int64_t row = das_snapshot_find(m->loaded, id);
+    struct das_session session;
+
+    (void)err;
+    if (row < 0 || m->gone[row])
+        return DAS_KILL_GONE;
+    das_snapshot_get(m->loaded, (uint32_t)row, &session);
+    if (what == DAS_KILL_SESSION) {
+        m->gone[row] = true;
+        m->gone_count++;
+        return DAS_KILLED;
+    }
+    if (m->idle_from[row] != STATEMENT_RUNS)
+        return DAS_KILL_GONE;
+    if (das_known(query_id) && das_known(session.query_id) && query_id != session.query_id)
+        return DAS_KILL_GONE;
+    m->idle_from[row] = seconds_passed(m);
+    m->idle_count++;
+    return DAS_KILLED;
+}
+
+static void memory_close(struct das_source *s)
+{
+    struct memory *m = memory_of(s);
+
+    das_snapshot_release(m->loaded);
+    das_free(m->gone);
+    das_free(m->idle_from);
+    das_free(m->alive);
+}
+
+static const struct das_source_ops memory_ops = {
+    .list = memory_list,
+    .identity = memory_identity,
+    .kill = memory_kill,
+    .close = memory_close,
+};
+
+/* The file source knows every format and which snapshot is meant; it is asked once. */
+static int load(struct memory *m, const char *rest, const struct das_source_conf *conf,
+                struct das_err *err)
+{
+    struct das_source *file = NULL;
+    uint32_t rows;
+    int rc;
+
+    if (das_source_open_file(rest, conf, &file, err) < 0)
+        return -1;
+    rc = das_source_list(file, NULL, &m->loaded, err);
+    das_source_close(file);
+    if (rc < 0 || das_snapshot_prepare_idle(m->loaded, err) < 0)
+        return -1;
+    rows = das_snapshot_rows(m->loaded);
+    m->gone = das_calloc(rows, sizeof *m->gone);
+    m->idle_from = das_grow(NULL, rows, sizeof *m->idle_from);
+    m->alive = das_grow(NULL, rows, sizeof *m->alive);
+    if (!m->gone || !m->idle_from || !m->alive)
+        return das_fail_nomem(err);
+    for (uint32_t i = 0; i < rows; i++)
+        m->idle_from[i] = STATEMENT_RUNS;
+    return 0;
+}
+
+int das_source_open_memory(const char *rest, const struct das_source_conf *conf,
+                           struct das_source **out, struct das_err *err)
+{
+    struct memory *m = das_calloc(1, sizeof *m);
+
+    if (!m)
+        return das_fail_nomem(err);
+    m->base.ops = &memory_ops;
+    m->generation = atomic_fetch_add(&generations, 1) + 1;
+    m->opened_ms = das_clock_monotonic_ms();
+    if (load(m, rest, conf, err) < 0) {
+        das_source_close(&m->base);
+        return -1;
+    }
+    *out = &m->base;
+    return 0;
+}
+
+int das_memory_advance(struct das_source *s, int64_t seconds, struct das_err *err)
+{
+    if (s->ops != &memory_ops)
+        return das_fail(err, DAS_E_UNSUPPORTED, "only the clock of a mem: instance can be moved");
+    if (seconds < 0 || seconds > INT32_MAX)
+        return das_fail(err, DAS_E_USAGE, "advance: expected 0 to %d seconds", INT32_MAX);
+    memory_of(s)->advanced_s += seconds;
+    return 0;
+}

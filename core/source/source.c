@@ -1,0 +1,107 @@
+/* source.c - finds the kind behind a spec, and the little that all kinds share (see source.h). */
+#include "core/source/source.h"
+
+#include <string.h>
+
+#include "core/base/mem.h"
+#include "core/source/source_impl.h"
+
+static const struct {
+    const char *scheme;
+    int (*open)(const char *rest, const struct das_source_conf *conf, struct das_source **out,
+                struct das_err *err);
+} kinds[] = {
+    {"file:", das_source_open_file},
+    {"mem:", das_source_open_memory},
+    {"mysql:", das_source_open_mariadb},
+    {"mariadb:", das_source_open_mariadb},
+};
+
+bool das_source_is_spec(const char *text)
+{
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        if (strncmp(text, kinds[i].scheme, strlen(kinds[i].scheme)) == 0)
+            return true;
+    }
+    return false;
+}
+
+int das_source_open(const struct das_source_conf *conf, struct das_source **out,
+                    struct das_err *err)
+{
+    const char *name = conf->name ? conf->name : conf->spec;
+
+    *out = NULL;
+    for (size_t i = 0; i < sizeof kinds / sizeof *kinds; i++) {
+        size_t len = strlen(kinds[i].scheme);
+        if (strncmp(conf->spec, kinds[i].scheme, len) != 0)
+            continue;
+        if (kinds[i].open(conf->spec + len, conf, out, err) < 0)
+            return -1;
+        (*out)->name = das_strdup(name);
+        if ((*out)->name)
+            return 0;
+        das_source_close(*out);
+        *out = NULL;
+        return das_fail_nomem(err);
+    }
+    return das_fail(err, DAS_E_USAGE,
+                    "\"%s\" is not an instance; expected file:PATH, mem:PATH, "
+                    "mysql://user@host:port/ or a name from the configuration",
+                    conf->spec);
+}
+
+void das_source_close(struct das_source *s)
+{
+    if (!s)
+        return;
+    s->ops->close(s);
+    das_free(s->name);
+    das_free(s);
+}
+
+const char *das_source_name(const struct das_source *s)
+{
+    return s->name;
+}
+
+int das_source_list(struct das_source *s, const struct das_filter *filter,
+                    struct das_snapshot **out, struct das_err *err)
+{
+    *out = NULL;
+    return s->ops->list(s, filter, out, err);
+}
+
+int das_source_identity(struct das_source *s, struct das_identity *out, struct das_err *err)
+{
+    memset(out, 0, sizeof *out);
+    return s->ops->identity(s, out, err);
+}
+
+/* A server tells its age in whole seconds, so its start may seem to move by one either way. */
+#define START_SLACK 2
+
+bool das_identity_same(const struct das_identity *a, const struct das_identity *b)
+{
+    if (strcmp(a->server, b->server) != 0)
+        return false;
+    if (!das_known(a->start_unix_s) || !das_known(b->start_unix_s))
+        return a->start_unix_s == b->start_unix_s;
+    return a->start_unix_s - b->start_unix_s <= START_SLACK &&
+           b->start_unix_s - a->start_unix_s <= START_SLACK;
+}
+
+enum das_kill_result das_source_kill(struct das_source *s, enum das_kill_what what, int64_t id,
+                                     int64_t query_id, struct das_err *err)
+{
+    if (!s->ops->kill) {
+        das_fail(err, DAS_E_UNSUPPORTED, "%s", das_source_cannot_kill(s));
+        return DAS_KILL_FAILED;
+    }
+    return s->ops->kill(s, what, id, query_id, err);
+}
+
+const char *das_source_cannot_kill(const struct das_source *s)
+{
+    return s->ops->kill ? NULL : "a recorded list has no sessions to kill";
+}
