@@ -74,8 +74,12 @@ int das_mariadb_fetch(struct das_mariadb *m, MYSQL_RES *res, int64_t start_ms, M
     return -1;
 }
 
-void das_mariadb_finish(struct das_mariadb *m, MYSQL_RES *res, bool broken)
+void das_mariadb_finish(struct das_mariadb *m, MYSQL_RES *res, bool failed)
 {
+    unsigned number = mysql_errno(m->my);
+    /* An error that the server sends in the middle ends the result in good order. */
+    bool broken = failed && (!number || das_mariadb_is_lost(number));
+
     if (broken)
         mariadb_cancel(m->my); /* else freeing waits for the rest of the rows */
     mysql_free_result(res);

@@ -60,8 +60,9 @@ int das_mariadb_query(struct das_mariadb *m, const char *sql, size_t len, struct
  * das_mariadb_finish() follows in any case. */
 int das_mariadb_fetch(struct das_mariadb *m, MYSQL_RES *res, int64_t start_ms, MYSQL_ROW *row,
                       unsigned long **lengths, struct das_err *err);
-/* Ends a streamed result; a broken one takes the connection with it. */
-void das_mariadb_finish(struct das_mariadb *m, MYSQL_RES *res, bool broken);
+/* Ends a streamed result. One that failed before its end takes the connection with it, unless it
+ * was the server that ended it. */
+void das_mariadb_finish(struct das_mariadb *m, MYSQL_RES *res, bool failed);
 
 /* --- mariadb_error.c ----------------------------------------------------------------------- */
 

@@ -140,10 +140,14 @@ static int64_t thousandths(struct das_text t)
     return v;
 }
 
+/* The whole part: "12.345" as 12. */
 static int64_t whole(struct das_text t)
 {
+    const char *dot = t.len ? memchr(t.ptr, '.', t.len) : NULL;
     int64_t v;
 
+    if (dot)
+        t.len = (size_t)(dot - t.ptr);
     return t.ptr && das_parse_int(t, &v) && v >= 0 ? v : DAS_UNKNOWN;
 }
 
@@ -252,7 +256,8 @@ static int read_trx(struct das_mariadb *m, struct trx_list *t, struct das_err *e
                        "SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()), "
                        "trx_rows_modified FROM information_schema.INNODB_TRX",
                        t, err) == 0) {
-            qsort(t->list, t->count, sizeof *t->list, by_id_oldest_first);
+            if (t->count)
+                qsort(t->list, t->count, sizeof *t->list, by_id_oldest_first);
             return 0;
         }
         if (!m->my || err->code == DAS_E_NOMEM || err->code == DAS_E_TIMEOUT)
@@ -298,7 +303,7 @@ static void set_field(struct das_session *s, enum das_field f, struct das_text t
         s->state_duration = whole(t);
         break;
     case DAS_F_TIME_MS:
-        s->time_ms = thousandths(t);
+        s->time_ms = whole(t); /* MariaDB adds microseconds as decimals */
         break;
     case DAS_F_QUERY_ID:
         s->query_id = or_absent(whole(t));
