@@ -64,6 +64,11 @@ $(BUILD)/tests/unit/test_%: tests/unit/test_%.c $(LIB)
 	@mkdir -p $(@D)
 	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
+# Many client connections in one process, for tests against a real server.
+$(BUILD)/tests/e2e/herd: tests/e2e/herd.c
+	@mkdir -p $(@D)
+	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(shell pkg-config --libs libmariadb)
+
 unit: $(UNIT)
 	prove $(UNIT)
 
