@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/base/version.h"
+
 static int lua_filter_new(lua_State *L)
 {
     if (das_box_test(L, 1, DAS_FILTER))
