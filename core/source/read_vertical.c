@@ -35,13 +35,52 @@ struct scan {
 
 /* --- telling lines apart --------------------------------------------------------------------- */
 
+/* memcmp() == 0 without the call: this is asked once a line. */
+static inline bool same_bytes(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y;
+
+    if (len < 8)
+        return memcmp(a, b, len) == 0;
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a + len - 8, 8);
+    memcpy(&y, b + len - 8, 8);
+    return x == y;
+}
+
+/* memchr(p, '\n', ...) for values, most of which are a few bytes long. */
+static inline char *line_end(char *p, char *end)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+    uint64_t x;
+
+    for (int i = 0; i < 2 && end - p >= 8; i++, p += 8) {
+        memcpy(&x, p, 8);
+        x ^= ones * '\n';
+        x = (x - ones) & ~x & highs; /* the lowest byte that is set is exact */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        if (x)
+            return p + (__builtin_ctzll(x) >> 3);
+#else
+        if (x)
+            break;
+#endif
+    }
+    return p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+}
+
 /* Is line the one of column col: its name aligned to the right, a colon, a space? */
 static inline bool is_column(const struct das_recording *r, size_t col, const char *line,
                              const char *end)
 {
     size_t len = r->width + 1;
 
-    return (size_t)(end - line) >= len && memcmp(line, r->header.ptr + col * len, len) == 0 &&
+    return (size_t)(end - line) >= len && same_bytes(line, r->header.ptr + col * len, len) &&
            ((size_t)(end - line) == len || line[len] == ' ' || line[len] == '\n' ||
             line[len] == '\r');
 }
@@ -216,6 +255,37 @@ static enum row other_line(struct scan *s, char *line, char *nl, char **next)
     return go_on(s, line, behind - 1);
 }
 
+/* Takes the columns from line on as long as each stands on its own line: nearly all do. Returns
+ * the first line that is something else. */
+static char *plain_columns(struct scan *s, char *line)
+{
+    const struct das_recording *r = s->r;
+    const struct das_column *columns = r->columns.items;
+    const size_t count = r->columns.count, len = r->width + 1;
+    const char *name = r->header.ptr + s->col * len;
+    struct das_text *values = r->values;
+    size_t col = s->col;
+
+    for (; col < count && (size_t)(s->end - line) > len + 1; col++, name += len) {
+        char *value = line + len + 1, *nl;
+
+        if (!same_bytes(line, name, len) || value[-1] != ' ')
+            break;
+        nl = line_end(value, s->end);
+        if (!nl)
+            break;
+        if (!columns[col].numeric)
+            s->open = col;
+        values[col] = das_text(value, (size_t)(nl - value));
+        if (r->crlf && nl > value && nl[-1] == '\r')
+            values[col].len--;
+        line = nl + 1;
+    }
+    s->newlines += col - s->col;
+    s->col = col;
+    return line;
+}
+
 /* Looks at the row whose separator stands at the window's start and fills the values. */
 static enum row scan_row(struct scan *s)
 {
@@ -233,6 +303,7 @@ static enum row scan_row(struct scan *s)
         return s->eof ? (s->strange = line, ROW_CUT) : ROW_NEED;
     s->newlines++;
     for (line = nl + 1;;) {
+        line = plain_columns(s, line);
         nl = line < s->end ? memchr(line, '\n', (size_t)(s->end - line)) : NULL;
         if (!nl)
             return s->eof ? at_eof(s, line) : ROW_NEED;
