@@ -6,6 +6,7 @@
  * anything; so a value ends only before the line of the very next column or before the separator
  * of the very next row.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -202,6 +203,20 @@ static enum row go_on(struct scan *s, char *line, char *nl)
     return ROW_WHOLE;
 }
 
+/* Half a separator: may it be that of the row number? Its digits may be cut as well. */
+static bool may_be_next(struct das_text half, int64_t number)
+{
+    char digits[24];
+    size_t at = 0, n = 0;
+
+    snprintf(digits, sizeof digits, "%lld", (long long)number);
+    while (at < half.len && (half.ptr[at] == '*' || half.ptr[at] == ' '))
+        at++;
+    while (at + n < half.len && digits[n] && half.ptr[at + n] == digits[n])
+        n++;
+    return at + n == half.len || (digits[n] == '\0' && half.ptr[at + n] == '.');
+}
+
 /* The file ends with the bytes from line on, which have no newline. */
 static enum row at_eof(struct scan *s, char *line)
 {
@@ -213,7 +228,7 @@ static enum row at_eof(struct scan *s, char *line)
     if (s->col < s->r->columns.count) /* a text that swallowed columns swallowed damage */
         return s->withdrew ? ROW_BAD : ROW_CUT;
     if (rest.len && rest.ptr[0] == '*') {
-        s->next_row = true; /* half a separator */
+        s->next_row = may_be_next(rest, s->number + 1);
         return ROW_WHOLE;
     }
     return list_ends(s, line, &next) == 1 ? ROW_WHOLE : ROW_CUT;
@@ -385,6 +400,24 @@ static void keep_common(struct names *a, const struct names *b)
     a->count = kept;
 }
 
+/* Does a row lack a column that every list has and this one began with? Then the row is damaged
+ * and teaches nothing. */
+static bool lacks_required(const struct names *all, const struct names *row)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        enum das_role role = das_column_role(all->at[i]);
+        bool has = false;
+
+        if (role == DAS_R_NONE)
+            continue;
+        for (size_t j = 0; j < row->count && !has; j++)
+            has = das_text_eq(all->at[i], row->at[j]);
+        if (!has && (role <= DAS_R_USER || role == DAS_R_COMMAND || role == DAS_R_TIME))
+            return true;
+    }
+    return false;
+}
+
 /* A name that comes twice is text the second time. */
 static void drop_repeated(struct names *n)
 {
@@ -472,7 +505,7 @@ static int first_names(struct das_recording *r, struct names *names, size_t *wid
         if (das_recording_separator(line) != ++number)
             break;
         row_end = collect(row_end, end, number, *width, &more);
-        if (row_end)
+        if (row_end && !lacks_required(names, &more))
             keep_common(names, &more);
     }
     return 1;
