@@ -420,10 +420,9 @@ int das_read_table(struct das_recording *r, struct das_snapshot *s, struct das_e
                 return DAS_READ_ERROR;
             continue;
         }
-        rc = das_recording_more(r, err);
-        if (rc < 0)
-            return DAS_READ_ERROR;
-        if (rc == 0)
+        if (r->w.eof)
             return das_recording_cut(r, das_window_line_at(&r->w, das_window_end(&r->w)));
+        if (das_recording_more(r, err) < 0)
+            return DAS_READ_ERROR;
     }
 }

@@ -6,6 +6,7 @@
  * anything; so a value ends only before the line of the very next column or before the separator
  * of the very next row.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -35,13 +36,52 @@ struct scan {
 
 /* --- telling lines apart --------------------------------------------------------------------- */
 
+/* memcmp() == 0 without the call: this is asked once a line. */
+static inline bool same_bytes(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y;
+
+    if (len < 8)
+        return memcmp(a, b, len) == 0;
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a + len - 8, 8);
+    memcpy(&y, b + len - 8, 8);
+    return x == y;
+}
+
+/* memchr(p, '\n', ...) for values, most of which are a few bytes long. */
+static inline char *line_end(char *p, char *end)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+    uint64_t x;
+
+    for (int i = 0; i < 2 && end - p >= 8; i++, p += 8) {
+        memcpy(&x, p, 8);
+        x ^= ones * '\n';
+        x = (x - ones) & ~x & highs; /* the lowest byte that is set is exact */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        if (x)
+            return p + (__builtin_ctzll(x) >> 3);
+#else
+        if (x)
+            break;
+#endif
+    }
+    return p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+}
+
 /* Is line the one of column col: its name aligned to the right, a colon, a space? */
 static inline bool is_column(const struct das_recording *r, size_t col, const char *line,
                              const char *end)
 {
     size_t len = r->width + 1;
 
-    return (size_t)(end - line) >= len && memcmp(line, r->header.ptr + col * len, len) == 0 &&
+    return (size_t)(end - line) >= len && same_bytes(line, r->header.ptr + col * len, len) &&
            ((size_t)(end - line) == len || line[len] == ' ' || line[len] == '\n' ||
             line[len] == '\r');
 }
@@ -163,6 +203,20 @@ static enum row go_on(struct scan *s, char *line, char *nl)
     return ROW_WHOLE;
 }
 
+/* Half a separator: may it be that of the row number? Its digits may be cut as well. */
+static bool may_be_next(struct das_text half, int64_t number)
+{
+    char digits[24];
+    size_t at = 0, n = 0;
+
+    snprintf(digits, sizeof digits, "%lld", (long long)number);
+    while (at < half.len && (half.ptr[at] == '*' || half.ptr[at] == ' '))
+        at++;
+    while (at + n < half.len && digits[n] && half.ptr[at + n] == digits[n])
+        n++;
+    return at + n == half.len || (digits[n] == '\0' && half.ptr[at + n] == '.');
+}
+
 /* The file ends with the bytes from line on, which have no newline. */
 static enum row at_eof(struct scan *s, char *line)
 {
@@ -174,7 +228,7 @@ static enum row at_eof(struct scan *s, char *line)
     if (s->col < s->r->columns.count) /* a text that swallowed columns swallowed damage */
         return s->withdrew ? ROW_BAD : ROW_CUT;
     if (rest.len && rest.ptr[0] == '*') {
-        s->next_row = true; /* half a separator */
+        s->next_row = may_be_next(rest, s->number + 1);
         return ROW_WHOLE;
     }
     return list_ends(s, line, &next) == 1 ? ROW_WHOLE : ROW_CUT;
@@ -216,6 +270,37 @@ static enum row other_line(struct scan *s, char *line, char *nl, char **next)
     return go_on(s, line, behind - 1);
 }
 
+/* Takes the columns from line on as long as each stands on its own line: nearly all do. Returns
+ * the first line that is something else. */
+static char *plain_columns(struct scan *s, char *line)
+{
+    const struct das_recording *r = s->r;
+    const struct das_column *columns = r->columns.items;
+    const size_t count = r->columns.count, len = r->width + 1;
+    const char *name = r->header.ptr + s->col * len;
+    struct das_text *values = r->values;
+    size_t col = s->col;
+
+    for (; col < count && (size_t)(s->end - line) > len + 1; col++, name += len) {
+        char *value = line + len + 1, *nl;
+
+        if (!same_bytes(line, name, len) || value[-1] != ' ')
+            break;
+        nl = line_end(value, s->end);
+        if (!nl)
+            break;
+        if (!columns[col].numeric)
+            s->open = col;
+        values[col] = das_text(value, (size_t)(nl - value));
+        if (r->crlf && nl > value && nl[-1] == '\r')
+            values[col].len--;
+        line = nl + 1;
+    }
+    s->newlines += col - s->col;
+    s->col = col;
+    return line;
+}
+
 /* Looks at the row whose separator stands at the window's start and fills the values. */
 static enum row scan_row(struct scan *s)
 {
@@ -233,6 +318,7 @@ static enum row scan_row(struct scan *s)
         return s->eof ? (s->strange = line, ROW_CUT) : ROW_NEED;
     s->newlines++;
     for (line = nl + 1;;) {
+        line = plain_columns(s, line);
         nl = line < s->end ? memchr(line, '\n', (size_t)(s->end - line)) : NULL;
         if (!nl)
             return s->eof ? at_eof(s, line) : ROW_NEED;
@@ -312,6 +398,24 @@ static void keep_common(struct names *a, const struct names *b)
         }
     }
     a->count = kept;
+}
+
+/* Does a row lack a column that every list has and this one began with? Then the row is damaged
+ * and teaches nothing. */
+static bool lacks_required(const struct names *all, const struct names *row)
+{
+    for (size_t i = 0; i < all->count; i++) {
+        enum das_role role = das_column_role(all->at[i]);
+        bool has = false;
+
+        if (role == DAS_R_NONE)
+            continue;
+        for (size_t j = 0; j < row->count && !has; j++)
+            has = das_text_eq(all->at[i], row->at[j]);
+        if (!has && (role <= DAS_R_USER || role == DAS_R_COMMAND || role == DAS_R_TIME))
+            return true;
+    }
+    return false;
 }
 
 /* A name that comes twice is text the second time. */
@@ -401,7 +505,7 @@ static int first_names(struct das_recording *r, struct names *names, size_t *wid
         if (das_recording_separator(line) != ++number)
             break;
         row_end = collect(row_end, end, number, *width, &more);
-        if (row_end)
+        if (row_end && !lacks_required(names, &more))
             keep_common(names, &more);
     }
     return 1;

@@ -200,27 +200,26 @@ static bool begins(struct das_text t, const char *s)
     return t.len >= n && memcmp(t.ptr, s, n) == 0;
 }
 
-static bool ends(struct das_text t, const char *s)
-{
-    size_t n = strlen(s);
-
-    return t.len >= n && memcmp(t.ptr + t.len - n, s, n) == 0;
-}
-
 #define STARS "***************************"
 
 int64_t das_recording_separator(struct das_text line)
 {
-    struct das_text number;
-    int64_t n;
+    const size_t tail = sizeof ". row " STARS - 1;
+    const char *p = line.ptr + sizeof STARS, *end;
+    int64_t n = 0;
 
-    if (line.len < 2 * sizeof STARS || line.ptr[0] != '*' || !begins(line, STARS " ") ||
-        !ends(line, ". row " STARS))
+    if (line.len < sizeof STARS + 1 + tail || line.len > sizeof STARS + 18 + tail ||
+        memcmp(line.ptr, STARS " ", sizeof STARS) != 0)
         return -1;
-    number = das_text(line.ptr + sizeof STARS, line.len - sizeof STARS - strlen(". row " STARS));
-    return number.len && das_is_digit((unsigned char)number.ptr[0]) && das_parse_int(number, &n)
-               ? n
-               : -1;
+    end = line.ptr + line.len - tail;
+    if (memcmp(end, ". row " STARS, tail) != 0)
+        return -1;
+    for (; p < end; p++) {
+        if (!das_is_digit((unsigned char)*p))
+            return -1;
+        n = n * 10 + (*p - '0');
+    }
+    return n;
 }
 
 static bool is_dashes(struct das_text line)

@@ -33,6 +33,7 @@ static int make_room(struct das_window *w, size_t want, struct das_err *err)
         buf = das_realloc(buf, cap);
         if (!buf)
             return das_fail_nomem(err);
+        das_prefault(buf + kept, cap - kept);
         w->buf = buf;
         w->cap = cap;
     }
