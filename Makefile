@@ -30,7 +30,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pie -Wl,-z,relro,-z,now -Wl,--as-n
 # Rooms, bottom first. A file in core/cli/ with a main() is the program itself.
 LIB_SRC := $(wildcard core/base/*.c core/session/*.c core/source/*.c core/plan/*.c bindings/*.c) \
            $(filter-out core/cli/main.c,$(wildcard core/cli/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o)
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/prelude.o
 LIB     := $(BUILD)/libdas.a
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 
@@ -42,6 +42,19 @@ $(BUILD)/das: $(BUILD)/core/cli/main.o $(LIB)
 $(LIB): $(LIB_OBJ)
 	@rm -f $@
 	ar rcs $@ $^
+
+# The prelude travels in the binary, compiled, so that a run does not parse it again.
+$(BUILD)/prelude.c: scripts/prelude/das.lua
+	@mkdir -p $(@D)
+	luac5.4 -s -o $(BUILD)/prelude.luac $<
+	{ echo '#include <stddef.h>'; \
+	  echo 'extern const char das_prelude_text[];'; echo 'extern const size_t das_prelude_size;'; \
+	  echo 'const char das_prelude_text[] = {'; \
+	  od -An -v -tx1 $(BUILD)/prelude.luac | sed 's/ \(..\)/(char)0x\1,/g'; echo '};'; \
+	  echo 'const size_t das_prelude_size = sizeof das_prelude_text;'; } >$@
+
+$(BUILD)/prelude.o: $(BUILD)/prelude.c
+	$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c
 	@mkdir -p $(@D)

@@ -216,6 +216,9 @@ const char *das_nearest(const char *word, const char *const *candidates, size_t 
         size_t lc = strlen(candidates[i]), d;
         if (lc > WORD_MAX)
             continue;
+        if (len >= 3 && lc > len &&
+            das_text_ieq(das_text(word, len), das_text(candidates[i], len)))
+            return candidates[i]; /* "total" for "total_count" */
         d = distance(word, len, candidates[i], lc);
         if (d < best && d < lc) {
             best = d;

@@ -244,3 +244,91 @@ void das_render_table(const struct das_selection *sel, size_t max_rows, size_t w
     if (rows < sel->count)
         das_buf_printf(b, "... and %zu more\n", sel->count - rows);
 }
+
+/* --- a preview ------------------------------------------------------------------------------------ */
+
+#define FLUSH_AT ((size_t)1 << 16)
+
+int das_output_find(const char *name)
+{
+    static const char *const names[] = {"table", "json", "csv"};
+
+    for (int i = 0; i < 3; i++) {
+        if (strcmp(name, names[i]) == 0)
+            return i;
+    }
+    return -1;
+}
+
+static void maybe_flush(const struct das_flush *flush, struct das_buf *b)
+{
+    if (flush && b->len >= FLUSH_AT)
+        flush->call(b, flush->arg);
+}
+
+static void preview_table(const struct das_selection *sel, const char *instance, size_t width,
+                          struct das_buf *b)
+{
+    das_buf_printf(b, "%s: %lld %s ", instance, (long long)sel->total,
+                   sel->total == 1 ? "session matches" : "sessions match");
+    das_filter_print(sel->filter, b);
+    if (!das_snapshot_complete(sel->snap))
+        das_buf_printf(b, " (incomplete: %zu shown)", sel->count);
+    das_buf_char(b, '\n');
+    if (sel->count)
+        das_render_table(sel, sel->count, width, b);
+}
+
+static void preview_json(const struct das_selection *sel, const char *instance,
+                         const struct das_flush *flush, struct das_buf *b)
+{
+    struct das_session s;
+
+    das_buf_char(b, '{');
+    das_json_key_int(b, "data_sync_time", das_snapshot_time(sel->snap));
+    das_json_key_int(b, "total_count", sel->total);
+    das_json_key_bool(b, "complete", das_snapshot_complete(sel->snap));
+    das_json_key(b, "instance");
+    das_json_str(b, instance);
+    das_json_key(b, "warnings");
+    das_buf_char(b, '[');
+    for (size_t i = 0; i < das_snapshot_warnings(sel->snap); i++) {
+        das_json_comma(b);
+        das_json_str(b, das_snapshot_warning(sel->snap, i));
+    }
+    das_buf_char(b, ']');
+    das_json_key(b, "processes");
+    das_buf_char(b, '[');
+    for (size_t i = 0; i < sel->count; i++) {
+        das_snapshot_get(sel->snap, sel->rows[i], &s);
+        if (i)
+            das_buf_char(b, ',');
+        das_render_session_json(&s, b);
+        maybe_flush(flush, b);
+    }
+    das_buf_str(b, "]}\n");
+}
+
+void das_render_preview(const struct das_selection *sel, const char *instance,
+                        enum das_output output, size_t width, const struct das_flush *flush,
+                        struct das_buf *b)
+{
+    struct das_session s;
+
+    switch (output) {
+    case DAS_OUT_TABLE:
+        preview_table(sel, instance, width, b);
+        break;
+    case DAS_OUT_JSON:
+        preview_json(sel, instance, flush, b);
+        break;
+    case DAS_OUT_CSV:
+        das_render_csv_header(b);
+        for (size_t i = 0; i < sel->count; i++) {
+            das_snapshot_get(sel->snap, sel->rows[i], &s);
+            das_render_session_csv(&s, b);
+            maybe_flush(flush, b);
+        }
+        break;
+    }
+}

@@ -6,6 +6,22 @@
 
 #include "core/session/selection.h"
 
+enum das_output { DAS_OUT_TABLE, DAS_OUT_JSON, DAS_OUT_CSV };
+int das_output_find(const char *name); /* "table", "json", "csv"; or -1 */
+
+/* Called now and then while a long text is rendered; may write b away and reset it. */
+struct das_flush {
+    void (*call)(struct das_buf *b, void *arg);
+    void *arg;
+};
+
+/* A whole preview. As a table: a head line and the sessions; as JSON: one object with
+ * data_sync_time, total_count, complete, instance, warnings, processes; as CSV: the sessions.
+ * flush may be NULL. */
+void das_render_preview(const struct das_selection *sel, const char *instance,
+                        enum das_output output, size_t width, const struct das_flush *flush,
+                        struct das_buf *b);
+
 /* The first max_rows sessions as a table for a terminal of `width` cells (0: no limit); sql_info
  * takes what is left. Control characters are shown as blanks, so that a statement cannot drive a
  * terminal. */

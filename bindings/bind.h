@@ -1,0 +1,111 @@
+/*
+ * bind.h - what the files of this folder share: boxes, arguments, errors. Never leaves bindings/.
+ *
+ * A box is a userdata that owns one C object. It is made empty first and filled afterwards, so that
+ * a Lua error between the two leaks nothing. A binding reads: check all, box, act, push.
+ */
+#ifndef DAS_BINDINGS_BIND_H
+#define DAS_BINDINGS_BIND_H
+
+#include <lauxlib.h>
+#include <lua.h>
+
+#include "bindings/engine.h"
+
+#define DAS_FILTER "das.filter"
+#define DAS_SELECTION "das.selection"
+#define DAS_PROCESSES "das.processes"
+#define DAS_SESSION "das.session"
+#define DAS_PLAN "das.plan"
+#define DAS_REPORT "das.report"
+#define DAS_INSTANCE "das.instance"
+#define DAS_EXPLANATION "das.explanation"
+
+/* One run. Lives on the C stack of das_engine_run(); every coroutine's extra space points to it. */
+struct das_run {
+    const struct das_engine_opts *opts;
+    struct das_engine_result *result;
+    struct das_protect protect; /* of the configuration and what the script added */
+    size_t memory, memory_limit;
+};
+
+static inline struct das_run *das_run_of(lua_State *L)
+{
+    return *(struct das_run **)lua_getextraspace(L);
+}
+
+/* --- boxes ---------------------------------------------------------------------------------- */
+
+struct das_box {
+    void *object;              /* NULL while empty */
+    struct das_source *source; /* of selections and plans; belongs to the run's inventory */
+};
+
+struct das_session_box {
+    struct das_snapshot *snap;
+    uint32_t row;
+};
+
+struct das_box *das_box_push(lua_State *L, const char *type); /* [-0, +1] */
+struct das_box *das_box_check(lua_State *L, int arg, const char *type);
+struct das_box *das_box_test(lua_State *L, int arg, const char *type); /* NULL: something else */
+
+/* Makes a metatable with __name, and __index = index closed over the methods table, which is left
+ * on the stack [-0, +1]. index may be NULL: plain methods. */
+void das_class(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods,
+               lua_CFunction index);
+
+/* --- errors --------------------------------------------------------------------------------- */
+
+/* Raises with the position of the innermost line of the script. */
+int das_raise(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
+/* The programmer's mistakes raise; the world's failures return nil, message, code. */
+int das_push_failure(lua_State *L, const struct das_err *err);
+/* "selection has no field "foo"; did you mean "bar"?" Names from candidates and the methods table
+ * at index methods (0: none). Raises. */
+int das_no_field(lua_State *L, const char *what, const char *name, const char *const *candidates,
+                 size_t n, int methods);
+
+/* --- arguments -------------------------------------------------------------------------------- */
+
+/* arg is a filter or a table of criteria; afterwards it is a filter box. */
+struct das_filter *das_check_filter(lua_State *L, int arg);
+/* For an options table at arg (nil or none is fine): raises on a key not in allowed. */
+void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
+                       size_t n);
+int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
+
+/* A buffer that the state owns, so that an error between filling and pushing leaks nothing
+ * [-0, +1]; and its text as a string, raising when memory ran out [-0, +1]. */
+struct das_buf *das_scratch(lua_State *L);
+void das_push_buf(lua_State *L, const struct das_buf *buf);
+void das_push_text(lua_State *L, struct das_text t); /* nil for NULL */
+void das_push_number(lua_State *L, int64_t v);       /* nil for unknown and absent */
+
+/* --- the types ---------------------------------------------------------------------------------- */
+
+void das_push_session(lua_State *L, struct das_snapshot *snap, uint32_t row);
+int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_source *source);
+/* Functions that one file registers and another has: */
+int das_selection_plan(lua_State *L); /* selection:plan, in plan.c */
+int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in instance.c */
+int das_lua_instance(lua_State *L);
+int das_lua_instances(lua_State *L);
+/* A das object as print() shows it, in the run's output format. False: not ours. */
+bool das_render_value(lua_State *L, int arg, struct das_buf *b);
+
+void das_open_filter(lua_State *L);    /* each leaves its methods table: [-0, +1] */
+void das_open_selection(lua_State *L);
+void das_open_session(lua_State *L);
+void das_open_plan(lua_State *L);
+void das_open_instance(lua_State *L);
+void das_open_root(lua_State *L);      /* the table das itself: [-0, +1] */
+
+void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
+
+/* state.c: a fresh state with the trimmed libraries; NULL when out of memory. */
+lua_State *das_state_new(struct das_run *run);
+/* prelude: runs the compiled-in Lua on top of the primitives. A Lua error on failure. */
+void das_open_prelude(lua_State *L);
+
+#endif

@@ -1,0 +1,191 @@
+/* check.c - boxes, arguments and errors, for all bindings (see bind.h). */
+#include "bindings/bind.h"
+
+#include <stdarg.h>
+#include <string.h>
+
+#define SCRATCH "das.scratch"
+
+/* --- boxes ------------------------------------------------------------------------------------ */
+
+struct das_box *das_box_push(lua_State *L, const char *type)
+{
+    struct das_box *box = lua_newuserdatauv(L, sizeof *box, 1);
+
+    memset(box, 0, sizeof *box);
+    luaL_setmetatable(L, type);
+    return box;
+}
+
+struct das_box *das_box_test(lua_State *L, int arg, const char *type)
+{
+    struct das_box *box = luaL_testudata(L, arg, type);
+
+    return box && box->object ? box : NULL;
+}
+
+struct das_box *das_box_check(lua_State *L, int arg, const char *type)
+{
+    struct das_box *box = luaL_checkudata(L, arg, type);
+
+    luaL_argcheck(L, box->object, arg, "this object was never finished");
+    return box;
+}
+
+void das_class(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods,
+               lua_CFunction index)
+{
+    lua_newtable(L); // methods
+    if (methods)
+        luaL_setfuncs(L, methods, 0);
+    luaL_newmetatable(L, type); // methods meta
+    luaL_setfuncs(L, meta, 0);
+    lua_pushvalue(L, -2); // methods meta methods
+    if (index)
+        lua_pushcclosure(L, index, 1);
+    lua_setfield(L, -2, "__index"); // methods meta
+    lua_pushboolean(L, 0);
+    lua_setfield(L, -2, "__metatable"); // scripts neither see nor change it
+    lua_pop(L, 1);                      // methods
+}
+
+/* --- errors ----------------------------------------------------------------------------------- */
+
+int das_raise(lua_State *L, const char *fmt, ...)
+{
+    lua_Debug ar;
+    va_list ap;
+
+    lua_pushliteral(L, "");
+    for (int level = 0; lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "Sl", &ar);
+        if (ar.currentline > 0 && ar.source[0] == '@') { // the prelude's source begins with '='
+            lua_pop(L, 1);
+            lua_pushfstring(L, "%s:%d: ", ar.short_src, ar.currentline);
+            break;
+        }
+    }
+    va_start(ap, fmt);
+    lua_pushvfstring(L, fmt, ap);
+    va_end(ap);
+    lua_concat(L, 2);
+    lua_error(L);
+    __builtin_unreachable();
+}
+
+int das_push_failure(lua_State *L, const struct das_err *err)
+{
+    if (err->code == DAS_E_USAGE || err->code == DAS_E_NOMEM)
+        return das_raise(L, "%s", err->msg);
+    lua_pushnil(L);
+    lua_pushstring(L, err->msg);
+    lua_pushstring(L, das_code_name(err->code));
+    return 3;
+}
+
+#define NAMES_MAX 100
+
+int das_no_field(lua_State *L, const char *what, const char *name, const char *const *candidates,
+                 size_t n, int methods)
+{
+    const char *names[NAMES_MAX], *near;
+    size_t count = 0;
+
+    for (size_t i = 0; i < n && count < NAMES_MAX; i++)
+        names[count++] = candidates[i];
+    if (methods) {
+        lua_pushnil(L);
+        while (lua_next(L, methods) && count < NAMES_MAX) {
+            if (lua_type(L, -2) == LUA_TSTRING)
+                names[count++] = lua_tostring(L, -2);
+            lua_pop(L, 1);
+        }
+    }
+    near = das_nearest(name, names, count);
+    if (near)
+        return das_raise(L, "%s has no field \"%s\"; did you mean \"%s\"?", what, name, near);
+    return das_raise(L, "%s has no field \"%s\"", what, name);
+}
+
+/* --- arguments -------------------------------------------------------------------------------- */
+
+void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
+                       size_t n)
+{
+    if (lua_isnoneornil(L, arg))
+        return;
+    if (!lua_istable(L, arg))
+        das_raise(L, "%s: expected a table of options, got %s", what, luaL_typename(L, arg));
+    lua_pushnil(L);
+    while (lua_next(L, arg)) {
+        const char *key = lua_type(L, -2) == LUA_TSTRING ? lua_tostring(L, -2) : NULL;
+        const char *near;
+        bool known = false;
+        if (!key)
+            das_raise(L, "%s: option names are strings, got %s", what, luaL_typename(L, -2));
+        for (size_t i = 0; i < n && !known; i++)
+            known = strcmp(key, allowed[i]) == 0;
+        if (!known) {
+            near = das_nearest(key, allowed, n);
+            if (near)
+                das_raise(L, "%s: unknown option \"%s\"; did you mean \"%s\"?", what, key, near);
+            das_raise(L, "%s: unknown option \"%s\"", what, key);
+        }
+        lua_pop(L, 1);
+    }
+}
+
+int64_t das_check_count(lua_State *L, int arg, const char *what)
+{
+    int is_int = 0;
+    lua_Integer n = lua_tointegerx(L, arg, &is_int);
+
+    if (!is_int || lua_type(L, arg) != LUA_TNUMBER || n < 0)
+        das_raise(L, "%s: expected a whole number, 0 or more, got %s", what,
+                  lua_type(L, arg) == LUA_TNUMBER ? lua_tostring(L, arg) : luaL_typename(L, arg));
+    return n;
+}
+
+/* --- values ------------------------------------------------------------------------------------ */
+
+static int scratch_gc(lua_State *L)
+{
+    das_buf_clear(luaL_checkudata(L, 1, SCRATCH));
+    return 0;
+}
+
+struct das_buf *das_scratch(lua_State *L)
+{
+    struct das_buf *b = lua_newuserdatauv(L, sizeof *b, 0);
+
+    das_buf_init(b);
+    if (luaL_newmetatable(L, SCRATCH)) {
+        lua_pushcfunction(L, scratch_gc);
+        lua_setfield(L, -2, "__gc");
+    }
+    lua_setmetatable(L, -2);
+    return b;
+}
+
+void das_push_buf(lua_State *L, const struct das_buf *buf)
+{
+    if (buf->failed)
+        das_raise(L, "out of memory");
+    lua_pushlstring(L, buf->ptr ? buf->ptr : "", buf->len);
+}
+
+void das_push_text(lua_State *L, struct das_text t)
+{
+    if (t.ptr)
+        lua_pushlstring(L, t.ptr, t.len);
+    else
+        lua_pushnil(L);
+}
+
+void das_push_number(lua_State *L, int64_t v)
+{
+    if (das_known(v))
+        lua_pushinteger(L, v);
+    else
+        lua_pushnil(L);
+}

@@ -1,0 +1,128 @@
+/* instance.c - das.instance(name): one of the instances that this run may touch. */
+#include "bindings/bind.h"
+
+#include <string.h>
+
+/* An instance value is its position in the run's inventory. */
+static size_t check_instance(lua_State *L, int arg)
+{
+    return *(size_t *)luaL_checkudata(L, arg, DAS_INSTANCE);
+}
+
+static void push_instance(lua_State *L, size_t position)
+{
+    size_t *p = lua_newuserdatauv(L, sizeof *p, 0);
+
+    *p = position;
+    luaL_setmetatable(L, DAS_INSTANCE);
+}
+
+static struct das_inventory *inventory(lua_State *L)
+{
+    return das_run_of(L)->opts->inventory;
+}
+
+int das_lua_instance(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+    struct das_err err;
+    int at = das_inventory_find(inventory(L), name, &err);
+
+    if (at < 0)
+        return das_raise(L, "%s", err.msg);
+    push_instance(L, (size_t)at);
+    return 1;
+}
+
+int das_lua_instances(lua_State *L)
+{
+    size_t n = das_inventory_count(inventory(L));
+
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        push_instance(L, i);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    return 1;
+}
+
+static int preview_on(lua_State *L, size_t position)
+{
+    static const char *const allowed[] = {"instance", "pushdown"};
+    struct das_source *source;
+    struct das_err err;
+
+    lua_settop(L, 2);
+    das_check_options(L, 2, "preview", allowed, sizeof allowed / sizeof *allowed);
+    das_check_filter(L, 1);
+    source = das_inventory_open(inventory(L), position, &err);
+    return source ? das_push_preview(L, 1, 2, source) : das_push_failure(L, &err);
+}
+
+/* instance:preview(filter, options) */
+static int instance_preview(lua_State *L)
+{
+    size_t position = check_instance(L, 1);
+
+    lua_remove(L, 1);
+    return preview_on(L, position);
+}
+
+/* das.preview(filter, options): on options.instance, or on the only instance there is. */
+int das_lua_preview(lua_State *L)
+{
+    struct das_err err;
+    int at;
+
+    if (lua_istable(L, 2) && lua_getfield(L, 2, "instance") != LUA_TNIL) {
+        if (luaL_testudata(L, -1, DAS_INSTANCE)) {
+            at = (int)check_instance(L, lua_gettop(L));
+        } else if (lua_type(L, -1) == LUA_TSTRING) {
+            at = das_inventory_find(inventory(L), lua_tostring(L, -1), &err);
+        } else {
+            return das_raise(L, "preview: instance: expected a name or an instance, got %s",
+                             luaL_typename(L, -1));
+        }
+        return at < 0 ? das_raise(L, "%s", err.msg) : preview_on(L, (size_t)at);
+    }
+    switch (das_inventory_count(inventory(L))) {
+    case 0:
+        return das_raise(L, "no instance to look at: start with -i INSTANCE, or name instances in "
+                            "das.lua");
+    case 1:
+        return preview_on(L, 0);
+    default:
+        return das_raise(L, "several instances: say which, as in das.instance(\"%s\"):preview{...}",
+                         das_inventory_name(inventory(L), 0));
+    }
+}
+
+static int instance_index(lua_State *L)
+{
+    static const char *const names[] = {"name"};
+    size_t position = check_instance(L, 1);
+    const char *name;
+
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    name = luaL_checkstring(L, 2);
+    if (strcmp(name, "name") != 0)
+        return das_no_field(L, "an instance", name, names, 1, lua_upvalueindex(1));
+    lua_pushstring(L, das_inventory_name(inventory(L), position));
+    return 1;
+}
+
+static int instance_tostring(lua_State *L)
+{
+    lua_pushstring(L, das_inventory_name(inventory(L), check_instance(L, 1)));
+    return 1;
+}
+
+void das_open_instance(lua_State *L)
+{
+    static const luaL_Reg meta[] = {{"__tostring", instance_tostring}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"preview", instance_preview}, {NULL, NULL}};
+
+    das_class(L, DAS_INSTANCE, meta, methods, instance_index);
+}

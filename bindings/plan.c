@@ -1,0 +1,297 @@
+/*
+ * plan.c - selection:plan{...}, plan:apply(), and the report.
+ *
+ * Whether apply kills is a property of the run, set before the script started; nothing here takes
+ * it from Lua.
+ */
+#include "bindings/bind.h"
+
+#include <string.h>
+
+#include "core/base/json.h"
+
+/* --- making ------------------------------------------------------------------------------------ */
+
+static enum das_kill_mode check_mode(lua_State *L, int options)
+{
+    int mode = DAS_MODE_AUTO;
+
+    if (lua_getfield(L, options, "kill") != LUA_TNIL) {
+        mode = lua_type(L, -1) == LUA_TSTRING ? das_mode_find(lua_tostring(L, -1)) : -1;
+        if (mode < 0)
+            das_raise(L, "plan: kill: expected \"auto\", \"query\" or \"connection\", got %s",
+                      luaL_tolstring(L, -1, NULL));
+    }
+    lua_pop(L, 1);
+    return (enum das_kill_mode)mode;
+}
+
+static int64_t check_ttl(lua_State *L, int options)
+{
+    struct das_text t;
+    int64_t seconds = 0;
+    int is_int = 1;
+
+    switch (lua_getfield(L, options, "ttl")) {
+    case LUA_TNIL:
+        lua_pop(L, 1);
+        return 0; /* the default */
+    case LUA_TNUMBER:
+        seconds = lua_tointegerx(L, -1, &is_int);
+        break;
+    case LUA_TSTRING:
+        t.ptr = lua_tolstring(L, -1, &t.len);
+        is_int = das_parse_duration(t, &seconds);
+        break;
+    default:
+        is_int = 0;
+    }
+    if (!is_int || seconds < 1 || seconds > DAS_PLAN_TTL_MAX)
+        das_raise(L, "plan: ttl: expected 1 to %d seconds or a duration such as \"5m\", got %s",
+                  DAS_PLAN_TTL_MAX, luaL_tolstring(L, -1, NULL));
+    lua_pop(L, 1);
+    return seconds;
+}
+
+int das_selection_plan(lua_State *L)
+{
+    static const char *const allowed[] = {"kill", "reason", "ttl"};
+    struct das_box *self = das_box_check(L, 1, DAS_SELECTION), *box;
+    struct das_plan_opts opts = {0};
+    struct das_err err;
+
+    das_check_options(L, 2, "plan", allowed, sizeof allowed / sizeof *allowed);
+    lua_settop(L, 2);
+    if (lua_istable(L, 2)) {
+        opts.mode = check_mode(L, 2);
+        opts.ttl_s = check_ttl(L, 2);
+        if (lua_getfield(L, 2, "reason") != LUA_TNIL) { // 3: stays until the plan has a copy
+            if (lua_type(L, -1) != LUA_TSTRING)
+                return das_raise(L, "plan: reason: expected a string, got %s",
+                                 luaL_typename(L, -1));
+            opts.reason = lua_tostring(L, -1);
+        }
+    }
+    box = das_box_push(L, DAS_PLAN);
+    box->source = self->source;
+    box->object = das_plan_new(self->object, self->source, &opts, &err);
+    return box->object ? 1 : das_push_failure(L, &err);
+}
+
+/* --- the plan ---------------------------------------------------------------------------------- */
+
+static int plan_apply(lua_State *L)
+{
+    struct das_box *self = das_box_check(L, 1, DAS_PLAN), *box;
+    struct das_run *run = das_run_of(L);
+    struct das_apply_opts opts = {.armed = run->opts->armed, .protect = &run->protect};
+    struct das_report *report = NULL;
+    struct das_err err;
+
+    box = das_box_push(L, DAS_REPORT);
+    if (das_plan_apply(self->object, self->source, &opts, &report, &err) < 0)
+        return das_push_failure(L, &err);
+    box->object = report;
+    /* counted before anything can raise: what was done must reach the exit code */
+    run->result->applied++;
+    for (int k = 0; k < DAS_O_COUNT; k++)
+        run->result->totals[k] += report->totals[k];
+    return 1;
+}
+
+static void push_victims(lua_State *L, const struct das_plan *p)
+{
+    struct das_session s;
+
+    lua_createtable(L, (int)das_plan_victims(p), 0);
+    for (size_t i = 0; i < das_plan_victims(p); i++) {
+        das_plan_victim(p, i, &s);
+        lua_pushinteger(L, s.id);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static int plan_index(lua_State *L)
+{
+    static const char *const names[] = {"ids",  "count",      "kill",    "reason",
+                                        "hash", "created_at", "expires_at", "instance"};
+    const struct das_plan *p = das_box_check(L, 1, DAS_PLAN)->object;
+    const char *name;
+
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
+    name = luaL_checkstring(L, 2);
+    if (strcmp(name, "ids") == 0)
+        push_victims(L, p);
+    else if (strcmp(name, "count") == 0)
+        lua_pushinteger(L, (lua_Integer)das_plan_victims(p));
+    else if (strcmp(name, "kill") == 0)
+        lua_pushstring(L, das_mode_name(das_plan_mode(p)));
+    else if (strcmp(name, "reason") == 0)
+        lua_pushstring(L, das_plan_reason(p));
+    else if (strcmp(name, "hash") == 0)
+        lua_pushstring(L, das_plan_hash(p));
+    else if (strcmp(name, "created_at") == 0)
+        lua_pushinteger(L, das_plan_created_ms(p) / 1000);
+    else if (strcmp(name, "expires_at") == 0)
+        lua_pushinteger(L, das_plan_expires_ms(p) / 1000);
+    else if (strcmp(name, "instance") == 0)
+        lua_pushstring(L, das_plan_instance(p));
+    else
+        return das_no_field(L, "a plan", name, names, sizeof names / sizeof *names,
+                            lua_upvalueindex(1));
+    return 1;
+}
+
+static int plan_len(lua_State *L)
+{
+    const struct das_plan *p = das_box_check(L, 1, DAS_PLAN)->object;
+
+    lua_pushinteger(L, (lua_Integer)das_plan_victims(p));
+    return 1;
+}
+
+/* Text without its last newline: print() adds one. */
+static int push_lines(lua_State *L, struct das_buf *b)
+{
+    if (b->len && b->ptr[b->len - 1] == '\n')
+        b->len--;
+    das_push_buf(L, b);
+    return 1;
+}
+
+static int plan_tostring(lua_State *L)
+{
+    const struct das_plan *p = das_box_check(L, 1, DAS_PLAN)->object;
+    struct das_buf *b = das_scratch(L);
+
+    das_plan_print(p, das_run_of(L)->opts->width, b);
+    return push_lines(L, b);
+}
+
+static int plan_gc(lua_State *L)
+{
+    struct das_box *box = luaL_checkudata(L, 1, DAS_PLAN);
+
+    das_plan_release(box->object);
+    box->object = NULL;
+    return 0;
+}
+
+/* --- the report -------------------------------------------------------------------------------- */
+
+static void push_outcomes(lua_State *L, const struct das_report *r)
+{
+    struct das_session s;
+
+    lua_createtable(L, (int)r->count, 0);
+    for (size_t i = 0; i < r->count; i++) {
+        const struct das_outcome *o = &r->items[i];
+        das_plan_victim(r->plan, i, &s);
+        lua_createtable(L, 0, 5);
+        lua_pushinteger(L, s.id);
+        lua_setfield(L, -2, "id");
+        lua_pushstring(L, das_outcome_name(o->kind));
+        lua_setfield(L, -2, "outcome");
+        lua_pushstring(L, o->action);
+        lua_setfield(L, -2, "action");
+        lua_pushstring(L, o->note ? o->note : "");
+        lua_setfield(L, -2, "note");
+        das_push_text(L, s.user);
+        lua_setfield(L, -2, "user");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* The number of an outcome by its name; "would_kill" counts what a dry run would have killed,
+ * because dry_run itself says whether it was one. */
+static int outcome_by_name(const char *name)
+{
+    if (strcmp(name, "would_kill") == 0)
+        return DAS_O_DRY_RUN;
+    for (int k = 0; k < DAS_O_COUNT; k++) {
+        if (k != DAS_O_DRY_RUN && strcmp(name, das_outcome_name((enum das_outcome_kind)k)) == 0)
+            return k;
+    }
+    return -1;
+}
+
+static int report_index(lua_State *L)
+{
+    static const char *const names[] = {"outcomes", "dry_run", "count",   "would_kill", "killed",
+                                        "gone",     "changed", "protected", "refused",  "failed",
+                                        "unknown"};
+    const struct das_report *r = das_box_check(L, 1, DAS_REPORT)->object;
+    const char *name = luaL_checkstring(L, 2);
+    int kind = outcome_by_name(name);
+
+    if (kind >= 0)
+        lua_pushinteger(L, (lua_Integer)r->totals[kind]);
+    else if (strcmp(name, "outcomes") == 0)
+        push_outcomes(L, r);
+    else if (strcmp(name, "dry_run") == 0)
+        lua_pushboolean(L, !r->armed);
+    else if (strcmp(name, "count") == 0)
+        lua_pushinteger(L, (lua_Integer)r->count);
+    else
+        return das_no_field(L, "a report", name, names, sizeof names / sizeof *names, 0);
+    return 1;
+}
+
+static int report_tostring(lua_State *L)
+{
+    const struct das_report *r = das_box_check(L, 1, DAS_REPORT)->object;
+    struct das_buf *b = das_scratch(L);
+
+    das_report_print(r, das_run_of(L)->opts->width, b);
+    return push_lines(L, b);
+}
+
+static int report_gc(lua_State *L)
+{
+    struct das_box *box = luaL_checkudata(L, 1, DAS_REPORT);
+
+    das_report_free(box->object);
+    box->object = NULL;
+    return 0;
+}
+
+bool das_render_value(lua_State *L, int arg, struct das_buf *b)
+{
+    const struct das_engine_opts *opts = das_run_of(L)->opts;
+    struct das_box *box;
+
+    if (opts->output == DAS_OUT_TABLE)
+        return false; // tostring() says it
+    if ((box = das_box_test(L, arg, DAS_SELECTION))) {
+        das_render_preview(box->object, das_source_name(box->source), opts->output, opts->width,
+                           NULL, b);
+        return true;
+    }
+    if (opts->output != DAS_OUT_JSON)
+        return false;
+    if ((box = das_box_test(L, arg, DAS_PLAN)))
+        das_plan_json(box->object, b);
+    else if ((box = das_box_test(L, arg, DAS_REPORT)))
+        das_report_json(box->object, b);
+    else
+        return false;
+    das_buf_char(b, '\n');
+    return true;
+}
+
+void das_open_plan(lua_State *L)
+{
+    static const luaL_Reg report_meta[] = {
+        {"__tostring", report_tostring}, {"__gc", report_gc}, {NULL, NULL},
+    };
+    static const luaL_Reg meta[] = {
+        {"__len", plan_len}, {"__tostring", plan_tostring}, {"__gc", plan_gc}, {NULL, NULL},
+    };
+    static const luaL_Reg methods[] = {{"apply", plan_apply}, {NULL, NULL}};
+
+    das_class(L, DAS_REPORT, report_meta, NULL, report_index);
+    lua_pop(L, 1);
+    das_class(L, DAS_PLAN, meta, methods, plan_index);
+}

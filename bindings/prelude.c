@@ -1,0 +1,34 @@
+/*
+ * prelude.c - puts `das` together: C primitives first, then the compiled-in Lua that makes them
+ * pleasant (scripts/prelude/).
+ */
+#include "bindings/bind.h"
+
+/* Made by the Makefile from scripts/prelude/das.lua. */
+extern const char das_prelude_text[];
+extern const size_t das_prelude_size;
+
+/* raise(message): an error at the innermost line of the script. */
+static int prelude_raise(lua_State *L)
+{
+    return das_raise(L, "%s", luaL_checkstring(L, 1));
+}
+
+void das_open_prelude(lua_State *L)
+{
+    if (luaL_loadbufferx(L, das_prelude_text, das_prelude_size, "=prelude", "b") != LUA_OK)
+        lua_error(L);
+    das_open_filter(L);
+    lua_pop(L, 1);
+    das_open_session(L);
+    lua_pop(L, 1);
+    das_open_instance(L);
+    lua_pop(L, 1);
+    das_open_plan(L);
+    lua_pop(L, 1);
+    das_open_selection(L); // prelude selection_methods
+    lua_pushcfunction(L, prelude_raise);
+    lua_call(L, 2, 0);
+    das_open_root(L);
+    lua_setglobal(L, "das");
+}

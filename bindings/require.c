@@ -1,0 +1,78 @@
+/*
+ * require.c - require() for scripts: text modules from the script's own folder, once per run.
+ *
+ * Names are letters, digits, _ and dots (a.b is a/b.lua); there is no search path to change and no
+ * way to load machine code.
+ */
+#include "bindings/bind.h"
+
+#include <errno.h>
+#include <string.h>
+
+#define NAME_MAX_LEN 200
+
+static bool name_ok(const char *name)
+{
+    size_t len = strlen(name);
+
+    if (len == 0 || len > NAME_MAX_LEN || name[0] == '.' || name[len - 1] == '.' ||
+        strstr(name, ".."))
+        return false;
+    for (const char *p = name; *p; p++) {
+        unsigned char c = (unsigned char)*p;
+        if (!(das_lower(c) >= 'a' && das_lower(c) <= 'z') && !das_is_digit(c) && c != '_' &&
+            c != '.')
+            return false;
+    }
+    return true;
+}
+
+/* [-0, +1] the folder of the script with a slash, "" for the current one. */
+static void push_root(lua_State *L)
+{
+    const char *path = das_run_of(L)->opts->path, *slash = strrchr(path, '/');
+
+    lua_pushlstring(L, path, slash ? (size_t)(slash - path) + 1 : 0);
+}
+
+/* Upvalue 1: what was loaded. */
+static int lua_require(lua_State *L)
+{
+    const char *name = luaL_checkstring(L, 1);
+
+    if (!name_ok(name))
+        return das_raise(L, "require: \"%s\" is not a module name; expected letters, digits, _ and "
+                            "dots",
+                         name);
+    lua_settop(L, 1);
+    if (lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL)
+        return 1;
+    push_root(L);
+    luaL_gsub(L, name, ".", "/");
+    lua_pushliteral(L, ".lua");
+    lua_concat(L, 3); // name nil path
+    switch (luaL_loadfilex(L, lua_tostring(L, -1), "t")) {
+    case LUA_OK:
+        break;
+    case LUA_ERRFILE:
+        return das_raise(L, "require: no module \"%s\": %s", name, lua_tostring(L, -1));
+    default:
+        return lua_error(L); // its own file and line
+    }
+    lua_pushvalue(L, 1);
+    lua_call(L, 1, 1);
+    if (lua_isnil(L, -1)) {
+        lua_pop(L, 1);
+        lua_pushboolean(L, 1);
+    }
+    lua_pushvalue(L, -1);
+    lua_setfield(L, lua_upvalueindex(1), name);
+    return 1;
+}
+
+void das_open_require(lua_State *L)
+{
+    lua_newtable(L);
+    lua_pushcclosure(L, lua_require, 1);
+    lua_setglobal(L, "require");
+}

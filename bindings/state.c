@@ -1,0 +1,101 @@
+/*
+ * state.c - a fresh Lua state for one run: which libraries it has, and how much memory.
+ *
+ * Nothing of a state outlives its run, and no two runs share one.
+ */
+#include "bindings/bind.h"
+
+#include <lualib.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/mem.h"
+
+#define MEMORY_DEFAULT ((size_t)64 << 20)
+
+/* Lua's only allocator: counts what the run holds and refuses beyond its limit. For a new block
+ * osize is a type tag, not a size. */
+static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
+{
+    struct das_run *run = ud;
+    void *p;
+
+    if (!ptr)
+        osize = 0;
+    if (nsize == 0) {
+        das_free(ptr);
+        run->memory -= osize;
+        return NULL;
+    }
+    if (nsize > osize && run->memory - osize + nsize > run->memory_limit)
+        return NULL;
+    p = das_realloc(ptr, nsize);
+    if (!p && nsize <= osize) /* shrinking may not fail */
+        return ptr;
+    if (p)
+        run->memory = run->memory - osize + nsize;
+    return p;
+}
+
+/* Libraries that can do no harm beyond the state itself. */
+static const luaL_Reg libraries[] = {
+    {LUA_GNAME, luaopen_base},          {LUA_COLIBNAME, luaopen_coroutine},
+    {LUA_TABLIBNAME, luaopen_table},    {LUA_STRLIBNAME, luaopen_string},
+    {LUA_MATHLIBNAME, luaopen_math},    {LUA_UTF8LIBNAME, luaopen_utf8},
+};
+
+/* What base brings along and a script must not have: files, and code that is not text. */
+static const char *const removed[] = {"dofile", "loadfile", "load", "collectgarbage"};
+
+static const char *const os_kept[] = {"time", "date", "clock", "difftime"};
+
+static void open_os(lua_State *L)
+{
+    lua_newtable(L);
+    luaL_requiref(L, LUA_OSLIBNAME, luaopen_os, 0); // kept os
+    for (size_t i = 0; i < sizeof os_kept / sizeof *os_kept; i++) {
+        lua_getfield(L, -1, os_kept[i]);
+        lua_setfield(L, -3, os_kept[i]);
+    }
+    lua_pop(L, 1);
+    lua_pushvalue(L, -1); // kept kept
+    luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, LUA_OSLIBNAME);
+    lua_pop(L, 1);
+    lua_setglobal(L, LUA_OSLIBNAME);
+}
+
+static int open_all(lua_State *L)
+{
+    for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
+        luaL_requiref(L, libraries[i].name, libraries[i].func, 1);
+        lua_pop(L, 1);
+    }
+    for (size_t i = 0; i < sizeof removed / sizeof *removed; i++) {
+        lua_pushnil(L);
+        lua_setglobal(L, removed[i]);
+    }
+    open_os(L);
+    das_open_require(L);
+    das_open_prelude(L);
+    return 0;
+}
+
+lua_State *das_state_new(struct das_run *run)
+{
+    lua_State *L;
+
+    run->memory = 0;
+    run->memory_limit = run->opts->memory_limit ? run->opts->memory_limit : MEMORY_DEFAULT;
+    L = lua_newstate(allocate, run);
+    if (!L)
+        return NULL;
+    *(struct das_run **)lua_getextraspace(L) = run;
+    /* opening the libraries can run out of memory too */
+    lua_pushcfunction(L, open_all);
+    if (lua_pcall(L, 0, 0, 0) == LUA_OK)
+        return L;
+    lua_close(L);
+    return NULL;
+}

@@ -1,0 +1,96 @@
+/* main.c - the top of the program: which subcommand, and the help that teaches it. */
+#include <signal.h>
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/cli/cli.h"
+
+static const char help[] =
+    "das - preview which database sessions a kill policy would hit, then kill exactly those\n"
+    "\n"
+    "  das preview -i INSTANCE [criteria]    which sessions match, right now\n"
+    "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
+    "  das help run | preview                more about one of them\n"
+    "  das --version\n"
+    "\n"
+    "INSTANCE is a name from das.lua, or\n"
+    "  mysql://user@host:3306/     MariaDB or MySQL (password: see das help preview)\n"
+    "  file:processlist.txt        a recorded list: SHOW PROCESSLIST output, JSON; - is stdin\n"
+    "  mem:processlist.txt         the same, as an instance in memory where kills work\n"
+    "\n"
+    "Examples\n"
+    "  mariadb -e 'SHOW FULL PROCESSLIST' | das preview -i file:- --command Query --time 60\n"
+    "  das preview -i mysql://das@db1/ --user app% --info 'select~from~orders' -o json\n"
+    "  das run -i mem:tests/samples/shop.jsonl scripts/policies/long_select.lua\n"
+    "  das run -i orders --apply scripts/policies/long_select.lua\n"
+    "\n"
+    "Exit: 0 done, 1 failed, 2 usage or configuration, 4 partly done, 5 blocked by a guard,\n"
+    "8 a kill was sent and its outcome is not known.\n";
+
+static const struct {
+    const char *name;
+    int (*run)(int argc, char **argv);
+} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}};
+
+#define COMMANDS (sizeof commands / sizeof commands[0])
+
+static int unknown_command(const char *word)
+{
+    static const char *const names[] = {"run", "preview", "help"};
+    const char *near = das_nearest(word, names, 3);
+
+    if (near)
+        fprintf(stderr, "das: unknown command \"%s\"; did you mean \"%s\"?\n", word, near);
+    else
+        fprintf(stderr, "das: unknown command \"%s\"; das --help shows what there is\n", word);
+    return DAS_EXIT_USAGE;
+}
+
+static int run_command(int argc, char **argv)
+{
+    const char *word = argc > 1 ? argv[1] : "";
+    char *help_argv[] = {argc > 2 ? argv[2] : argv[0], "--help", NULL};
+
+    if (!*word) {
+        fputs(help, stderr);
+        return DAS_EXIT_USAGE;
+    }
+    if (strcmp(word, "--version") == 0 || strcmp(word, "version") == 0) {
+        puts("das " DAS_VERSION);
+        return DAS_EXIT_DONE;
+    }
+    if (strcmp(word, "--help") == 0 || strcmp(word, "-h") == 0 ||
+        (strcmp(word, "help") == 0 && argc < 3)) {
+        fputs(help, stdout);
+        return DAS_EXIT_DONE;
+    }
+    if (strcmp(word, "help") == 0) {
+        word = argv[2];
+        argv = help_argv;
+        argc = 2;
+    } else {
+        argv++;
+        argc--;
+    }
+    for (size_t i = 0; i < COMMANDS; i++) {
+        if (strcmp(word, commands[i].name) == 0)
+            return commands[i].run(argc, argv);
+    }
+    return unknown_command(word);
+}
+
+int main(int argc, char **argv)
+{
+    int rc;
+
+    /* A reader that leaves early (das ... | head) is an error of write(), not a signal. */
+    signal(SIGPIPE, SIG_IGN);
+    das_json_setup();
+    rc = run_command(argc, argv);
+    if (fflush(stdout) != 0 || ferror(stdout)) {
+        fprintf(stderr, "das: the output could not be written\n");
+        return rc ? rc : DAS_EXIT_FAILED;
+    }
+    return rc;
+}

@@ -1,0 +1,34 @@
+/*
+ * inventory.h - the instances that a run may touch: by name, opened when first used, kept open.
+ *
+ * Filled from the configuration and from -i before a run; scripts can only name what is in it.
+ */
+#ifndef DAS_SOURCE_INVENTORY_H
+#define DAS_SOURCE_INVENTORY_H
+
+#include "core/source/source.h"
+
+struct das_inventory;
+
+struct das_inventory *das_inventory_new(struct das_err *err);
+void das_inventory_free(struct das_inventory *inv); /* closes all; NULL is fine */
+
+/* Copies conf. A name that is already there is refused (DAS_E_CONFIG). */
+int das_inventory_add(struct das_inventory *inv, const struct das_source_conf *conf,
+                      struct das_err *err);
+
+/* Chooses by name or, when text is a spec, adds it. Chosen instances are what a run works on; with
+ * none chosen it may use all of them. */
+int das_inventory_choose(struct das_inventory *inv, const char *text, struct das_err *err);
+
+/* The instances of the run, in order. */
+size_t das_inventory_count(const struct das_inventory *inv);
+const char *das_inventory_name(const struct das_inventory *inv, size_t i);
+
+/* Position of a name, or -1 and a suggestion in err. */
+int das_inventory_find(const struct das_inventory *inv, const char *name, struct das_err *err);
+
+/* The opened source at position i; owned by the inventory. NULL and err when it cannot be. */
+struct das_source *das_inventory_open(struct das_inventory *inv, size_t i, struct das_err *err);
+
+#endif

@@ -1,0 +1,501 @@
+/*
+ * recording.c - opens a recording, finds the next list in it and hands it to its reader; see
+ * recording.h.
+ *
+ * Owns the recording. What a list looks like is known to read_*.c alone; here are only the lines
+ * between lists and the decision what happens to a half-written one.
+ */
+#include "core/source/recording.h"
+
+#include <errno.h>
+#include <fcntl.h>
+#include <stdarg.h>
+#include <stdio.h>
+#include <string.h>
+#include <sys/stat.h>
+#include <time.h>
+#include <unistd.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/source/recording_impl.h"
+
+#define EXPECTED                                                                                   \
+    "expected a das recording, a DAS answer or the output of SHOW PROCESSLIST (table, "           \
+    "tab-separated or \\G)"
+
+int das_recording_open(const char *path, struct das_recording **out, struct das_err *err)
+{
+    bool standard_input = strcmp(path, "-") == 0;
+    int fd = standard_input ? 0 : open(path, O_RDONLY | O_CLOEXEC | O_NOCTTY);
+
+    *out = NULL;
+    if (fd < 0)
+        return das_fail(err, DAS_E_IO, "%s: %s", path, strerror(errno));
+    return das_recording_open_fd(fd, standard_input ? "standard input" : path, out, err);
+}
+
+int das_recording_open_fd(int fd, const char *name, struct das_recording **out,
+                          struct das_err *err)
+{
+    struct das_recording *r = das_calloc(1, sizeof *r);
+    struct stat st;
+
+    *out = NULL;
+    if (!r) {
+        if (fd > 2)
+            close(fd);
+        return das_fail_nomem(err);
+    }
+    r->w.fd = fd;
+    r->w.line = 1;
+    r->told_time = DAS_UNKNOWN;
+    das_buf_init(&r->header);
+    das_columns_init(&r->columns);
+    r->name = das_strdup(name);
+    if (!r->name) {
+        das_fail_nomem(err);
+        goto fail;
+    }
+    if (fstat(fd, &st) < 0) {
+        das_fail(err, DAS_E_IO, "%s: %s", name, strerror(errno));
+        goto fail;
+    }
+    if (S_ISDIR(st.st_mode)) {
+        das_fail(err, DAS_E_IO, "%s: is a directory, expected a file", name);
+        goto fail;
+    }
+    r->repeatable = S_ISREG(st.st_mode) && fd > 2;
+    r->default_time = S_ISREG(st.st_mode) ? (int64_t)st.st_mtime : das_clock_unix_ms() / 1000;
+    *out = r;
+    return 0;
+fail:
+    das_recording_close(r);
+    return -1;
+}
+
+void das_recording_close(struct das_recording *r)
+{
+    if (!r)
+        return;
+    das_window_clear(&r->w);
+    das_columns_clear(&r->columns);
+    das_buf_clear(&r->header);
+    das_free(r->values);
+    das_free(r->widths);
+    das_free(r->name);
+    das_free(r->note);
+    das_free(r);
+}
+
+bool das_recording_repeatable(const struct das_recording *r)
+{
+    return r->repeatable;
+}
+
+const char *das_recording_note(const struct das_recording *r)
+{
+    return r->note;
+}
+
+int das_recording_hash_start(struct das_recording *r, struct das_err *err)
+{
+    if (!r->w.hash)
+        r->w.hash = das_sha256_new(err);
+    return r->w.hash ? 0 : -1;
+}
+
+int das_recording_hash(struct das_recording *r, char out[DAS_SHA256_HEX], struct das_err *err)
+{
+    int rc;
+
+    if (!r->w.hash)
+        return das_fail(err, DAS_E_INTERNAL, "the hash of %s was not asked for", r->name);
+    r->finished = true;
+    do {
+        das_window_skip(&r->w, r->w.to - r->w.from, 0);
+        rc = das_recording_more(r, err);
+    } while (rc > 0);
+    if (rc < 0)
+        return -1;
+    return das_sha256_read(r->w.hash, out, err);
+}
+
+/* --- for the readers ------------------------------------------------------------------------ */
+
+int das_recording_fail(const struct das_recording *r, size_t line, struct das_err *err,
+                       const char *fmt, ...)
+{
+    char text[700];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    return das_fail(err, DAS_E_DATA, "%s:%zu: %s", r->name, line, text);
+}
+
+int das_recording_more(struct das_recording *r, struct das_err *err)
+{
+    int rc = das_window_more(&r->w, err);
+
+    if (rc < 0)
+        das_err_prefix(err, "%s:%zu", r->name, r->w.line);
+    return rc;
+}
+
+int das_recording_cut(struct das_recording *r, size_t line)
+{
+    r->cut_line = line;
+    return DAS_READ_CUT;
+}
+
+int das_recording_values(struct das_recording *r, struct das_err *err)
+{
+    struct das_text *values;
+
+    if (r->columns.count <= r->value_cap)
+        return 0;
+    values = das_grow(r->values, r->columns.count, sizeof *values);
+    if (!values)
+        return das_fail_nomem(err);
+    r->values = values;
+    r->value_cap = r->columns.count;
+    return 0;
+}
+
+int das_recording_add(struct das_recording *r, struct das_snapshot *s, struct das_err *err)
+{
+    struct das_session row;
+    size_t bad = 0;
+    int rc = das_columns_session(&r->columns, r->values, &row, &bad, err);
+
+    if (rc < 0) {
+        size_t line = das_window_line_at(&r->w, r->values[bad].ptr);
+        das_err_prefix(err, "%s:%zu", r->name, line);
+        return -1;
+    }
+    return rc ? das_snapshot_add(s, &row, err) : 0;
+}
+
+struct das_text das_recording_fold_crlf(char *p, size_t len)
+{
+    char *end = p + len, *to = memchr(p, '\r', len);
+
+    if (!to)
+        return das_text(p, len);
+    for (char *from = to; from < end; from++) {
+        if (*from != '\r' || from + 1 == end || from[1] != '\n')
+            *to++ = *from;
+    }
+    return das_text(p, (size_t)(to - p));
+}
+
+/* --- lines between lists -------------------------------------------------------------------- */
+
+static bool begins(struct das_text t, const char *s)
+{
+    size_t n = strlen(s);
+
+    return t.len >= n && memcmp(t.ptr, s, n) == 0;
+}
+
+static bool ends(struct das_text t, const char *s)
+{
+    size_t n = strlen(s);
+
+    return t.len >= n && memcmp(t.ptr + t.len - n, s, n) == 0;
+}
+
+#define STARS "***************************"
+
+int64_t das_recording_separator(struct das_text line)
+{
+    struct das_text number;
+    int64_t n;
+
+    if (line.len < 2 * sizeof STARS || line.ptr[0] != '*' || !begins(line, STARS " ") ||
+        !ends(line, ". row " STARS))
+        return -1;
+    number = das_text(line.ptr + sizeof STARS, line.len - sizeof STARS - strlen(". row " STARS));
+    return number.len && das_is_digit((unsigned char)number.ptr[0]) && das_parse_int(number, &n)
+               ? n
+               : -1;
+}
+
+static bool is_dashes(struct das_text line)
+{
+    size_t n = 0;
+
+    while (n < line.len && line.ptr[n] == '-')
+        n++;
+    return n == line.len && n >= 8;
+}
+
+/* "TS 1766655104", "TS 1766655104.123 2025-12-25 ..." */
+static bool parse_ts(struct das_text line, int64_t *out)
+{
+    size_t n = 3;
+
+    if (!begins(line, "TS "))
+        return false;
+    while (n < line.len && das_is_digit((unsigned char)line.ptr[n]))
+        n++;
+    if (n == 3 || (n < line.len && line.ptr[n] != '.' && line.ptr[n] != ' '))
+        return false;
+    return das_parse_int(das_text(line.ptr + 3, n - 3), out) && *out < (int64_t)1 << 36;
+}
+
+/* "# 2026-01-02T03:04:05", also with a space for the T; UTC. */
+static bool parse_iso(struct das_text line, int64_t *out)
+{
+    char text[32];
+    struct tm tm = {0};
+    char sep;
+    int used = 0;
+
+    line = das_text_trim(das_text(line.ptr + 1, line.len - 1));
+    if (line.len < 19 || !das_is_digit((unsigned char)line.ptr[0]))
+        return false;
+    memcpy(text, line.ptr, 19);
+    text[19] = '\0';
+    if (sscanf(text, "%4d-%2d-%2d%c%2d:%2d:%2d%n", &tm.tm_year, &tm.tm_mon, &tm.tm_mday, &sep,
+               &tm.tm_hour, &tm.tm_min, &tm.tm_sec, &used) != 7 ||
+        used != 19 || (sep != 'T' && sep != ' '))
+        return false;
+    tm.tm_year -= 1900;
+    tm.tm_mon -= 1;
+    *out = (int64_t)timegm(&tm);
+    return true;
+}
+
+static bool is_rows_in_set(struct das_text line)
+{
+    size_t n = 0;
+
+    while (n < line.len && das_is_digit((unsigned char)line.ptr[n]))
+        n++;
+    line = das_text(line.ptr + n, line.len - n);
+    return n && (begins(line, " rows in set") || begins(line, " row in set"));
+}
+
+bool das_recording_is_chatter(struct das_text line)
+{
+    static const char *const beginnings[] = {
+        "mysql>", "MariaDB [", "mysql: [Warning]", "mariadb: [Warning]", "Warning: ",
+        "Reading table information", "You can turn off this feature", "Database changed",
+        "Welcome to the M", "Your M", "Server version: ", "Copyright (c) ", "Type 'help;'",
+        "Query OK", "Bye", "Logging to file", "Outfile disabled", "Commands end with",
+        "Oracle is a registered", "affiliates. Other names", "owners.", "PAGER set",
+    };
+    struct das_text t = das_text_trim(line);
+    int64_t ignored;
+
+    if (t.len == 0)
+        return true;
+    if (t.ptr[0] == '#')
+        return true;
+    if (is_rows_in_set(t) || is_dashes(t) || parse_ts(t, &ignored) ||
+        (begins(t, "->") && line.ptr[0] == ' '))
+        return true;
+    for (size_t i = 0; i < sizeof beginnings / sizeof beginnings[0]; i++) {
+        if (begins(t, beginnings[i]))
+            return true;
+    }
+    return false;
+}
+
+/* --- finding a list ------------------------------------------------------------------------- */
+
+typedef int reader(struct das_recording *r, struct das_snapshot *s, struct das_err *err);
+
+/* A client started with -v repeats the statement between two lines of dashes. */
+static int skip_echo(struct das_recording *r, size_t from_line, struct das_err *err)
+{
+    for (;;) {
+        char *p = das_window_begin(&r->w), *next;
+        struct das_text line = das_recording_line(p, das_window_end(&r->w), true, &next);
+
+        if (next) {
+            bool last = is_dashes(das_text_trim(line));
+            das_window_skip(&r->w, (size_t)(next - p), 1);
+            if (last)
+                return 0;
+            continue;
+        }
+        int rc = das_recording_more(r, err);
+        if (rc < 0)
+            return -1;
+        if (rc == 0)
+            return das_recording_fail(r, from_line, err,
+                                      "an echoed statement starts here: expected a second line "
+                                      "of dashes after it");
+    }
+}
+
+/* An unfinished last line that may have become the start of a list. */
+static bool may_be_start(struct das_text line)
+{
+    size_t plus = 0, stars = 0;
+
+    for (size_t i = 0; i < line.len; i++) {
+        plus += line.ptr[i] == '+' || line.ptr[i] == '-';
+        stars += line.ptr[i] == '*';
+    }
+    return plus == line.len || stars == line.len || begins(line, STARS " ");
+}
+
+static reader *reader_of(const struct das_recording *r, struct das_text line)
+{
+    if (begins(line, "+-"))
+        return das_read_table;
+    if (das_recording_separator(line) >= 0)
+        return das_read_vertical;
+    if (memchr(line.ptr, '\t', line.len) ||
+        (r->tsv && r->columns.count == 1 && das_text_eq(line, das_buf_view(&r->header))))
+        return das_read_tsv;
+    return NULL;
+}
+
+enum start { START_ERROR = -1, START_NONE, START_LIST, START_EMPTY_SET, START_CUT };
+
+/* Looks at one line between lists. START_NONE: the line was skipped. */
+static enum start look(struct das_recording *r, struct das_text line, char *next, reader **found,
+                       struct das_err *err)
+{
+    char *p = das_window_begin(&r->w);
+    struct das_text t = das_text_trim(line);
+    char excerpt[DAS_EXCERPT];
+    size_t at = r->w.line;
+
+    *found = reader_of(r, line);
+    if (*found)
+        return START_LIST;
+    if (!das_recording_is_chatter(line) && !begins(t, "Empty set")) {
+        if (!next && r->count && may_be_start(line))
+            return START_CUT;
+        das_excerpt(line, excerpt);
+        das_recording_fail(r, at, err, "found \"%s\", " EXPECTED, excerpt);
+        return START_ERROR;
+    }
+    if (!parse_ts(t, &r->told_time) && t.len && t.ptr[0] == '#')
+        parse_iso(t, &r->told_time);
+    das_window_consume(&r->w, next ? (size_t)(next - p) : (size_t)(das_window_end(&r->w) - p));
+    if (begins(t, "Empty set"))
+        return START_EMPTY_SET;
+    if (t.len && is_dashes(t) && skip_echo(r, at, err) < 0)
+        return START_ERROR;
+    return START_NONE;
+}
+
+/* Moves to the start of the next list. START_NONE: end of file. */
+static enum start find_start(struct das_recording *r, reader **found, struct das_err *err)
+{
+    for (;;) {
+        char *p = das_window_begin(&r->w), *end = das_window_end(&r->w), *next;
+        struct das_text line;
+        enum start start;
+
+        if (!r->started && (r->w.eof || end - p >= 3)) {
+            r->started = true;
+            if (end - p >= 3 && memcmp(p, "\xef\xbb\xbf", 3) == 0)
+                das_window_skip(&r->w, 3, 0);
+            continue;
+        }
+        while (p < end && r->started && das_is_space((unsigned char)*p) && *p != '\t' &&
+               *p != '\n')
+            p++;
+        if (p < end && r->started && (*p == '{' || *p == '[')) {
+            *found = das_read_json;
+            return START_LIST;
+        }
+        p = das_window_begin(&r->w);
+        line = das_recording_line(p, end, true, &next);
+        if (!r->started || (!next && !r->w.eof)) {
+            if (das_recording_more(r, err) < 0)
+                return START_ERROR;
+            continue;
+        }
+        if (!next && line.len == 0)
+            return START_NONE;
+        start = look(r, line, next, found, err);
+        if (start != START_NONE)
+            return start;
+    }
+}
+
+/* --- one snapshot --------------------------------------------------------------------------- */
+
+/* A half-written snapshot, which is the last one: 1 when it is given all the same. */
+static int settle_cut(struct das_recording *r, struct das_snapshot *s, struct das_err *err)
+{
+    struct das_buf note;
+    unsigned rows = das_snapshot_rows(s);
+
+    if (!r->count) {
+        das_snapshot_set_complete(s, false);
+        if (das_snapshot_warn(s, err,
+                              "the list is half-written: it stops at %s:%zu, %u whole row%s kept",
+                              r->name, r->cut_line, rows, rows == 1 ? "" : "s") < 0)
+            return -1;
+        return 1;
+    }
+    das_buf_init(&note);
+    das_buf_printf(&note,
+                   "the last snapshot is half-written and was left out: it stops at %s:%zu "
+                   "after %u whole row%s",
+                   r->name, r->cut_line, rows, rows == 1 ? "" : "s");
+    r->note = das_buf_take(&note);
+    das_buf_clear(&note);
+    return r->note ? 0 : das_fail_nomem(err);
+}
+
+static int read_one(struct das_recording *r, struct das_snapshot *s, struct das_err *err)
+{
+    reader *read_list = NULL;
+    enum start start = find_start(r, &read_list, err);
+    int rc = DAS_READ_WHOLE;
+
+    if (start == START_ERROR)
+        return -1;
+    if (start == START_NONE) {
+        r->finished = true;
+        return r->count ? 0
+                        : das_recording_fail(r, r->w.line, err, "the file holds no list: " EXPECTED);
+    }
+    das_snapshot_set_time(s, r->told_time == DAS_UNKNOWN ? r->default_time : r->told_time);
+    r->told_time = DAS_UNKNOWN;
+    if (start == START_CUT)
+        rc = das_recording_cut(r, r->w.line);
+    else if (start == START_LIST)
+        rc = read_list(r, s, err);
+    if (rc == DAS_READ_CUT) {
+        r->finished = true;
+        rc = settle_cut(r, s, err);
+    }
+    return rc;
+}
+
+int das_recording_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err)
+{
+    struct das_snapshot *s;
+    int rc;
+
+    *out = NULL;
+    if (r->broken)
+        return das_fail(err, DAS_E_DATA, "%s: cannot be read on after an error", r->name);
+    if (r->finished)
+        return 0;
+    s = das_snapshot_new(err);
+    if (!s)
+        return -1;
+    rc = read_one(r, s, err);
+    if (rc == 1) {
+        r->count++;
+        *out = s;
+        return 1;
+    }
+    r->broken = rc < 0;
+    das_snapshot_release(s);
+    return rc;
+}

@@ -1,0 +1,50 @@
+/*
+ * recording.h - reads recorded process lists, one snapshot after the other.
+ *
+ * Owns the descriptor and a window of the file; memory stays about the size of one snapshot,
+ * however long the file is. Any part of core/source and core/cli may call it. It never writes,
+ * never seeks and never decides which snapshot is wanted.
+ *
+ * What it reads, recognised by itself for each snapshot: das recordings (one JSON object each),
+ * answers of the DAS session APIs, and SHOW PROCESSLIST (or a select from information_schema or
+ * performance_schema) as the mysql and mariadb clients print it: as a table, tab-separated (-B)
+ * and vertical (\G). Between snapshots it tolerates what a client says besides: prompts, echoed
+ * statements, "N rows in set", and lines that tell the time: "TS 1766655104" (Unix seconds) or
+ * "# 2026-01-02T03:04:05" (UTC). A list without such a line was taken when the file was last
+ * written (mtime), or now when it comes from a pipe.
+ */
+#ifndef DAS_SOURCE_RECORDING_H
+#define DAS_SOURCE_RECORDING_H
+
+#include "core/base/digest.h"
+#include "core/session/snapshot.h"
+
+struct das_recording;
+
+/* path "-" is standard input. DAS_E_IO when it cannot be opened. */
+int das_recording_open(const char *path, struct das_recording **out, struct das_err *err);
+/* Takes over fd, which das_recording_close() closes (on failure too); name is for messages. */
+int das_recording_open_fd(int fd, const char *name, struct das_recording **out,
+                          struct das_err *err);
+void das_recording_close(struct das_recording *r); /* NULL is fine */
+
+/* 1: *out is the next snapshot, the caller owns one reference. 0: there is none left.
+ * -1: DAS_E_DATA "PATH:LINE: ... expected ..." for a damaged file, DAS_E_IO, DAS_E_NOMEM; nothing
+ * can be read after that. A file without any snapshot is damaged.
+ *
+ * A half-written last snapshot is left out and told by das_recording_note(), unless it is the only
+ * one: then its whole rows are given, marked incomplete, with a warning. */
+int das_recording_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err);
+
+/* After das_recording_next() gave 0: what was left out, or NULL. Lives as long as r. */
+const char *das_recording_note(const struct das_recording *r);
+
+/* Can the bytes be read a second time from the same path? */
+bool das_recording_repeatable(const struct das_recording *r);
+
+/* SHA-256 of the bytes. Switch it on before the first das_recording_next(); reading the hash reads
+ * what is left of the file, without looking at it: no snapshot can be read after that. */
+int das_recording_hash_start(struct das_recording *r, struct das_err *err);
+int das_recording_hash(struct das_recording *r, char out[DAS_SHA256_HEX], struct das_err *err);
+
+#endif

@@ -1,0 +1,63 @@
+-- The part of das that is easier said in Lua: selections by a function instead of a filter.
+-- Compiled in; called once for each state with the methods of a selection and with raise(message),
+-- which reports an error at the script's own line.
+local selection, raise = ...
+
+local where_filter, group_by_field = selection.where, selection.group_by
+
+-- selection:where(filter) or selection:where(function(session) return true end)
+function selection.where(self, what)
+  if type(what) ~= "function" then
+    return where_filter(self, what)
+  end
+  local kept = {}
+  for i = 1, #self do
+    if what(self[i]) then
+      kept[#kept + 1] = i
+    end
+  end
+  return self:pick(kept)
+end
+
+-- selection:group_by("user") or selection:group_by(function(session) return key end)
+function selection.group_by(self, what)
+  if type(what) == "string" then
+    return group_by_field(self, what)
+  end
+  if type(what) ~= "function" then
+    raise("group_by: expected a field name or a function, got " .. type(what))
+  end
+  local places, order, without = {}, {}, {}
+  for i = 1, #self do
+    local key = what(self[i])
+    local list = without
+    if key ~= nil then
+      list = places[key]
+      if not list then
+        list = {}
+        places[key] = list
+        order[#order + 1] = key
+      end
+    end
+    list[#list + 1] = i
+  end
+  local groups = {}
+  for _, key in ipairs(order) do
+    groups[#groups + 1] = { key = key, count = #places[key], sessions = self:pick(places[key]) }
+  end
+  if #without > 0 then
+    groups[#groups + 1] = { count = #without, sessions = self:pick(without) }
+  end
+  -- largest first, ties in the order of first appearance, as for a field
+  local first = {}
+  for i, group in ipairs(groups) do
+    first[group] = i
+  end
+  table.sort(groups, function(a, b)
+    if a.count ~= b.count then
+      return a.count > b.count
+    end
+    return first[a] < first[b]
+  end)
+  return groups
+end
