@@ -5,6 +5,7 @@
 #   SAN=address,undefined         sanitizers (also SAN=thread); gets a build folder of its own
 #   PREFIX=/usr/local DESTDIR=    where `make install` puts things
 #   FUZZ_SECONDS=10               how long each fuzz target runs
+#   ONLY=rows                     one part of `make bench`: list, start, live, rows
 #   V=1                           show the commands
 
 PREFIX       ?= /usr/local
@@ -85,6 +86,11 @@ $(BUILD)/tests/%: tests/%.c $(LIB)
 	$(call say,CC,$<)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
+# Nothing of the libraries is used, and all of them are loaded.
+$(BUILD)/tests/bench/empty: tests/bench/empty.c
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--no-as-needed -o $@ $< $(PKG_LIBS)
+
 -include $(LIB_OBJ:.o=.d) $(BUILD)/core/cli/main.d $(UNIT:=.d) $(TOOLS:=.d) $(BENCHES:=.d)
 
 # --- the two commands --------------------------------------------------------------------------
@@ -125,7 +131,7 @@ $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(LIB)
 
 bench: deps-bench
 	@$(MAKE) --no-print-directory QUIET=1 -j2 all $(TOOLS) $(BENCHES)
-	@DAS=$(CURDIR)/$(BUILD)/das BUILD=$(BUILD) perl -Itests/e2e/lib tests/bench/run.pl
+	@DAS=$(CURDIR)/$(BUILD)/das BUILD=$(BUILD) perl -Itests/e2e/lib tests/bench/run.pl $(ONLY)
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/das/policies' \
