@@ -70,23 +70,30 @@ struct das_snapshot *das_snapshot_retain(struct das_snapshot *s)
     return s;
 }
 
+/* A derived snapshot may use its parent's columns; those are not its to free. */
+static void free_column(const struct das_snapshot *s, void *column, const void *of_parent)
+{
+    if (!s->parent || column != of_parent)
+        das_free(column);
+}
+
 void das_snapshot_release(struct das_snapshot *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
-    das_snapshot_release(s->parent);
     das_arena_clear(&s->arena);
-    das_free(s->ids);
-    das_free(s->durations);
+    free_column(s, s->ids, s->parent ? s->parent->ids : NULL);
+    free_column(s, s->durations, s->parent ? s->parent->durations : NULL);
+    free_column(s, s->hosts, s->parent ? s->parent->hosts : NULL);
+    free_column(s, s->sql, s->parent ? s->parent->sql : NULL);
     for (int i = 0; i < DAS_D_COUNT; i++) {
-        das_free(s->dict_cols[i]);
+        free_column(s, s->dict_cols[i], s->parent ? s->parent->dict_cols[i] : NULL);
         das_free(s->dicts[i].texts);
         das_free(s->dicts[i].slots);
     }
-    das_free(s->hosts);
-    das_free(s->sql);
     for (int i = 0; i < N_COUNT; i++)
-        das_free(s->numbers[i]);
+        free_column(s, s->numbers[i], s->parent ? s->parent->numbers[i] : NULL);
+    das_snapshot_release(s->parent);
     for (size_t i = 0; i < s->warning_count; i++)
         das_free(s->warnings[i]);
     das_free(s->warnings);
@@ -358,20 +365,55 @@ int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err)
     return 0;
 }
 
-static void *gather(const void *column, const uint32_t *rows, size_t n, size_t size)
+/* The named rows of a column; rows NULL is all, which needs no copy while it stays unchanged. */
+static void *gather(void *column, const uint32_t *rows, size_t n, size_t size)
 {
-    char *to = das_grow(NULL, n, size);
+    char *to;
 
-    if (!to)
-        return NULL;
-    if (!rows) {
-        if (n)
-            memcpy(to, column, n * size);
-        return to;
-    }
-    for (size_t i = 0; i < n; i++)
+    if (!rows)
+        return column;
+    to = das_grow(NULL, n, size);
+    for (size_t i = 0; to && i < n; i++)
         memcpy(to + i * size, (const char *)column + rows[i] * size, size);
     return to;
+}
+
+static int derive_columns(struct das_snapshot *s, const struct das_snapshot *parent,
+                          const uint32_t *rows, size_t n)
+{
+    s->ids = gather(parent->ids, rows, n, sizeof *s->ids);
+    s->durations = gather(parent->durations, rows, n, sizeof *s->durations);
+    s->hosts = gather(parent->hosts, rows, n, sizeof *s->hosts);
+    s->sql = gather(parent->sql, rows, n, sizeof *s->sql);
+    if (n && (!s->ids || !s->durations || !s->hosts || !s->sql))
+        return -1;
+    for (int i = 0; i < DAS_D_COUNT; i++) {
+        s->dict_cols[i] = gather(parent->dict_cols[i], rows, n, sizeof *s->dict_cols[i]);
+        if (n && !s->dict_cols[i])
+            return -1;
+    }
+    for (int i = 0; i < N_COUNT; i++) {
+        if (!parent->numbers[i])
+            continue;
+        s->numbers[i] = gather(parent->numbers[i], rows, n, sizeof *s->numbers[i]);
+        if (!s->numbers[i])
+            return -1;
+    }
+    return 0;
+}
+
+static int derive_notes(struct das_snapshot *s, const struct das_snapshot *parent,
+                        struct das_err *err)
+{
+    for (size_t i = 0; i < parent->warning_count; i++) {
+        if (das_snapshot_warn(s, err, "%s", parent->warnings[i]) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < parent->own_count; i++) {
+        if (das_snapshot_add_own(s, parent->own[i], err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint32_t *rows,
@@ -381,7 +423,7 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
 
     if (!s)
         return NULL;
-    s->parent = das_snapshot_retain(parent->parent ? parent->parent : parent);
+    s->parent = das_snapshot_retain(parent);
     s->rows = s->cap = (uint32_t)n;
     s->time = parent->time;
     s->total = parent->total;
@@ -389,46 +431,41 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
     s->partial = parent->partial;
     s->idle_command = parent->idle_command;
     s->idle_state = parent->idle_state;
-    s->ids = gather(parent->ids, rows, n, sizeof *s->ids);
-    s->durations = gather(parent->durations, rows, n, sizeof *s->durations);
-    s->hosts = gather(parent->hosts, rows, n, sizeof *s->hosts);
-    s->sql = gather(parent->sql, rows, n, sizeof *s->sql);
-    if (!s->ids || !s->durations || !s->hosts || !s->sql)
-        goto nomem;
-    for (int i = 0; i < DAS_D_COUNT; i++) {
-        s->dict_cols[i] = gather(parent->dict_cols[i], rows, n, sizeof *s->dict_cols[i]);
-        if (!s->dict_cols[i])
-            goto nomem;
-    }
-    for (int i = 0; i < N_COUNT; i++) {
-        if (!parent->numbers[i])
-            continue;
-        s->numbers[i] = gather(parent->numbers[i], rows, n, sizeof *s->numbers[i]);
-        if (!s->numbers[i])
-            goto nomem;
-    }
-    for (size_t i = 0; i < parent->warning_count; i++) {
-        if (das_snapshot_warn(s, err, "%s", parent->warnings[i]) < 0)
-            goto fail;
-    }
-    for (size_t i = 0; i < parent->own_count; i++) {
-        if (das_snapshot_add_own(s, parent->own[i], err) < 0)
-            goto fail;
-    }
-    return s;
-nomem:
-    das_fail_nomem(err);
-fail:
+    if (derive_columns(s, parent, rows, n) < 0)
+        das_fail_nomem(err);
+    else if (derive_notes(s, parent, err) == 0)
+        return s;
     das_snapshot_release(s);
     return NULL;
 }
 
-void das_snapshot_age(struct das_snapshot *s, int64_t seconds)
+/* Before a column of a derived snapshot changes: it may still be the parent's. */
+static int make_own(const struct das_snapshot *s, void *column, const void *of_parent, size_t size)
 {
-    int64_t *ms = s->numbers[N_TIME_MS], *trx = s->numbers[N_TRX_TIME];
+    void **p = column, *copy;
+
+    if (!*p || *p != of_parent)
+        return 0;
+    copy = das_grow(NULL, s->rows, size);
+    if (!copy)
+        return -1;
+    memcpy(copy, *p, s->rows * size);
+    *p = copy;
+    return 0;
+}
+
+int das_snapshot_age(struct das_snapshot *s, int64_t seconds, struct das_err *err)
+{
+    int64_t *ms, *trx;
 
     if (seconds <= 0)
-        return;
+        return 0;
+    if (make_own(s, &s->durations, s->parent->durations, sizeof *s->durations) < 0 ||
+        make_own(s, &s->numbers[N_TIME_MS], s->parent->numbers[N_TIME_MS], sizeof *ms) < 0 ||
+        make_own(s, &s->numbers[N_TRX_TIME], s->parent->numbers[N_TRX_TIME], sizeof *trx) < 0)
+        return das_fail_nomem(err);
+    ms = s->numbers[N_TIME_MS];
+    trx = s->numbers[N_TRX_TIME];
     for (uint32_t i = 0; i < s->rows; i++) {
         if (s->durations[i] >= 0)
             s->durations[i] = seconds < INT32_MAX - s->durations[i]
@@ -440,6 +477,7 @@ void das_snapshot_age(struct das_snapshot *s, int64_t seconds)
             trx[i] += seconds;
     }
     s->time += seconds;
+    return 0;
 }
 
 void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duration)
@@ -460,7 +498,9 @@ void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duratio
 
 static const struct dict *dict_of(const struct das_snapshot *s, enum das_dict d)
 {
-    return &(s->parent ? s->parent : s)->dicts[d];
+    while (s->parent)
+        s = s->parent;
+    return &s->dicts[d];
 }
 
 uint32_t das_snapshot_rows(const struct das_snapshot *s)

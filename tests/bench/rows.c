@@ -41,6 +41,8 @@ static void die(const struct das_err *err)
     exit(1);
 }
 
+static const char *grep_out; /* a file: on /dev/null grep stops at the first match */
+
 /* The same sessions as a recording for das and as lines of SQL for grep. */
 static void write_files(const char *recording, const char *text, unsigned n)
 {
@@ -68,7 +70,7 @@ static double grep_once(const char *text)
     int status;
 
     if (pid == 0) {
-        if (!freopen("/dev/null", "w", stdout))
+        if (!freopen(grep_out, "w", stdout))
             _exit(1);
         execlp("grep", "grep", "-ci", "order_items", text, (char *)NULL);
         _exit(127);
@@ -113,8 +115,8 @@ static double preview_cost(struct das_source *source, struct das_filter *filter,
 
 int main(void)
 {
-    char dir[] = "/tmp/das-rows-XXXXXX", recording[64], text[64], spec[80];
-    double first = 0, grep_start = best_of(grep_once, "/dev/null", 20);
+    char dir[] = "/tmp/das-rows-XXXXXX", recording[64], text[64], count[64], spec[80];
+    double first = 0, grep_start;
     struct das_filter *filter;
     struct das_err err;
 
@@ -122,7 +124,10 @@ int main(void)
         return 1;
     snprintf(recording, sizeof recording, "%s/list", dir);
     snprintf(text, sizeof text, "%s/sql", dir);
+    snprintf(count, sizeof count, "%s/count", dir);
     snprintf(spec, sizeof spec, "mem:%s", recording);
+    grep_out = count;
+    grep_start = best_of(grep_once, "/dev/null", 20);
     if (das_filter_set_text(filter, "info", "select~from~order_items", &err) < 0)
         die(&err);
     for (unsigned n = 1000; n <= 1000000; n *= 10) {
@@ -149,6 +154,7 @@ int main(void)
     das_filter_release(filter);
     unlink(recording);
     unlink(text);
+    unlink(count);
     rmdir(dir);
     return 0;
 }
