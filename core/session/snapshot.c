@@ -266,6 +266,19 @@ static int set_number(struct das_snapshot *s, int column, uint32_t row, int64_t 
     return 0;
 }
 
+/* What no server can mean is unknown. Ages have the limits of TIME, so that adding to them or
+ * taking them from a clock cannot overflow. */
+static int64_t clean_number(int column, int64_t v)
+{
+    if (!das_known(v))
+        return v;
+    if (column == N_TIME_MS)
+        return v >= 0 && v / 1000 < INT32_MAX ? v : DAS_UNKNOWN;
+    if (column == N_TRX_TIME)
+        return das_session_clean_time(v);
+    return v < 0 ? DAS_UNKNOWN : v;
+}
+
 static int add_row(struct das_snapshot *s, const struct das_session *in)
 {
     struct das_text dict_texts[DAS_D_COUNT] = {in->user, das_host_part(in->host), in->db,
@@ -291,7 +304,7 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
         !(s->sql[row].ptr = das_arena_dup(&s->arena, in->sql_info.ptr, in->sql_info.len)))
         return -1;
     for (int i = 0; i < N_COUNT; i++) {
-        if (set_number(s, i, row, numbers[i]) < 0)
+        if (set_number(s, i, row, clean_number(i, numbers[i])) < 0)
             return -1;
     }
     s->rows++;
@@ -472,9 +485,9 @@ int das_snapshot_age(struct das_snapshot *s, int64_t seconds, struct das_err *er
                                   ? s->durations[i] + (int32_t)seconds
                                   : -1;
         if (ms && das_known(ms[i]))
-            ms[i] += seconds * 1000;
+            ms[i] = seconds < INT32_MAX - ms[i] / 1000 ? ms[i] + seconds * 1000 : DAS_UNKNOWN;
         if (trx && das_known(trx[i]))
-            trx[i] += seconds;
+            trx[i] = seconds < INT32_MAX - trx[i] ? trx[i] + seconds : DAS_UNKNOWN;
     }
     s->time += seconds;
     return 0;
@@ -485,9 +498,10 @@ void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duratio
     s->dict_cols[DAS_D_COMMAND][row] = s->idle_command;
     s->dict_cols[DAS_D_STATE][row] = s->idle_state;
     s->sql[row] = DAS_TEXT_NULL;
-    s->durations[row] = (int32_t)duration;
+    duration = das_session_clean_time(duration);
+    s->durations[row] = duration == DAS_UNKNOWN ? -1 : (int32_t)duration;
     if (s->numbers[N_TIME_MS])
-        s->numbers[N_TIME_MS][row] = duration * 1000;
+        s->numbers[N_TIME_MS][row] = duration == DAS_UNKNOWN ? duration : duration * 1000;
     if (s->numbers[N_ROWS_EXAMINED])
         s->numbers[N_ROWS_EXAMINED][row] = 0;
     if (s->numbers[N_PROGRESS])
@@ -551,10 +565,14 @@ size_t das_snapshot_bytes(const struct das_snapshot *s)
 {
     size_t row = sizeof *s->ids + sizeof *s->durations + sizeof *s->hosts + sizeof *s->sql +
                  DAS_D_COUNT * sizeof **s->dict_cols;
+    size_t dicts = 0;
 
     for (int i = 0; i < N_COUNT; i++)
         row += s->numbers[i] ? sizeof *s->numbers[i] : 0;
-    return sizeof *s + s->arena.bytes + row * s->cap;
+    for (int i = 0; i < DAS_D_COUNT; i++)
+        dicts += s->dicts[i].cap * sizeof *s->dicts[i].texts +
+                 s->dicts[i].slot_count * sizeof *s->dicts[i].slots;
+    return sizeof *s + s->arena.bytes + dicts + row * s->cap;
 }
 
 static int64_t number_at(const struct das_snapshot *s, int column, uint32_t row)

@@ -21,7 +21,8 @@ void das_snapshot_release(struct das_snapshot *s); /* NULL is fine */
 
 /* --- building, before the snapshot is shared ---------------------------------------------- */
 
-/* Copies one session in. A state_duration out of range becomes DAS_UNKNOWN. */
+/* Copies one session in. A state_duration, time_ms or trx_time out of range and a negative count
+ * become DAS_UNKNOWN. */
 int das_snapshot_add(struct das_snapshot *s, const struct das_session *row, struct das_err *err);
 void das_snapshot_set_time(struct das_snapshot *s, int64_t unix_s); /* data_sync_time */
 void das_snapshot_set_complete(struct das_snapshot *s, bool complete);
