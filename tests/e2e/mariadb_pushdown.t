@@ -20,7 +20,7 @@ note "DAS_SEED=$seed";
 
 # The server's own tables are utf8mb3: names end at three-byte characters; SQL text does not.
 my @users = ('app', 'App', 'APP', 'a%', 'a_p', 'axp', '%', '_', "o'brien", 'q"q', 'back\\slash',
-    'b\\%c', 'sp ace', 'a|b', '[x]', 'naïve', 'NAÏVE', 'straße', 'strasse', 'ÿ', '会社', '-- x', 'x;y');
+    'b\\%c', 'sp ace', 'a|b', '|', 'x||y', '[x]', 'naïve', 'NAÏVE', 'straße', 'strasse', 'ÿ', '会社', '-- x', 'x;y');
 my @dbs = ('', 'orders', 'Orders', 'o_ders', 'oxders', 'o%', "d'q", 'd"q', 'd`t', 'd\\e', 'sp ace',
     'é', 'É', 'e', '数据');
 my $db = MariaDB->new;
