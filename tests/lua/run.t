@@ -1,6 +1,6 @@
 #!/usr/bin/perl
 # run.t - runs each tests/lua/*.lua inside das, on the sample instance, and counts its checks.
-# The first line of a file may say how: -- das: --apply -i mem:tests/samples/... args
+# The first line of a file may say how: -- das: --apply -i mem:tests/samples/... -- its arguments
 use strict;
 use warnings;
 use Test::More;
@@ -10,7 +10,8 @@ for my $file (grep { !m{/tap\.lua$} } sort glob 'tests/lua/*.lua') {
     subtest $file => sub {
         open my $in, '<', $file or die "$file: $!";
         my $options = <$in> =~ /^-- das: (.*)/ ? $1 : '-i mem:tests/samples/recording.jsonl';
-        my $out = `$das run $options $file 2>&1`;
+        my ($before, $after) = split / -- /, $options;
+        my $out = `$das run $before $file ${\($after // '')} 2>&1`;
         my $code = $? >> 8;
         my $count = 0;
         for (split /\n/, $out) {
