@@ -120,11 +120,11 @@ static int read_row(struct das_recording *r, struct das_text line, char *next,
         (!next && line.len < header.len && memcmp(line.ptr, header.ptr, line.len) == 0))
         return 0;
     n = split(line, r->values, count);
-    if (!next && n <= count && evidently_cut(r, n) &&
-        !(n == 1 && das_recording_is_chatter(line)))
+    if (!next && n <= count && evidently_cut(r, n) && !(n == 1 && das_recording_is_chatter(line)))
         return das_recording_cut(r, r->w.line);
     if (n != count) {
-        if (das_recording_is_chatter(line) || is_header(line) || (n == 1 && strchr("+*{[", *line.ptr)))
+        if (das_recording_is_chatter(line) || is_header(line) ||
+            (n == 1 && strchr("+*{[", *line.ptr)))
             return 0;
         return das_recording_fail(r, r->w.line, err,
                                   "found %zu columns, expected %zu separated by tabs", n, count);
@@ -147,8 +147,8 @@ int das_read_tsv(struct das_recording *r, struct das_snapshot *s, struct das_err
 
     for (;;) {
         char *p = das_window_begin(&r->w), *next;
-        struct das_text line = das_recording_line(p, das_window_end(&r->w), !header || r->crlf,
-                                                  &next);
+        struct das_text line =
+            das_recording_line(p, das_window_end(&r->w), !header || r->crlf, &next);
         int rc;
 
         if (!next && !r->w.eof) {

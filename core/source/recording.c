@@ -20,8 +20,8 @@
 #include "core/base/mem.h"
 #include "core/source/recording_impl.h"
 
-#define EXPECTED                                                                                   \
-    "expected a das recording, a DAS answer or the output of SHOW PROCESSLIST (table, "           \
+#define EXPECTED                                                                        \
+    "expected a das recording, a DAS answer or the output of SHOW PROCESSLIST (table, " \
     "tab-separated or \\G)"
 
 int das_recording_open(const char *path, struct das_recording **out, struct das_err *err)
@@ -35,8 +35,7 @@ int das_recording_open(const char *path, struct das_recording **out, struct das_
     return das_recording_open_fd(fd, standard_input ? "standard input" : path, out, err);
 }
 
-int das_recording_open_fd(int fd, const char *name, struct das_recording **out,
-                          struct das_err *err)
+int das_recording_open_fd(int fd, const char *name, struct das_recording **out, struct das_err *err)
 {
     struct das_recording *r = das_calloc(1, sizeof *r);
     struct stat st;
@@ -281,11 +280,28 @@ static bool is_rows_in_set(struct das_text line)
 bool das_recording_is_chatter(struct das_text line)
 {
     static const char *const beginnings[] = {
-        "mysql>", "MariaDB [", "mysql: [Warning]", "mariadb: [Warning]", "Warning: ",
-        "Reading table information", "You can turn off this feature", "Database changed",
-        "Welcome to the M", "Your M", "Server version: ", "Copyright (c) ", "Type 'help;'",
-        "Query OK", "Bye", "Logging to file", "Outfile disabled", "Commands end with",
-        "Oracle is a registered", "affiliates. Other names", "owners.", "PAGER set",
+        "mysql>",
+        "MariaDB [",
+        "mysql: [Warning]",
+        "mariadb: [Warning]",
+        "Warning: ",
+        "Reading table information",
+        "You can turn off this feature",
+        "Database changed",
+        "Welcome to the M",
+        "Your M",
+        "Server version: ",
+        "Copyright (c) ",
+        "Type 'help;'",
+        "Query OK",
+        "Bye",
+        "Logging to file",
+        "Outfile disabled",
+        "Commands end with",
+        "Oracle is a registered",
+        "affiliates. Other names",
+        "owners.",
+        "PAGER set",
     };
     struct das_text t = das_text_trim(line);
     int64_t ignored;
@@ -401,8 +417,7 @@ static enum start find_start(struct das_recording *r, reader **found, struct das
                 das_window_skip(&r->w, 3, 0);
             continue;
         }
-        while (p < end && r->started && das_is_space((unsigned char)*p) && *p != '\t' &&
-               *p != '\n')
+        while (p < end && r->started && das_is_space((unsigned char)*p) && *p != '\t' && *p != '\n')
             p++;
         if (p < end && r->started && (*p == '{' || *p == '[')) {
             *found = das_read_json;
@@ -459,8 +474,9 @@ static int read_one(struct das_recording *r, struct das_snapshot *s, struct das_
         return -1;
     if (start == START_NONE) {
         r->finished = true;
-        return r->count ? 0
-                        : das_recording_fail(r, r->w.line, err, "the file holds no list: " EXPECTED);
+        return r->count
+                   ? 0
+                   : das_recording_fail(r, r->w.line, err, "the file holds no list: " EXPECTED);
     }
     das_snapshot_set_time(s, r->told_time == DAS_UNKNOWN ? r->default_time : r->told_time);
     r->told_time = DAS_UNKNOWN;

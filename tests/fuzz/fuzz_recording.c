@@ -1,7 +1,8 @@
 /*
  * fuzz_recording.c - any bytes as a recorded process list; detection decides what they are.
  *
- * Built with clang -fsanitize=fuzzer,address,undefined. Whatever is read must be readable again
+ * Built with clang -fsanitize=fuzzer,address,undefined, and -DDAS_WINDOW_MIN=64 for window.c, so
+ * that rows reach over the window's end. Whatever is read must be readable again
  * through the snapshot, and an error must carry a message.
  */
 #include <stdlib.h>

@@ -113,24 +113,24 @@ static inline char *print_rows(const struct das_snapshot *s, const char *skip)
 }
 
 /* One snapshot with these rows, printed, and nothing to complain about. */
-#define is_rows(l, i, want, ...)                                                                   \
-    do {                                                                                           \
-        char *got_ = (i) < (l).count ? print_rows((l).at[i], NULL) : NULL;                         \
-        is_str(got_, want, __VA_ARGS__);                                                           \
-        if (!got_)                                                                                 \
-            tap_diag("%s", (l).err.msg);                                                           \
-        das_free(got_);                                                                            \
+#define is_rows(l, i, want, ...)                                           \
+    do {                                                                   \
+        char *got_ = (i) < (l).count ? print_rows((l).at[i], NULL) : NULL; \
+        is_str(got_, want, __VA_ARGS__);                                   \
+        if (!got_)                                                         \
+            tap_diag("%s", (l).err.msg);                                   \
+        das_free(got_);                                                    \
     } while (0)
 
 /* Damaged: the message holds part. */
-#define is_damaged(text, part, ...)                                                                \
-    do {                                                                                           \
-        struct loaded l_ = load(text);                                                             \
-        if (ok(l_.rc < 0 && l_.err.code == DAS_E_DATA && strstr(l_.err.msg, part), __VA_ARGS__))   \
-            (void)0;                                                                               \
-        else                                                                                       \
-            tap_diag("rc %d, \"%s\" does not hold \"%s\"", l_.rc, l_.err.msg, part);               \
-        unload(&l_);                                                                               \
+#define is_damaged(text, part, ...)                                                              \
+    do {                                                                                         \
+        struct loaded l_ = load(text);                                                           \
+        if (ok(l_.rc < 0 && l_.err.code == DAS_E_DATA && strstr(l_.err.msg, part), __VA_ARGS__)) \
+            (void)0;                                                                             \
+        else                                                                                     \
+            tap_diag("rc %d, \"%s\" does not hold \"%s\"", l_.rc, l_.err.msg, part);             \
+        unload(&l_);                                                                             \
     } while (0)
 
 static inline char *read_whole(const char *path, size_t *len)
