@@ -97,7 +97,7 @@ $(BUILD)/tests/bench/empty: tests/bench/empty.c
 
 demo: deps
 	@$(MAKE) --no-print-directory all
-	@tests/demo.sh $(BUILD)/das
+	@scripts/demo/demo.sh $(BUILD)/das
 
 # With SAN= only what runs compiled code: the guards on the text of the project need it once.
 CHECKS = $(UNIT) tests/lua/*.t tests/e2e/*.t $(if $(SAN),,tests/project/*.t)
