@@ -41,6 +41,7 @@ sub new {
     run("$self->{dir}/install.log", 'mariadb-install-db', '--no-defaults',
         "--datadir=$self->{dir}/data", '--auth-root-authentication-method=normal',
         '--skip-test-db', '--skip-name-resolve', '--innodb-buffer-pool-size=8M',
+        '--innodb-log-file-size=4M',
         "--user=$self->{user}");
     $self->make_certificates if $self->{tls};
     $self->start;
@@ -105,7 +106,7 @@ sub start {
         open STDIN, '<', '/dev/null';
         exec 'mariadbd', '--no-defaults', "--user=$self->{user}", "--datadir=$d/data",
             "--socket=$self->{socket}", "--port=$self->{port}", '--bind-address=127.0.0.1',
-            "--pid-file=$d/pid", '--skip-log-bin', '--skip-name-resolve',
+            "--pid-file=$d/pid", '--skip-name-resolve',
             '--innodb-buffer-pool-size=8M', '--innodb-log-file-size=4M',
             '--innodb-flush-log-at-trx-commit=0', '--key-buffer-size=64K', '--aria-pagecache-buffer-size=1M',
             '--max-connections=300', @tls, @{ $self->{args} } or POSIX::_exit(127);
