@@ -116,6 +116,31 @@ $r = das_json({ env => { HOME => with_home('.my.cnf' => "[client]\npassword=wron
 is $r->{exit}, 1, 'a wrong password fails';
 like $r->{err}, qr/Access denied/, 'and is called that';
 unlike $r->{err}, qr/wrong/, 'without showing it';
+
+# by name, from the configuration
+my $dir = with_home('das.lua' => sprintf('return { instances = {
+    file = { source = "%1$s", password_file = "%2$s/pw" }, env = { source = "%1$s", password_env = "DB_PW" } } }',
+    $db->url('secret'), $home), pw => '');
+for my $way (qw(file env)) {
+    open my $fh, '>', "$home/pw" or die;
+    print $fh "pa ss#\"w'ord\nsecond line\n";
+    close $fh;
+    chmod 0600, "$home/pw";
+    my $run = sub { das_json({ env => { DB_PW => "pa ss#\"w'ord" } }, $way, '--config', "$dir/das.lua", '--user', 'app') };
+    $r = $run->();
+    is $r->{exit}, 0, "password_$way" or diag $r->{err};
+    is $r->{json}{instance}, $way, 'the instance goes by its name';
+    next if $way eq 'env';
+    chmod 0644, "$home/pw";
+    $r = $run->();
+    isnt $r->{exit}, 0, 'a password file that everybody can read is refused';
+    like $r->{err}, qr/file: password_file: .*chmod 600/, 'naming instance and cure';
+    unlike $r->{err}, qr/pa ss/, 'not the secret';
+}
+$r = das('preview', '-i', 'env', '--config', "$dir/das.lua", '--user', 'app');
+isnt $r->{exit}, 0, 'a variable that is not set';
+like $r->{err}, qr/DB_PW is not set/, 'is named';
+
 $r = das('preview', '-i', 'mysql://root:hunter2@localhost/', '--user', 'app');
 is $r->{exit}, 2, 'a password in the URL is a usage error';
 like $r->{err}, qr/password_file/, 'that says where it belongs';
