@@ -2,78 +2,192 @@
 #
 # Variables that people set:
 #   CC=clang                      another compiler
-#   SAN=address,undefined         sanitizers (also SAN=thread); a build folder of its own
+#   SAN=address,undefined         sanitizers (also SAN=thread); gets a build folder of its own
 #   PREFIX=/usr/local DESTDIR=    where `make install` puts things
 #   FUZZ_SECONDS=10               how long each fuzz target runs
+#   ONLY=rows                     one part of `make bench`: list, start, live, rows
+#   V=1                           show the commands
 
 PREFIX       ?= /usr/local
+DESTDIR      ?=
 FUZZ_SECONDS ?= 10
 SAN          ?=
-BUILD        ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 comma        := ,
+BUILD        ?= build$(if $(SAN),/san-$(subst $(comma),-,$(SAN)))
 
-VERSION := 0.1.0
+Q := $(if $(V),,@)
+say = $(if $(V)$(QUIET),,@printf '  %-4s %s\n' $(1) $(2))
+
+# --- what has to be installed (Debian 12 names) ----------------------------------------------
+
+BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libjansson-dev libmariadb-dev libssl-dev
+CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
+              mariadb-client openssl perl procps git
+BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl
+
+# --- flags -------------------------------------------------------------------------------------
 
 PKGS     := lua5.4 jansson libmariadb openssl
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wpointer-arith -Wcast-qual -Werror
 OPT      := $(if $(SAN),-O1 -g -fno-omit-frame-pointer -fsanitize=$(SAN),-O2 -g -D_FORTIFY_SOURCE=2)
+# Asked once, when the first file needs it: before that pkg-config may not be installed yet.
 # System headers are not ours to warn about.
-PKG_CFLAGS = $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS)))
-PKG_LIBS   = $(shell pkg-config --libs $(PKGS))
-CFLAGS   ?=
-ALL_CFLAGS = -std=c11 -D_GNU_SOURCE -DDAS_VERSION='"$(VERSION)"' -I. -I$(BUILD) $(PKG_CFLAGS) \
-             $(WARNINGS) $(OPT) -fstack-protector-strong -fPIE -pthread $(CFLAGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS))))$(PKG_CFLAGS)
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+CFLAGS    ?=
+BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(PKG_CFLAGS) \
+              $(WARNINGS) -pthread
+ALL_CFLAGS  = $(BASE_CFLAGS) $(OPT) -fstack-protector-strong -fPIE $(CFLAGS)
 ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pie -Wl,-z,relro,-z,now -Wl,--as-needed -pthread \
               $(LDFLAGS)
 
-# Rooms, bottom first. A file in core/cli/ with a main() is the program itself.
+# --- the program -------------------------------------------------------------------------------
+
 LIB_SRC := $(wildcard core/base/*.c core/session/*.c core/source/*.c core/plan/*.c bindings/*.c) \
            $(filter-out core/cli/main.c,$(wildcard core/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/prelude.o
 LIB     := $(BUILD)/libdas.a
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
+TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
+BENCHES := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/bench/*.c))
+FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(BUILD)/das
 
 $(BUILD)/das: $(BUILD)/core/cli/main.o $(LIB)
-	$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	$(call say,LD,$@)
+	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
 
 $(LIB): $(LIB_OBJ)
-	@rm -f $@
-	ar rcs $@ $^
+	$(Q)rm -f $@
+	$(Q)ar rcs $@ $^
 
 # The prelude travels in the binary, compiled, so that a run does not parse it again.
 $(BUILD)/prelude.c: scripts/prelude/das.lua
 	@mkdir -p $(@D)
-	luac5.4 -s -o $(BUILD)/prelude.luac $<
-	{ echo '#include <stddef.h>'; \
+	$(Q)luac5.4 -s -o $(BUILD)/prelude.luac $<
+	$(Q){ echo '#include <stddef.h>'; \
 	  echo 'extern const char das_prelude_text[];'; echo 'extern const size_t das_prelude_size;'; \
 	  echo 'const char das_prelude_text[] = {'; \
 	  od -An -v -tx1 $(BUILD)/prelude.luac | sed 's/ \(..\)/(char)0x\1,/g'; echo '};'; \
 	  echo 'const size_t das_prelude_size = sizeof das_prelude_text;'; } >$@
 
 $(BUILD)/prelude.o: $(BUILD)/prelude.c
-	$(CC) $(ALL_CFLAGS) -c -o $@ $<
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
-$(BUILD)/%.o: %.c
+$(BUILD)/%.o: %.c Makefile
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP -c -o $@ $<
 
-$(BUILD)/tests/unit/test_%: tests/unit/test_%.c $(LIB)
+$(BUILD)/tests/%: tests/%.c $(LIB)
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
-# Many client connections in one process, for tests against a real server.
-$(BUILD)/tests/e2e/herd: tests/e2e/herd.c
+# Nothing of the libraries is used, and all of them are loaded.
+$(BUILD)/tests/bench/empty: tests/bench/empty.c
 	@mkdir -p $(@D)
-	$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(shell pkg-config --libs libmariadb)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--no-as-needed -o $@ $< $(PKG_LIBS)
+
+-include $(LIB_OBJ:.o=.d) $(BUILD)/core/cli/main.d $(UNIT:=.d) $(TOOLS:=.d) $(BENCHES:=.d)
+
+# --- the two commands --------------------------------------------------------------------------
+
+demo: deps
+	@$(MAKE) --no-print-directory all
+	@tests/demo.sh $(BUILD)/das
+
+# With SAN= only what runs compiled code: the guards on the text of the project need it once.
+CHECKS = $(UNIT) tests/lua/*.t tests/e2e/*.t $(if $(SAN),,tests/project/*.t)
+
+check: deps-check
+	@$(MAKE) --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS)
+	@DAS=$(CURDIR)/$(BUILD)/das BUILD=$(BUILD) prove -j2 --merge --timer $(CHECKS)
 
 unit: $(UNIT)
-	prove $(UNIT)
+	@prove $(UNIT)
+
+# --- the rest ------------------------------------------------------------------------------------
+
+# Each target runs FUZZ_SECONDS on its seeds and what it finds; a crash ends make with its input.
+fuzz: deps-check
+	@$(MAKE) --no-print-directory QUIET=1 -j2 BUILD=build/fuzz CC=clang fuzz-build
+	@set -e; for f in $(FUZZERS); do \
+	  mkdir -p build/fuzz/corpus/$$f; seeds=tests/fuzz/seeds/$${f#fuzz_}; \
+	  printf '%s: ' $$f; \
+	  build/fuzz/tests/fuzz/$$f -max_total_time=$(FUZZ_SECONDS) -timeout=10 -max_len=65536 \
+	    -artifact_prefix=build/fuzz/ build/fuzz/corpus/$$f $$([ -d $$seeds ] && echo $$seeds) \
+	    >build/fuzz/$$f.log 2>&1 || { tail -n 40 build/fuzz/$$f.log; exit 1; }; \
+	  grep -h '^Done' build/fuzz/$$f.log; done
+
+fuzz-build: OPT := -O1 -g -fno-omit-frame-pointer -fsanitize=fuzzer-no-link,address,undefined
+fuzz-build: $(FUZZERS:%=$(BUILD)/tests/fuzz/%)
+
+$(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(LIB)
+	@mkdir -p $(@D)
+	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -pie -pthread -o $@ $< $(LIB) $(PKG_LIBS)
+
+bench: deps-bench
+	@$(MAKE) --no-print-directory QUIET=1 -j2 all $(TOOLS) $(BENCHES)
+	@DAS=$(CURDIR)/$(BUILD)/das BUILD=$(BUILD) perl -Itests/e2e/lib tests/bench/run.pl $(ONLY)
+
+install: all
+	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/das/policies' \
+	  '$(DESTDIR)$(PREFIX)/share/das/types' '$(DESTDIR)$(PREFIX)/share/doc/das'
+	install -m 755 $(BUILD)/das '$(DESTDIR)$(PREFIX)/bin/das'
+	install -m 644 scripts/policies/*.lua '$(DESTDIR)$(PREFIX)/share/das/policies/'
+	install -m 644 scripts/types/das.d.lua '$(DESTDIR)$(PREFIX)/share/das/types/'
+	install -m 644 README.md CHANGELOG.md LICENSE '$(DESTDIR)$(PREFIX)/share/doc/das/'
+
+compile_commands.json: Makefile
+	@{ sep='['; for f in $(LIB_SRC) core/cli/main.c $(wildcard tests/*/*.c); do \
+	  printf '%s\n{"directory":"%s","file":"%s","command":"cc %s -c %s"}' \
+	    "$$sep" '$(CURDIR)' "$$f" '$(filter-out -Werror,$(BASE_CFLAGS))' "$$f"; sep=','; \
+	  done; echo ']'; } >$@
+
+print-cflags:
+	@echo '$(BASE_CFLAGS)'
+
+format:
+	clang-format -i $$(git ls-files '*.c' '*.h')
 
 clean:
 	rm -rf build compile_commands.json
 
--include $(LIB_OBJ:.o=.d) $(BUILD)/core/cli/main.d $(UNIT:=.d)
-.PHONY: all unit clean
+help:
+	@echo 'make demo                    install what is missing, build, show the main job'
+	@echo 'make check                   install what is missing, build, run every test'
+	@echo 'make check SAN=address,undefined   the same under sanitizers (or SAN=thread)'
+	@echo 'make                         build build/das'
+	@echo 'make unit                    the C unit tests only'
+	@echo 'make fuzz FUZZ_SECONDS=10    run each fuzz target so long'
+	@echo 'make bench                   measure against pt-kill, a bare client and grep'
+	@echo 'make install PREFIX=/usr/local DESTDIR=   install the program, policies and editor stub'
+	@echo 'make compile_commands.json   for clangd and other tools'
+	@echo 'make format, make clean      rewrite in the house style; remove what was built'
+	@echo 'V=1 shows the commands.'
+
+# $(1): package names. Says what it installs; as root or through sudo.
+define install_missing
+	@missing=$$(for p in $(1); do dpkg-query -W -f='$${Status}' $$p 2>/dev/null | \
+	    grep -q 'ok installed' || echo $$p; done | sort -u | tr '\n' ' '); \
+	if [ -n "$$missing" ]; then \
+	  echo "installing with apt: $$missing"; \
+	  sudo=$$([ "$$(id -u)" = 0 ] || echo sudo); \
+	  $$sudo apt-get update -qq && \
+	  $$sudo env DEBIAN_FRONTEND=noninteractive apt-get install -y -qq --no-install-recommends \
+	    $$missing >/dev/null; fi
+endef
+
+deps:
+	$(call install_missing,$(BUILD_DEPS))
+deps-check:
+	$(call install_missing,$(CHECK_DEPS))
+deps-bench:
+	$(call install_missing,$(BENCH_DEPS))
+
+
+.PHONY: print-cflags all demo check unit fuzz fuzz-build bench install format clean help deps deps-check deps-bench
+.DELETE_ON_ERROR:

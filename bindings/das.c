@@ -3,6 +3,8 @@
 
 #include <string.h>
 
+#include "core/base/version.h"
+
 static int lua_filter_new(lua_State *L)
 {
     if (das_box_test(L, 1, DAS_FILTER))
@@ -54,14 +56,33 @@ static int lua_print(lua_State *L)
     return 0;
 }
 
+/* `das` is an empty table in front of the real one (upvalue 1), so that nothing in it can be
+ * replaced: a policy that sets das.preview by mistake hears of it. */
 static int root_index(lua_State *L)
 {
+    lua_pushvalue(L, 2);
+    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
+        return 1;
     return das_no_field(L, "das", luaL_tolstring(L, 2, NULL), NULL, 0, lua_upvalueindex(1));
 }
 
 static int root_newindex(lua_State *L)
 {
     return das_raise(L, "das is read-only: \"%s\" cannot be set", luaL_tolstring(L, 2, NULL));
+}
+
+static int root_next(lua_State *L)
+{
+    lua_settop(L, 2);
+    return lua_next(L, lua_upvalueindex(1)) ? 2 : 0;
+}
+
+static int root_pairs(lua_State *L)
+{
+    lua_pushvalue(L, lua_upvalueindex(1));
+    lua_pushcclosure(L, root_next, 1);
+    lua_pushvalue(L, 1);
+    return 2;
 }
 
 void das_open_root(lua_State *L)
@@ -80,7 +101,7 @@ void das_open_root(lua_State *L)
     lua_pushliteral(L, DAS_VERSION);
     lua_setfield(L, -2, "version");
     lua_pushboolean(L, !opts->armed);
-    lua_setfield(L, -2, "dry_run"); // a copy: setting it changes nothing
+    lua_setfield(L, -2, "dry_run");
     lua_createtable(L, (int)opts->arg_count, 0);
     for (size_t i = 0; i < opts->arg_count; i++) {
         lua_pushstring(L, opts->args[i]);
@@ -88,15 +109,21 @@ void das_open_root(lua_State *L)
     }
     lua_setfield(L, -2, "args");
 
-    lua_createtable(L, 0, 4); // functions meta
+    lua_newtable(L);
+    lua_insert(L, -2);          // das functions
+    lua_createtable(L, 0, 4);   // das functions meta
     lua_pushvalue(L, -2);
     lua_pushcclosure(L, root_index, 1);
     lua_setfield(L, -2, "__index");
+    lua_pushvalue(L, -2);
+    lua_pushcclosure(L, root_pairs, 1);
+    lua_setfield(L, -2, "__pairs");
     lua_pushcfunction(L, root_newindex);
     lua_setfield(L, -2, "__newindex");
     lua_pushboolean(L, 0);
     lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -2);
+    lua_setmetatable(L, -3);    // das functions
+    lua_pop(L, 1);
 
     lua_pushcfunction(L, lua_print);
     lua_setglobal(L, "print");

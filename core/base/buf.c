@@ -57,32 +57,10 @@ char *das_buf_reserve(struct das_buf *b, size_t n)
     return p + b->len;
 }
 
-void das_buf_add(struct das_buf *b, const char *p, size_t len)
-{
-    char *to = das_buf_reserve(b, len);
-
-    if (!to)
-        return;
-    if (len)
-        memcpy(to, p, len);
-    b->len += len;
-    b->ptr[b->len] = '\0';
-}
-
 void das_buf_text(struct das_buf *b, struct das_text t)
 {
     if (t.ptr)
         das_buf_add(b, t.ptr, t.len);
-}
-
-void das_buf_str(struct das_buf *b, const char *s)
-{
-    das_buf_add(b, s, strlen(s));
-}
-
-void das_buf_char(struct das_buf *b, char c)
-{
-    das_buf_add(b, &c, 1);
 }
 
 void das_buf_fill(struct das_buf *b, char c, size_t n)

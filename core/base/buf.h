@@ -7,6 +7,8 @@
 #ifndef DAS_BASE_BUF_H
 #define DAS_BASE_BUF_H
 
+#include <string.h>
+
 #include "core/base/err.h"
 #include "core/base/text.h"
 
@@ -24,10 +26,29 @@ int das_buf_ok(const struct das_buf *b, struct das_err *err); /* 0, or -1 and "o
 
 /* Room for n more bytes; NULL when there is none. */
 char *das_buf_reserve(struct das_buf *b, size_t n);
-void das_buf_add(struct das_buf *b, const char *p, size_t len);
+
+/* Inline, because a large preview is written in millions of short pieces. */
+static inline void das_buf_add(struct das_buf *b, const char *p, size_t len)
+{
+    if (len >= b->cap - b->len && !das_buf_reserve(b, len))
+        return;
+    if (len)
+        memcpy(b->ptr + b->len, p, len);
+    b->len += len;
+    b->ptr[b->len] = '\0';
+}
+
+static inline void das_buf_char(struct das_buf *b, char c)
+{
+    das_buf_add(b, &c, 1);
+}
+
+static inline void das_buf_str(struct das_buf *b, const char *s)
+{
+    das_buf_add(b, s, strlen(s));
+}
+
 void das_buf_text(struct das_buf *b, struct das_text t); /* NULL adds nothing */
-void das_buf_str(struct das_buf *b, const char *s);
-void das_buf_char(struct das_buf *b, char c);
 void das_buf_fill(struct das_buf *b, char c, size_t n);
 void das_buf_int(struct das_buf *b, int64_t v);
 void das_buf_printf(struct das_buf *b, const char *fmt, ...) __attribute__((format(printf, 2, 3)));

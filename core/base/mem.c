@@ -4,9 +4,12 @@
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
+#include <sys/mman.h>
 
 #define CHUNK_MIN ((size_t)4096)
 #define CHUNK_MAX ((size_t)1 << 20)
+#define PAGE ((size_t)4096)          /* a larger one makes the hint fail, which is harmless */
+#define PREFAULT_MIN ((size_t)1 << 14)
 
 struct das_arena_chunk {
     struct das_arena_chunk *older;
@@ -64,6 +67,20 @@ void das_free(void *p)
     free(p);
 }
 
+void das_prefault(void *p, size_t size)
+{
+#ifdef MADV_POPULATE_WRITE
+    uintptr_t from = ((uintptr_t)p + PAGE - 1) & ~(PAGE - 1);
+    uintptr_t to = ((uintptr_t)p + size) & ~(PAGE - 1);
+
+    if (size >= PREFAULT_MIN && from < to)
+        (void)madvise((void *)from, to - from, MADV_POPULATE_WRITE);
+#else
+    (void)p;
+    (void)size;
+#endif
+}
+
 char *das_strndup(const char *s, size_t len)
 {
     char *copy = das_alloc(len + 1);
@@ -111,6 +128,7 @@ static int add_chunk(struct das_arena *a, size_t need)
     c = das_alloc(sizeof *c + size);
     if (!c)
         return -1;
+    das_prefault(c, sizeof *c + size);
     c->older = a->head;
     c->size = size;
     a->head = c;

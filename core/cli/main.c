@@ -4,6 +4,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/version.h"
 #include "core/cli/cli.h"
 
 static const char help[] =

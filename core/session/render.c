@@ -7,6 +7,20 @@
 
 /* --- JSON ----------------------------------------------------------------------------------------- */
 
+/* Progress is kept in thousandths of a per cent and shown in per cent. */
+static void put_number(struct das_buf *b, enum das_field f, int64_t v)
+{
+    const char digits[4] = {'.', (char)('0' + v / 100 % 10), (char)('0' + v / 10 % 10),
+                            (char)('0' + v % 10)};
+
+    if (f != DAS_F_PROGRESS || v < 0) {
+        das_buf_int(b, v);
+        return;
+    }
+    das_buf_int(b, v / 1000);
+    das_buf_add(b, digits, sizeof digits);
+}
+
 static void json_number(struct das_buf *b, enum das_field f, int64_t v)
 {
     if (v == DAS_UNKNOWN)
@@ -14,10 +28,8 @@ static void json_number(struct das_buf *b, enum das_field f, int64_t v)
     das_json_key(b, das_field_name(f));
     if (v == DAS_ABSENT)
         das_buf_str(b, "null");
-    else if (f == DAS_F_PROGRESS) /* thousandths of a per cent */
-        das_buf_printf(b, "%lld.%03d", (long long)(v / 1000), (int)(v % 1000 < 0 ? 0 : v % 1000));
     else
-        das_buf_int(b, v);
+        put_number(b, f, v);
 }
 
 void das_render_session_json(const struct das_session *s, struct das_buf *b)
@@ -88,10 +100,7 @@ void das_render_session_csv(const struct das_session *s, struct das_buf *b)
         v = das_session_int(s, f);
         if (!das_known(v))
             continue;
-        if (f == DAS_F_PROGRESS)
-            das_buf_printf(b, "%lld.%03d", (long long)(v / 1000), (int)(v % 1000));
-        else
-            das_buf_int(b, v);
+        put_number(b, f, v);
     }
     das_buf_str(b, "\r\n");
 }

@@ -70,23 +70,30 @@ struct das_snapshot *das_snapshot_retain(struct das_snapshot *s)
     return s;
 }
 
+/* A derived snapshot may use its parent's columns; those are not its to free. */
+static void free_column(const struct das_snapshot *s, void *column, const void *of_parent)
+{
+    if (!s->parent || column != of_parent)
+        das_free(column);
+}
+
 void das_snapshot_release(struct das_snapshot *s)
 {
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
-    das_snapshot_release(s->parent);
     das_arena_clear(&s->arena);
-    das_free(s->ids);
-    das_free(s->durations);
+    free_column(s, s->ids, s->parent ? s->parent->ids : NULL);
+    free_column(s, s->durations, s->parent ? s->parent->durations : NULL);
+    free_column(s, s->hosts, s->parent ? s->parent->hosts : NULL);
+    free_column(s, s->sql, s->parent ? s->parent->sql : NULL);
     for (int i = 0; i < DAS_D_COUNT; i++) {
-        das_free(s->dict_cols[i]);
+        free_column(s, s->dict_cols[i], s->parent ? s->parent->dict_cols[i] : NULL);
         das_free(s->dicts[i].texts);
         das_free(s->dicts[i].slots);
     }
-    das_free(s->hosts);
-    das_free(s->sql);
     for (int i = 0; i < N_COUNT; i++)
-        das_free(s->numbers[i]);
+        free_column(s, s->numbers[i], s->parent ? s->parent->numbers[i] : NULL);
+    das_snapshot_release(s->parent);
     for (size_t i = 0; i < s->warning_count; i++)
         das_free(s->warnings[i]);
     das_free(s->warnings);
@@ -96,13 +103,52 @@ void das_snapshot_release(struct das_snapshot *s)
 
 /* --- dictionaries -------------------------------------------------------------------------- */
 
+/* Eight bytes a step: with one multiplication a byte, hashing costs more than all else in a row. */
 static uint32_t hash_text(struct das_text t)
 {
-    uint32_t h = 2166136261u ^ (t.ptr ? 1 : 0);
+    const uint64_t odd = 0x9e3779b97f4a7c15u;
+    uint64_t h = t.len * 2 + (t.ptr ? 1 : 0), part;
+    const char *p = t.ptr;
+    size_t left = t.len;
 
-    for (size_t i = 0; i < t.len; i++)
-        h = (h ^ (unsigned char)t.ptr[i]) * 16777619u;
-    return h ^ h >> 15;
+    for (; left >= 8; p += 8, left -= 8) {
+        memcpy(&part, p, 8);
+        h = (h ^ part) * odd;
+        h ^= h >> 29;
+    }
+    if (left) {
+        part = 0;
+        for (size_t i = 0; i < left; i++)
+            part = part << 8 | (unsigned char)p[i];
+        h = (h ^ part) * odd;
+    }
+    h = (h ^ h >> 32) * odd;
+    return (uint32_t)(h >> 32);
+}
+
+/* das_text_eq() without calls: five times a row, mostly on short text that is equal. */
+static inline bool same_text(struct das_text a, struct das_text b)
+{
+    uint64_t x, y;
+
+    if (a.len != b.len || !a.ptr != !b.ptr)
+        return false;
+    if (a.len < 8) {
+        for (size_t i = 0; i < a.len; i++) {
+            if (a.ptr[i] != b.ptr[i])
+                return false;
+        }
+        return true;
+    }
+    for (size_t i = 0; i + 8 < a.len; i += 8) {
+        memcpy(&x, a.ptr + i, 8);
+        memcpy(&y, b.ptr + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a.ptr + a.len - 8, 8);
+    memcpy(&y, b.ptr + b.len - 8, 8);
+    return x == y;
 }
 
 static int dict_grow(struct dict *d)
@@ -134,7 +180,7 @@ static int dict_number(struct dict *d, struct das_arena *arena, struct das_text 
 {
     uint32_t at;
 
-    if (d->count && das_text_eq(d->texts[d->last], t)) {
+    if (d->count && same_text(d->texts[d->last], t)) {
         *out = d->last;
         return 0;
     }
@@ -142,7 +188,7 @@ static int dict_number(struct dict *d, struct das_arena *arena, struct das_text 
         return -1;
     at = hash_text(t) & (d->slot_count - 1);
     while (d->slots[at]) {
-        if (das_text_eq(d->texts[d->slots[at] - 1], t)) {
+        if (same_text(d->texts[d->slots[at] - 1], t)) {
             *out = d->last = d->slots[at] - 1;
             return 0;
         }
@@ -161,33 +207,45 @@ static int dict_number(struct dict *d, struct das_arena *arena, struct das_text 
 
 /* --- building ------------------------------------------------------------------------------ */
 
-static int grow_column(void *column, uint32_t cap, size_t size)
+#define COPIED_MAX ((size_t)256 << 10) /* above that, realloc moves pages instead of bytes */
+
+static int grow_column(void *column, uint32_t old_cap, uint32_t cap, size_t size)
 {
     void **p = column, *bigger = das_grow(*p, cap, size);
 
     if (!bigger)
         return -1;
+    if (cap * size <= COPIED_MAX)
+        old_cap = 0; /* it was copied to pages that are new as well */
+    das_prefault((char *)bigger + old_cap * size, (cap - old_cap) * size);
     *p = bigger;
     return 0;
 }
 
 static int reserve_rows(struct das_snapshot *s, uint32_t cap)
 {
-    if (grow_column(&s->ids, cap, sizeof *s->ids) < 0 ||
-        grow_column(&s->durations, cap, sizeof *s->durations) < 0 ||
-        grow_column(&s->hosts, cap, sizeof *s->hosts) < 0 ||
-        grow_column(&s->sql, cap, sizeof *s->sql) < 0)
+    if (grow_column(&s->ids, s->cap, cap, sizeof *s->ids) < 0 ||
+        grow_column(&s->durations, s->cap, cap, sizeof *s->durations) < 0 ||
+        grow_column(&s->hosts, s->cap, cap, sizeof *s->hosts) < 0 ||
+        grow_column(&s->sql, s->cap, cap, sizeof *s->sql) < 0)
         return -1;
     for (int i = 0; i < DAS_D_COUNT; i++) {
-        if (grow_column(&s->dict_cols[i], cap, sizeof *s->dict_cols[i]) < 0)
+        if (grow_column(&s->dict_cols[i], s->cap, cap, sizeof *s->dict_cols[i]) < 0)
             return -1;
     }
     for (int i = 0; i < N_COUNT; i++) {
-        if (s->numbers[i] && grow_column(&s->numbers[i], cap, sizeof *s->numbers[i]) < 0)
+        if (s->numbers[i] && grow_column(&s->numbers[i], s->cap, cap, sizeof *s->numbers[i]) < 0)
             return -1;
     }
     s->cap = cap;
     return 0;
+}
+
+/* Doubles while small; later by a half, since large columns grow without being copied and what is
+ * not used yet is mapped already. */
+static uint32_t next_cap(uint32_t cap)
+{
+    return cap < 32 ? 32 : cap < 16384 ? cap * 2 : cap + cap / 2;
 }
 
 static int set_number(struct das_snapshot *s, int column, uint32_t row, int64_t v)
@@ -225,10 +283,12 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
 {
     struct das_text dict_texts[DAS_D_COUNT] = {in->user, das_host_part(in->host), in->db,
                                                in->command, in->state};
+    const int64_t numbers[N_COUNT] = {in->time_ms,       in->query_id,      in->trx_time,
+                                      in->rows_modified, in->rows_examined, in->progress};
     int64_t duration = das_session_clean_time(in->state_duration);
     uint32_t row = s->rows;
 
-    if (row == s->cap && reserve_rows(s, s->cap ? s->cap * 2 : 32) < 0)
+    if (row == s->cap && reserve_rows(s, next_cap(s->cap)) < 0)
         return -1;
     s->ids[row] = in->id;
     s->durations[row] = duration == DAS_UNKNOWN ? -1 : (int32_t)duration;
@@ -244,8 +304,7 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
         !(s->sql[row].ptr = das_arena_dup(&s->arena, in->sql_info.ptr, in->sql_info.len)))
         return -1;
     for (int i = 0; i < N_COUNT; i++) {
-        int64_t v = das_session_int(in, (enum das_field)(DAS_F_TIME_MS + i));
-        if (set_number(s, i, row, clean_number(i, v)) < 0)
+        if (set_number(s, i, row, clean_number(i, numbers[i])) < 0)
             return -1;
     }
     s->rows++;
@@ -319,20 +378,55 @@ int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err)
     return 0;
 }
 
-static void *gather(const void *column, const uint32_t *rows, size_t n, size_t size)
+/* The named rows of a column; rows NULL is all, which needs no copy while it stays unchanged. */
+static void *gather(void *column, const uint32_t *rows, size_t n, size_t size)
 {
-    char *to = das_grow(NULL, n, size);
+    char *to;
 
-    if (!to)
-        return NULL;
-    if (!rows) {
-        if (n)
-            memcpy(to, column, n * size);
-        return to;
-    }
-    for (size_t i = 0; i < n; i++)
+    if (!rows)
+        return column;
+    to = das_grow(NULL, n, size);
+    for (size_t i = 0; to && i < n; i++)
         memcpy(to + i * size, (const char *)column + rows[i] * size, size);
     return to;
+}
+
+static int derive_columns(struct das_snapshot *s, const struct das_snapshot *parent,
+                          const uint32_t *rows, size_t n)
+{
+    s->ids = gather(parent->ids, rows, n, sizeof *s->ids);
+    s->durations = gather(parent->durations, rows, n, sizeof *s->durations);
+    s->hosts = gather(parent->hosts, rows, n, sizeof *s->hosts);
+    s->sql = gather(parent->sql, rows, n, sizeof *s->sql);
+    if (n && (!s->ids || !s->durations || !s->hosts || !s->sql))
+        return -1;
+    for (int i = 0; i < DAS_D_COUNT; i++) {
+        s->dict_cols[i] = gather(parent->dict_cols[i], rows, n, sizeof *s->dict_cols[i]);
+        if (n && !s->dict_cols[i])
+            return -1;
+    }
+    for (int i = 0; i < N_COUNT; i++) {
+        if (!parent->numbers[i])
+            continue;
+        s->numbers[i] = gather(parent->numbers[i], rows, n, sizeof *s->numbers[i]);
+        if (!s->numbers[i])
+            return -1;
+    }
+    return 0;
+}
+
+static int derive_notes(struct das_snapshot *s, const struct das_snapshot *parent,
+                        struct das_err *err)
+{
+    for (size_t i = 0; i < parent->warning_count; i++) {
+        if (das_snapshot_warn(s, err, "%s", parent->warnings[i]) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < parent->own_count; i++) {
+        if (das_snapshot_add_own(s, parent->own[i], err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint32_t *rows,
@@ -342,7 +436,7 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
 
     if (!s)
         return NULL;
-    s->parent = das_snapshot_retain(parent->parent ? parent->parent : parent);
+    s->parent = das_snapshot_retain(parent);
     s->rows = s->cap = (uint32_t)n;
     s->time = parent->time;
     s->total = parent->total;
@@ -350,46 +444,41 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
     s->partial = parent->partial;
     s->idle_command = parent->idle_command;
     s->idle_state = parent->idle_state;
-    s->ids = gather(parent->ids, rows, n, sizeof *s->ids);
-    s->durations = gather(parent->durations, rows, n, sizeof *s->durations);
-    s->hosts = gather(parent->hosts, rows, n, sizeof *s->hosts);
-    s->sql = gather(parent->sql, rows, n, sizeof *s->sql);
-    if (!s->ids || !s->durations || !s->hosts || !s->sql)
-        goto nomem;
-    for (int i = 0; i < DAS_D_COUNT; i++) {
-        s->dict_cols[i] = gather(parent->dict_cols[i], rows, n, sizeof *s->dict_cols[i]);
-        if (!s->dict_cols[i])
-            goto nomem;
-    }
-    for (int i = 0; i < N_COUNT; i++) {
-        if (!parent->numbers[i])
-            continue;
-        s->numbers[i] = gather(parent->numbers[i], rows, n, sizeof *s->numbers[i]);
-        if (!s->numbers[i])
-            goto nomem;
-    }
-    for (size_t i = 0; i < parent->warning_count; i++) {
-        if (das_snapshot_warn(s, err, "%s", parent->warnings[i]) < 0)
-            goto fail;
-    }
-    for (size_t i = 0; i < parent->own_count; i++) {
-        if (das_snapshot_add_own(s, parent->own[i], err) < 0)
-            goto fail;
-    }
-    return s;
-nomem:
-    das_fail_nomem(err);
-fail:
+    if (derive_columns(s, parent, rows, n) < 0)
+        das_fail_nomem(err);
+    else if (derive_notes(s, parent, err) == 0)
+        return s;
     das_snapshot_release(s);
     return NULL;
 }
 
-void das_snapshot_age(struct das_snapshot *s, int64_t seconds)
+/* Before a column of a derived snapshot changes: it may still be the parent's. */
+static int make_own(const struct das_snapshot *s, void *column, const void *of_parent, size_t size)
 {
-    int64_t *ms = s->numbers[N_TIME_MS], *trx = s->numbers[N_TRX_TIME];
+    void **p = column, *copy;
+
+    if (!*p || *p != of_parent)
+        return 0;
+    copy = das_grow(NULL, s->rows, size);
+    if (!copy)
+        return -1;
+    memcpy(copy, *p, s->rows * size);
+    *p = copy;
+    return 0;
+}
+
+int das_snapshot_age(struct das_snapshot *s, int64_t seconds, struct das_err *err)
+{
+    int64_t *ms, *trx;
 
     if (seconds <= 0)
-        return;
+        return 0;
+    if (make_own(s, &s->durations, s->parent->durations, sizeof *s->durations) < 0 ||
+        make_own(s, &s->numbers[N_TIME_MS], s->parent->numbers[N_TIME_MS], sizeof *ms) < 0 ||
+        make_own(s, &s->numbers[N_TRX_TIME], s->parent->numbers[N_TRX_TIME], sizeof *trx) < 0)
+        return das_fail_nomem(err);
+    ms = s->numbers[N_TIME_MS];
+    trx = s->numbers[N_TRX_TIME];
     for (uint32_t i = 0; i < s->rows; i++) {
         if (s->durations[i] >= 0)
             s->durations[i] = seconds < INT32_MAX - s->durations[i]
@@ -401,6 +490,7 @@ void das_snapshot_age(struct das_snapshot *s, int64_t seconds)
             trx[i] = seconds < INT32_MAX - trx[i] ? trx[i] + seconds : DAS_UNKNOWN;
     }
     s->time += seconds;
+    return 0;
 }
 
 void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duration)
@@ -422,7 +512,9 @@ void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duratio
 
 static const struct dict *dict_of(const struct das_snapshot *s, enum das_dict d)
 {
-    return &(s->parent ? s->parent : s)->dicts[d];
+    while (s->parent)
+        s = s->parent;
+    return &s->dicts[d];
 }
 
 uint32_t das_snapshot_rows(const struct das_snapshot *s)

@@ -35,13 +35,14 @@ int das_snapshot_warn(struct das_snapshot *s, struct das_err *err, const char *f
 /* Marks a session as das's own connection; protected from every kill. */
 int das_snapshot_add_own(struct das_snapshot *s, int64_t id, struct das_err *err);
 
-/* A new snapshot with the given rows of parent (rows NULL: all). It shares parent's text. */
+/* A new snapshot with the given rows of parent. It shares parent's text; with rows NULL (and n all
+ * its rows) it also shares the columns until they change. */
 struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint32_t *rows,
                                          size_t n, struct das_err *err);
 /* On a derived snapshot: all sessions grow older by so many seconds. */
-void das_snapshot_age(struct das_snapshot *s, int64_t seconds);
-/* On a derived snapshot: the statement of this row has ended (Sleep, no SQL, duration as given).
- * Needs das_snapshot_prepare_idle() on the parent. */
+int das_snapshot_age(struct das_snapshot *s, int64_t seconds, struct das_err *err);
+/* On a snapshot derived with a row list: the statement of this row has ended (Sleep, no SQL,
+ * duration as given). Needs das_snapshot_prepare_idle() on the parent. */
 void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duration);
 int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err);
 

@@ -61,6 +61,27 @@ void das_columns_clear(struct das_columns *c)
     das_columns_init(c);
 }
 
+/* The offset of a text in struct das_session, whose first member is the id; 0 for numbers. */
+static size_t text_offset(enum das_role role)
+{
+    switch (role) {
+    case DAS_R_USER:
+        return offsetof(struct das_session, user);
+    case DAS_R_HOST:
+        return offsetof(struct das_session, host);
+    case DAS_R_DB:
+        return offsetof(struct das_session, db);
+    case DAS_R_COMMAND:
+        return offsetof(struct das_session, command);
+    case DAS_R_STATE:
+        return offsetof(struct das_session, state);
+    case DAS_R_INFO:
+        return offsetof(struct das_session, sql_info);
+    default:
+        return 0;
+    }
+}
+
 int das_columns_add(struct das_columns *c, struct das_text name, struct das_err *err)
 {
     struct das_column *col;
@@ -85,6 +106,7 @@ int das_columns_add(struct das_columns *c, struct das_text name, struct das_err 
     col->numeric = col->role == DAS_R_ID || col->role >= DAS_R_TIME;
     if (col->role != DAS_R_NONE && c->has[col->role])
         col->role = DAS_R_NONE;
+    col->text_at = text_offset(col->role);
     if (col->role == DAS_R_ID)
         c->threads = das_text_iis(name, "processlist_id");
     c->has[col->role] = true;
@@ -153,7 +175,8 @@ bool das_parse_thousandths(struct das_text t, int64_t *out)
     bool negative;
     int64_t whole, part = 0;
 
-    t = das_text_trim(t);
+    if (t.len && (t.ptr[0] == ' ' || t.ptr[t.len - 1] == ' '))
+        t = das_text_trim(t);
     p = t.ptr;
     end = t.ptr + t.len;
     negative = p < end && *p == '-';
@@ -183,6 +206,15 @@ static bool parse_whole(struct das_text t, int64_t *out)
     const char *p = t.ptr, *end = t.ptr + t.len;
     bool negative;
 
+    if (t.len && t.len <= 18) { /* digits only, which is almost always */
+        int64_t v = 0;
+        while (p < end && das_is_digit((unsigned char)*p))
+            v = v * 10 + (*p++ - '0');
+        *out = v;
+        if (p == end)
+            return true;
+        p = t.ptr;
+    }
     while (p < end && *p == ' ') /* tables align to the right */
         p++;
     negative = p < end && *p == '-';
@@ -265,26 +297,6 @@ static bool set_number(const struct das_columns *c, enum das_role role, struct d
     }
 }
 
-static struct das_text *text_of(struct das_session *s, enum das_role role)
-{
-    switch (role) {
-    case DAS_R_USER:
-        return &s->user;
-    case DAS_R_HOST:
-        return &s->host;
-    case DAS_R_DB:
-        return &s->db;
-    case DAS_R_COMMAND:
-        return &s->command;
-    case DAS_R_STATE:
-        return &s->state;
-    case DAS_R_INFO:
-        return &s->sql_info;
-    default:
-        return NULL;
-    }
-}
-
 static bool is_null(struct das_text t)
 {
     if (t.len < 4)
@@ -303,6 +315,19 @@ static void whole_progress(struct das_session *s, const struct stages *st)
         s->progress = ((st->stage - 1) * 100000 + s->progress) / st->max_stage;
 }
 
+/* A NULL, or a number. */
+static bool set_other(const struct das_columns *c, enum das_role role, struct das_text t,
+                      struct das_session *out, struct stages *st)
+{
+    if (!is_null(t) || role == DAS_R_ID)
+        return set_number(c, role, t, out, st);
+    if (role == DAS_R_TRX_TIME)
+        out->trx_time = DAS_ABSENT;
+    else if (role == DAS_R_ROWS_MODIFIED)
+        out->rows_modified = DAS_ABSENT;
+    return true;
+}
+
 int das_columns_session(const struct das_columns *c, const struct das_text *values,
                         struct das_session *out, size_t *bad, struct das_err *err)
 {
@@ -311,30 +336,22 @@ int das_columns_session(const struct das_columns *c, const struct das_text *valu
 
     das_session_unknown(out);
     for (size_t i = 0; i < c->count; i++) {
-        enum das_role role = c->items[i].role;
-        struct das_text *text;
+        const struct das_column *col = &c->items[i];
 
-        if (role == DAS_R_NONE)
+        if (col->role == DAS_R_NONE)
             continue;
-        text = text_of(out, role);
-        if (is_null(values[i])) {
-            if (role == DAS_R_ID && c->threads)
-                return 0;
-            if (role != DAS_R_ID) {
-                if (role == DAS_R_TRX_TIME)
-                    out->trx_time = DAS_ABSENT;
-                else if (role == DAS_R_ROWS_MODIFIED)
-                    out->rows_modified = DAS_ABSENT;
-                continue;
-            }
+        if (col->text_at) {
+            if (!is_null(values[i]))
+                memcpy((char *)out + col->text_at, &values[i], sizeof values[i]);
+            continue;
         }
-        if (text) {
-            *text = values[i];
-        } else if (!set_number(c, role, values[i], out, &st)) {
+        if (col->role == DAS_R_ID && c->threads && is_null(values[i]))
+            return 0;
+        if (!set_other(c, col->role, values[i], out, &st)) {
             *bad = i;
             das_excerpt(values[i], found);
             return das_fail(err, DAS_E_DATA, "column \"%s\": expected a number, found \"%s\"",
-                            c->items[i].name, found);
+                            col->name, found);
         }
     }
     whole_progress(out, &st);

@@ -39,6 +39,7 @@ struct das_column {
     size_t name_len;
     enum das_role role; /* DAS_R_NONE as well for the second column with the same role */
     bool numeric;       /* its values never hold more than a number or NULL */
+    size_t text_at;     /* where the text stands in struct das_session; 0: it is a number */
 };
 
 struct das_columns {

@@ -113,8 +113,7 @@ static int remember(struct file_source *f, struct das_recording *r, struct das_e
 {
     struct das_snapshot *s = NULL;
 
-    if (das_recording_hash_start(r, err) < 0 ||
-        take_snapshot(r, f->path, f->number, &s, err) < 0)
+    if (das_recording_hash_start(r, err) < 0 || take_snapshot(r, f->path, f->number, &s, err) < 0)
         return -1;
     if (das_recording_hash(r, f->hash, err) < 0) {
         das_snapshot_release(s);
@@ -136,9 +135,8 @@ static int file_list(struct das_source *base, const struct das_filter *filter,
     if (!f->remembered) {
         if (das_recording_open(f->path, &r, err) < 0)
             return -1;
-        rc = das_recording_repeatable(r)
-                 ? take_snapshot(r, f->path, f->number, out, err)
-                 : remember(f, r, err);
+        rc = das_recording_repeatable(r) ? take_snapshot(r, f->path, f->number, out, err)
+                                         : remember(f, r, err);
         das_recording_close(r);
     }
     if (rc == 0 && f->remembered)

@@ -15,7 +15,6 @@ int das_file_spec(const char *rest, char **path, int64_t *number, struct das_err
 
 /* The last snapshot of a recording, or the number-th. What was left out, and that there were
  * several, is in its warnings. The caller owns one reference to *out. */
-int das_file_load(const char *path, int64_t number, struct das_snapshot **out,
-                  struct das_err *err);
+int das_file_load(const char *path, int64_t number, struct das_snapshot **out, struct das_err *err);
 
 #endif

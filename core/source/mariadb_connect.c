@@ -267,10 +267,13 @@ static int open_connection(struct das_mariadb *m, const struct das_mysql_login *
         mysql_close(my);
         return -1;
     }
+    /* "Enforce" alone does not stop the library where the server cannot do TLS. */
     if (u->ssl != DAS_SSL_OFF && !mysql_get_ssl_cipher(my)) {
         mysql_close(my);
-        return das_fail(err, DAS_E_CONNECT, "%s: the connection is not encrypted, but ssl=%s asks "
-                        "for that", doing, u->ssl == DAS_SSL_VERIFY ? "verify" : "encrypt");
+        return das_fail(err, DAS_E_CONNECT,
+                        "%s: the server offers no TLS, but ssl=%s asks for it; ssl=off goes "
+                        "without, where the network is trusted",
+                        doing, u->ssl == DAS_SSL_VERIFY ? "verify" : "encrypt");
     }
     m->my = my;
     return 0;

@@ -241,7 +241,8 @@ static int stream_trx(struct das_mariadb *m, const char *sql, struct trx_list *t
 }
 
 /*
- * The server's clock and the open transactions in one question. Reading transactions needs the
+ * The server's clock and the open transactions in one question. A plain SELECT outside a transaction
+ * has a read view of its own, which InnoDB lists too; it ends with the statement and is left out. Reading transactions needs the
  * privilege PROCESS, and so does seeing the sessions of others: there the server says nothing,
  * here it refuses. That is how we know.
  */
@@ -254,7 +255,8 @@ static int read_trx(struct das_mariadb *m, struct trx_list *t, struct das_err *e
         if (stream_trx(m,
                        "SELECT -1, UNIX_TIMESTAMP(), 0 UNION ALL "
                        "SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()), "
-                       "trx_rows_modified FROM information_schema.INNODB_TRX",
+                       "trx_rows_modified FROM information_schema.INNODB_TRX "
+                       "WHERE trx_autocommit_non_locking = 0",
                        t, err) == 0) {
             if (t->count)
                 qsort(t->list, t->count, sizeof *t->list, by_id_oldest_first);

@@ -58,7 +58,11 @@ static int memory_list(struct das_source *s, const struct das_filter *filter,
                                rows - m->gone_count, err);
     if (!*out)
         return -1;
-    das_snapshot_age(*out, now);
+    if (das_snapshot_age(*out, now, err) < 0) {
+        das_snapshot_release(*out);
+        *out = NULL;
+        return -1;
+    }
     for (uint32_t i = 0; m->idle_count && i < n; i++) {
         int64_t from = m->idle_from[m->alive[i]];
         if (from != STATEMENT_RUNS)

@@ -11,7 +11,6 @@
 #include "core/base/json.h"
 #include "core/source/recording_impl.h"
 
-
 /* --- values in the window -------------------------------------------------------------------- */
 
 static int cut_here(struct das_recording *r)
@@ -348,8 +347,7 @@ static int read_sessions(struct das_recording *r, const char *name, struct das_s
         rc = take_value(r, what, &object, err);
         if (rc != 1)
             break;
-        if (to_session(r, line, what, object, &row, err) < 0 ||
-            das_snapshot_add(s, &row, err) < 0)
+        if (to_session(r, line, what, object, &row, err) < 0 || das_snapshot_add(s, &row, err) < 0)
             rc = -1;
         json_decref(object);
         if (rc == 1)
@@ -518,10 +516,10 @@ int das_read_json(struct das_recording *r, struct das_snapshot *s, struct das_er
     if (rc == 1)
         rc = c == '[' ? read_sessions(r, "sessions", s, err) : read_object(r, s, &a, err);
     if (rc == 1 && c == '{' && !a.sessions)
-        rc = a.error[0] ? das_recording_fail(r, line, err,
-                                             "an error answer:%s, expected \"processes\"", a.error)
-                        : das_recording_fail(r, line, err,
-                                             "expected \"processes\", an array of sessions");
+        rc = a.error[0]
+                 ? das_recording_fail(r, line, err, "an error answer:%s, expected \"processes\"",
+                                      a.error)
+                 : das_recording_fail(r, line, err, "expected \"processes\", an array of sessions");
     if (rc < 0)
         return DAS_READ_ERROR;
     if (rc == 1 && das_known(a.total) && a.total > das_snapshot_rows(s)) {

@@ -245,13 +245,14 @@ static int set_widths(struct das_recording *r, struct das_text border, struct da
 
     for (const char *q = p; q < end; q++) {
         if (*q != '+' && *q != '-')
-            return das_recording_fail(r, r->w.line, err,
-                                      "expected a border of '+' and '-' only");
+            return das_recording_fail(r, r->w.line, err, "expected a border of '+' and '-' only");
         count += *q == '+';
     }
     if (count == 0 || end[-1] != '+' || count > DAS_COLUMNS_MAX)
-        return das_recording_fail(r, r->w.line, err, "expected a border that ends in '+', with 1 "
-                                  "to %d columns", DAS_COLUMNS_MAX);
+        return das_recording_fail(r, r->w.line, err,
+                                  "expected a border that ends in '+', with 1 "
+                                  "to %d columns",
+                                  DAS_COLUMNS_MAX);
     widths = das_grow(r->widths, count, sizeof *widths);
     if (!widths)
         return das_fail_nomem(err);
@@ -310,9 +311,9 @@ static int read_header(struct das_recording *r, struct das_err *err)
         }
         count = das_recording_more(r, err);
         if (count <= 0)
-            return count < 0 ? -1
-                             : das_recording_cut(r, das_window_line_at(&r->w,
-                                                                       das_window_end(&r->w)));
+            return count < 0
+                       ? -1
+                       : das_recording_cut(r, das_window_line_at(&r->w, das_window_end(&r->w)));
         i = 0; /* the bytes moved */
     }
     p = das_window_begin(&r->w);
@@ -420,10 +421,9 @@ int das_read_table(struct das_recording *r, struct das_snapshot *s, struct das_e
                 return DAS_READ_ERROR;
             continue;
         }
-        rc = das_recording_more(r, err);
-        if (rc < 0)
-            return DAS_READ_ERROR;
-        if (rc == 0)
+        if (r->w.eof)
             return das_recording_cut(r, das_window_line_at(&r->w, das_window_end(&r->w)));
+        if (das_recording_more(r, err) < 0)
+            return DAS_READ_ERROR;
     }
 }

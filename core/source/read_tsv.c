@@ -111,17 +111,20 @@ static bool evidently_cut(const struct das_recording *r, size_t fields)
 static int read_row(struct das_recording *r, struct das_text line, char *next,
                     struct das_snapshot *s, struct das_err *err)
 {
+    struct das_text header = das_buf_view(&r->header);
     size_t count = r->columns.count, n;
 
-    /* the same header again starts a new list, a different one too */
-    if (das_text_eq(line, das_buf_view(&r->header)))
+    /* the same header again starts a new list, also when the file ends within it; a different
+     * header does too */
+    if (das_text_eq(line, header) ||
+        (!next && line.len < header.len && memcmp(line.ptr, header.ptr, line.len) == 0))
         return 0;
     n = split(line, r->values, count);
-    if (!next && n <= count && evidently_cut(r, n) &&
-        !(n == 1 && das_recording_is_chatter(line)))
+    if (!next && n <= count && evidently_cut(r, n) && !(n == 1 && das_recording_is_chatter(line)))
         return das_recording_cut(r, r->w.line);
     if (n != count) {
-        if (das_recording_is_chatter(line) || is_header(line) || (n == 1 && strchr("+*{[", *line.ptr)))
+        if (das_recording_is_chatter(line) || is_header(line) ||
+            (n == 1 && strchr("+*{[", *line.ptr)))
             return 0;
         return das_recording_fail(r, r->w.line, err,
                                   "found %zu columns, expected %zu separated by tabs", n, count);
@@ -144,8 +147,8 @@ int das_read_tsv(struct das_recording *r, struct das_snapshot *s, struct das_err
 
     for (;;) {
         char *p = das_window_begin(&r->w), *next;
-        struct das_text line = das_recording_line(p, das_window_end(&r->w), !header || r->crlf,
-                                                  &next);
+        struct das_text line =
+            das_recording_line(p, das_window_end(&r->w), !header || r->crlf, &next);
         int rc;
 
         if (!next && !r->w.eof) {
@@ -154,7 +157,7 @@ int das_read_tsv(struct das_recording *r, struct das_snapshot *s, struct das_err
             continue;
         }
         if (!header) {
-            if (!next && r->count && !is_header(line))
+            if (!next && r->count)
                 return das_recording_cut(r, r->w.line);
             if (read_header(r, line, next, err) < 0)
                 return DAS_READ_ERROR;

@@ -6,13 +6,12 @@
  * anything; so a value ends only before the line of the very next column or before the separator
  * of the very next row.
  */
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
 #include "core/source/recording_impl.h"
 
-#define LEARN_ROWS 16
-#define LEARN_NAMES 96
 #define NO_COLUMN SIZE_MAX
 
 enum row { ROW_WHOLE, ROW_NEED, ROW_CUT, ROW_BAD };
@@ -35,32 +34,54 @@ struct scan {
 
 /* --- telling lines apart --------------------------------------------------------------------- */
 
+/* memcmp() == 0 without the call: this is asked once a line. */
+static inline bool same_bytes(const char *a, const char *b, size_t len)
+{
+    uint64_t x, y;
+
+    if (len < 8)
+        return memcmp(a, b, len) == 0;
+    for (size_t i = 0; i + 8 < len; i += 8) {
+        memcpy(&x, a + i, 8);
+        memcpy(&y, b + i, 8);
+        if (x != y)
+            return false;
+    }
+    memcpy(&x, a + len - 8, 8);
+    memcpy(&y, b + len - 8, 8);
+    return x == y;
+}
+
+/* memchr(p, '\n', ...) for values, most of which are a few bytes long. */
+static inline char *line_end(char *p, char *end)
+{
+    const uint64_t ones = 0x0101010101010101u, highs = 0x8080808080808080u;
+    uint64_t x;
+
+    for (int i = 0; i < 2 && end - p >= 8; i++, p += 8) {
+        memcpy(&x, p, 8);
+        x ^= ones * '\n';
+        x = (x - ones) & ~x & highs; /* the lowest byte that is set is exact */
+#if __BYTE_ORDER__ == __ORDER_LITTLE_ENDIAN__
+        if (x)
+            return p + (__builtin_ctzll(x) >> 3);
+#else
+        if (x)
+            break;
+#endif
+    }
+    return p < end ? memchr(p, '\n', (size_t)(end - p)) : NULL;
+}
+
 /* Is line the one of column col: its name aligned to the right, a colon, a space? */
 static inline bool is_column(const struct das_recording *r, size_t col, const char *line,
                              const char *end)
 {
     size_t len = r->width + 1;
 
-    return (size_t)(end - line) >= len && memcmp(line, r->header.ptr + col * len, len) == 0 &&
+    return (size_t)(end - line) >= len && same_bytes(line, r->header.ptr + col * len, len) &&
            ((size_t)(end - line) == len || line[len] == ' ' || line[len] == '\n' ||
             line[len] == '\r');
-}
-
-/* The name of a line "   Name: value" whose colon stands at width (0: anywhere); NULL if it is
- * none. */
-static struct das_text line_name(struct das_text line, size_t width)
-{
-    size_t from = 0, to;
-
-    while (from < line.len && line.ptr[from] == ' ')
-        from++;
-    to = from;
-    while (to < line.len && line.ptr[to] > ' ' && line.ptr[to] != ':')
-        to++;
-    if (to == from || to == line.len || line.ptr[to] != ':' || (width && to != width) ||
-        (to + 1 < line.len && line.ptr[to + 1] != ' '))
-        return DAS_TEXT_NULL;
-    return das_text(line.ptr + from, to - from);
 }
 
 /* Behind an echoed statement whose first line of dashes ended at p: the second one. NULL: none. */
@@ -130,7 +151,7 @@ static int row_ends(const struct scan *s, char *p, char *nl, bool *follows)
     if (!next)
         return s->eof ? (*follows = number != 1, 1) : -1;
     *follows = number != 1;
-    return number == 1 ? line_name(name, 0).ptr != NULL : is_column(s->r, 0, below, next);
+    return number == 1 ? das_vertical_name(name, 0).ptr != NULL : is_column(s->r, 0, below, next);
 }
 
 /* --- one row --------------------------------------------------------------------------------- */
@@ -163,6 +184,20 @@ static enum row go_on(struct scan *s, char *line, char *nl)
     return ROW_WHOLE;
 }
 
+/* Half a separator: may it be that of the row number? Its digits may be cut as well. */
+static bool may_be_next(struct das_text half, int64_t number)
+{
+    char digits[24];
+    size_t at = 0, n = 0;
+
+    snprintf(digits, sizeof digits, "%lld", (long long)number);
+    while (at < half.len && (half.ptr[at] == '*' || half.ptr[at] == ' '))
+        at++;
+    while (at + n < half.len && digits[n] && half.ptr[at + n] == digits[n])
+        n++;
+    return at + n == half.len || (digits[n] == '\0' && half.ptr[at + n] == '.');
+}
+
 /* The file ends with the bytes from line on, which have no newline. */
 static enum row at_eof(struct scan *s, char *line)
 {
@@ -174,7 +209,7 @@ static enum row at_eof(struct scan *s, char *line)
     if (s->col < s->r->columns.count) /* a text that swallowed columns swallowed damage */
         return s->withdrew ? ROW_BAD : ROW_CUT;
     if (rest.len && rest.ptr[0] == '*') {
-        s->next_row = true; /* half a separator */
+        s->next_row = may_be_next(rest, s->number + 1);
         return ROW_WHOLE;
     }
     return list_ends(s, line, &next) == 1 ? ROW_WHOLE : ROW_CUT;
@@ -216,6 +251,37 @@ static enum row other_line(struct scan *s, char *line, char *nl, char **next)
     return go_on(s, line, behind - 1);
 }
 
+/* Takes the columns from line on as long as each stands on its own line: nearly all do. Returns
+ * the first line that is something else. */
+static char *plain_columns(struct scan *s, char *line)
+{
+    const struct das_recording *r = s->r;
+    const struct das_column *columns = r->columns.items;
+    const size_t count = r->columns.count, len = r->width + 1;
+    const char *name = r->header.ptr + s->col * len;
+    struct das_text *values = r->values;
+    size_t col = s->col;
+
+    for (; col < count && (size_t)(s->end - line) > len + 1; col++, name += len) {
+        char *value = line + len + 1, *nl;
+
+        if (!same_bytes(line, name, len) || value[-1] != ' ')
+            break;
+        nl = line_end(value, s->end);
+        if (!nl)
+            break;
+        if (!columns[col].numeric)
+            s->open = col;
+        values[col] = das_text(value, (size_t)(nl - value));
+        if (r->crlf && nl > value && nl[-1] == '\r')
+            values[col].len--;
+        line = nl + 1;
+    }
+    s->newlines += col - s->col;
+    s->col = col;
+    return line;
+}
+
 /* Looks at the row whose separator stands at the window's start and fills the values. */
 static enum row scan_row(struct scan *s)
 {
@@ -233,6 +299,7 @@ static enum row scan_row(struct scan *s)
         return s->eof ? (s->strange = line, ROW_CUT) : ROW_NEED;
     s->newlines++;
     for (line = nl + 1;;) {
+        line = plain_columns(s, line);
         nl = line < s->end ? memchr(line, '\n', (size_t)(s->end - line)) : NULL;
         if (!nl)
             return s->eof ? at_eof(s, line) : ROW_NEED;
@@ -249,185 +316,6 @@ static enum row scan_row(struct scan *s)
         if (row != ROW_WHOLE || s->row_end)
             return row;
     }
-}
-
-/* --- learning the layout --------------------------------------------------------------------- */
-
-/* What could be the columns of one row: every aligned name in it. */
-struct names {
-    struct das_text at[LEARN_NAMES];
-    size_t count;
-    bool whole; /* the row is followed by another one, or its list by something else */
-};
-
-/* Collects the names of the row number at p. Returns where the row ends, NULL when the window ends
- * first. */
-static char *collect(char *p, char *end, int64_t number, size_t width, struct names *out)
-{
-    char *next;
-    struct das_text line = das_recording_line(p, end, true, &next), name;
-
-    out->count = 0;
-    while (next) {
-        p = next;
-        line = das_recording_line(p, end, true, &next);
-        if (!next)
-            break;
-        if (das_recording_separator(line) == number + 1 || das_recording_separator(line) == 1) {
-            name = das_recording_line(next, end, true, &next);
-            name = line_name(name, width);
-            if (out->count && name.ptr && das_text_eq(name, out->at[0]))
-                return p;
-            continue;
-        }
-        name = line_name(line, width);
-        if (name.ptr && out->count < LEARN_NAMES)
-            out->at[out->count++] = name;
-    }
-    return NULL;
-}
-
-/* Keeps of a what stands in b too, in the same order: the longest common subsequence. */
-static void keep_common(struct names *a, const struct names *b)
-{
-    static const uint8_t zero;
-    uint8_t best[LEARN_NAMES + 1][LEARN_NAMES + 1];
-    size_t kept = 0, i = 0, j = 0;
-
-    memset(best, zero, sizeof best);
-    for (i = a->count; i-- > 0;) {
-        for (j = b->count; j-- > 0;) {
-            uint8_t skip = best[i + 1][j] > best[i][j + 1] ? best[i + 1][j] : best[i][j + 1];
-            best[i][j] = das_text_eq(a->at[i], b->at[j]) ? (uint8_t)(best[i + 1][j + 1] + 1) : skip;
-        }
-    }
-    for (i = j = 0; i < a->count && j < b->count;) {
-        if (das_text_eq(a->at[i], b->at[j])) {
-            a->at[kept++] = a->at[i++];
-            j++;
-        } else if (best[i + 1][j] >= best[i][j + 1]) {
-            i++;
-        } else {
-            j++;
-        }
-    }
-    a->count = kept;
-}
-
-/* A name that comes twice is text the second time. */
-static void drop_repeated(struct names *n)
-{
-    size_t kept = 0;
-
-    for (size_t i = 0; i < n->count; i++) {
-        bool seen = false;
-        for (size_t j = 0; j < kept; j++)
-            seen = seen || das_text_eq(n->at[j], n->at[i]);
-        if (!seen)
-            n->at[kept++] = n->at[i];
-    }
-    n->count = kept;
-}
-
-static bool layout_begins_with(const struct das_recording *r, const struct names *n, size_t width)
-{
-    if (r->width != width || n->count > r->columns.count)
-        return false;
-    for (size_t i = 0; i < n->count; i++) {
-        if (!das_text_eq(n->at[i], das_text(r->columns.items[i].name, r->columns.items[i].name_len)))
-            return false;
-    }
-    return true;
-}
-
-static int set_layout(struct das_recording *r, const struct names *n, size_t width,
-                      struct das_err *err)
-{
-    das_columns_clear(&r->columns);
-    das_buf_reset(&r->header);
-    r->width = width;
-    r->tsv = false;
-    for (size_t i = 0; i < n->count; i++) {
-        if (das_columns_add(&r->columns, n->at[i], err) < 0)
-            return -1;
-        das_buf_fill(&r->header, ' ', width - n->at[i].len);
-        das_buf_text(&r->header, n->at[i]);
-        das_buf_char(&r->header, ':');
-    }
-    if (das_buf_ok(&r->header, err) < 0)
-        return -1;
-    return das_recording_values(r, err);
-}
-
-/* Collects the names that all of the first rows have. 1: names and *width are set, *ended tells
- * whether the first row is known to be whole. 0: the file ends within the first row's first lines;
- * -1: err. */
-static int first_names(struct das_recording *r, struct names *names, size_t *width, bool *ended,
-                       struct das_err *err)
-{
-    struct names more;
-    char *p, *end, *next, *below, *row_end;
-    struct das_text line, name;
-    int64_t number;
-
-    for (;;) {
-        p = das_window_begin(&r->w);
-        end = das_window_end(&r->w);
-        line = das_recording_line(p, end, true, &below);
-        number = das_recording_separator(line);
-        if (below) {
-            r->crlf = below - p >= 2 && below[-2] == '\r';
-            line = das_recording_line(below, end, true, &next);
-            name = line_name(line, 0);
-            if (next && !name.ptr)
-                return das_recording_fail(r, r->w.line + 1, err,
-                                          "expected the first column of row %lld, \"   Id: ...\"",
-                                          (long long)number);
-            if (!next && r->w.eof)
-                return 0;
-            *width = (size_t)(name.ptr - line.ptr) + name.len;
-            row_end = next ? collect(p, end, number, *width, names) : NULL;
-            if (row_end || r->w.eof)
-                break;
-        } else if (r->w.eof) {
-            return 0;
-        }
-        if (das_recording_more(r, err) < 0)
-            return -1;
-    }
-    *ended = row_end != NULL;
-    for (int i = 1; i < LEARN_ROWS && row_end && number > 0; i++) {
-        line = das_recording_line(row_end, end, true, &next);
-        if (das_recording_separator(line) != ++number)
-            break;
-        row_end = collect(row_end, end, number, *width, &more);
-        if (row_end)
-            keep_common(names, &more);
-    }
-    return 1;
-}
-
-/* Finds out the columns of the list. 1, or 0 when the list is cut within its only row, or -1. */
-static int learn(struct das_recording *r, struct das_err *err)
-{
-    struct names names;
-    size_t width = 0;
-    bool ended = false;
-    int rc = first_names(r, &names, &width, &ended, err);
-
-    if (rc <= 0)
-        return rc;
-    if (layout_begins_with(r, &names, width) && (!ended || names.count == r->columns.count))
-        return 1; /* a shorter only row at the end of the file: the scan finds it cut */
-    drop_repeated(&names);
-    if (set_layout(r, &names, width, err) < 0)
-        return -1;
-    if (das_columns_check(&r->columns, err) == 0)
-        return 1;
-    if (!ended && das_window_end(&r->w)[-1] != '\n')
-        return 0;
-    das_err_prefix(err, "%s:%zu", r->name, r->w.line);
-    return -1;
 }
 
 /* --- the list -------------------------------------------------------------------------------- */
@@ -468,7 +356,7 @@ int das_read_vertical(struct das_recording *r, struct das_snapshot *s, struct da
 {
     struct scan scan = {.r = r};
     char *next;
-    int rc = learn(r, err);
+    int rc = das_vertical_learn(r, err);
 
     if (rc < 0)
         return DAS_READ_ERROR;

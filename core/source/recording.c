@@ -20,8 +20,8 @@
 #include "core/base/mem.h"
 #include "core/source/recording_impl.h"
 
-#define EXPECTED                                                                                   \
-    "expected a das recording, a DAS answer or the output of SHOW PROCESSLIST (table, "           \
+#define EXPECTED                                                                        \
+    "expected a das recording, a DAS answer or the output of SHOW PROCESSLIST (table, " \
     "tab-separated or \\G)"
 
 int das_recording_open(const char *path, struct das_recording **out, struct das_err *err)
@@ -35,8 +35,7 @@ int das_recording_open(const char *path, struct das_recording **out, struct das_
     return das_recording_open_fd(fd, standard_input ? "standard input" : path, out, err);
 }
 
-int das_recording_open_fd(int fd, const char *name, struct das_recording **out,
-                          struct das_err *err)
+int das_recording_open_fd(int fd, const char *name, struct das_recording **out, struct das_err *err)
 {
     struct das_recording *r = das_calloc(1, sizeof *r);
     struct stat st;
@@ -200,27 +199,26 @@ static bool begins(struct das_text t, const char *s)
     return t.len >= n && memcmp(t.ptr, s, n) == 0;
 }
 
-static bool ends(struct das_text t, const char *s)
-{
-    size_t n = strlen(s);
-
-    return t.len >= n && memcmp(t.ptr + t.len - n, s, n) == 0;
-}
-
 #define STARS "***************************"
 
 int64_t das_recording_separator(struct das_text line)
 {
-    struct das_text number;
-    int64_t n;
+    const size_t tail = sizeof ". row " STARS - 1;
+    const char *p = line.ptr + sizeof STARS, *end;
+    int64_t n = 0;
 
-    if (line.len < 2 * sizeof STARS || line.ptr[0] != '*' || !begins(line, STARS " ") ||
-        !ends(line, ". row " STARS))
+    if (line.len < sizeof STARS + 1 + tail || line.len > sizeof STARS + 18 + tail ||
+        memcmp(line.ptr, STARS " ", sizeof STARS) != 0)
         return -1;
-    number = das_text(line.ptr + sizeof STARS, line.len - sizeof STARS - strlen(". row " STARS));
-    return number.len && das_is_digit((unsigned char)number.ptr[0]) && das_parse_int(number, &n)
-               ? n
-               : -1;
+    end = line.ptr + line.len - tail;
+    if (memcmp(end, ". row " STARS, tail) != 0)
+        return -1;
+    for (; p < end; p++) {
+        if (!das_is_digit((unsigned char)*p))
+            return -1;
+        n = n * 10 + (*p - '0');
+    }
+    return n;
 }
 
 static bool is_dashes(struct das_text line)
@@ -282,11 +280,28 @@ static bool is_rows_in_set(struct das_text line)
 bool das_recording_is_chatter(struct das_text line)
 {
     static const char *const beginnings[] = {
-        "mysql>", "MariaDB [", "mysql: [Warning]", "mariadb: [Warning]", "Warning: ",
-        "Reading table information", "You can turn off this feature", "Database changed",
-        "Welcome to the M", "Your M", "Server version: ", "Copyright (c) ", "Type 'help;'",
-        "Query OK", "Bye", "Logging to file", "Outfile disabled", "Commands end with",
-        "Oracle is a registered", "affiliates. Other names", "owners.", "PAGER set",
+        "mysql>",
+        "MariaDB [",
+        "mysql: [Warning]",
+        "mariadb: [Warning]",
+        "Warning: ",
+        "Reading table information",
+        "You can turn off this feature",
+        "Database changed",
+        "Welcome to the M",
+        "Your M",
+        "Server version: ",
+        "Copyright (c) ",
+        "Type 'help;'",
+        "Query OK",
+        "Bye",
+        "Logging to file",
+        "Outfile disabled",
+        "Commands end with",
+        "Oracle is a registered",
+        "affiliates. Other names",
+        "owners.",
+        "PAGER set",
     };
     struct das_text t = das_text_trim(line);
     int64_t ignored;
@@ -402,8 +417,7 @@ static enum start find_start(struct das_recording *r, reader **found, struct das
                 das_window_skip(&r->w, 3, 0);
             continue;
         }
-        while (p < end && r->started && das_is_space((unsigned char)*p) && *p != '\t' &&
-               *p != '\n')
+        while (p < end && r->started && das_is_space((unsigned char)*p) && *p != '\t' && *p != '\n')
             p++;
         if (p < end && r->started && (*p == '{' || *p == '[')) {
             *found = das_read_json;
@@ -460,8 +474,9 @@ static int read_one(struct das_recording *r, struct das_snapshot *s, struct das_
         return -1;
     if (start == START_NONE) {
         r->finished = true;
-        return r->count ? 0
-                        : das_recording_fail(r, r->w.line, err, "the file holds no list: " EXPECTED);
+        return r->count
+                   ? 0
+                   : das_recording_fail(r, r->w.line, err, "the file holds no list: " EXPECTED);
     }
     das_snapshot_set_time(s, r->told_time == DAS_UNKNOWN ? r->default_time : r->told_time);
     r->told_time = DAS_UNKNOWN;

@@ -1,6 +1,6 @@
 /*
  * recording_impl.h - what recording.c and the readers of the single formats share. Private to
- * core/source/recording.c, window.c and read_*.c.
+ * core/source/recording.c, window.c, vertical_layout.c and read_*.c.
  */
 #ifndef DAS_SOURCE_RECORDING_IMPL_H
 #define DAS_SOURCE_RECORDING_IMPL_H
@@ -80,6 +80,13 @@ int das_read_json(struct das_recording *r, struct das_snapshot *s, struct das_er
 
 /* das_window_more() with the place in the message. */
 int das_recording_more(struct das_recording *r, struct das_err *err);
+/* The columns of the vertical list at the window's start. 1, or 0 when the list is cut within its
+ * only row, or -1. */
+int das_vertical_learn(struct das_recording *r, struct das_err *err);
+/* The name of a line "   Name: value" whose colon stands at width (0: anywhere); NULL if it is
+ * none. */
+struct das_text das_vertical_name(struct das_text line, size_t width);
+
 /* "PATH:LINE: ..." and -1. */
 int das_recording_fail(const struct das_recording *r, size_t line, struct das_err *err,
                        const char *fmt, ...) __attribute__((format(printf, 4, 5)));

@@ -11,7 +11,11 @@
 #include "core/base/mem.h"
 #include "core/source/recording_impl.h"
 
+#ifdef DAS_WINDOW_MIN /* a fuzzer wants rows that do not fit */
+#define WINDOW_MIN ((size_t)DAS_WINDOW_MIN)
+#else
 #define WINDOW_MIN ((size_t)256 << 10)
+#endif
 #define WINDOW_MAX ((size_t)1 << 30)
 
 /* Room for at least want bytes in all; what is unconsumed moves to the front. */
@@ -33,6 +37,7 @@ static int make_room(struct das_window *w, size_t want, struct das_err *err)
         buf = das_realloc(buf, cap);
         if (!buf)
             return das_fail_nomem(err);
+        das_prefault(buf + kept, cap - kept);
         w->buf = buf;
         w->cap = cap;
     }

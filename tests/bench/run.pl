@@ -1,0 +1,94 @@
+#!/usr/bin/perl
+# run.pl - measures das beside something else in the same minute and prints ratios (make bench).
+# A bound that is missed is said, and makes the exit code 1.
+use strict;
+use warnings;
+use File::Temp qw(tempdir);
+use MariaDB;
+use Herd;
+
+my $das = $ENV{DAS} or die "run me with make bench\n";
+my $build = $ENV{BUILD} || 'build';
+my $bench = "$build/tests/bench";
+my $dir = tempdir(CLEANUP => 1);
+my $missed = 0;
+my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows; none: all
+
+sub pair {
+    my ($n, $a, $b) = @_;
+    my $out = readpipe(join ' ', "$bench/pair", $n, $a, '--vs', $b);
+    die "pair failed: $a / $b\n" if $? || $out !~ /\S/;
+    my %f;
+    @f{qw(wall cpu ms_a ms_b rss_a rss_b)} = split ' ', $out;
+    return %f;
+}
+
+sub say_bound {
+    my ($what, $got, $bound, $text) = @_;
+    my $good = $got <= $bound;
+    $missed ||= !$good;
+    printf "  %-6s %s: %s\n", $good ? 'ok' : 'MISSED', $what, $text;
+}
+
+sub bench_list {
+    system("perl tests/bench/list.pl 100000 >$dir/list.txt") == 0 or die;
+    printf "A vertical list of 100,000 sessions, %.0f MB\n", (-s "$dir/list.txt") / 1e6;
+    my %f = pair(7, "$das preview -i file:$dir/list.txt --command Query --time 25 -o json",
+        "pt-kill --test-matching $dir/list.txt --busy-time 25 --print");
+    say_bound('das preview against pt-kill, time', $f{wall}, 1 / 40,
+        sprintf '%.0f times faster (%.0f ms, %.0f ms); at least 40', 1 / $f{wall}, $f{ms_a}, $f{ms_b});
+    say_bound('das preview against pt-kill, memory', $f{rss_a} / $f{rss_b}, 1 / 4,
+        sprintf '%.2f of it (%d KB, %d KB); at most 0.25', $f{rss_a} / $f{rss_b}, $f{rss_a}, $f{rss_b});
+}
+
+sub bench_start {
+    print "Start to finish\n";
+    open my $out, '>', "$dir/empty.lua" or die;
+    close $out;
+    my %f = pair(101, "$das run $dir/empty.lua", "$bench/empty");
+    say_bound('das run of an empty script against an empty program with the same libraries', $f{wall}, 1.4,
+        sprintf '%.2f times (%.2f ms, %.2f ms); at most 1.4', $f{wall}, $f{ms_a}, $f{ms_b});
+    %f = pair(15, "$das run $dir/empty.lua", 'pt-kill --version');
+    say_bound('das run of an empty script against pt-kill --version', $f{wall}, 1 / 5,
+        sprintf '%.0f times faster (%.2f ms, %.1f ms); at least 5', 1 / $f{wall}, $f{ms_a}, $f{ms_b});
+}
+
+sub bench_live {
+    my $count = 5000;
+    my $db = MariaDB->new(args => ['--max-connections=6000', '--thread-handling=pool-of-threads',
+            '--open-files-limit=20000', '--thread-pool-max-threads=200']);
+    $db->sql('CREATE USER busy; CREATE USER idle; CREATE DATABASE shop; GRANT ALL ON shop.* TO busy; GRANT ALL ON shop.* TO idle');
+    my $herd = Herd->new($db->{socket});
+    my @ids = $herd->add_all(map { [ $_ % 50 ? 'idle' : 'busy', 'shop', '' ] } 1 .. $count);
+    die "the herd did not connect: $herd->{error}\n" if grep { !defined } @ids;
+    print "$count connections to MariaDB, a filter that matches 100, 40 looks\n";
+    my $uri = "'mysql://root\@localhost/?socket=$db->{socket}'";
+    for my $pushdown ('true', 'false') {
+        open my $out, '>', "$dir/live.lua" or die;
+        print $out "for _ = 1, 40 do\n  local f = assert(das.preview({ user = 'busy' }, { pushdown = $pushdown }))\n  assert(#f == 100, #f)\nend\n";
+        close $out;
+        my %f = pair(7, "$das run -i $uri $dir/live.lua", "$bench/bare $db->{socket} 40");
+        say_bound("das run against the bare client library, " . ($pushdown eq 'true' ? 'filter pushed down' : 'all sessions fetched'),
+            $f{wall}, 1.3, sprintf '%.2f times (%.1f ms, %.1f ms a look); at most 1.3', $f{wall}, $f{ms_a} / 40, $f{ms_b} / 40);
+    }
+}
+
+sub bench_rows {
+    print "Cost of a session in memory, three keywords, against grep -ci of one over the same bytes\n";
+    open my $in, '-|', "$bench/rows" or die;
+    my ($flat, $grep) = (1, 0);
+    while (<$in>) {
+        my ($n, $ns, $ratio, $by_grep) = split;
+        printf "         %8d sessions: %.0f ns each, %.2f of the cost at 1,000, %.2f of grep\n", $n, $ns, $ratio, $by_grep;
+        $flat = $ratio if abs($ratio - 1) > abs($flat - 1);
+        $grep = $by_grep if $n == 1000000;
+    }
+    close $in or die "rows failed\n";
+    say_bound('flat', abs($flat - 1), 0.25, sprintf 'furthest from 1: %.2f; within 0.25', $flat);
+    say_bound('against grep at 1,000,000', $grep, 3, sprintf '%.2f times; at most 3', $grep);
+}
+
+for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ]) {
+    $part->[1]->() if !%only || $only{ $part->[0] };
+}
+exit $missed;

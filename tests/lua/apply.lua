@@ -1,0 +1,51 @@
+-- das: --apply -i mem:tests/samples/show_vertical.txt
+-- apply.lua - plans and reports, armed, on an instance in memory.
+local t = require "tap"
+
+local found = das.preview{ user = "app_rw" }
+local plan = found:plan{ kill = "auto", reason = "test", ttl = "5m" }
+t.is(#plan, 3, "#plan")
+t.is(plan.count, 3, "count")
+t.is(table.concat(plan.ids, " "), "65 66 67", "ids")
+t.is(plan.kill, "auto", "kill")
+t.is(plan.reason, "test", "reason")
+t.is(plan.expires_at - plan.created_at, 300, "ttl")
+t.is(#plan.hash, 64, "hash")
+t.is(plan.instance, found.instance, "instance")
+
+local report = plan:apply()
+t.is(report.dry_run, false, "not a dry run")
+t.is(report.killed, 3, "three killed")
+t.is(report.would_kill, 0, "and not only almost")
+t.is(report.outcomes[1].outcome, "killed", "an outcome")
+t.is(report.outcomes[1].action, "query", "the statement outside a transaction")
+t.is(report.outcomes[3].action, "connection", "the connection of an idle session")
+t.is(#das.preview{ user = "app_rw" }, 2, "the idle one is gone")
+t.is(das.preview{ id = 65 }[1].command, "Sleep", "the statement has ended")
+
+local again = plan:apply()
+t.is(again.killed, 0, "nobody dies twice")
+t.is(again.changed, 2, "whoever is there has changed")
+t.is(again.gone, 1, "who is not is gone")
+t.has(again.outcomes[1].note, "statement has ended", "and says how")
+
+-- what may never be touched
+t.is(das.preview{ user = "event_scheduler" }:plan{}:apply().protected, 1, "protected")
+das.protect{ user = "printer" }
+local printer = das.preview{ user = "printer" }:plan{}:apply()
+t.is(printer.protected, 1, "protected by the script")
+t.has(printer.outcomes[1].note, 'user="printer"', "and says by what")
+t.raises("a protection of nobody", function() das.protect{} end, "no criterion")
+
+local idle = das.preview{ id = 65 }:plan{ kill = "query" }:apply()
+t.is(idle.refused, 1, "no statement to kill")
+
+-- mistakes
+t.raises("unknown option", function() return found:plan{ kil = "query" } end, '"kill"')
+t.raises("unknown mode", function() return found:plan{ kill = "all" } end, '"auto", "query"')
+t.raises("ttl", function() return found:plan{ ttl = 0 } end, "ttl: expected 1 to")
+t.raises("reason", function() return found:plan{ reason = 5 } end, "reason: expected a string")
+t.raises("plan field", function() return plan.victims end, "a plan has no field")
+t.raises("report field", function() return report.kiled end, '"killed"')
+
+t.done()

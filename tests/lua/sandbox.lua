@@ -1,0 +1,30 @@
+-- das: -i mem:tests/samples/show_vertical.txt
+-- sandbox.lua - exactly what a script has: no more libraries, no more functions in them.
+local t = require "tap"
+
+local function keys(of)
+  local list = {}
+  for k in pairs(of) do
+    list[#list + 1] = k
+  end
+  table.sort(list)
+  return table.concat(list, " ")
+end
+
+t.is(keys(_G), "_G _VERSION assert coroutine das error getmetatable ipairs math next os pairs "
+  .. "pcall print rawequal rawget rawlen rawset require select setmetatable string table tonumber "
+  .. "tostring type utf8 warn xpcall", "globals")
+t.is(keys(os), "clock date difftime time", "os")
+t.is(keys(das), "args dry_run filter instance instances preview protect version", "das")
+t.is(keys(string), "byte char dump find format gmatch gsub len lower match pack packsize rep "
+  .. "reverse sub unpack upper", "string")
+
+t.is(getmetatable(das), false, "das's metatable is not shown")
+t.is(getmetatable(das.filter{}), false, "nor that of its objects")
+t.raises("a module outside", function() require "../x" end, "not a module name")
+t.raises("a module that is not there", function() require "nothing" end, 'no module "nothing"')
+t.raises("rawset cannot fake a selection", function()
+  return das.preview{ all = true }.oldest({}, 1)
+end, "das.selection")
+
+t.done()

@@ -1,0 +1,58 @@
+#!/usr/bin/perl
+# readme.t - every example in README.md and docs/ runs.
+#   ```lua      is a policy: run on the sample instance
+#   ```console  lines that begin with "$ " are commands: each must exit 0, and what the README shows
+#               below a command must be in its output, line by line
+use strict;
+use warnings;
+use Test::More;
+use Cwd qw(getcwd);
+use File::Basename qw(dirname);
+use File::Temp qw(tempfile tempdir);
+
+my $das = $ENV{DAS} || getcwd() . '/build/das';
+$ENV{PATH} = dirname($das) . ":$ENV{PATH}";
+$ENV{COLUMNS} = 110;
+
+sub blocks {
+    my ($file) = @_;
+    open my $in, '<', $file or die "$file: $!";
+    my (@blocks, $kind);
+    while (my $line = <$in>) {
+        if ($line =~ /^```(\w*)/) {
+            if (defined $kind) { undef $kind }
+            else { $kind = $1 || 'none'; push @blocks, { kind => $kind, line => $., text => '' } }
+        }
+        elsif (defined $kind) { $blocks[-1]{text} .= $line }
+    }
+    return @blocks;
+}
+
+for my $file ('README.md', glob('docs/*.md')) {
+    my $count = 0;
+    for my $block (blocks($file)) {
+        my $where = "$file:$block->{line}";
+        if ($block->{kind} eq 'lua') {
+            next if $block->{text} =~ /^return \{/;    # a configuration
+            my ($fh, $script) = tempfile(SUFFIX => '.lua', UNLINK => 1);
+            print $fh $block->{text};
+            close $fh;
+            my $out = `$das run -i mem:tests/samples/recording.jsonl $script 2>&1`;
+            is($?, 0, "$where runs") or diag($out);
+            $count++;
+        }
+        elsif ($block->{kind} eq 'console') {
+            my @parts = split /^\$ /m, $block->{text};
+            for my $part (@parts[ 1 .. $#parts ]) {
+                my ($command, $shown) = split /\n/, $part, 2;
+                my $out = `$command 2>&1`;
+                my $code = $? >> 8;
+                my @absent = grep { /\S/ && $_ ne '...' && index($out, $_) < 0 } split /\n/, $shown // '';
+                ok($code == 0 && !@absent, "$where: $command") or diag("exit $code, not shown: ", join("\n", @absent), "\ngot: $out");
+                $count++;
+            }
+        }
+    }
+    ok($count, "$file has examples") if $file eq 'README.md';
+}
+done_testing();

@@ -1,0 +1,62 @@
+#!/usr/bin/perl
+# rooms.t - dependencies point one way, and some doors are locked. Reads the includes, nothing else.
+use strict;
+use warnings;
+use Test::More;
+
+my %rank = (
+    'core/base' => 0, 'core/session' => 1, 'core/source' => 2, 'core/cloud' => 2, 'core/store' => 2,
+    'core/plan' => 3, 'bindings' => 4, 'core/serve' => 5, 'core/cli' => 6,
+);
+my @files = split /\n/, `git ls-files -co --exclude-standard 'core/*.[ch]' 'bindings/*.[ch]'`;
+ok(@files > 40, 'the rooms hold files') or BAIL_OUT('not in a checkout?');
+
+my (@upward, @nowhere, %includes, %text);
+for my $file (@files) {
+    open my $in, '<', $file or die "$file: $!";
+    local $/;
+    my $text = $text{$file} = <$in>;
+    my ($room) = $file =~ m{^(bindings|core/\w+)/};
+    while ($text =~ /^\s*#\s*include\s*([<"])([^>"]+)[>"]/mg) {
+        my ($kind, $header) = ($1, $2);
+        push @{ $includes{$header} }, $file;
+        next if $kind eq '<';
+        my ($to) = $header =~ m{^(bindings|core/\w+)/};
+        push @nowhere, "$file: \"$header\"" unless defined $to && exists $rank{$to} && -e $header;
+        push @upward, "$file includes $header" if defined $to && $rank{$to} > $rank{$room};
+    }
+}
+is_deeply(\@upward, [], 'no room includes a higher one');
+is_deeply(\@nowhere, [], 'every include names a room');
+
+sub only {
+    my ($header, $allowed, $why) = @_;
+    my @others = grep { $_ !~ $allowed } @{ $includes{$header} || [] };
+    is_deeply(\@others, [], $why);
+}
+only($_, qr{^bindings/}, "$_ only in bindings/") for qw(lua.h lauxlib.h lualib.h);
+only('bindings/bind.h', qr{^bindings/}, 'bind.h stays in bindings/');
+only('microhttpd.h', qr{^core/serve/httpd\.c$}, 'microhttpd.h only in httpd.c');
+only('core/source/source_kill.h', qr{^core/(source/(source|source_impl)\.[ch]|plan/apply\.c)$},
+    'source_kill.h only where a kill is done');
+only('core/source/source_impl.h', qr{^core/source/}, 'source_impl.h stays in core/source');
+only('core/session/filter_impl.h', qr{^core/session/}, 'filter_impl.h stays in core/session');
+only('core/plan/plan_impl.h', qr{^core/plan/}, 'plan_impl.h stays in core/plan');
+
+my @callers = grep { $text{$_} =~ /das_source_kill\s*\(/ && !m{^core/source/} } @files;
+is_deeply(\@callers, ['core/plan/apply.c'], 'one caller of das_source_kill');
+
+my @io = grep { m{^core/session/} && $text{$_} =~ /\b(fopen|fprintf|fputs|fwrite|socket|open)\s*\(/ } @files;
+is_deeply(\@io, [], 'core/session does no input or output');
+
+my @headless = grep { $text{$_} !~ m{\A/\*} } @files;
+is_deeply(\@headless, [], 'every file begins with what it is for');
+
+my @words = split /\n/, `git grep -nIE '\\b(TODO|FIXME|XXX)\\b' -- . ':!tests/project/rooms.t'`;
+is_deeply(\@words, [], 'no unfinished work without an issue');
+
+my @top = grep { !m{^(core|bindings|scripts|tests|docs|Makefile|README\.md|CHANGELOG\.md|LICENSE|\..*)$} }
+    split /\n/, `git ls-files -co --exclude-standard | cut -d/ -f1 | sort -u`;
+is_deeply(\@top, [], 'nothing else at the top');
+
+done_testing();
