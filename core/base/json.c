@@ -5,9 +5,9 @@
 
 #include "core/base/mem.h"
 
-static void escape(struct das_buf *b, unsigned char c)
+static void escape(struct das_buf *b, uint32_t code)
 {
-    switch (c) {
+    switch (code) {
     case '"':
         das_buf_add(b, "\\\"", 2);
         break;
@@ -24,7 +24,7 @@ static void escape(struct das_buf *b, unsigned char c)
         das_buf_add(b, "\\t", 2);
         break;
     default:
-        das_buf_printf(b, "\\u%04x", c);
+        das_buf_printf(b, "\\u%04x", (unsigned)code);
     }
 }
 
@@ -39,7 +39,7 @@ void das_json_text(struct das_buf *b, struct das_text t)
     das_buf_char(b, '"');
     while (i < t.len) {
         unsigned char c = (unsigned char)t.ptr[i];
-        uint32_t code;
+        uint32_t code = c;
         size_t n = 1;
 
         if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
@@ -48,7 +48,7 @@ void das_json_text(struct das_buf *b, struct das_text t)
         }
         if (c >= 0x80)
             n = das_utf8_next(t.ptr + i, t.len - i, &code);
-        if (n > 1) {
+        if (n > 1 && code >= 0xa0) {
             i += n;
             continue;
         }
@@ -56,8 +56,9 @@ void das_json_text(struct das_buf *b, struct das_text t)
         if (n == 0)
             das_buf_add(b, "\xef\xbf\xbd", 3);
         else
-            escape(b, c);
-        from = ++i;
+            escape(b, code); /* U+0080 to U+009F too: terminals obey them */
+        i += n ? n : 1;
+        from = i;
     }
     das_buf_add(b, t.ptr + from, t.len - from);
     das_buf_char(b, '"');

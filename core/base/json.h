@@ -11,7 +11,8 @@
 
 #include "core/base/buf.h"
 
-/* A quoted JSON string. Bytes that are not UTF-8 become U+FFFD, so the output is always valid.
+/* A quoted JSON string. Bytes that are not UTF-8 become U+FFFD, so the output is always valid;
+ * control characters are escaped, so that it can be shown.
  * NULL text writes null. */
 void das_json_text(struct das_buf *b, struct das_text t);
 void das_json_str(struct das_buf *b, const char *s);

@@ -55,6 +55,7 @@ struct das_filter *das_filter_new(struct das_err *err)
     }
     atomic_init(&f->refs, 1);
     f->op = DAS_FILTER_TABLE;
+    f->parts = 1;
     return f;
 }
 
@@ -75,6 +76,7 @@ void das_filter_release(struct das_filter *f)
     das_free(f->ids);
     das_pattern_clear(&f->user);
     das_pattern_clear(&f->host);
+    das_pattern_clear(&f->host_rest);
     das_pattern_clear(&f->db);
     das_pattern_clear(&f->state);
     das_keywords_clear(&f->info);
@@ -91,6 +93,12 @@ static struct das_filter *compose(enum das_filter_op op, struct das_filter *a,
     f->depth = 1 + (b && b->depth > a->depth ? b->depth : a->depth);
     if (f->depth > DAS_FILTER_DEPTH_MAX) { /* all that walks a filter is recursive */
         das_fail(err, DAS_E_USAGE, "a filter nests more than %d deep", DAS_FILTER_DEPTH_MAX);
+        das_filter_release(f);
+        return NULL;
+    }
+    f->parts = 1 + a->parts + (b ? b->parts : 0);
+    if (f->parts > DAS_FILTER_PARTS_MAX) { /* f | f | ... is small to hold and huge to walk */
+        das_fail(err, DAS_E_USAGE, "a filter has more than %d parts", DAS_FILTER_PARTS_MAX);
         das_filter_release(f);
         return NULL;
     }
@@ -215,23 +223,52 @@ static int check_command(struct das_text t, struct das_err *err)
                     word);
 }
 
-/* A host pattern is compared without the brackets of an IPv6 address, on both sides. */
+/* The old pattern stays when the new one cannot be made. */
+static int compile_pattern(struct das_pattern *to, struct das_text t, bool any_case,
+                           struct das_err *err)
+{
+    struct das_pattern made;
+
+    if (das_pattern_init(&made, t, any_case, err) < 0)
+        return -1;
+    das_pattern_clear(to);
+    *to = made;
+    return 0;
+}
+
+/* "[fe80::1]:33%": what is in the brackets is compared with the address and what follows with the
+ * rest, so that no wildcard crosses the end of the address. */
 static int compile_host(struct das_filter *f, struct das_text t, struct das_err *err)
 {
     const char *close = t.len && t.ptr[0] == '[' ? memchr(t.ptr, ']', t.len) : NULL;
-    char *bare;
-    int rc;
+    struct das_text rest = DAS_TEXT_NULL;
+    struct das_pattern made;
 
-    if (!close)
-        return das_pattern_init(&f->host, t, true, err);
-    bare = das_alloc(t.len);
-    if (!bare)
-        return das_fail_nomem(err);
-    memcpy(bare, t.ptr + 1, (size_t)(close - t.ptr) - 1);
-    memcpy(bare + (close - t.ptr) - 1, close + 1, t.len - (size_t)(close - t.ptr) - 1);
-    rc = das_pattern_init(&f->host, das_text(bare, t.len - 2), true, err);
-    das_free(bare);
-    return rc;
+    if (close) {
+        rest = das_text(close + 1, t.len - (size_t)(close + 1 - t.ptr));
+        t = das_text(t.ptr + 1, (size_t)(close - t.ptr) - 1);
+    }
+    if (das_pattern_init(&made, rest, true, err) < 0)
+        return -1;
+    if (compile_pattern(&f->host, t, true, err) < 0) {
+        das_pattern_clear(&made);
+        return -1;
+    }
+    das_pattern_clear(&f->host_rest);
+    f->host_rest = made;
+    f->host_bracketed = close != NULL;
+    return 0;
+}
+
+static int compile_info(struct das_filter *f, struct das_text t, struct das_err *err)
+{
+    struct das_keywords made;
+
+    if (das_keywords_init(&made, t, err) < 0)
+        return -1;
+    das_keywords_clear(&f->info);
+    f->info = made;
+    return 0;
 }
 
 static int compile_text(struct das_filter *f, enum das_key k, struct das_text t,
@@ -239,20 +276,15 @@ static int compile_text(struct das_filter *f, enum das_key k, struct das_text t,
 {
     switch (k) {
     case DAS_K_USER:
-        das_pattern_clear(&f->user);
-        return das_pattern_init(&f->user, t, false, err);
+        return compile_pattern(&f->user, t, false, err);
     case DAS_K_DB:
-        das_pattern_clear(&f->db);
-        return das_pattern_init(&f->db, t, false, err);
+        return compile_pattern(&f->db, t, false, err);
     case DAS_K_STATE:
-        das_pattern_clear(&f->state);
-        return das_pattern_init(&f->state, t, true, err);
+        return compile_pattern(&f->state, t, true, err);
     case DAS_K_HOST:
-        das_pattern_clear(&f->host);
         return compile_host(f, t, err);
     case DAS_K_INFO:
-        das_keywords_clear(&f->info);
-        return das_keywords_init(&f->info, t, err);
+        return compile_info(f, t, err);
     case DAS_K_COMMAND:
         return check_command(t, err);
     case DAS_K_TASK_TYPE:
@@ -272,12 +304,13 @@ static int set_text(struct das_filter *f, enum das_key k, const struct das_value
 
     if (v->kind != DAS_V_TEXT)
         return wrong_type(k, v, err);
-    f->set[k] = false;
-    if (compile_text(f, k, v->text, err) < 0)
-        return -1;
     copy = das_strndup(v->text.ptr, v->text.len);
     if (!copy)
         return das_fail_nomem(err);
+    if (compile_text(f, k, v->text, err) < 0) {
+        das_free(copy);
+        return -1;
+    }
     das_free(f->text[k]);
     f->text[k] = copy;
     f->text_len[k] = v->text.len;

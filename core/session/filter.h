@@ -42,6 +42,7 @@ enum das_key {
 #define DAS_TASK_DURATION_MAX 31535999
 #define DAS_IDS_MAX 100000
 #define DAS_FILTER_DEPTH_MAX 500
+#define DAS_FILTER_PARTS_MAX 10000
 
 /* A value as a caller has it; das_filter_set() checks its type. */
 struct das_value {
@@ -59,7 +60,8 @@ struct das_value {
 
 struct das_filter *das_filter_new(struct das_err *err); /* {}: selects nothing */
 /* Sets one key of a table that is not shared yet. Text "" unsets. Numbers may be given as text
- * ("60", "5m"). Unknown keys, wrong types and bad ranges are DAS_E_USAGE, naming the key. */
+ * ("60", "5m"). Unknown keys, wrong types and bad ranges are DAS_E_USAGE, naming the key; on any
+ * failure the key keeps the value it had. */
 int das_filter_set(struct das_filter *f, const char *key, const struct das_value *v,
                    struct das_err *err);
 int das_filter_set_text(struct das_filter *f, const char *key, const char *text,

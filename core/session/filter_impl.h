@@ -12,6 +12,7 @@ struct das_filter {
     enum das_filter_op op;
     struct das_filter *left, *right;
     int depth;
+    size_t parts; /* tables and operators, counted as often as a walk meets them */
 
     /* a table: what was given, by key */
     bool set[DAS_K_COUNT];
@@ -23,6 +24,8 @@ struct das_filter {
 
     /* and what was made of it */
     struct das_pattern user, host, db, state;
+    struct das_pattern host_rest; /* what follows the brackets of host */
+    bool host_bracketed;          /* host is what stood in brackets: an IPv6 address only */
     struct das_keywords info;
 };
 
@@ -33,8 +36,6 @@ extern const size_t das_key_order_count;
 /* One set criterion of a table against one session. */
 enum das_truth das_criterion_test(const struct das_filter *f, enum das_key k,
                                   const struct das_session *s);
-bool das_host_matches(const struct das_pattern *p, struct das_text host);
-bool das_host_part_matches(const struct das_pattern *p, struct das_text part);
 enum das_truth das_at_least(int64_t value, int64_t bound);
 
 static inline enum das_truth das_truth_of(bool yes)

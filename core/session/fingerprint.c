@@ -22,11 +22,18 @@ static char last_char(const struct das_buf *b, size_t start)
     return b->len > start ? b->ptr[b->len - 1] : '\0';
 }
 
+static bool ends_in_dashes(const struct das_buf *b, size_t start)
+{
+    return b->len >= start + 2 && b->ptr[b->len - 1] == '-' && b->ptr[b->len - 2] == '-';
+}
+
+/* White space or a comment: one blank, none where a list goes on anyway, and none that would make
+ * a comment of two minus signs. */
 static void blank(struct das_buf *b, size_t start)
 {
     char last = last_char(b, start);
 
-    if (last && last != ' ')
+    if (last && !strchr(" (,", last) && !ends_in_dashes(b, start))
         das_buf_char(b, ' ');
 }
 
@@ -59,14 +66,15 @@ static void copy_name(struct reader *r, struct das_buf *b)
 }
 
 /* A comment starts at p: how many bytes it takes, 0 if there is none. Executable comments
- * (slash-star-bang) are kept: they are part of the statement. */
+ * (slash-star-bang, and slash-star-M-bang of MariaDB) are kept: they are part of the statement. */
 static size_t comment_length(const struct reader *r)
 {
     size_t left = (size_t)(r->end - r->p);
     const char *stop;
 
     if (left >= 2 && r->p[0] == '/' && r->p[1] == '*') {
-        if (left >= 3 && r->p[2] == '!')
+        if ((left >= 3 && r->p[2] == '!') ||
+            (left >= 4 && das_lower((unsigned char)r->p[2]) == 'm' && r->p[3] == '!'))
             return 0;
         stop = memmem(r->p + 2, left - 2, "*/", 2);
         return stop ? (size_t)(stop + 2 - r->p) : left;
@@ -158,7 +166,7 @@ static void close_paren(struct das_buf *b, size_t start)
 
 void das_fingerprint(struct das_text sql, struct das_buf *b)
 {
-    struct reader r = {sql.ptr, sql.ptr + sql.len};
+    struct reader r = {sql.ptr, sql.ptr ? sql.ptr + sql.len : NULL};
     size_t start = b->len, comment;
 
     while (r.p < r.end && !b->failed) {
@@ -182,8 +190,6 @@ void das_fingerprint(struct das_text sql, struct das_buf *b)
             if (c == ',' && last_char(b, start) == ' ')
                 b->len--;
             das_buf_char(b, (char)c);
-            while (r.p + 1 < r.end && das_is_space((unsigned char)r.p[1]))
-                r.p++;
             r.p++;
         } else if (c == ')') {
             close_paren(b, start);
@@ -193,8 +199,9 @@ void das_fingerprint(struct das_text sql, struct das_buf *b)
             r.p++;
         }
     }
-    while (b->len > start && (b->ptr[b->len - 1] == ' ' || b->ptr[b->len - 1] == ';'))
-        b->len--;
+    /* "--" at the end of a statement is an empty comment */
+    while (last_char(b, start) == ' ' || last_char(b, start) == ';' || ends_in_dashes(b, start))
+        b->len -= ends_in_dashes(b, start) ? 2 : 1;
     if (b->ptr)
         b->ptr[b->len] = '\0';
 }

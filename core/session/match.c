@@ -24,27 +24,68 @@ enum das_truth das_at_least(int64_t value, int64_t bound)
     return das_truth_of(value != DAS_ABSENT && value >= bound);
 }
 
-bool das_host_part_matches(const struct das_pattern *p, struct das_text part)
+/* A pattern without brackets sees an IPv6 address without them as well. */
+static bool part_matches(const struct das_filter *f, struct das_text part)
 {
     if (part.len >= 2 && part.ptr[0] == '[' && part.ptr[part.len - 1] == ']')
         part = das_text(part.ptr + 1, part.len - 2);
-    return das_pattern_match(p, part);
+    return das_pattern_match(&f->host, part);
 }
 
-bool das_host_matches(const struct das_pattern *p, struct das_text host)
+/* The end of the address of "[address]" or "[address]:port"; NULL for any other host. */
+static const char *closing_bracket(struct das_text host)
 {
     const char *close = host.len && host.ptr[0] == '[' ? memchr(host.ptr, ']', host.len) : NULL;
+    const char *end = host.ptr + host.len;
+
+    return close && (close + 1 == end || close[1] == ':') ? close : NULL;
+}
+
+static bool address_matches(const struct das_filter *f, struct das_text address,
+                            struct das_text rest)
+{
+    bool any_rest = das_pattern_plain(&f->host_rest) && !f->host_rest.parts[0].len;
+
+    return memchr(address.ptr, ':', address.len) && das_pattern_match(&f->host, address) &&
+           (any_rest || das_pattern_match(&f->host_rest, rest));
+}
+
+/* A pattern in brackets against an IPv6 host, which servers print with brackets or without. */
+static bool bracketed_matches(const struct das_filter *f, struct das_text host)
+{
+    const char *close = closing_bracket(host), *end = host.ptr + host.len;
+    struct das_text address = das_host_part(host), rest;
+
+    if (close)
+        address = das_text(host.ptr + 1, (size_t)(close - host.ptr) - 1);
+    rest.ptr = close ? close + 1 : address.ptr + address.len;
+    rest.len = (size_t)(end - rest.ptr);
+    if (address_matches(f, address, rest))
+        return true;
+    /* "fe80::1" may be an address without a port */
+    return !close && memchr(address.ptr, ':', address.len) &&
+           address_matches(f, host, das_text(end, 0));
+}
+
+static bool host_matches(const struct das_filter *f, struct das_text host)
+{
+    const char *close;
     char bare[512];
     size_t inner;
 
-    if (das_host_part_matches(p, das_host_part(host)))
+    if (!host.ptr)
+        return false;
+    if (f->host_bracketed)
+        return bracketed_matches(f, host);
+    if (part_matches(f, das_host_part(host)))
         return true;
+    close = closing_bracket(host);
     if (!close || host.len > sizeof bare)
-        return das_pattern_match(p, host);
+        return das_pattern_match(&f->host, host);
     inner = (size_t)(close - host.ptr) - 1;
     memcpy(bare, host.ptr + 1, inner);
     memcpy(bare + inner, close + 1, host.len - inner - 2);
-    return das_pattern_match(p, das_text(bare, host.len - 2));
+    return das_pattern_match(&f->host, das_text(bare, host.len - 2));
 }
 
 static bool has_id(const struct das_filter *f, int64_t id)
@@ -70,7 +111,7 @@ enum das_truth das_criterion_test(const struct das_filter *f, enum das_key k,
     case DAS_K_USER:
         return das_truth_of(das_pattern_match(&f->user, s->user));
     case DAS_K_HOST:
-        return das_truth_of(s->host.ptr && das_host_matches(&f->host, s->host));
+        return das_truth_of(host_matches(f, s->host));
     case DAS_K_DB:
         return das_truth_of(das_pattern_match(&f->db, s->db));
     case DAS_K_STATE:
@@ -169,7 +210,7 @@ static int fill_dict(struct node *n, enum das_dict d, const struct das_snapshot 
         /* one dictionary value stands in a session that has nothing else */
         struct das_session s = {.user = t, .db = t, .command = t, .state = t};
         hit[i] = d == DAS_D_HOST_PART
-                     ? das_host_part_matches(&n->f->host, t)
+                     ? !n->f->host_bracketed && part_matches(n->f, t)
                      : das_criterion_test(n->f, dict_keys[d], &s) == DAS_YES;
     }
     return 0;
@@ -195,7 +236,7 @@ static struct node *node_new(const struct das_filter *f, const struct das_snapsh
             goto fail;
     }
     if (f->set[DAS_K_HOST])
-        n->whole_host = !das_pattern_plain(&f->host) ||
+        n->whole_host = f->host_bracketed || !das_pattern_plain(&f->host) ||
                         memchr(f->host.parts[0].ptr, ':', f->host.parts[0].len);
     return n;
 fail:
@@ -241,7 +282,7 @@ static bool host_hit(const struct das_matcher *m, const struct node *n, uint32_t
     if (!n->whole_host)
         return false;
     das_snapshot_get(m->snap, row, &s);
-    return s.host.ptr && das_host_matches(&n->f->host, s.host);
+    return host_matches(n->f, s.host);
 }
 
 /* The same conjunction as test_table(), cheap columns first. */

@@ -120,6 +120,14 @@ static const char *const table_titles[TABLE_COLUMNS] = {
 #define CELLS_MAX 24   /* of a text column other than the statement */
 #define SQL_CELLS_MIN 20
 
+/* Control characters, line separators, and the marks that turn the direction of text: what they do
+ * to a terminal would show another statement than the one that runs. */
+static bool is_blank(uint32_t code)
+{
+    return code <= ' ' || (code >= 0x7f && code < 0xa0) || (code >= 0x200e && code <= 0x200f) ||
+           (code >= 0x2028 && code <= 0x202e) || (code >= 0x2066 && code <= 0x2069);
+}
+
 size_t das_render_cell(struct das_text t, size_t cells, struct das_buf *b)
 {
     size_t used = 0, i = 0, cut_len = b->len, cut_used = 0;
@@ -133,7 +141,7 @@ size_t das_render_cell(struct das_text t, size_t cells, struct das_buf *b)
         size_t n = das_utf8_next(t.ptr + i, t.len - i, &code);
         size_t w;
 
-        if (code == ' ' || (n && das_utf8_cells(code) == 0 && code < 0xa0)) {
+        if (is_blank(code)) {
             gap = used > 0; /* runs of white space and control characters are one blank */
             i += n ? n : 1;
             continue;

@@ -222,20 +222,18 @@ struct das_selection *das_selection_newest(const struct das_selection *sel, size
 struct das_selection *das_selection_except_oldest(const struct das_selection *sel,
                                                   struct das_err *err)
 {
+    const int32_t *durations = das_snapshot_durations(sel->snap);
     struct das_selection *oldest = das_selection_oldest(sel, 1, err), *out;
-    size_t kept = 0;
 
     if (!oldest)
         return NULL;
-    out = from_rows(sel, sel->filter, sel->rows, oldest->count ? sel->count : 0, err);
-    if (out) {
-        for (size_t i = 0; i < out->count; i++) {
-            if (out->rows[i] != oldest->rows[0])
-                out->rows[kept++] = out->rows[i];
-        }
-        out->count = kept;
-        out->total = (int64_t)kept;
+    out = selection_new(sel->snap, sel->filter, sel->count, err);
+    for (size_t i = 0; out && i < sel->count; i++) {
+        if (durations[sel->rows[i]] >= 0 && sel->rows[i] != oldest->rows[0])
+            out->rows[out->count++] = sel->rows[i];
     }
+    if (out)
+        out->total = (int64_t)out->count;
     das_selection_free(oldest);
     return out;
 }

@@ -33,8 +33,8 @@ struct das_selection *das_selection_newest(const struct das_selection *sel, size
                                            struct das_err *err);
 struct das_selection *das_selection_limit(const struct das_selection *sel, size_t n,
                                           struct das_err *err);
-/* All but the oldest one, in the order they stand in. Unknown ages stay in only when some other
- * session is surely the oldest; with no known age at all nothing is left. */
+/* All but the oldest one, in the order they stand in. Unknown ages are left out: one of them might
+ * be the oldest. */
 struct das_selection *das_selection_except_oldest(const struct das_selection *sel,
                                                   struct das_err *err);
 void das_selection_free(struct das_selection *sel); /* NULL is fine */
