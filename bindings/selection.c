@@ -51,6 +51,7 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
         pushdown = lua_isnil(L, -1) || lua_toboolean(L, -1);
         lua_pop(L, 1);
     }
+    fflush(das_run_of(L)->opts->out); // what was printed is seen before the server is waited for
     box = das_box_push(L, DAS_SELECTION);
     box->source = source;
     box->object = das_preview(source, f, pushdown, &err);
