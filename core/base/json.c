@@ -3,7 +3,6 @@
 
 #include <string.h>
 
-#include "core/base/mem.h"
 
 static void escape(struct das_buf *b, uint32_t code)
 {
@@ -28,6 +27,30 @@ static void escape(struct das_buf *b, uint32_t code)
     }
 }
 
+#define EACH(c) (0x0101010101010101u * (c))
+
+/* Not 0 when some byte of w equals c (the usual trick: only a zero byte borrows into its top bit). */
+static inline uint64_t has_byte(uint64_t w, uint64_t c)
+{
+    w ^= EACH(c);
+    return (w - EACH(1)) & ~w & EACH(0x80);
+}
+
+/* How many bytes from p on surely need no escape, eight at a time. */
+static size_t plain_run(const char *p, size_t len)
+{
+    size_t i = 0;
+
+    for (; len - i >= 8; i += 8) {
+        uint64_t w;
+        memcpy(&w, p + i, 8);
+        if ((w | (w - EACH(0x20)) | has_byte(w, '"') | has_byte(w, '\\') | has_byte(w, 0x7f)) &
+            EACH(0x80))
+            break;
+    }
+    return i;
+}
+
 void das_json_text(struct das_buf *b, struct das_text t)
 {
     size_t from = 0, i = 0;
@@ -38,10 +61,14 @@ void das_json_text(struct das_buf *b, struct das_text t)
     }
     das_buf_char(b, '"');
     while (i < t.len) {
-        unsigned char c = (unsigned char)t.ptr[i];
-        uint32_t code = c;
+        unsigned char c;
+        uint32_t code;
         size_t n = 1;
 
+        i += plain_run(t.ptr + i, t.len - i);
+        if (i == t.len)
+            break;
+        code = c = (unsigned char)t.ptr[i];
         if (c >= 0x20 && c < 0x7f && c != '"' && c != '\\') {
             i++;
             continue;
@@ -118,9 +145,4 @@ json_t *das_json_parse(const char *p, size_t len, int *line, struct das_err *err
     else
         das_fail(err, DAS_E_DATA, "not valid JSON: %s (column %d)", je.text, je.column);
     return NULL;
-}
-
-void das_json_setup(void)
-{
-    json_set_alloc_funcs(das_alloc, das_free);
 }

@@ -30,7 +30,4 @@ void das_json_comma(struct das_buf *b);
  * owns the value (json_decref). NULL and err (DAS_E_DATA) on anything else. */
 json_t *das_json_parse(const char *p, size_t len, int *line, struct das_err *err);
 
-/* jansson allocates through mem.h from here on. Once, at program start. */
-void das_json_setup(void);
-
 #endif

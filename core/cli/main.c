@@ -3,7 +3,6 @@
 #include <stdio.h>
 #include <string.h>
 
-#include "core/base/json.h"
 #include "core/base/version.h"
 #include "core/cli/cli.h"
 
@@ -87,7 +86,6 @@ int main(int argc, char **argv)
 
     /* A reader that leaves early (das ... | head) is an error of write(), not a signal. */
     signal(SIGPIPE, SIG_IGN);
-    das_json_setup();
     rc = run_command(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "das: the output could not be written\n");

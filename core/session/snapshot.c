@@ -23,7 +23,8 @@ enum { N_TIME_MS, N_QUERY_ID, N_TRX_TIME, N_ROWS_MODIFIED, N_ROWS_EXAMINED, N_PR
 struct das_snapshot {
     atomic_uint refs;
     struct das_snapshot *parent; /* owns texts and dictionaries when set */
-    struct das_arena arena;
+    struct das_arena arena;      /* hosts and statements */
+    struct das_arena dict_arena; /* what dictionaries compare: close together, to stay in cache */
     uint32_t rows, cap;
 
     int64_t *ids;
@@ -59,6 +60,7 @@ struct das_snapshot *das_snapshot_new(struct das_err *err)
     }
     atomic_init(&s->refs, 1);
     das_arena_init(&s->arena);
+    das_arena_init(&s->dict_arena);
     s->complete = true;
     s->total = DAS_UNKNOWN;
     return s;
@@ -82,6 +84,7 @@ void das_snapshot_release(struct das_snapshot *s)
     if (!s || atomic_fetch_sub_explicit(&s->refs, 1, memory_order_acq_rel) != 1)
         return;
     das_arena_clear(&s->arena);
+    das_arena_clear(&s->dict_arena);
     free_column(s, s->ids, s->parent ? s->parent->ids : NULL);
     free_column(s, s->durations, s->parent ? s->parent->durations : NULL);
     free_column(s, s->hosts, s->parent ? s->parent->hosts : NULL);
@@ -292,7 +295,7 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
     s->ids[row] = in->id;
     s->durations[row] = duration == DAS_UNKNOWN ? -1 : (int32_t)duration;
     for (int i = 0; i < DAS_D_COUNT; i++) {
-        if (dict_number(&s->dicts[i], &s->arena, dict_texts[i], &s->dict_cols[i][row]) < 0)
+        if (dict_number(&s->dicts[i], &s->dict_arena, dict_texts[i], &s->dict_cols[i][row]) < 0)
             return -1;
     }
     s->hosts[row] = in->host;
@@ -370,9 +373,9 @@ int das_snapshot_add_own(struct das_snapshot *s, int64_t id, struct das_err *err
 
 int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err)
 {
-    if (dict_number(&s->dicts[DAS_D_COMMAND], &s->arena, das_text_of("Sleep"), &s->idle_command) <
+    if (dict_number(&s->dicts[DAS_D_COMMAND], &s->dict_arena, das_text_of("Sleep"), &s->idle_command) <
             0 ||
-        dict_number(&s->dicts[DAS_D_STATE], &s->arena, das_text_of(""), &s->idle_state) < 0)
+        dict_number(&s->dicts[DAS_D_STATE], &s->dict_arena, das_text_of(""), &s->idle_state) < 0)
         return das_fail_nomem(err);
     return 0;
 }
@@ -571,7 +574,7 @@ size_t das_snapshot_bytes(const struct das_snapshot *s)
     for (int i = 0; i < DAS_D_COUNT; i++)
         dicts += s->dicts[i].cap * sizeof *s->dicts[i].texts +
                  s->dicts[i].slot_count * sizeof *s->dicts[i].slots;
-    return sizeof *s + s->arena.bytes + dicts + row * s->cap;
+    return sizeof *s + s->arena.bytes + s->dict_arena.bytes + dicts + row * s->cap;
 }
 
 static int64_t number_at(const struct das_snapshot *s, int column, uint32_t row)

@@ -130,13 +130,16 @@ static int file_list(struct das_source *base, const struct das_filter *filter,
     struct das_recording *r;
     int rc = 0;
 
-    (void)filter; /* the whole list is read anyway */
     *out = NULL;
     if (!f->remembered) {
         if (das_recording_open(f->path, &r, err) < 0)
             return -1;
-        rc = das_recording_repeatable(r) ? take_snapshot(r, f->path, f->number, out, err)
-                                         : remember(f, r, err);
+        if (das_recording_repeatable(r)) {
+            das_recording_only(r, filter);
+            rc = take_snapshot(r, f->path, f->number, out, err);
+        } else {
+            rc = remember(f, r, err);
+        }
         das_recording_close(r);
     }
     if (rc == 0 && f->remembered)

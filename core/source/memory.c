@@ -20,6 +20,8 @@
 struct memory {
     struct das_source base;
     struct das_snapshot *loaded;
+    struct das_snapshot *last; /* what the last list showed, or NULL */
+    int64_t last_at;           /* clock reading of it */
     bool *gone;         /* by row of loaded */
     int64_t *idle_from; /* by row: clock reading when the statement was killed */
     uint32_t *alive;    /* scratch: rows that a list returns */
@@ -40,35 +42,55 @@ static int64_t seconds_passed(const struct memory *m)
     return (das_clock_monotonic_ms() - m->opened_ms) / 1000 + m->advanced_s;
 }
 
-static int memory_list(struct das_source *s, const struct das_filter *filter,
-                       struct das_snapshot **out, struct das_err *err)
+/* The sessions as they are at clock reading now. */
+static struct das_snapshot *picture(struct memory *m, int64_t now, struct das_err *err)
 {
-    struct memory *m = memory_of(s);
     uint32_t rows = das_snapshot_rows(m->loaded), n = 0;
-    int64_t now = seconds_passed(m);
+    bool all = !m->gone_count && !m->idle_count;
+    struct das_snapshot *s;
 
-    (void)filter; /* leaving rows out would cost as much as matching them */
-    if (m->gone_count || m->idle_count) {
-        for (uint32_t i = 0; i < rows; i++) {
-            if (!m->gone[i])
-                m->alive[n++] = i;
-        }
+    for (uint32_t i = 0; !all && i < rows; i++) {
+        if (!m->gone[i])
+            m->alive[n++] = i;
     }
-    *out = das_snapshot_derive(m->loaded, m->gone_count || m->idle_count ? m->alive : NULL,
-                               rows - m->gone_count, err);
-    if (!*out)
-        return -1;
-    if (das_snapshot_age(*out, now, err) < 0) {
-        das_snapshot_release(*out);
-        *out = NULL;
-        return -1;
+    s = das_snapshot_derive(m->loaded, all ? NULL : m->alive, rows - m->gone_count, err);
+    if (!s)
+        return NULL;
+    if (das_snapshot_age(s, now, err) < 0) {
+        das_snapshot_release(s);
+        return NULL;
     }
     for (uint32_t i = 0; m->idle_count && i < n; i++) {
         int64_t from = m->idle_from[m->alive[i]];
         if (from != STATEMENT_RUNS)
-            das_snapshot_set_idle(*out, i, now - from);
+            das_snapshot_set_idle(s, i, now - from);
     }
-    return 0;
+    return s;
+}
+
+static void forget_picture(struct memory *m)
+{
+    das_snapshot_release(m->last);
+    m->last = NULL;
+}
+
+/* Within one second of its clock, and without a kill, an instance looks the same. */
+static int memory_list(struct das_source *s, const struct das_filter *filter,
+                       struct das_snapshot **out, struct das_err *err)
+{
+    struct memory *m = memory_of(s);
+    int64_t now = seconds_passed(m);
+
+    (void)filter; /* leaving rows out would cost as much as matching them */
+    if (m->last && m->last_at != now)
+        forget_picture(m);
+    if (!m->last) {
+        m->last = picture(m, now, err);
+        m->last_at = now;
+    }
+    if (m->last)
+        *out = das_snapshot_derive(m->last, NULL, das_snapshot_rows(m->last), err);
+    return *out ? 0 : -1;
 }
 
 static int memory_identity(struct das_source *s, struct das_identity *out, struct das_err *err)
@@ -91,6 +113,7 @@ static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what
         return DAS_KILL_GONE;
     das_snapshot_get(m->loaded, (uint32_t)row, &session);
     if (what == DAS_KILL_SESSION) {
+        forget_picture(m);
         m->gone[row] = true;
         m->gone_count++;
         return DAS_KILLED;
@@ -99,6 +122,7 @@ static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what
         return DAS_KILL_GONE;
     if (das_known(query_id) && das_known(session.query_id) && query_id != session.query_id)
         return DAS_KILL_GONE;
+    forget_picture(m);
     m->idle_from[row] = seconds_passed(m);
     m->idle_count++;
     return DAS_KILLED;
@@ -108,6 +132,7 @@ static void memory_close(struct das_source *s)
 {
     struct memory *m = memory_of(s);
 
+    das_snapshot_release(m->last);
     das_snapshot_release(m->loaded);
     das_free(m->gone);
     das_free(m->idle_from);

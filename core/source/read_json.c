@@ -339,7 +339,7 @@ static int read_sessions(struct das_recording *r, const char *name, struct das_s
         json_t *object;
         size_t line;
 
-        snprintf(what, sizeof what, "%s[%u]", name, das_snapshot_rows(s));
+        snprintf(what, sizeof what, "%s[%u]", name, r->rows);
         rc = peek(r, &c, err);
         if (rc != 1)
             break;
@@ -347,7 +347,7 @@ static int read_sessions(struct das_recording *r, const char *name, struct das_s
         rc = take_value(r, what, &object, err);
         if (rc != 1)
             break;
-        if (to_session(r, line, what, object, &row, err) < 0 || das_snapshot_add(s, &row, err) < 0)
+        if (to_session(r, line, what, object, &row, err) < 0 || das_recording_put(r, s, &row, err) < 0)
             rc = -1;
         json_decref(object);
         if (rc == 1)
@@ -522,7 +522,7 @@ int das_read_json(struct das_recording *r, struct das_snapshot *s, struct das_er
                  : das_recording_fail(r, line, err, "expected \"processes\", an array of sessions");
     if (rc < 0)
         return DAS_READ_ERROR;
-    if (rc == 1 && das_known(a.total) && a.total > das_snapshot_rows(s)) {
+    if (rc == 1 && das_known(a.total) && a.total > r->rows) {
         das_snapshot_set_total(s, a.total);
         das_snapshot_set_complete(s, false);
     }

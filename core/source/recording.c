@@ -163,6 +163,20 @@ int das_recording_values(struct das_recording *r, struct das_err *err)
     return 0;
 }
 
+void das_recording_only(struct das_recording *r, const struct das_filter *filter)
+{
+    r->only = filter;
+}
+
+int das_recording_put(struct das_recording *r, struct das_snapshot *s,
+                      const struct das_session *row, struct das_err *err)
+{
+    r->rows++;
+    if (r->only && das_filter_test(r->only, row) != DAS_YES)
+        return 0;
+    return das_snapshot_add(s, row, err);
+}
+
 int das_recording_add(struct das_recording *r, struct das_snapshot *s, struct das_err *err)
 {
     struct das_session row;
@@ -174,7 +188,7 @@ int das_recording_add(struct das_recording *r, struct das_snapshot *s, struct da
         das_err_prefix(err, "%s:%zu", r->name, line);
         return -1;
     }
-    return rc ? das_snapshot_add(s, &row, err) : 0;
+    return rc ? das_recording_put(r, s, &row, err) : 0;
 }
 
 struct das_text das_recording_fold_crlf(char *p, size_t len)
@@ -444,7 +458,7 @@ static enum start find_start(struct das_recording *r, reader **found, struct das
 static int settle_cut(struct das_recording *r, struct das_snapshot *s, struct das_err *err)
 {
     struct das_buf note;
-    unsigned rows = das_snapshot_rows(s);
+    unsigned rows = r->rows;
 
     if (!r->count) {
         das_snapshot_set_complete(s, false);
@@ -504,6 +518,8 @@ int das_recording_next(struct das_recording *r, struct das_snapshot **out, struc
     s = das_snapshot_new(err);
     if (!s)
         return -1;
+    r->rows = 0;
+    das_snapshot_set_partial(s, r->only != NULL);
     rc = read_one(r, s, err);
     if (rc == 1) {
         r->count++;

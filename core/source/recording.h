@@ -17,6 +17,7 @@
 #define DAS_SOURCE_RECORDING_H
 
 #include "core/base/digest.h"
+#include "core/session/filter.h"
 #include "core/session/snapshot.h"
 
 struct das_recording;
@@ -27,6 +28,10 @@ int das_recording_open(const char *path, struct das_recording **out, struct das_
 int das_recording_open_fd(int fd, const char *name, struct das_recording **out,
                           struct das_err *err);
 void das_recording_close(struct das_recording *r); /* NULL is fine */
+
+/* From the next snapshot on, keeps only sessions that the filter surely matches, and marks the
+ * snapshots as partial. r borrows the filter; NULL keeps all. */
+void das_recording_only(struct das_recording *r, const struct das_filter *filter);
 
 /* 1: *out is the next snapshot, the caller owns one reference. 0: there is none left.
  * -1: DAS_E_DATA "PATH:LINE: ... expected ..." for a damaged file, DAS_E_IO, DAS_E_NOMEM; nothing

@@ -53,6 +53,8 @@ struct das_recording {
     bool repeatable;
     bool started, finished, broken;
     size_t count;         /* snapshots given so far */
+    uint32_t rows;        /* sessions read of the current one, kept or not */
+    const struct das_filter *only;
     int64_t default_time; /* Unix seconds */
     int64_t told_time;    /* from a line before the list, else DAS_UNKNOWN */
     char *note;
@@ -94,7 +96,10 @@ int das_recording_cut(struct das_recording *r, size_t line);
 
 /* Room for one value per column. */
 int das_recording_values(struct das_recording *r, struct das_err *err);
-/* Adds the session that r->values describe; line is where its row starts, for messages. */
+/* Adds a session that was read, if it is wanted. */
+int das_recording_put(struct das_recording *r, struct das_snapshot *s,
+                      const struct das_session *row, struct das_err *err);
+/* The same for the session that r->values describe; line is where its row starts, for messages. */
 int das_recording_add(struct das_recording *r, struct das_snapshot *s, struct das_err *err);
 
 /* A line without its end that is no part of a list: blank, a prompt, "3 rows in set", a time. */

@@ -135,7 +135,6 @@ int main(void)
 {
     uint64_t seed = kit_seed(20260104);
 
-    das_json_setup();
     strings();
     round_trip(seed);
     parsing();

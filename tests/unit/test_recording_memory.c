@@ -50,7 +50,7 @@ static void sweep(const char *rest)
     is_int(wrong, 0, "%s: and the right code (%s)", rest, err.msg);
 }
 
-/* Without das_json_setup(): jansson 2.14 does not survive its own text buffer failing to grow (it
+/* jansson keeps its own allocator: version 2.14 does not survive its own text buffer failing to grow (it
  * goes on popping from it), so its allocations are left out of the sweep. */
 int main(void)
 {

@@ -339,7 +339,6 @@ int main(void)
 {
     uint64_t seed = kit_seed(20260105);
 
-    das_json_setup();
     cells();
     csv();
     table();
