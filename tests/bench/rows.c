@@ -79,81 +79,96 @@ static double grep_once(const char *text)
     return now() - start;
 }
 
-static double best_of(double (*f)(const char *), const char *arg, int runs)
-{
-    double best = 1e9;
+#define SIZES 4
+#define ROUNDS 9
 
-    for (int i = 0; i < runs; i++) {
-        double t = f(arg);
-        best = t < best ? t : best;
-    }
-    return best;
-}
+struct size {
+    unsigned n;
+    char recording[64], text[64];
+    struct das_source *source;
+    double cost, grep; /* s for one look: the best round */
+};
 
-/* Seconds for one preview: the best of several batches that each look at a million sessions. */
-static double preview_cost(struct das_source *source, struct das_filter *filter, unsigned n,
-                           size_t *found)
+/* Seconds for one preview; small sizes are looked at as often as makes a million sessions. */
+static double preview_cost(const struct size *z, struct das_filter *filter)
 {
-    unsigned batch = 1000000 / n;
-    double best = 1e9;
+    unsigned batch = 1000000 / z->n;
+    double start = now();
     struct das_err err;
 
-    for (int round = 0; round < 7; round++) {
-        double start = now(), t;
-        for (unsigned i = 0; i < batch; i++) {
-            struct das_selection *sel = das_preview(source, filter, true, &err);
-            if (!sel)
-                die(&err);
-            *found = sel->count;
-            das_selection_free(sel);
+    for (unsigned i = 0; i < batch; i++) {
+        struct das_selection *sel = das_preview(z->source, filter, true, &err);
+        if (!sel)
+            die(&err);
+        if (sel->count != z->n / 4) {
+            fprintf(stderr, "rows: %zu found, expected %u\n", sel->count, z->n / 4);
+            exit(1);
         }
-        t = (now() - start) / batch;
-        best = t < best ? t : best;
+        das_selection_free(sel);
     }
-    return best;
+    return (now() - start) / batch;
+}
+
+static void open_size(struct size *z, const char *dir, unsigned n)
+{
+    struct das_source_conf conf = {0};
+    struct das_err err;
+    char spec[80];
+
+    z->n = n;
+    z->cost = z->grep = 1e9;
+    snprintf(z->recording, sizeof z->recording, "%s/list-%u", dir, n);
+    snprintf(z->text, sizeof z->text, "%s/sql-%u", dir, n);
+    snprintf(spec, sizeof spec, "mem:%s", z->recording);
+    conf.spec = spec;
+    write_files(z->recording, z->text, n);
+    if (das_source_open(&conf, &z->source, &err) < 0)
+        die(&err);
+}
+
+/* All sizes in turn, round by round, so that a slow moment of the machine hits them all. */
+static void measure(struct size *sizes, struct das_filter *filter)
+{
+    for (int round = 0; round < ROUNDS; round++) {
+        for (int i = 0; i < SIZES; i++) {
+            struct size *z = &sizes[i];
+            double cost = preview_cost(z, filter), grep = grep_once(z->text);
+            z->cost = cost < z->cost ? cost : z->cost;
+            z->grep = grep < z->grep ? grep : z->grep;
+        }
+    }
 }
 
 int main(void)
 {
-    char dir[] = "/tmp/das-rows-XXXXXX", recording[64], text[64], count[64], spec[80];
-    double first = 0, grep_start;
+    char dir[] = "/tmp/das-rows-XXXXXX", count[64];
+    struct size sizes[SIZES];
     struct das_filter *filter;
     struct das_err err;
+    double grep_start = 1e9;
 
     if (!mkdtemp(dir) || !(filter = das_filter_new(&err)))
         return 1;
-    snprintf(recording, sizeof recording, "%s/list", dir);
-    snprintf(text, sizeof text, "%s/sql", dir);
     snprintf(count, sizeof count, "%s/count", dir);
-    snprintf(spec, sizeof spec, "mem:%s", recording);
     grep_out = count;
-    grep_start = best_of(grep_once, "/dev/null", 20);
     if (das_filter_set_text(filter, "info", "select~from~order_items", &err) < 0)
         die(&err);
-    for (unsigned n = 1000; n <= 1000000; n *= 10) {
-        struct das_source_conf conf = {.spec = spec};
-        struct das_source *source;
-        double cost, grep;
-        size_t found = 0;
-
-        write_files(recording, text, n);
-        if (das_source_open(&conf, &source, &err) < 0)
-            die(&err);
-        cost = preview_cost(source, filter, n, &found) / n * 1e9;
-        grep = (best_of(grep_once, text, n < 100000 ? 30 : 7) - grep_start) / n * 1e9;
-        das_source_close(source);
-        if (found != n / 4) {
-            fprintf(stderr, "rows: %zu found, expected %u\n", found, n / 4);
-            return 1;
-        }
-        if (n == 1000)
-            first = cost;
-        printf("%u %.1f %.3f %.3f\n", n, cost, cost / first, cost / grep);
-        fflush(stdout);
+    for (unsigned i = 0, n = 1000; i < SIZES; i++, n *= 10)
+        open_size(&sizes[i], dir, n);
+    for (int i = 0; i < 20; i++) {
+        double t = grep_once("/dev/null");
+        grep_start = t < grep_start ? t : grep_start;
+    }
+    measure(sizes, filter);
+    for (int i = 0; i < SIZES; i++) {
+        struct size *z = &sizes[i];
+        printf("%u %.1f %.3f %.3f\n", z->n, z->cost / z->n * 1e9,
+               z->cost / z->n / (sizes[0].cost / sizes[0].n), z->cost / (z->grep - grep_start));
+        das_source_close(z->source);
+        unlink(z->recording);
+        unlink(z->text);
     }
     das_filter_release(filter);
-    unlink(recording);
-    unlink(text);
     unlink(count);
     rmdir(dir);
     return 0;
