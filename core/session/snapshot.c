@@ -464,6 +464,7 @@ static int make_own(const struct das_snapshot *s, void *column, const void *of_p
     copy = das_grow(NULL, s->rows, size);
     if (!copy)
         return -1;
+    das_prefault(copy, s->rows * size);
     memcpy(copy, *p, s->rows * size);
     *p = copy;
     return 0;
