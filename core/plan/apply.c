@@ -94,9 +94,9 @@ static bool statement_moved(const struct scene *sc, size_t i, const struct das_s
     started_then = das_plan_started_ms(sc->plan->victims->snap, then, &slack_then);
     started_now = das_plan_started_ms(sc->fresh, now, &slack_now);
     if (!das_known(started_then) || !das_known(started_now)) {
-        if (started_then == started_now)
-            return false;
-        das_buf_str(note, "its age is not known any more, or only now");
+        das_buf_str(note, started_then == started_now
+                              ? "neither query id nor age is known: it may be another statement"
+                              : "its age is not known any more, or only now");
         return true;
     }
     apart = started_now - started_then;
