@@ -234,14 +234,14 @@ static void derived(void)
     is_str(das_snapshot_warning(d, 0), "half of 6", "warnings too");
     ok(das_snapshot_is_own(d, 3) && !das_snapshot_is_own(d, 1), "and which session is our own");
 
-    das_snapshot_age(d, 0);
-    das_snapshot_age(d, -5);
+    das_snapshot_age(d, 0, &err);
+    das_snapshot_age(d, -5, &err);
     das_snapshot_get(d, 1, &out);
     is_int(out.state_duration, 100, "no time, no change");
-    das_snapshot_age(d, 2);
+    das_snapshot_age(d, 2, &err);
     das_snapshot_get(d, 0, &out);
     is_int(out.state_duration, INT32_MAX - 1, "the largest age");
-    das_snapshot_age(d, 1);
+    das_snapshot_age(d, 1, &err);
     das_snapshot_get(d, 0, &out);
     is_int(out.state_duration, DAS_UNKNOWN, "beyond it nobody knows");
     das_snapshot_get(d, 1, &out);
@@ -266,7 +266,7 @@ static void derived(void)
 
     s = kit_snapshot(in, 3);
     d = das_snapshot_derive(s, NULL, 3, &err);
-    das_snapshot_age(d, 100);
+    das_snapshot_age(d, 100, &err);
     das_snapshot_get(d, 1, &out);
     ok(out.state_duration == DAS_UNKNOWN && out.trx_time == DAS_ABSENT,
        "unknown and absent do not age");
