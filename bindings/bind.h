@@ -26,6 +26,7 @@ struct das_run {
     const struct das_engine_opts *opts;
     struct das_engine_result *result;
     struct das_protect protect; /* of the configuration and what the script added */
+    struct das_buf warned;     /* warnings that were written to the log, one a line */
     size_t memory, memory_limit;
 };
 

@@ -148,6 +148,7 @@ int das_engine_run(const struct das_engine_opts *opts, struct das_engine_result 
     rc = run_state(&run, &job, err);
 done:
     das_protect_clear(&run.protect);
+    das_buf_clear(&run.warned);
     das_buf_clear(&chunk);
     das_buf_clear(&text);
     return rc;

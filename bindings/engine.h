@@ -24,6 +24,7 @@ struct das_engine_opts {
     size_t width;                      /* of a table, in cells; 0: no limit */
     size_t memory_limit;               /* bytes; 0: 64 MB */
     FILE *out;                         /* where print() writes */
+    FILE *log;                         /* where a preview's warnings go, each once; NULL: nowhere */
 };
 
 /* What a run did, also when it failed half way. */

@@ -88,6 +88,7 @@ static int plan_apply(lua_State *L)
     struct das_report *report = NULL;
     struct das_err err;
 
+    fflush(run->opts->out);
     box = das_box_push(L, DAS_REPORT);
     if (das_plan_apply(self->object, self->source, &opts, &report, &err) < 0)
         return das_push_failure(L, &err);

@@ -19,6 +19,23 @@ static struct das_selection *check_selection(lua_State *L, int arg)
     return das_box_check(L, arg, DAS_SELECTION)->object;
 }
 
+/* A missing privilege or a list that was cut must not go unseen because a script does not print
+ * the warnings; but a policy that looks every second says it once. */
+static void log_warnings(struct das_run *run, const char *instance, const struct das_snapshot *snap)
+{
+    struct das_buf line = {0};
+
+    for (size_t i = 0; run->opts->log && i < das_snapshot_warnings(snap); i++) {
+        das_buf_reset(&line);
+        das_buf_printf(&line, "%s: %s\n", instance, das_snapshot_warning(snap, i));
+        if (line.failed || (run->warned.ptr && strstr(run->warned.ptr, line.ptr)))
+            continue;
+        fprintf(run->opts->log, "das run: %s", line.ptr);
+        das_buf_text(&run->warned, das_buf_view(&line));
+    }
+    das_buf_clear(&line);
+}
+
 int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_source *source)
 {
     struct das_filter *f = das_check_filter(L, filter_arg);
@@ -34,10 +51,15 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
         pushdown = lua_isnil(L, -1) || lua_toboolean(L, -1);
         lua_pop(L, 1);
     }
+    fflush(das_run_of(L)->opts->out); // what was printed is seen before the server is waited for
     box = das_box_push(L, DAS_SELECTION);
     box->source = source;
     box->object = das_preview(source, f, pushdown, &err);
-    return box->object ? 1 : das_push_failure(L, &err);
+    if (!box->object)
+        return das_push_failure(L, &err);
+    log_warnings(das_run_of(L), das_source_name(source),
+                 ((struct das_selection *)box->object)->snap);
+    return 1;
 }
 
 /* A new selection of the same source [-0, +1]; raises when made is NULL. */

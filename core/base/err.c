@@ -23,6 +23,7 @@ int das_fail_nomem(struct das_err *err)
 void das_err_prefix(struct das_err *err, const char *fmt, ...)
 {
     char old[sizeof err->msg];
+    size_t room, len = strlen(err->msg);
     va_list ap;
     int n;
 
@@ -30,8 +31,14 @@ void das_err_prefix(struct das_err *err, const char *fmt, ...)
     va_start(ap, fmt);
     n = vsnprintf(err->msg, sizeof err->msg, fmt, ap);
     va_end(ap);
-    if (n >= 0 && (size_t)n < sizeof err->msg)
-        snprintf(err->msg + n, sizeof err->msg - (size_t)n, ": %s", old);
+    if (n < 0 || (size_t)n + 3 > sizeof err->msg)
+        return;
+    room = sizeof err->msg - (size_t)n - 3; /* the end is cut off, if anything */
+    memcpy(err->msg + n, ": ", 2);
+    if (len > room)
+        len = room;
+    memcpy(err->msg + n + 2, old, len);
+    err->msg[(size_t)n + 2 + len] = '\0';
 }
 
 const char *das_code_name(enum das_code code)

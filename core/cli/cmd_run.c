@@ -82,6 +82,7 @@ static int run(struct das_common *c, bool armed, int argc, char **argv)
         .output = c->output,
         .width = das_terminal_width(),
         .out = stdout,
+        .log = stderr,
     };
     struct das_err err;
     int rc = das_engine_run(&opts, &result, &err);

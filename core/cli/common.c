@@ -109,7 +109,7 @@ int das_bad_option(int result, char **argv, const struct option *known, struct d
     char bare[64];
     size_t n = 0;
 
-    for (; known[n].name && n < 64; n++)
+    for (; n < 64 && known[n].name; n++)
         names[n] = known[n].name;
     if (result == ':')
         return das_fail(err, DAS_E_USAGE, "%s needs a value", word);

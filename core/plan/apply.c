@@ -189,7 +189,7 @@ static void judge(struct scene *sc, size_t i)
 {
     struct das_buf note = {0};
     struct das_session then, now;
-    struct indexed key, *hit;
+    struct indexed key = {0, 0}, *hit;
     enum das_kill_what what;
     const char *action = "";
 

@@ -56,7 +56,7 @@ static void put_quoted(struct das_buf *b, struct das_text t)
         das_buf_str(b, "NULL");
         return;
     }
-    cut.len = t.len > 60 ? 57 : t.len;
+    cut.len = t.len > 44 ? 41 : t.len;
     das_json_text(b, cut);
     if (cut.len < t.len)
         das_buf_str(b, "...");

@@ -202,10 +202,11 @@ void das_keywords_clear(struct das_keywords *k)
 
 size_t das_keywords_found(const struct das_keywords *k, struct das_text t)
 {
-    const char *end = t.ptr + t.len;
+    const char *end;
 
     if (!t.ptr)
         return 0;
+    end = t.ptr + t.len;
     for (size_t i = 0; i < k->count; i++) {
         const char *at = das_text_search(t, k->words[i]);
         if (!at)

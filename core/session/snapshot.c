@@ -207,17 +207,17 @@ static int dict_number(struct dict *d, struct das_arena *arena, struct das_text 
 
 /* --- building ------------------------------------------------------------------------------ */
 
-#define COPIED_MAX ((size_t)256 << 10) /* above that, realloc moves pages instead of bytes */
-
+/* Not realloc(): that would copy into pages that are not mapped yet, a fault for each. */
 static int grow_column(void *column, uint32_t old_cap, uint32_t cap, size_t size)
 {
-    void **p = column, *bigger = das_grow(*p, cap, size);
+    void **p = column, *bigger = das_grow(NULL, cap, size);
 
     if (!bigger)
         return -1;
-    if (cap * size <= COPIED_MAX)
-        old_cap = 0; /* it was copied to pages that are new as well */
-    das_prefault((char *)bigger + old_cap * size, (cap - old_cap) * size);
+    das_prefault(bigger, cap * size);
+    if (old_cap)
+        memcpy(bigger, *p, old_cap * size);
+    das_free(*p);
     *p = bigger;
     return 0;
 }
@@ -241,8 +241,7 @@ static int reserve_rows(struct das_snapshot *s, uint32_t cap)
     return 0;
 }
 
-/* Doubles while small; later by a half, since large columns grow without being copied and what is
- * not used yet is mapped already. */
+/* Doubles while small; later by a half, since what is not used yet is mapped already. */
 static uint32_t next_cap(uint32_t cap)
 {
     return cap < 32 ? 32 : cap < 16384 ? cap * 2 : cap + cap / 2;

@@ -101,9 +101,9 @@ static int unknown_name(const struct das_inventory *inv, const char *name, struc
     if (near)
         return das_fail(err, DAS_E_USAGE, "no instance \"%s\"; did you mean \"%s\"?", name, near);
     return das_fail(err, DAS_E_USAGE,
-                    "no instance \"%s\" in the configuration; expected one of its names, file:PATH, "
-                    "mem:PATH or mysql://user@host:port/",
-                    name);
+                    "no instance \"%.*s\" in the configuration; expected one of its names, "
+                    "file:PATH, mem:PATH or mysql://user@host:port/",
+                    (int)strcspn(name, ":"), name); /* what follows may hold a password */
 }
 
 int das_inventory_choose(struct das_inventory *inv, const char *text, struct das_err *err)

@@ -189,8 +189,8 @@ static int read_server(struct das_mariadb *m, struct das_err *err)
                   sizes, 4, err) < 0)
         return -1;
     if (!das_parse_int(das_text_of(id), &m->server.own_id))
-        return das_fail(err, DAS_E_DATA, "the server calls our connection \"%s\", expected a number",
-                        id);
+        return das_fail(err, DAS_E_DATA, "the server calls our connection \"%s\", expected a "
+                        "number", id);
     m->server.mariadb = strcasestr(version, "mariadb") || strcasestr(comment, "mariadb");
     m->server.version = parse_version(version);
     m->server.sees_all = m->server.sees_trx = true;

@@ -241,10 +241,10 @@ static int stream_trx(struct das_mariadb *m, const char *sql, struct trx_list *t
 }
 
 /*
- * The server's clock and the open transactions in one question. A plain SELECT outside a transaction
- * has a read view of its own, which InnoDB lists too; it ends with the statement and is left out. Reading transactions needs the
- * privilege PROCESS, and so does seeing the sessions of others: there the server says nothing,
- * here it refuses. That is how we know.
+ * The server's clock and the open transactions in one question. InnoDB also lists the read view of
+ * a plain SELECT outside a transaction: it ends with the statement and is left out.
+ * Reading transactions needs the privilege PROCESS, and so does seeing the sessions of others:
+ * there the server says nothing, here it refuses. That is how we know.
  */
 static int read_trx(struct das_mariadb *m, struct trx_list *t, struct das_err *err)
 {

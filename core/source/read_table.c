@@ -6,8 +6,9 @@
  *
  * How the client pads, as seen on its output: a column is as wide as its longest value in bytes;
  * a value is padded to that many cells, where a newline or a tab is one cell. A column wider than
- * 1024 is padded to 1024 only, and longer values stand unpadded. With an 8-bit character set the
- * client takes each byte for a cell; other programs count characters.
+ * 1024 is padded to 1024 only, names too, and longer values stand unpadded. With an 8-bit
+ * character set the client takes each byte for a cell, as the admin tool does always, which pads
+ * wide columns as well; other programs count characters.
  */
 #include <string.h>
 
@@ -25,6 +26,8 @@ enum fit { FIT_YES, FIT_NO, FIT_SHORT };
 struct fitting {
     struct das_recording *r;
     const char *end;
+    bool eof;
+    size_t pad; /* a column wider than that is padded to that only */
     enum measure measure;
     size_t bad;   /* the column after which the row did not fit */
     size_t tries; /* left for guesses where a long value ends */
@@ -141,13 +144,38 @@ static enum fit closes(const struct fitting *f, const char *p, bool last, const 
     return p[3] == '\n' ? FIT_YES : FIT_NO;
 }
 
+/* Behind a row that a long value made a guess of: is there another row, or the border? */
+static enum fit row_follows(const struct fitting *f, const char *p)
+{
+    const struct das_recording *r = f->r;
+    size_t left = (size_t)(f->end - p), border = r->header.len;
+
+    if (memcmp(p, r->header.ptr, left < border ? left : border) == 0)
+        return left < border && !f->eof ? FIT_SHORT : FIT_YES;
+    if (left < 2 && !f->eof)
+        return FIT_SHORT;
+    if (p[0] != '|' || (left > 1 && p[1] != ' '))
+        return FIT_NO;
+    p += left < 2 ? left : 2;
+    for (size_t col = 0; col < r->columns.count && r->widths[col] <= f->pad; col++) {
+        const char *q = skip_cells(f, p, r->widths[col]);
+        enum fit fit = q ? closes(f, q, col + 1 == r->columns.count, &p) : FIT_SHORT;
+
+        if (fit == FIT_SHORT)
+            return f->eof ? FIT_YES : FIT_SHORT;
+        if (fit == FIT_NO)
+            return FIT_NO;
+    }
+    return FIT_YES;
+}
+
 static enum fit fit_from(struct fitting *f, size_t col, const char *p);
 
 /* A value in a column so wide that the client gave up padding: it ends at the first place behind
  * which the rest of the row fits. */
 static enum fit fit_long(struct fitting *f, size_t col, const char *p)
 {
-    const char *q = skip_cells(f, p, PAD_MAX), *next;
+    const char *q = skip_cells(f, p, f->pad), *next;
     size_t room = f->r->widths[col] + 3;
     const char *limit;
     bool last = col + 1 == f->r->columns.count;
@@ -162,11 +190,12 @@ static enum fit fit_long(struct fitting *f, size_t col, const char *p)
 
         if (fit == FIT_YES) {
             f->r->values[col] = das_text(p, (size_t)(q - p));
-            if (last) {
+            if (last)
                 f->row_end = next;
-                return FIT_YES;
-            }
-            fit = fit_from(f, col + 1, next);
+            else
+                fit = fit_from(f, col + 1, next);
+            if (fit == FIT_YES)
+                fit = row_follows(f, f->row_end);
         }
         if (fit != FIT_NO)
             return fit;
@@ -190,7 +219,7 @@ static enum fit fit_from(struct fitting *f, size_t col, const char *p)
         const char *q, *next;
         enum fit fit;
 
-        if (r->widths[col] > PAD_MAX)
+        if (r->widths[col] > f->pad)
             return fit_long(f, col, p);
         q = skip_cells(f, p, r->widths[col]);
         if (!q)
@@ -268,8 +297,9 @@ static int set_widths(struct das_recording *r, struct das_text border, struct da
     return (int)count;
 }
 
-/* Cuts the header line "| Id | User |" at the border's crosses and learns the names. */
-static int set_names(struct das_recording *r, struct das_text line, size_t count,
+/* Cuts the header line "| Id | User |" at the border's crosses and learns the names, for columns
+ * padded to at most pad cells. */
+static int set_names(struct das_recording *r, struct das_text line, size_t count, size_t pad,
                      struct das_err *err)
 {
     const char *p = line.ptr + 2, *end = line.ptr + line.len;
@@ -279,7 +309,7 @@ static int set_names(struct das_recording *r, struct das_text line, size_t count
     r->width = 0;
     for (size_t i = 0; i < count; i++) {
         size_t left = p < end ? (size_t)(end - p) : 0;
-        size_t cells = r->widths[i] < PAD_MAX ? r->widths[i] : PAD_MAX;
+        size_t cells = r->widths[i] < pad ? r->widths[i] : pad;
         if (left < cells + 2 || p[cells + 1] != '|')
             return das_recording_fail(r, r->w.line + 1, err,
                                       "expected a line of %zu column names as wide as the border",
@@ -296,7 +326,7 @@ static int set_names(struct das_recording *r, struct das_text line, size_t count
 }
 
 /* Border, names, border: 1 and consumed, or DAS_READ_CUT, or -1. */
-static int read_header(struct das_recording *r, struct das_err *err)
+static int read_header(struct das_recording *r, size_t *pad, struct das_err *err)
 {
     struct das_text lines[3];
     char *next = NULL, *p;
@@ -327,7 +357,8 @@ static int read_header(struct das_recording *r, struct das_err *err)
         return -1;
     if (lines[1].len < 2 || lines[1].ptr[0] != '|')
         return das_recording_fail(r, r->w.line + 1, err, "expected a line of column names");
-    if (set_names(r, lines[1], (size_t)count, err) < 0)
+    *pad = lines[1].len < lines[0].len ? PAD_MAX : SIZE_MAX;
+    if (set_names(r, lines[1], (size_t)count, *pad, err) < 0)
         return -1;
     if (!das_text_eq(lines[2], lines[0]))
         return das_recording_fail(r, r->w.line + 2, err,
@@ -400,7 +431,7 @@ static int misfit(const struct das_recording *r, const struct fitting *f, struct
 int das_read_table(struct das_recording *r, struct das_snapshot *s, struct das_err *err)
 {
     struct fitting f = {.r = r, .measure = BY_CELLS};
-    int rc = read_header(r, err);
+    int rc = read_header(r, &f.pad, err);
 
     if (rc != 1)
         return rc;
@@ -412,6 +443,7 @@ int das_read_table(struct das_recording *r, struct das_snapshot *s, struct das_e
             return DAS_READ_WHOLE;
         if (rc == 0) {
             f.end = das_window_end(&r->w);
+            f.eof = r->w.eof;
             fit = fit_row(&f, das_window_begin(&r->w));
         }
         if (fit == FIT_NO)

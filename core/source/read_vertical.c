@@ -13,6 +13,7 @@
 #include "core/source/recording_impl.h"
 
 #define NO_COLUMN SIZE_MAX
+#define ECHO_LINES 200 /* a longer statement is no echo */
 
 enum row { ROW_WHOLE, ROW_NEED, ROW_CUT, ROW_BAD };
 
@@ -84,20 +85,24 @@ static inline bool is_column(const struct das_recording *r, size_t col, const ch
             line[len] == '\r');
 }
 
-/* Behind an echoed statement whose first line of dashes ended at p: the second one. NULL: none. */
-static char *skip_echo(const struct scan *s, char *p)
+/* Behind an echoed statement, whose first line of dashes ended at *p: moves behind the second one,
+ * if there is one. -1: the window ends too early to tell. */
+static int skip_echo(const struct scan *s, char **p)
 {
-    for (int lines = 0; lines < 200 && p < s->end; lines++) {
-        char *next;
-        struct das_text line = das_recording_line(p, s->end, true, &next);
+    char *line_start = *p, *next;
+
+    for (int lines = 0; lines < ECHO_LINES; lines++) {
+        struct das_text line = das_recording_line(line_start, s->end, true, &next);
 
         if (!next)
-            return NULL;
-        if (line.len >= 8 && line.ptr[0] == '-' && das_recording_is_chatter(line))
-            return next;
-        p = next;
+            return s->eof ? 0 : -1;
+        if (line.len >= 8 && line.ptr[0] == '-' && das_recording_is_chatter(line)) {
+            *p = next;
+            return 0;
+        }
+        line_start = next;
     }
-    return NULL;
+    return 0;
 }
 
 static bool starts_list(struct das_text line)
@@ -125,11 +130,8 @@ static int list_ends(const struct scan *s, char *p, char **next)
         if (!das_recording_is_chatter(line))
             return *next > p && starts_list(line);
         *next = line_end ? line_end : s->end;
-        if (line.len >= 8 && line.ptr[0] == '-' && line_end) {
-            char *behind = skip_echo(s, line_end);
-            if (behind)
-                *next = behind;
-        }
+        if (line.len >= 8 && line.ptr[0] == '-' && line_end && skip_echo(s, next) < 0)
+            return -1;
     }
     return s->eof ? 1 : -1;
 }

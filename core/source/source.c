@@ -45,10 +45,11 @@ int das_source_open(const struct das_source_conf *conf, struct das_source **out,
         *out = NULL;
         return das_fail_nomem(err);
     }
+    /* not the whole of it: somebody may have put a password there */
     return das_fail(err, DAS_E_USAGE,
-                    "\"%s\" is not an instance; expected file:PATH, mem:PATH, "
+                    "\"%.*s\" is not an instance; expected file:PATH, mem:PATH, "
                     "mysql://user@host:port/ or a name from the configuration",
-                    conf->spec);
+                    (int)strcspn(conf->spec, ":"), conf->spec);
 }
 
 void das_source_close(struct das_source *s)

@@ -10,6 +10,7 @@
 
 #define LEARN_ROWS 16
 #define LEARN_NAMES 96
+#define LEARN_BYTES ((size_t)256 << 10)
 
 struct das_text das_vertical_name(struct das_text line, size_t width)
 {
@@ -148,51 +149,69 @@ static int set_layout(struct das_recording *r, const struct names *n, size_t wid
     return das_recording_values(r, err);
 }
 
-/* Collects the names that all of the first rows have. 1: names and *width are set, *ended tells
- * whether the first row is known to be whole. 0: the file ends within the first row's first lines;
- * -1: err. */
-static int first_names(struct das_recording *r, struct names *names, size_t *width, bool *ended,
-                       struct das_err *err)
+/* Has the separator and the line below it in the window and finds out how wide the names are: 1.
+ * 0: the file ends before that; -1: err. */
+static int first_line(struct das_recording *r, size_t *width, struct das_err *err)
 {
-    struct names more;
-    char *p, *end, *next, *below, *row_end;
-    struct das_text line, name;
-    int64_t number;
-
     for (;;) {
-        p = das_window_begin(&r->w);
-        end = das_window_end(&r->w);
-        line = das_recording_line(p, end, true, &below);
-        number = das_recording_separator(line);
+        char *end = das_window_end(&r->w), *below, *next = NULL;
+        struct das_text line = das_recording_line(das_window_begin(&r->w), end, true, &below), name;
+
         if (below) {
-            r->crlf = below - p >= 2 && below[-2] == '\r';
+            r->crlf = below[-2] == '\r';
             line = das_recording_line(below, end, true, &next);
-            name = das_vertical_name(line, 0);
-            if (next && !name.ptr)
-                return das_recording_fail(r, r->w.line + 1, err,
-                                          "expected the first column of row %lld, \"   Id: ...\"",
-                                          (long long)number);
-            if (!next && r->w.eof)
-                return 0;
-            *width = (size_t)(name.ptr - line.ptr) + name.len;
-            row_end = next ? collect(p, end, number, *width, names) : NULL;
-            if (row_end || r->w.eof)
-                break;
-        } else if (r->w.eof) {
-            return 0;
         }
+        if (next) {
+            name = das_vertical_name(line, 0);
+            if (!name.ptr)
+                return das_recording_fail(r, r->w.line + 1, err,
+                                          "expected the first column of a row, \"   Id: ...\"");
+            *width = (size_t)(name.ptr - line.ptr) + name.len;
+            return 1;
+        }
+        if (r->w.eof)
+            return 0;
         if (das_recording_more(r, err) < 0)
             return -1;
     }
-    *ended = row_end != NULL;
-    for (int i = 1; i < LEARN_ROWS && row_end && number > 0; i++) {
-        line = das_recording_line(row_end, end, true, &next);
-        if (das_recording_separator(line) != ++number)
-            break;
-        row_end = collect(row_end, end, number, *width, &more);
-        if (row_end && !lacks_required(names, &more))
+}
+
+/* Collects the names that all of the first rows have, as far as the window goes. Returns the end
+ * of the last row looked at, NULL when the window ends within it; *rows is how many ended. */
+static const char *compare_rows(struct das_recording *r, size_t width, struct names *names,
+                                int *rows)
+{
+    char *p = das_window_begin(&r->w), *end = das_window_end(&r->w), *next;
+    int64_t number = das_recording_separator(das_recording_line(p, end, true, &next));
+    struct names more;
+
+    *rows = 0;
+    p = collect(p, end, number, width, names);
+    while (p && ++*rows < LEARN_ROWS &&
+           das_recording_separator(das_recording_line(p, end, true, &next)) == number + 1) {
+        p = collect(p, end, ++number, width, &more);
+        if (p && !lacks_required(names, &more))
             keep_common(names, &more);
     }
+    return p;
+}
+
+/* The names of the list's columns: 1, and *ended tells whether the first row is known to be whole.
+ * 0: the file ends within the first two lines; -1: err. */
+static int first_names(struct das_recording *r, struct names *names, size_t *width, bool *ended,
+                       struct das_err *err)
+{
+    int rows, rc = first_line(r, width, err);
+
+    if (rc != 1)
+        return rc;
+    /* the same rows whatever the window holds by chance, within reason */
+    while (!compare_rows(r, *width, names, &rows) && !r->w.eof &&
+           (rows == 0 || r->w.to - r->w.from < LEARN_BYTES)) {
+        if (das_recording_more(r, err) < 0)
+            return -1;
+    }
+    *ended = rows > 0;
     return 1;
 }
 

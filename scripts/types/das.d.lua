@@ -110,7 +110,8 @@ function selection:where(what) end
 function selection:pick(places) end
 
 ---Groups of one key, largest first.
----@param what string|fun(session: das.session): any a field, "host_part", "fingerprint", or a function
+---A session field, "host_part" or "fingerprint", or a function that returns the key.
+---@param what string|fun(session: das.session): any
 ---@return das.group[]
 ---@nodiscard
 function selection:group_by(what) end
@@ -124,7 +125,8 @@ function selection:group_by(what) end
 function selection:explain(session) end
 
 ---@class (exact) das.plan_options
----@field kill? "auto"|"query"|"connection" auto: the statement outside a transaction, else the connection
+---auto: the statement outside a transaction, else the connection
+---@field kill? "auto"|"query"|"connection"
 ---@field reason? string for people and logs
 ---@field ttl? integer|string how long the plan is good for, seconds or "5m"; 60 s
 
@@ -155,9 +157,12 @@ local plan = {}
 ---@return string? code
 function plan:apply() end
 
+---@alias das.outcome_kind
+---| "killed" | "dry_run" | "gone" | "changed" | "protected" | "refused" | "failed" | "unknown"
+
 ---@class (exact) das.outcome
 ---@field id integer
----@field outcome "killed"|"dry_run"|"gone"|"changed"|"protected"|"refused"|"failed"|"unknown"
+---@field outcome das.outcome_kind
 ---@field action "query"|"connection"|""
 ---@field note string why
 ---@field user? string

@@ -11,7 +11,7 @@ use Das;
 
 plan skip_all => MariaDB::missing() if MariaDB::missing();
 
-my $db = MariaDB->new;
+my $db = MariaDB->new(args => ['--log-bin=binlog', '--server-id=1']);
 $db->sql(<<'SQL');
 CREATE DATABASE d; CREATE TABLE d.t (a INT) ENGINE=InnoDB; INSERT INTO d.t VALUES (1);
 CREATE USER app@localhost; GRANT ALL ON d.* TO app@localhost;
@@ -42,28 +42,29 @@ sub wait_for {
 }
 
 # --- a victim that moves on between plan and apply ------------------------------------------
+# The server takes seconds to see that an earlier round's client has gone: texts differ by round.
 for my $kill (qw(query connection auto)) {
     my $herd = Herd->new($db->{socket});
-    my $gate = $herd->add('app', '', "SELECT GET_LOCK('gate', 60)");
+    my $gate = $herd->add('app', '', "SELECT GET_LOCK('gate $kill', 60)");
     is $herd->say(1, ''), 'ok', 'a gate';
-    my $victim = $herd->add('app', '', "SELECT GET_LOCK('gate', 60) /* the first */");
-    my $stays = $herd->add('app', '', 'SELECT SLEEP(600) /* the first, too */');
+    my $victim = $herd->add('app', '', "SELECT GET_LOCK('gate $kill', 60) /* the first $kill */");
+    my $stays = $herd->add('app', '', "SELECT SLEEP(600) /* the first $kill, too */");
     my $run = start_script(<<"LUA", '--apply');
-local plan = assert(das.preview{info = "the first"}):plan{kill = "$kill", reason = "test"}
+local plan = assert(das.preview{info = "the first $kill"}):plan{kill = "$kill", reason = "test"}
 print("planned" .. (" "):rep(8192)) -- long enough to be written at once
-repeat until assert(das.preview{info = "the second"}).total_count == 1
+repeat until assert(das.preview{info = "the second $kill"}).total_count == 1
 local report = assert(plan:apply())
 $print
 LUA
     ok wait_for(sub { Das::so_far($run) =~ /planned/ }), "$kill: a plan is made"
         or diag explain das_finish($run);
-    is $herd->say(1, "DO RELEASE_LOCK('gate')"), 'ok', 'the gate opens';
-    is $herd->say(2, 'SELECT SLEEP(600) /* the second */'), 'ok', 'the first statement ends by itself';
+    is $herd->say(1, "DO RELEASE_LOCK('gate $kill')"), 'ok', 'the gate opens';
+    is $herd->say(2, "SELECT SLEEP(600) /* the second $kill */"), 'ok', 'the first statement ends by itself';
     my $r = das_finish($run);
     like $r->{out}, qr/^$victim\tchanged$/m, 'a victim that moved on is "changed"' or diag $r->{err};
     like $r->{out}, qr/^$stays\tkilled$/m, 'the one that did not is killed';
     is $r->{exit}, 0, 'nothing failed: that statement is over either way';
-    is statement($victim), 'SELECT SLEEP(600) /* the second */', 'the victim that moved on lives';
+    is statement($victim), "SELECT SLEEP(600) /* the second $kill */", 'the victim that moved on lives';
 }
 
 # --- a statement ends, the session lives ------------------------------------------------------
@@ -119,6 +120,10 @@ LUA
 {
     $db->sql("CREATE USER repl\@localhost; GRANT REPLICATION SLAVE ON *.* TO repl\@localhost;
         SET GLOBAL event_scheduler = ON");
+    my $replica = open(my $binlog, '-|', 'mariadb-binlog', '--no-defaults', '-urepl', '-S', $db->{socket},
+        '--read-from-remote-server', '--stop-never', 'binlog.000001');
+    my $dump = "SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND LIKE 'Binlog Dump%'";
+    ok wait_for(sub { $db->sql($dump) == 1 }), 'somebody reads the binary log';
     my $herd = Herd->new($db->{socket});
     my $app = $herd->add('app', '', '');
     my $before = $db->sql("SELECT GROUP_CONCAT(ID ORDER BY ID) FROM information_schema.PROCESSLIST
@@ -129,9 +134,13 @@ for _, o in ipairs(report.outcomes) do print(o.user or "", o.outcome) end
 LUA
     like $r->{out}, qr/^das\tprotected$/m, 'das does not kill itself' or diag $r->{err};
     like $r->{out}, qr/^event_scheduler\tprotected$/m, 'nor the event scheduler';
+    like $r->{out}, qr/^repl\tprotected$/m, 'nor replication';
     like $r->{out}, qr/^app\tkilled$/m, 'but the rest';
+    is $db->sql($dump), 1, 'the binary log is still read';
     is $db->sql("SELECT GROUP_CONCAT(ID ORDER BY ID) FROM information_schema.PROCESSLIST
         WHERE USER IN ('event_scheduler', 'system user')"), $before, 'the server\'s own threads live';
+    kill 'TERM', $replica;
+    close $binlog;
 }
 
 done_testing;

@@ -29,6 +29,7 @@ my $sleep = $herd->add('app', '', '');
 my $trx = $herd->add('app', 'orders', 'START TRANSACTION');
 is $herd->say($herd->{count}, 'UPDATE t SET a = a + 1'), 'ok', 'a transaction is open';
 is $herd->say($herd->{count}, ''), 'ok', 'and idle';
+my $view = $herd->add('app', 'orders', 'SELECT a, SLEEP(600) FROM t');
 my $remote = $far->add('app', 'orders', 'SELECT SLEEP(600), 2');
 ok $query && $sleep && $trx && $remote, 'sessions to look at' or diag $herd->{error}, $far->{error};
 sleep 2;
@@ -63,11 +64,12 @@ ok !defined $s->{$sleep}{trx_time}, 'outside a transaction';
 is $s->{$trx}{command}, 'Sleep', 'an idle session in a transaction';
 cmp_ok $s->{$trx}{trx_time}, '>=', 1, 'has its age';
 is $s->{$trx}{rows_modified}, 3, 'and the rows it modified';
+ok exists $s->{$view} && !defined $s->{$view}{trx_time}, 'a plain SELECT is no transaction';
 like $s->{$remote}{host}, qr/^127\.0\.0\.1:\d+$/, 'host over TCP';
 
 my %client = map { my @f = split /\t/; $f[0] => \@f } split /\n/, $db->sql(
     "SELECT ID, USER, HOST, COALESCE(DB, '-'), COMMAND, QUERY_ID FROM information_schema.PROCESSLIST");
-for my $id ($query, $sleep, $trx, $remote) {
+for my $id ($query, $sleep, $trx, $view, $remote) {
     my $p = $s->{$id};
     is_deeply [ $p->{id}, $p->{user}, $p->{host}, $p->{db} // '-', $p->{command}, $p->{query_id} ],
         $client{$id}, "session $id is what the client sees";
@@ -75,7 +77,7 @@ for my $id ($query, $sleep, $trx, $remote) {
 
 # pushed down, and still the same
 $r = das_json($db->url('root'), '--user', 'app', '--command', 'query', '--time', '1');
-is_deeply [ sort keys %{ by_id($r) } ], [ sort $query, $remote ], 'a filter of several criteria';
+is_deeply [ sort keys %{ by_id($r) } ], [ sort $query, $remote, $view ], 'a filter of several criteria';
 $r = das_json($db->url('root'), '--user', 'root');
 like $r->{json}{processes}[0]{sql_info}, qr/ WHERE CAST\(USER AS BINARY\) = x'726f6f74'$/,
     'the server filters, by bytes';
@@ -116,6 +118,31 @@ $r = das_json({ env => { HOME => with_home('.my.cnf' => "[client]\npassword=wron
 is $r->{exit}, 1, 'a wrong password fails';
 like $r->{err}, qr/Access denied/, 'and is called that';
 unlike $r->{err}, qr/wrong/, 'without showing it';
+
+# by name, from the configuration
+my $dir = with_home('das.lua' => sprintf('return { instances = {
+    file = { source = "%1$s", password_file = "%2$s/pw" }, env = { source = "%1$s", password_env = "DB_PW" } } }',
+    $db->url('secret'), $home), pw => '');
+for my $way (qw(file env)) {
+    open my $fh, '>', "$home/pw" or die;
+    print $fh "pa ss#\"w'ord\nsecond line\n";
+    close $fh;
+    chmod 0600, "$home/pw";
+    my $run = sub { das_json({ env => { DB_PW => "pa ss#\"w'ord" } }, $way, '--config', "$dir/das.lua", '--user', 'app') };
+    $r = $run->();
+    is $r->{exit}, 0, "password_$way" or diag $r->{err};
+    is $r->{json}{instance}, $way, 'the instance goes by its name';
+    next if $way eq 'env';
+    chmod 0644, "$home/pw";
+    $r = $run->();
+    isnt $r->{exit}, 0, 'a password file that everybody can read is refused';
+    like $r->{err}, qr/file: password_file: .*chmod 600/, 'naming instance and cure';
+    unlike $r->{err}, qr/pa ss/, 'not the secret';
+}
+$r = das('preview', '-i', 'env', '--config', "$dir/das.lua", '--user', 'app');
+isnt $r->{exit}, 0, 'a variable that is not set';
+like $r->{err}, qr/DB_PW is not set/, 'is named';
+
 $r = das('preview', '-i', 'mysql://root:hunter2@localhost/', '--user', 'app');
 is $r->{exit}, 2, 'a password in the URL is a usage error';
 like $r->{err}, qr/password_file/, 'that says where it belongs';

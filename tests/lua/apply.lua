@@ -1,4 +1,5 @@
 -- das: --apply -i mem:tests/samples/show_vertical.txt
+-- exit: 4
 -- apply.lua - plans and reports, armed, on an instance in memory.
 local t = require "tap"
 

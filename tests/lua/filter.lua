@@ -21,7 +21,8 @@ t.raises("unknown key", function() return das.filter{ usr = "x" } end, "filter.l
   'unknown filter key "usr"', 'did you mean "user"')
 t.raises("answer's name", function() return das.filter{ sql_info = "x" } end, 'did you mean "info"')
 t.raises("wrong type", function() return das.filter{ time = {} } end, "time: expected", "got table")
-t.raises("wrong type of text", function() return das.filter{ user = 5 } end, "user: expected a string")
+t.raises("a number for text", function() return das.filter{ user = 5 } end,
+  "user: expected a string")
 t.raises("half seconds", function() return das.filter{ time = 1.5 } end, "time: expected", "1.5")
 t.raises("negative time", function() return das.filter{ time = -1 } end, "time: expected 0 to")
 t.raises("unknown command", function() return das.filter{ command = "Qery" } end,

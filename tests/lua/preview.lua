@@ -108,7 +108,9 @@ t.is(das.instances()[1].name, all.instance, "its name")
 t.is(das.args[2], "two", "das.args")
 t.is(select("#", ...), 2, "...")
 t.is(das.dry_run, true, "das.dry_run")
-t.raises("das is read-only", function() das.dry_run = false end, "read-only")
+t.raises("das is read-only", function()
+  das.dry_run = false -- luacheck: ignore 122
+end, "read-only")
 t.raises("no such function", function() return das.previw end, 'did you mean "preview"')
 
 t.done()

@@ -265,6 +265,46 @@ static void test_table_wide(void)
     das_buf_clear(&b);
 }
 
+/* A long value in the last column may hold what ends a row; only a row or the border ends it. */
+static void test_table_wide_last(void)
+{
+    struct das_buf b;
+    struct loaded l;
+
+    das_buf_init(&b);
+    for (int round = 0; round < 3; round++) {
+        if (round == 2)
+            das_buf_printf(&b,
+                           "|  1 | a    | Query   |    1 | %01050d |\n| 2 | b |\n and more |\n"
+                           "|  3 | c    | Query   |    1 | %-1024s |\n",
+                           7, "short");
+        das_buf_str(&b, "+----+------+---------+------+");
+        das_buf_fill(&b, '-', 1502);
+        das_buf_str(&b, "+\n");
+        if (round == 0)
+            das_buf_printf(&b, "| Id | User | Command | Time | %-1024s |\n", "Info");
+    }
+    l = load_bytes(das_buf_view(&b));
+    must(l.rc == 0 && l.count == 1, "wide last: read (%s)", l.err.msg);
+    is_int(das_snapshot_rows(l.at[0]), 2, "wide last: two rows");
+    is_int(das_snapshot_sql(l.at[0])[0].len, 1050 + 22, "wide last: the whole value");
+    unload(&l);
+    das_buf_reset(&b);
+    for (int round = 0; round < 3; round++) {
+        if (round == 2)
+            das_buf_printf(&b, "| 1  | a    | Query   | 1    | %-1500s |\n", "padded");
+        das_buf_str(&b, "+----+------+---------+------+");
+        das_buf_fill(&b, '-', 1502);
+        das_buf_str(&b, "+\n");
+        if (round == 0)
+            das_buf_printf(&b, "| Id | User | Command | Time | %-1500s |\n", "Info");
+    }
+    l = load_bytes(das_buf_view(&b));
+    is_rows(l, 0, "1 'a' NULL NULL 'Query' NULL 'padded'  t=1\n", "wide: the admin tool pads all");
+    unload(&l);
+    das_buf_clear(&b);
+}
+
 #define TH "Id\tUser\tHost\tdb\tCommand\tTime\tState\tInfo\tProgress\n"
 
 static void test_tsv(void)
@@ -394,6 +434,7 @@ int main(void)
     test_table();
     test_table_damage();
     test_table_wide();
+    test_table_wide_last();
     test_tsv();
     test_columns();
     test_mixed();

@@ -276,6 +276,7 @@ static void test_pieces(void)
         is_int(das_recording_next(r, &again, &err), 1, "pieces: %s read", samples[i]);
         got = again ? print_rows(again, NULL) : NULL;
         ok(got && strcmp(got, want) == 0, "pieces: %s gives the same", samples[i]);
+        das_snapshot_release(again);
         is_int(das_recording_next(r, &again, &err), 0, "pieces: and nothing else");
         das_recording_close(r);
         das_snapshot_release(s);

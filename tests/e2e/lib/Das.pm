@@ -45,7 +45,9 @@ sub das_finish {
     my ($run) = @_;
     waitpid $run->{pid}, 0;
     my $exit = $? & 127 ? 'signal ' . ($? & 127) : $? >> 8;
-    return { exit => $exit, out => slurp($run->{out}), err => slurp($run->{err}) };
+    my $out = slurp($run->{out});
+    $out =~ s/ +$//mg;    # padding that made a line long enough to be written at once
+    return { exit => $exit, out => $out, err => slurp($run->{err}) };
 }
 
 sub das { return das_finish(das_start(@_)) }

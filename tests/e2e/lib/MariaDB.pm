@@ -40,7 +40,8 @@ sub new {
     # mariadb-install-db runs helpers that look for a home and a my.cnf: none of ours
     run("$self->{dir}/install.log", 'mariadb-install-db', '--no-defaults',
         "--datadir=$self->{dir}/data", '--auth-root-authentication-method=normal',
-        "--tmpdir=$self->{dir}", '--skip-test-db', '--skip-name-resolve', '--innodb-buffer-pool-size=8M',
+        "--tmpdir=$self->{dir}", '--skip-test-db', '--skip-name-resolve',
+        '--innodb-buffer-pool-size=8M', '--innodb-log-file-size=4M',
         "--user=$self->{user}");
     $self->make_certificates if $self->{tls};
     $self->start;
@@ -106,7 +107,7 @@ sub start {
         exec 'mariadbd', '--no-defaults', "--user=$self->{user}", "--datadir=$d/data",
             "--socket=$self->{socket}", "--port=$self->{port}", '--bind-address=127.0.0.1',
             # a server that starts removes #sql files from its tmpdir: not another's
-            "--tmpdir=$d", "--pid-file=$d/pid", '--skip-log-bin', '--skip-name-resolve',
+            "--tmpdir=$d", "--pid-file=$d/pid", '--skip-name-resolve',
             '--innodb-buffer-pool-size=8M', '--innodb-log-file-size=4M',
             '--innodb-flush-log-at-trx-commit=0', '--key-buffer-size=64K', '--aria-pagecache-buffer-size=1M',
             '--max-connections=300', @tls, @{ $self->{args} } or POSIX::_exit(127);
