@@ -307,6 +307,29 @@ static void own_session(void)
     das_filter_release(f);
 }
 
+static void listed_twice(void)
+{
+    struct das_session then = kit_session(7), now[3] = {later(&then), later(&then), later(&then)};
+    struct das_filter *f = kit_all();
+    const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO};
+    struct das_plan *p = plan_of(&then, 1, f, &opts);
+
+    now[0].id = 6;
+    now[2].user = das_text_of("mysql.sys");
+    for (int armed = 0; armed < 2; armed++) {
+        struct das_report *r;
+        fake.kills = 0;
+        fake_show(&fake, now, 3, NOW);
+        r = apply(p, armed, NULL);
+        ok(r && r->items[0].kind == DAS_O_REFUSED && fake.kills == 0,
+           "an id that is listed twice names nobody");
+        has_str(r->items[0].note, "twice", "and that is said");
+        das_report_free(r);
+    }
+    das_plan_release(p);
+    das_filter_release(f);
+}
+
 static void answers(void)
 {
     struct das_session then = kit_session(7), now = later(&then);
@@ -544,6 +567,7 @@ int main(void)
     modes();
     protected_ones();
     own_session();
+    listed_twice();
     answers();
     several();
     refused();
