@@ -39,6 +39,7 @@ static void log_warnings(struct das_run *run, const char *instance, const struct
 int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_source *source)
 {
     struct das_filter *f = das_check_filter(L, filter_arg);
+    struct das_snapshot *snap;
     struct das_box *box;
     struct das_err err;
     bool pushdown = true;
@@ -57,8 +58,10 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     box->object = das_preview(source, f, pushdown, &err);
     if (!box->object)
         return das_push_failure(L, &err);
-    log_warnings(das_run_of(L), das_source_name(source),
-                 ((struct das_selection *)box->object)->snap);
+    snap = ((struct das_selection *)box->object)->snap;
+    log_warnings(das_run_of(L), das_source_name(source), snap);
+    /* To the collector a preview is a few bytes; told its real size it frees the ones before. */
+    lua_gc(L, LUA_GCSTEP, (int)(das_snapshot_bytes(snap) >> 10));
     return 1;
 }
 
