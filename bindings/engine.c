@@ -57,6 +57,10 @@ static int on_error(lua_State *L)
     luaL_tolstring(L, 1, NULL);
     if (!lua_isstring(L, 1) && luaL_getmetafield(L, 1, "__tostring") == LUA_TNIL)
         lua_pushfstring(L, "the script raised a %s", luaL_typename(L, 1));
+    else
+        lua_pushvalue(L, 2);
+    lua_replace(L, 2);
+    lua_settop(L, 2);
     luaL_buffinit(L, &b);
     luaL_addlstring(&b, lua_tostring(L, 2), lua_rawlen(L, 2));
     for (int level = 1; lua_getstack(L, level, &ar); level++) {

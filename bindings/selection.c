@@ -349,10 +349,9 @@ static int selection_index(lua_State *L)
         return 1;
     name = luaL_checkstring(L, 2);
     if (strcmp(name, "processes") == 0) {
-        box = das_box_push(L, DAS_PROCESSES);
+        das_box_push(L, DAS_PROCESSES); // owns nothing
         lua_pushvalue(L, 1);
         lua_setiuservalue(L, -2, 1); // keeps the selection alive
-        box->object = sel;
     } else if (strcmp(name, "total_count") == 0) {
         lua_pushinteger(L, sel->total);
     } else if (strcmp(name, "data_sync_time") == 0) {
@@ -424,9 +423,23 @@ static int places_pairs(lua_State *L)
 
 /* --- processes --------------------------------------------------------------------------------- */
 
+/* Asks the selection's own box each time: a finalizer of the script may hold .processes when the
+ * selection has been collected before it. */
+static struct das_selection *check_processes(lua_State *L, int arg)
+{
+    struct das_box *box;
+
+    luaL_checkudata(L, arg, DAS_PROCESSES);
+    lua_getiuservalue(L, arg, 1);
+    box = das_box_test(L, -1, DAS_SELECTION);
+    luaL_argcheck(L, box, arg, "its selection is gone");
+    lua_pop(L, 1);
+    return box->object;
+}
+
 static int processes_index(lua_State *L)
 {
-    struct das_selection *sel = das_box_check(L, 1, DAS_PROCESSES)->object;
+    struct das_selection *sel = check_processes(L, 1);
 
     if (!lua_isinteger(L, 2))
         return das_raise(L, "processes is an array: it has positions 1 to %d and #, not \"%s\"",
@@ -436,7 +449,7 @@ static int processes_index(lua_State *L)
 
 static int processes_len(lua_State *L)
 {
-    struct das_selection *sel = das_box_check(L, 1, DAS_PROCESSES)->object;
+    struct das_selection *sel = check_processes(L, 1);
 
     lua_pushinteger(L, (lua_Integer)sel->count);
     return 1;
@@ -444,7 +457,7 @@ static int processes_len(lua_State *L)
 
 static int processes_tostring(lua_State *L)
 {
-    struct das_selection *sel = das_box_check(L, 1, DAS_PROCESSES)->object;
+    struct das_selection *sel = check_processes(L, 1);
 
     lua_pushfstring(L, "%d processes", (int)sel->count);
     return 1;

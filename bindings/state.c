@@ -66,6 +66,26 @@ static void open_os(lua_State *L)
     lua_setglobal(L, LUA_OSLIBNAME);
 }
 
+/* setmetatable() without finalizers. They run in any order and after the last line, when the run
+ * has been judged already: no script shall preview or kill there, and what it made there would
+ * never be freed. */
+static int set_metatable(lua_State *L)
+{
+    luaL_checktype(L, 1, LUA_TTABLE);
+    luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2, "nil or table");
+    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
+        return das_raise(L, "cannot change a protected metatable");
+    if (lua_istable(L, 2)) {
+        lua_pushliteral(L, "__gc");
+        if (lua_rawget(L, 2) != LUA_TNIL)
+            return das_raise(L, "setmetatable: scripts have no finalizers (__gc); a local variable "
+                                "with <close> ends with its block");
+    }
+    lua_settop(L, 2);
+    lua_setmetatable(L, 1);
+    return 1;
+}
+
 static int open_all(lua_State *L)
 {
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
@@ -76,6 +96,8 @@ static int open_all(lua_State *L)
         lua_pushnil(L);
         lua_setglobal(L, removed[i]);
     }
+    lua_pushcfunction(L, set_metatable);
+    lua_setglobal(L, "setmetatable");
     open_os(L);
     das_open_require(L);
     das_open_prelude(L);

@@ -30,6 +30,15 @@ int das_buf_ok(const struct das_buf *b, struct das_err *err)
     return b->failed ? das_fail_nomem(err) : 0;
 }
 
+/* No room is left from here on, also for what would still have fitted: a text with a hole in it
+ * could read as another one. */
+static char *fail(struct das_buf *b)
+{
+    b->failed = true;
+    b->cap = b->len;
+    return NULL;
+}
+
 char *das_buf_reserve(struct das_buf *b, size_t n)
 {
     size_t need, cap;
@@ -37,10 +46,8 @@ char *das_buf_reserve(struct das_buf *b, size_t n)
 
     if (b->failed)
         return NULL;
-    if (__builtin_add_overflow(b->len, n, &need) || need >= SIZE_MAX / 2) {
-        b->failed = true;
-        return NULL;
-    }
+    if (__builtin_add_overflow(b->len, n, &need) || need >= SIZE_MAX / 2)
+        return fail(b);
     need++; /* the NUL */
     if (need <= b->cap)
         return b->ptr + b->len;
@@ -48,10 +55,8 @@ char *das_buf_reserve(struct das_buf *b, size_t n)
     while (cap < need)
         cap *= 2;
     p = das_realloc(b->ptr, cap);
-    if (!p) {
-        b->failed = true;
-        return NULL;
-    }
+    if (!p)
+        return fail(b);
     b->ptr = p;
     b->cap = cap;
     return p + b->len;

@@ -94,9 +94,9 @@ static bool statement_moved(const struct scene *sc, size_t i, const struct das_s
     started_then = das_plan_started_ms(sc->plan->victims->snap, then, &slack_then);
     started_now = das_plan_started_ms(sc->fresh, now, &slack_now);
     if (!das_known(started_then) || !das_known(started_now)) {
-        if (started_then == started_now)
-            return false;
-        das_buf_str(note, "its age is not known any more, or only now");
+        das_buf_str(note, started_then == started_now
+                              ? "neither query id nor age is known: it may be another statement"
+                              : "its age is not known any more, or only now");
         return true;
     }
     apart = started_now - started_then;
@@ -185,6 +185,14 @@ static int by_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
+/* A list that names an id twice does not say which of the two a kill would hit. */
+static bool listed_twice(const struct scene *sc, const struct indexed *hit)
+{
+    const struct indexed *end = sc->index + das_snapshot_rows(sc->fresh);
+
+    return (hit > sc->index && hit[-1].id == hit->id) || (hit + 1 < end && hit[1].id == hit->id);
+}
+
 static void judge(struct scene *sc, size_t i)
 {
     struct das_buf note = {0};
@@ -202,6 +210,10 @@ static void judge(struct scene *sc, size_t i)
     hit = bsearch(&key, sc->index, das_snapshot_rows(sc->fresh), sizeof *sc->index, by_id);
     if (!hit) {
         settle_note(sc, i, DAS_O_GONE, "", "");
+        return;
+    }
+    if (listed_twice(sc, hit)) {
+        settle_note(sc, i, DAS_O_REFUSED, "", "the server lists this id twice");
         return;
     }
     das_snapshot_get(sc->fresh, hit->row, &now);

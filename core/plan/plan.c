@@ -161,16 +161,17 @@ const struct das_filter *das_plan_filter(const struct das_plan *p)
 int64_t das_plan_started_ms(const struct das_snapshot *snap, const struct das_session *s,
                             int64_t *slack_ms)
 {
+    int64_t taken;
+
     /* The list's own time has whole seconds, so even an exact age gives a start within one. */
     *slack_ms = 1500;
-    if (das_snapshot_time(snap) == 0)
+    if (das_snapshot_time(snap) <= 0 ||
+        __builtin_mul_overflow(das_snapshot_time(snap), 1000, &taken))
         return DAS_UNKNOWN;
-    if (das_known(s->time_ms))
-        return das_snapshot_time(snap) * 1000 - s->time_ms;
+    if (das_known(s->time_ms)) /* an age has the limits of TIME: no overflow below */
+        return taken - s->time_ms;
     *slack_ms = 2000;
-    if (das_known(s->state_duration))
-        return (das_snapshot_time(snap) - s->state_duration) * 1000;
-    return DAS_UNKNOWN;
+    return das_known(s->state_duration) ? taken - s->state_duration * 1000 : DAS_UNKNOWN;
 }
 
 static void filter_json(const struct das_filter *f, struct das_buf *b)

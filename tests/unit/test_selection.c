@@ -118,7 +118,7 @@ static void group(const struct das_selection *sel, const char *key, const char *
         n += (size_t)snprintf(out + n, sizeof out - n, "%s%s: %s", i ? "; " : "",
                               g.items[i].key ? g.items[i].key : "NULL",
                               kit_ids(g.items[i].members));
-    is_str(out, want, "%s", want);
+    is_str(out, want, "groups by %s", key);
     das_groups_clear(&g);
     das_groups_clear(&g);
 }

@@ -1,0 +1,101 @@
+/*
+ * fake_source.h - a source that says what a test wants: scripted lists, identities and kills.
+ *
+ * Owned by the test that includes it; hands out retained snapshots and records each kill.
+ */
+#ifndef DAS_TESTS_FAKE_SOURCE_H
+#define DAS_TESTS_FAKE_SOURCE_H
+
+#include "core/source/source_impl.h"
+#include "tests/unit/kit.h"
+
+struct fake_kill {
+    enum das_kill_what what;
+    int64_t id, query_id;
+};
+
+struct fake {
+    struct das_source base;
+    char name[16];
+    struct das_snapshot *list;                /* what the next list gives */
+    struct das_identity identity;             /* until ... */
+    struct das_identity after_list;           /* ... a list was made, when its server is set */
+    enum das_kill_result answers[16];         /* to the n-th kill */
+    int list_fails, identity_fails;
+    int lists, identities;
+    size_t kills;
+    struct fake_kill killed[16];
+};
+
+static inline int fake_list(struct das_source *s, const struct das_filter *filter,
+                            struct das_snapshot **out, struct das_err *err)
+{
+    struct fake *f = (struct fake *)s;
+
+    (void)filter;
+    f->lists++;
+    if (f->list_fails)
+        return das_fail(err, DAS_E_CONNECT, "the list failed");
+    if (f->after_list.server[0])
+        f->identity = f->after_list;
+    *out = das_snapshot_retain(f->list);
+    return 0;
+}
+
+static inline int fake_identity(struct das_source *s, struct das_identity *out,
+                                struct das_err *err)
+{
+    struct fake *f = (struct fake *)s;
+
+    f->identities++;
+    if (f->identity_fails)
+        return das_fail(err, DAS_E_CONNECT, "nobody answers");
+    *out = f->identity;
+    return 0;
+}
+
+static inline enum das_kill_result fake_kill(struct das_source *s, enum das_kill_what what,
+                                             int64_t id, int64_t query_id, struct das_err *err)
+{
+    struct fake *f = (struct fake *)s;
+    enum das_kill_result answer = f->answers[f->kills];
+
+    f->killed[f->kills++] = (struct fake_kill){what, id, query_id};
+    if (answer == DAS_KILL_FAILED || answer == DAS_KILL_UNKNOWN)
+        das_fail(err, DAS_E_DENIED, "answer %d", (int)answer);
+    return answer;
+}
+
+static inline void fake_close(struct das_source *s)
+{
+    (void)s;
+}
+
+static const struct das_source_ops fake_ops = {fake_list, fake_identity, fake_kill, fake_close};
+static const struct das_source_ops fake_recorded_ops = {fake_list, fake_identity, NULL, fake_close};
+
+static inline void fake_init(struct fake *f)
+{
+    memset(f, 0, sizeof *f);
+    f->base.ops = &fake_ops;
+    f->base.name = f->name;
+    strcpy(f->name, "fake");
+    strcpy(f->identity.server, "server-1");
+    f->identity.start_unix_s = 500000;
+}
+
+/* The sessions of the next list, taken `at` Unix seconds. */
+static inline void fake_show(struct fake *f, const struct das_session *list, size_t n, int64_t at)
+{
+    das_snapshot_release(f->list);
+    f->list = kit_snapshot(list, n);
+    das_snapshot_set_time(f->list, at);
+}
+
+static inline void fake_clear(struct fake *f)
+{
+    das_snapshot_release(f->list);
+    f->list = NULL;
+}
+
+#endif

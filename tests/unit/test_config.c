@@ -1,0 +1,165 @@
+/* test_config.c - das.lua: every mistake is named; it is data, never a program. */
+#include "bindings/config.h"
+
+#include "core/base/json.h"
+#include "tests/unit/kit.h"
+#include "tests/unit/temp_file.h"
+
+static struct das_err err;
+static struct das_inventory *inv;
+static struct das_protect protect;
+
+static int read_text(const char *text)
+{
+    const char *path;
+
+    das_inventory_free(inv);
+    das_protect_clear(&protect);
+    inv = das_inventory_new(&err);
+    temp_clear();
+    path = temp_text(text);
+    err.msg[0] = '\0';
+    err.code = DAS_OK;
+    return das_config_read(path, inv, &protect, &err);
+}
+
+static void good(void)
+{
+    is_int(read_text("return {}"), 0, "an empty table");
+    is_int(das_inventory_count(inv), 0, "names no instance");
+    is_int(read_text("return { instances = { b = 'mem:x', a = { source = 'file:y' },\n"
+                     "  c = { source = 'mysql://u@h/', password_file = '/f' },\n"
+                     "  d = { source = 'mysql://u@h/', password_env = 'E' } },\n"
+                     "  protect = { { user = 'backup' }, { user = 'etl', time = '5m' } } }"),
+           0, "instances and a protect list: %s", err.msg);
+    is_int(das_inventory_count(inv), 4, "four instances");
+    is_str(das_inventory_name(inv, 0), "a", "by name");
+    is_str(das_inventory_name(inv, 3), "d", "in order");
+    is_int(protect.count, 2, "two protect filters");
+    is_str(kit_text(protect.filters[1]), "{user=\"etl\", time=300}", "as written");
+    is_int(read_text("#!/usr/bin/das\nlocal host = 'h' .. 1\n"
+                     "return { instances = { x = 'mysql://u@' .. host .. '/' } }"),
+           0, "values may be put together: %s", err.msg);
+    is_int(read_text("return { instances = {}, protect = {} }"), 0, "empty lists");
+}
+
+/* A mistake, and what is said of it; the file's name is before it. */
+static void bad(const char *text, const char *part)
+{
+    ok(read_text(text) < 0 && err.code == DAS_E_CONFIG, "refused: %.60s", text);
+    has_str(err.msg, part, "because %s", part);
+    has_str(err.msg, temp_names[0], "and where");
+}
+
+static void mistakes(void)
+{
+    bad("", "expected `return { instances = {...} }`, got nil");
+    bad("return 5", "expected `return { instances = {...} }`, got number");
+    bad("return {", "unexpected symbol near <eof>");
+    bad("retrn {}", "attempt to call a nil value (global 'retrn')");
+    bad("return { instance = {} }",
+        "configuration: unknown key \"instance\"; did you mean \"instances\"?");
+    bad("return { zzzzzzzzzz = 1 }", "configuration: unknown key \"zzzzzzzzzz\"");
+    bad("return { 1 }", "configuration: expected named keys, got a number");
+    bad("return { instances = 'x' }", "instances: expected a table, got string");
+    bad("return { instances = { 'mem:x' } }", "instances: expected names, got a number");
+    bad("return { instances = { a = 5 } }", "instances.a: expected a source such as");
+    bad("return { instances = { a = true } }", "or a table, got boolean");
+    bad("return { instances = { a = 'x' } }",
+        "instances.a.source: expected file:PATH, mem:PATH or mysql://user@host:port/");
+    bad("return { instances = { a = {} } }", "instances.a.source: expected");
+    bad("return { instances = { a = { source = 5 } } }",
+        "instances.a.source: expected a string, got number");
+    bad("return { instances = { a = { sorce = 'mem:x' } } }",
+        "instances.a: unknown key \"sorce\"; did you mean \"source\"?");
+    bad("return { instances = { a = { source = 'mem:x', password_file = 5 } } }",
+        "instances.a.password_file: expected a string, got number");
+    bad("return { instances = { a = { source = 'mem:x', password_file = 'f', "
+        "password_env = 'e' } } }",
+        "instances.a: password_file or password_env, not both");
+    bad("return { protect = 'x' }", "protect: expected a list of filters, got string");
+    bad("return { protect = { user = 'x' } }", "protect: expected a list of tables such as");
+    bad("return { protect = { 'x' } }", "protect: expected a list of tables such as");
+    bad("return { protect = { {} } }", "protect[1]: protect: the filter has no criterion");
+    bad("return { protect = { { usr = 'x' } } }",
+        "unknown filter key \"usr\"; did you mean \"user\"?");
+    bad("return { protect = { { time = -1 } } }", "time: expected 0 to 2147483646, got -1");
+    bad("return { protect = { { user = {} } } }", "user: expected a string, got table");
+    ok(das_config_read("/nonexistent/das.lua", inv, &protect, &err) < 0 &&
+           err.code == DAS_E_CONFIG && strstr(err.msg, "/nonexistent/das.lua"),
+       "a file that is not there: %s", err.msg);
+    ok(das_config_read("/", inv, &protect, &err) < 0 && err.code == DAS_E_CONFIG,
+       "a folder: %s", err.msg);
+}
+
+static void passwords(void)
+{
+    bad("return { instances = { a = { source = 'mysql://u@h/', password = 'hunter2' } } }",
+        "instances.a.password: a password does not belong in this file");
+    ok(!strstr(err.msg, "hunter2"), "and is not repeated");
+    bad("return { instances = { a = { source = 'mysql://u@h/', password = false } } }",
+        "a password does not belong in this file");
+}
+
+/* There is nothing to call and no way to go on for ever. */
+static void no_program(void)
+{
+    static const char *const names[] = {
+        "print", "require", "load", "dofile", "os", "io", "string", "table", "math", "debug",
+        "getmetatable", "setmetatable", "pcall", "error", "assert", "pairs", "next", "select",
+        "type", "tostring", "rawget", "coroutine", "package", "utf8", "collectgarbage", "_G", "das"};
+    char text[100];
+
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        snprintf(text, sizeof text, "return { [%s == nil and 'instances' or 'x'] = {} }", names[i]);
+        is_int(read_text(text), 0, "there is no %s: %s", names[i], err.msg);
+    }
+    bad("print('x')", "attempt to call a nil value (global 'print')");
+    bad("return { instances = { a = ('x'):rep(100) } }", "attempt to index a string value");
+    bad("while true do end", "the configuration is a table, not a program: it ran too long");
+    bad("local function f() return f() end f()", "it ran too long");
+    bad("local function f() return 1 + f() end f()", ""); /* stack or memory, whichever is first */
+    bad("local t = {} for i = 1, 1e9 do t[i] = i end return t", "");
+    bad("local s = 'x' for i = 1, 40 do s = s .. s end return { [s] = 1 }", "not enough memory");
+    bad("\x1bLua", "attempt to load a binary chunk");
+}
+
+static void no_memory(void)
+{
+    const char *path = temp_text("return { instances = { b = 'mem:x', a = { source = 'file:y', "
+                                 "password_env = 'E' } }, protect = { { user = 'x' } } }");
+    int wrong = 0;
+    long n;
+
+    for (n = 1; n < 3000; n++) {
+        bool failed;
+        int rc;
+        das_inventory_free(inv);
+        das_protect_clear(&protect);
+        inv = das_inventory_new(&err);
+        das_alloc_fail_at(n);
+        rc = das_config_read(path, inv, &protect, &err);
+        failed = das_alloc_failed();
+        das_alloc_fail_at(0);
+        /* Lua collects and tries again, so a failure may be overcome; then it must be complete */
+        wrong += rc == 0 && (das_inventory_count(inv) != 2 || protect.count != 1);
+        if (!failed)
+            break;
+    }
+    ok(!wrong && n > 50 && n < 3000, "%ld failing allocations: all or an error", n - 1);
+}
+
+int main(void)
+{
+    das_json_setup();
+    das_protect_init(&protect);
+    good();
+    mistakes();
+    passwords();
+    no_program();
+    no_memory();
+    das_inventory_free(inv);
+    das_protect_clear(&protect);
+    temp_clear();
+    return tap_done();
+}

@@ -1,0 +1,172 @@
+/* test_inventory.c - instances by name: adding, choosing, finding, opening; and empty previews. */
+#include "core/source/inventory.h"
+
+
+#include <unistd.h>
+
+#include "core/base/json.h"
+#include "core/source/preview.h"
+#include "tests/unit/kit.h"
+
+static struct das_err err;
+
+static struct das_inventory *three(void)
+{
+    static const char *const names[] = {"orders", "billing", "sample"};
+    struct das_inventory *inv = das_inventory_new(&err);
+
+    for (size_t i = 0; inv && i < 3; i++) {
+        struct das_source_conf conf = {.name = names[i],
+                                       .spec = "mem:tests/samples/show_tsv.txt",
+                                       .password_env = "X",
+                                       .password_file = i ? NULL : "/x"};
+        if (das_inventory_add(inv, &conf, &err) < 0)
+            exit(1);
+    }
+    return inv;
+}
+
+static void names(void)
+{
+    struct das_inventory *inv = three();
+    const struct das_source_conf again = {.name = "orders", .spec = "mem:x"};
+
+    is_int(das_inventory_count(inv), 3, "with none chosen all are there");
+    is_str(das_inventory_name(inv, 1), "billing", "in their order");
+    is_int(das_inventory_find(inv, "sample", &err), 2, "found by name");
+    ok(das_inventory_find(inv, "order", &err) < 0 && err.code == DAS_E_USAGE, "or not");
+    is_str(err.msg, "no instance \"order\"; did you mean \"orders\"?", "with a suggestion");
+    ok(das_inventory_find(inv, "zzzzzzzz", &err) < 0, "far from all");
+    has_str(err.msg, "no instance \"zzzzzzzz\" in the configuration; expected", "without one");
+    ok(das_inventory_add(inv, &again, &err) < 0 && err.code == DAS_E_CONFIG, "no name twice");
+    is_str(err.msg, "instance \"orders\" is there twice", "and said so");
+    is_int(das_inventory_count(inv), 3, "nothing was added");
+    das_inventory_free(inv);
+    das_inventory_free(NULL);
+}
+
+static void choosing(void)
+{
+    struct das_inventory *inv = three();
+
+    ok(das_inventory_choose(inv, "sample", &err) == 0, "by name");
+    is_int(das_inventory_count(inv), 1, "then it is the only one");
+    is_str(das_inventory_name(inv, 0), "sample", "that one");
+    ok(das_inventory_find(inv, "orders", &err) < 0 && err.code == DAS_E_DENIED,
+       "one that was not chosen is denied");
+    is_str(err.msg, "instance \"orders\" is not among those chosen with -i", "and said so");
+    ok(das_inventory_choose(inv, "sample", &err) < 0, "not twice");
+    is_str(err.msg, "instance \"sample\" is chosen twice", "and said so");
+    ok(das_inventory_choose(inv, "mem:tests/samples/show_table.txt", &err) == 0, "by spec");
+    is_int(das_inventory_find(inv, "mem:tests/samples/show_table.txt", &err), 1,
+           "its name is the spec");
+    ok(das_inventory_choose(inv, "mem:tests/samples/show_table.txt", &err) < 0, "not twice either");
+    ok(das_inventory_choose(inv, "bilings", &err) < 0, "no such name");
+    is_str(err.msg, "no instance \"bilings\"; did you mean \"billing\"?", "with a suggestion");
+    das_inventory_free(inv);
+}
+
+static void opening(void)
+{
+    struct das_inventory *inv = three();
+    struct das_source *s = das_inventory_open(inv, 0, &err);
+
+    ok(s && s == das_inventory_open(inv, 0, &err), "opened once, kept open");
+    is_str(das_source_name(s), "orders", "by its name");
+    ok(das_inventory_open(inv, 1, &err) != s, "each its own");
+    das_inventory_free(inv);
+    inv = das_inventory_new(&err);
+    must(das_inventory_choose(inv, "mem:/nonexistent", &err) == 0, "a wrong path is accepted");
+    ok(!das_inventory_open(inv, 0, &err) && err.code == DAS_E_IO, "and refused when opened");
+    ok(!das_inventory_open(inv, 0, &err), "each time");
+    das_inventory_free(inv);
+}
+
+static void specs(void)
+{
+    static const char *const good[] = {"file:x", "mem:x", "mysql://x", "mariadb://x", "file:-"};
+    static const char *const bad[] = {"", "x", "file", "File:x", "http://x", "mem"};
+    struct das_source_conf conf = {.spec = "nonsense"};
+    struct das_source *s = NULL;
+
+    for (size_t i = 0; i < sizeof good / sizeof *good; i++)
+        ok(das_source_is_spec(good[i]), "%s is a spec", good[i]);
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++)
+        ok(!das_source_is_spec(bad[i]), "\"%s\" is none", bad[i]);
+    ok(das_source_open(&conf, &s, &err) < 0 && !s && err.code == DAS_E_USAGE, "nor is nonsense");
+    has_str(err.msg, "\"nonsense\" is not an instance; expected", "and said so");
+}
+
+/* What can be read only once is kept; a remark about one preview must not stick to it. */
+static void read_once(void)
+{
+    int fds[2];
+    char spec[40];
+    struct das_source_conf conf = {.spec = spec};
+    struct das_source *s = NULL;
+    struct das_filter *none = kit_filter(NULL, NULL), *all = kit_all();
+    struct das_selection *sel;
+    static const char list[] = "Id\tUser\tHost\tdb\tCommand\tTime\tState\tInfo\n"
+                               "1\ta\th:1\td\tQuery\t5\t\tselect 1\n";
+
+    must(pipe(fds) == 0 && write(fds[1], list, sizeof list - 1) > 0 && close(fds[1]) == 0, "a pipe");
+    snprintf(spec, sizeof spec, "file:/dev/fd/%d", fds[0]);
+    must(das_source_open(&conf, &s, &err) == 0, "as a source");
+    sel = das_preview(s, none, true, &err);
+    must(sel, "a preview of nothing");
+    ok(sel->count == 0 && das_snapshot_warnings(sel->snap) == 1, "is warned of");
+    has_str(das_snapshot_warning(sel->snap, 0), "selects nothing", "in words");
+    das_selection_free(sel);
+    sel = das_preview(s, all, true, &err);
+    must(sel, "a preview of all");
+    is_int(sel->count, 1, "finds what the pipe held");
+    is_int(das_snapshot_warnings(sel->snap), 0, "without the other's warning");
+    das_selection_free(sel);
+    das_source_close(s);
+    close(fds[0]);
+    das_filter_release(none);
+    das_filter_release(all);
+}
+
+static void no_memory(void)
+{
+    int bad = 0;
+    long n;
+
+    for (n = 1; n < 1000; n++) {
+        struct das_inventory *inv;
+        struct das_source *s = NULL;
+        bool failed;
+        err.code = DAS_OK;
+        das_alloc_fail_at(n);
+        inv = das_inventory_new(&err);
+        if (inv) {
+            const struct das_source_conf conf = {.name = "a",
+                                                 .spec = "mem:tests/samples/show_tsv.txt",
+                                                 .password_env = "X",
+                                                 .password_file = "Y"};
+            if (das_inventory_add(inv, &conf, &err) == 0 &&
+                das_inventory_choose(inv, "a", &err) == 0)
+                s = das_inventory_open(inv, 0, &err);
+        }
+        failed = das_alloc_failed();
+        das_alloc_fail_at(0);
+        bad += failed != (s == NULL) || (failed && err.code != DAS_E_NOMEM);
+        das_inventory_free(inv);
+        if (!failed)
+            break;
+    }
+    ok(!bad && n > 20 && n < 1000, "%ld failing allocations are each told", n - 1);
+}
+
+int main(void)
+{
+    das_json_setup();
+    names();
+    choosing();
+    opening();
+    specs();
+    read_once();
+    no_memory();
+    return tap_done();
+}

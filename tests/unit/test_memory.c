@@ -1,0 +1,303 @@
+/* test_memory.c - the in-memory instance: kills, its clock, its identity, and plans against it. */
+#include "core/source/memory.h"
+
+#include "core/base/json.h"
+#include "core/plan/plan.h"
+#include "core/source/preview.h"
+#include "core/source/source_kill.h"
+#include "tests/unit/kit.h"
+#include "tests/unit/temp_file.h"
+
+static struct das_err err;
+
+static const char sample[] =
+    "ID\tUSER\tHOST\tDB\tCOMMAND\tTIME\tSTATE\tINFO\tTIME_MS\tQUERY_ID\tTRX_TIME\n"
+    "1\tapp\th:1\tshop\tQuery\t10\tSending data\tselect 1\t10500.0\t101\tNULL\n"
+    "2\tapp\th:2\tshop\tSleep\t20\t\tNULL\t20000.0\t102\t15\n"
+    "3\troot\th:3\tNULL\tQuery\tNULL\tinit\tselect 3\t0.0\t103\tNULL\n";
+
+static struct das_source *open_mem(const char *path)
+{
+    char spec[200];
+    struct das_source_conf conf = {.spec = spec};
+    struct das_source *s = NULL;
+
+    snprintf(spec, sizeof spec, "mem:%s", path);
+    if (das_source_open(&conf, &s, &err) < 0) {
+        tap_diag("%s: %s", spec, err.msg);
+        exit(1);
+    }
+    return s;
+}
+
+static struct das_snapshot *list(struct das_source *s)
+{
+    struct das_snapshot *snap = NULL;
+
+    if (das_source_list(s, NULL, &snap, &err) < 0) {
+        tap_diag("list: %s", err.msg);
+        exit(1);
+    }
+    return snap;
+}
+
+/* One session as it is now; false: it is gone. Texts live in *snap. */
+static bool look(struct das_source *s, int64_t id, struct das_session *out,
+                 struct das_snapshot **snap)
+{
+    int64_t row;
+
+    *snap = list(s);
+    row = das_snapshot_find(*snap, id);
+    if (row >= 0)
+        das_snapshot_get(*snap, (uint32_t)row, out);
+    return row >= 0;
+}
+
+static void kill_connection(void)
+{
+    struct das_source *s = open_mem(temp_text(sample));
+    struct das_snapshot *before = list(s), *after;
+    struct das_session one;
+
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILLED, "killed");
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILL_GONE, "once");
+    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILL_GONE, "for good");
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 99, DAS_UNKNOWN, &err), DAS_KILL_GONE,
+           "who was never there is gone");
+    ok(!look(s, 1, &one, &after), "no longer listed");
+    is_int(das_snapshot_rows(after), 2, "the others are");
+    is_int(das_snapshot_rows(before), 3, "an older list still holds three");
+    das_snapshot_get(before, 0, &one);
+    ok(one.id == 1 && das_text_is(one.sql_info, "select 1"), "unchanged");
+    das_snapshot_release(after);
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 2, DAS_UNKNOWN, &err), DAS_KILLED, "the next");
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 3, DAS_UNKNOWN, &err), DAS_KILLED, "and the last");
+    after = list(s);
+    is_int(das_snapshot_rows(after), 0, "nobody is left");
+    das_snapshot_release(after);
+    das_source_close(s);
+    das_snapshot_get(before, 2, &one);
+    ok(das_text_is(one.user, "root"), "a list outlives its source");
+    das_snapshot_release(before);
+}
+
+static void kill_statement(void)
+{
+    struct das_source *s = open_mem(temp_text(sample));
+    struct das_snapshot *snap;
+    struct das_session one;
+
+    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 1, 100, &err), DAS_KILL_GONE,
+           "another query id hits nothing");
+    ok(look(s, 1, &one, &snap) && das_text_is(one.command, "Query"), "it runs on");
+    das_snapshot_release(snap);
+    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILLED, "its own ends it");
+    ok(look(s, 1, &one, &snap), "the session lives");
+    ok(das_text_is(one.command, "Sleep") && !one.sql_info.ptr && one.state_duration == 0 &&
+           one.time_ms == 0 && das_text_is(one.state, ""),
+       "idle, as of now");
+    ok(das_text_is(one.user, "app") && das_text_is(one.host, "h:1"), "and still itself");
+    das_snapshot_release(snap);
+    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILL_GONE, "not twice");
+    must(das_memory_advance(s, 7, &err) == 0, "time goes by");
+    ok(look(s, 1, &one, &snap) && one.state_duration == 7 && one.time_ms == 7000,
+       "idle for 7 s");
+    das_snapshot_release(snap);
+    ok(look(s, 2, &one, &snap) && one.state_duration == 27 && one.trx_time == 22,
+       "others go on with their own time");
+    das_snapshot_release(snap);
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILLED,
+           "an idle one can be disconnected");
+    ok(!look(s, 1, &one, &snap), "and is gone");
+    das_snapshot_release(snap);
+    das_source_close(s);
+}
+
+static void its_clock(void)
+{
+    struct das_source *s = open_mem(temp_text(sample));
+    struct das_source_conf conf = {.spec = "file:-"};
+    struct das_source *other = NULL;
+    struct das_snapshot *snap;
+    struct das_session one;
+    int64_t then;
+
+    snap = list(s);
+    then = das_snapshot_time(snap);
+    das_snapshot_release(snap);
+    must(das_memory_advance(s, 60, &err) == 0, "a minute");
+    ok(look(s, 1, &one, &snap) && one.state_duration >= 70 && one.state_duration < 75,
+       "everybody is a minute older");
+    ok(one.time_ms >= 70500, "in ms too");
+    ok(das_snapshot_time(snap) - then >= 60 && das_snapshot_time(snap) - then < 65,
+       "so is the list");
+    das_snapshot_release(snap);
+    ok(look(s, 3, &one, &snap) && one.state_duration == DAS_UNKNOWN, "unknown stays unknown");
+    das_snapshot_release(snap);
+    ok(das_memory_advance(s, -1, &err) < 0 && err.code == DAS_E_USAGE, "not backwards");
+    for (int i = 0; i < 5; i++)
+        ok(das_memory_advance(s, INT32_MAX, &err) == 0, "a long time");
+    ok(look(s, 1, &one, &snap) && one.state_duration == DAS_UNKNOWN && one.time_ms == DAS_UNKNOWN,
+       "after which nobody's age can be told");
+    das_snapshot_release(snap);
+    das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err);
+    for (int i = 0; i < 5; i++)
+        das_memory_advance(s, INT32_MAX, &err);
+    ok(look(s, 1, &one, &snap) && one.state_duration == DAS_UNKNOWN, "an idle one's neither");
+    das_snapshot_release(snap);
+    das_source_close(s);
+
+    must(das_source_open(&conf, &other, &err) == 0, "a file source");
+    ok(das_memory_advance(other, 1, &err) < 0 && err.code == DAS_E_UNSUPPORTED,
+       "only mem: has a clock");
+    das_source_close(other);
+}
+
+static void identity(void)
+{
+    const char *path = temp_text(sample);
+    struct das_source *a = open_mem(path), *b = open_mem(path);
+    struct das_identity ia, ia2, ib;
+
+    must(das_source_identity(a, &ia, &err) == 0 && das_source_identity(b, &ib, &err) == 0,
+         "identities");
+    das_source_kill(a, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err);
+    must(das_source_identity(a, &ia2, &err) == 0, "once more");
+    ok(das_identity_same(&ia, &ia2), "a kill does not change who it is");
+    ok(!das_identity_same(&ia, &ib), "each opening is an instance of its own");
+    ok(!das_source_cannot_kill(a), "it can kill");
+    das_source_close(a);
+    das_source_close(b);
+}
+
+/* Every printed form of the same server gives the same instance. */
+static void samples(void)
+{
+    static const char *const files[] = {"show_table.txt", "show_tsv.txt", "show_vertical.txt",
+                                        "information_schema_vertical.txt"};
+
+    for (size_t i = 0; i < sizeof files / sizeof *files; i++) {
+        char path[100];
+        struct das_source *s;
+        struct das_snapshot *snap;
+        struct das_session one;
+        uint32_t rows;
+        snprintf(path, sizeof path, "tests/samples/%s", files[i]);
+        s = open_mem(path);
+        snap = list(s);
+        rows = das_snapshot_rows(snap);
+        das_snapshot_release(snap);
+        ok(rows >= 5, "%s has sessions", files[i]);
+        ok(look(s, 63, &one, &snap) && das_text_is(one.user, "o|brien"), "%s: who", files[i]);
+        das_snapshot_release(snap);
+        is_int(das_source_kill(s, DAS_KILL_SESSION, 63, DAS_UNKNOWN, &err), DAS_KILLED, "killed");
+        snap = list(s);
+        is_int(das_snapshot_rows(snap), rows - 1, "one fewer");
+        das_snapshot_release(snap);
+        das_source_close(s);
+    }
+}
+
+/* The main job, below Lua: preview, plan, time goes by, apply. */
+static void plan_and_apply(void)
+{
+    struct das_source *s = open_mem(temp_text(sample));
+    struct das_filter *f = kit_filter("user", "app");
+    const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO};
+    struct das_apply_opts how = {0};
+    struct das_selection *sel = das_preview(s, f, true, &err);
+    struct das_snapshot *snap;
+    struct das_report *r = NULL;
+    struct das_plan *p;
+
+    must(sel && sel->count == 2, "two sessions of app");
+    p = das_plan_new(sel, s, &opts, &err);
+    must(p, "a plan");
+    das_selection_free(sel);
+    must(das_memory_advance(s, 3, &err) == 0, "3 s go by");
+    must(das_plan_apply(p, s, &how, &r, &err) == 0, "dry");
+    ok(r->totals[DAS_O_DRY_RUN] == 2, "both would be killed");
+    das_report_free(r);
+    snap = list(s);
+    is_int(das_snapshot_rows(snap), 3, "and nobody was");
+    das_snapshot_release(snap);
+    how.armed = true;
+    must(das_plan_apply(p, s, &how, &r, &err) == 0, "armed");
+    ok(r->totals[DAS_O_KILLED] == 2 && strcmp(r->items[0].action, "query") == 0 &&
+           strcmp(r->items[1].action, "connection") == 0,
+       "the statement of one, the connection of the other");
+    das_report_free(r);
+    snap = list(s);
+    is_int(das_snapshot_rows(snap), 2, "two are left");
+    das_snapshot_release(snap);
+    must(das_plan_apply(p, s, &how, &r, &err) == 0, "once more");
+    ok(r->totals[DAS_O_CHANGED] == 1 && r->totals[DAS_O_GONE] == 1, "there is nothing left to do");
+    das_report_free(r);
+    das_plan_release(p);
+    das_filter_release(f);
+    das_source_close(s);
+}
+
+static void damaged(void)
+{
+    static const char *const bad[] = {"mem:", "mem:/nonexistent/x", "mem:?snapshot=1"};
+    char spec[200];
+    struct das_source_conf conf = {.spec = spec};
+    struct das_source *s = NULL;
+
+    for (size_t i = 0; i < sizeof bad / sizeof *bad; i++) {
+        snprintf(spec, sizeof spec, "%s", bad[i]);
+        ok(das_source_open(&conf, &s, &err) < 0 && !s && err.msg[0], "%s: %s", bad[i], err.msg);
+    }
+    snprintf(spec, sizeof spec, "mem:%s", temp_text("this is no list\n"));
+    ok(das_source_open(&conf, &s, &err) < 0 && err.code == DAS_E_DATA && !s, "no list: %s", err.msg);
+}
+
+static void no_memory(void)
+{
+    const char *path = temp_text(sample);
+    char spec[200];
+    struct das_source_conf conf = {.spec = spec};
+    int bad = 0;
+    long n;
+
+    snprintf(spec, sizeof spec, "mem:%s", path);
+    for (n = 1; n < 1000; n++) {
+        struct das_source *s = NULL;
+        struct das_snapshot *snap = NULL;
+        bool failed;
+        int rc;
+        err.code = DAS_OK;
+        das_alloc_fail_at(n);
+        rc = das_source_open(&conf, &s, &err);
+        if (rc == 0) {
+            das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err);
+            das_memory_advance(s, 5, &err);
+            rc = das_source_list(s, NULL, &snap, &err);
+        }
+        failed = das_alloc_failed();
+        das_alloc_fail_at(0);
+        bad += failed != (rc < 0) || (failed && (err.code != DAS_E_NOMEM || snap));
+        das_snapshot_release(snap);
+        das_source_close(s);
+        if (!failed)
+            break;
+    }
+    ok(!bad && n > 20 && n < 1000, "%ld failing allocations are each told", n - 1);
+}
+
+int main(void)
+{
+    das_json_setup();
+    kill_connection();
+    kill_statement();
+    its_clock();
+    identity();
+    samples();
+    plan_and_apply();
+    damaged();
+    no_memory();
+    temp_clear();
+    return tap_done();
+}
