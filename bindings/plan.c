@@ -74,7 +74,7 @@ int das_selection_plan(lua_State *L)
     }
     box = das_box_push(L, DAS_PLAN);
     box->source = self->source;
-    box->object = das_plan_new(self->object, self->source, &opts, &err);
+    box->object = das_plan_new(self->object, das_source_name(self->source), &opts, &err);
     return box->object ? 1 : das_push_failure(L, &err);
 }
 

@@ -9,14 +9,6 @@
 
 int das_sha256_hex(struct das_text t, char out[DAS_SHA256_HEX], struct das_err *err);
 
-/* The same for bytes that come in pieces. Reading the hex takes the bytes added so far and lets
- * more follow. */
-struct das_sha256;
-struct das_sha256 *das_sha256_new(struct das_err *err);
-int das_sha256_add(struct das_sha256 *h, struct das_text t, struct das_err *err);
-int das_sha256_read(const struct das_sha256 *h, char out[DAS_SHA256_HEX], struct das_err *err);
-void das_sha256_free(struct das_sha256 *h); /* NULL is fine */
-
 /* The first 8 bytes of SHA-256 as a big-endian number; never 0 (which means "no digest").
  * NULL text gives 0. */
 int das_digest64(struct das_text t, uint64_t *out, struct das_err *err);

@@ -237,37 +237,36 @@ static void judge(struct scene *sc, size_t i)
 
 /* --- the plan as a whole ------------------------------------------------------------------------ */
 
-/* Why no victim may be touched, in note; false: go on. -1 in *rc when even that is not known. */
-static bool whole_refused(const struct das_plan *p, struct das_source *source, bool armed,
-                          struct das_buf *note, int *rc, struct das_err *err)
+/* Why the plan is no good before anybody is asked, in note. */
+static bool stale(const struct das_plan *p, const struct das_source *source, bool armed,
+                  struct das_buf *note)
 {
-    struct das_identity now;
-    int64_t late = das_clock_unix_ms() - p->expires_ms;
+    int64_t now = das_clock_unix_ms();
 
-    *rc = 0;
-    if (late > 0) {
-        das_buf_printf(note, "the plan expired %lld s ago", (long long)(late / 1000));
-        return true;
-    }
-    if (late < p->created_ms - p->expires_ms) {
+    if (now > p->expires_ms)
+        das_buf_printf(note, "the plan expired %lld s ago",
+                       (long long)((now - p->expires_ms) / 1000));
+    else if (now < p->created_ms)
         das_buf_str(note, "the clock stands before the plan was made");
-        return true;
-    }
-    if (armed && das_source_cannot_kill(source)) {
+    else if (armed && das_source_cannot_kill(source))
         das_buf_str(note, das_source_cannot_kill(source));
-        return true;
-    }
-    if (das_source_identity(source, &now, err) < 0) {
-        *rc = -1;
+    else
         return false;
-    }
-    if (!das_identity_same(&p->server, &now)) {
-        das_buf_str(note, strcmp(p->server.server, now.server) == 0
-                              ? "the server was restarted since the preview"
-                              : "another server answers than the one previewed");
-        return true;
-    }
-    return false;
+    return true;
+}
+
+/* Ids mean something on one server only, and only until it restarts. */
+static bool other_server(const struct das_plan *p, const struct das_snapshot *fresh,
+                         struct das_buf *note)
+{
+    const struct das_identity *now = das_snapshot_identity(fresh);
+
+    if (das_identity_same(&p->server, now))
+        return false;
+    das_buf_str(note, strcmp(p->server.server, now->server) == 0
+                          ? "the server was restarted since the preview"
+                          : "another server answers than the one previewed");
+    return true;
 }
 
 /* The fresh list, asking only for the victims, and an index over it. */
@@ -319,7 +318,6 @@ int das_plan_apply(struct das_plan *p, struct das_source *source,
 {
     struct scene sc = {.plan = p, .source = source, .opts = opts, .err = err};
     struct das_buf note = {0};
-    struct das_identity now;
     bool refused;
     int rc = -1;
 
@@ -335,18 +333,11 @@ int das_plan_apply(struct das_plan *p, struct das_source *source,
         goto done;
     }
     sc.report->count = das_plan_victims(p);
-    refused = whole_refused(p, source, opts->armed, &note, &rc, err);
-    if (rc < 0)
-        goto done;
+    refused = stale(p, source, opts->armed, &note);
     if (!refused && sc.report->count > 0) {
-        rc = -1;
-        /* The list may have had to connect anew: the server it came from is what counts. */
-        if (look_again(&sc) < 0 || das_source_identity(source, &now, err) < 0)
+        if (look_again(&sc) < 0)
             goto done;
-        if (!das_identity_same(&p->server, &now)) {
-            das_buf_str(&note, "the server changed while it was looked at");
-            refused = true;
-        }
+        refused = other_server(p, sc.fresh, &note);
     }
     for (size_t i = 0; i < sc.report->count; i++) {
         if (refused)

@@ -60,7 +60,7 @@ static int fill_victims(struct das_plan *p, const struct das_selection *sel, str
     return 0;
 }
 
-struct das_plan *das_plan_new(const struct das_selection *sel, struct das_source *source,
+struct das_plan *das_plan_new(const struct das_selection *sel, const char *instance,
                               const struct das_plan_opts *opts, struct das_err *err)
 {
     struct das_plan *p;
@@ -75,7 +75,7 @@ struct das_plan *das_plan_new(const struct das_selection *sel, struct das_source
     }
     atomic_init(&p->refs, 1);
     p->mode = opts->mode;
-    p->instance = das_strdup(das_source_name(source));
+    p->instance = das_strdup(instance);
     p->reason = das_strdup(opts->reason ? opts->reason : "");
     p->created_ms = das_clock_unix_ms();
     p->expires_ms = p->created_ms + 1000 * (opts->ttl_s ? opts->ttl_s : DAS_PLAN_TTL_DEFAULT);
@@ -83,7 +83,8 @@ struct das_plan *das_plan_new(const struct das_selection *sel, struct das_source
         das_fail_nomem(err);
         goto fail;
     }
-    if (das_source_identity(source, &p->server, err) < 0 || fill_victims(p, sel, err) < 0)
+    p->server = *das_snapshot_identity(sel->snap);
+    if (fill_victims(p, sel, err) < 0)
         goto fail;
     das_plan_json(p, &json);
     if (das_buf_ok(&json, err) < 0 || das_sha256_hex(das_buf_view(&json), p->hash, err) < 0)

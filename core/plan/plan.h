@@ -31,8 +31,8 @@ struct das_plan_opts {
 
 struct das_plan; /* immutable, counted by reference */
 
-/* Sees to it that source is the server the selection came from by asking for its identity. */
-struct das_plan *das_plan_new(const struct das_selection *sel, struct das_source *source,
+/* Touches no server: which one it is for, the selection's snapshot knows. instance is its name. */
+struct das_plan *das_plan_new(const struct das_selection *sel, const char *instance,
                               const struct das_plan_opts *opts, struct das_err *err);
 struct das_plan *das_plan_retain(struct das_plan *p);
 void das_plan_release(struct das_plan *p); /* NULL is fine */

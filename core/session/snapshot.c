@@ -35,6 +35,7 @@ struct das_snapshot {
     int64_t *numbers[N_COUNT];
     struct dict dicts[DAS_D_COUNT]; /* unused with a parent */
 
+    struct das_identity identity;
     int64_t time;
     int64_t total;
     bool complete, partial;
@@ -61,6 +62,7 @@ struct das_snapshot *das_snapshot_new(struct das_err *err)
     atomic_init(&s->refs, 1);
     das_arena_init(&s->arena);
     das_arena_init(&s->dict_arena);
+    s->identity.start_unix_s = DAS_UNKNOWN;
     s->complete = true;
     s->total = DAS_UNKNOWN;
     return s;
@@ -326,6 +328,11 @@ void das_snapshot_set_time(struct das_snapshot *s, int64_t unix_s)
     s->time = unix_s;
 }
 
+void das_snapshot_set_identity(struct das_snapshot *s, const struct das_identity *id)
+{
+    s->identity = *id;
+}
+
 void das_snapshot_set_complete(struct das_snapshot *s, bool complete)
 {
     s->complete = complete;
@@ -440,6 +447,7 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
         return NULL;
     s->parent = das_snapshot_retain(parent);
     s->rows = s->cap = (uint32_t)n;
+    s->identity = parent->identity;
     s->time = parent->time;
     s->total = parent->total;
     s->complete = parent->complete;
@@ -528,6 +536,24 @@ uint32_t das_snapshot_rows(const struct das_snapshot *s)
 int64_t das_snapshot_time(const struct das_snapshot *s)
 {
     return s->time;
+}
+
+const struct das_identity *das_snapshot_identity(const struct das_snapshot *s)
+{
+    return &s->identity;
+}
+
+/* A server tells its age in whole seconds, so its start may seem to move by one either way. */
+#define START_SLACK 2
+
+bool das_identity_same(const struct das_identity *a, const struct das_identity *b)
+{
+    if (strcmp(a->server, b->server) != 0)
+        return false;
+    if (!das_known(a->start_unix_s) || !das_known(b->start_unix_s))
+        return a->start_unix_s == b->start_unix_s;
+    return a->start_unix_s - b->start_unix_s <= START_SLACK &&
+           b->start_unix_s - a->start_unix_s <= START_SLACK;
 }
 
 bool das_snapshot_complete(const struct das_snapshot *s)

@@ -13,6 +13,14 @@
 
 struct das_snapshot;
 
+/* Which server a snapshot is from. Two are the same server only when das_identity_same() says so: a
+ * restart begins new session ids, so the start time belongs to it. */
+struct das_identity {
+    char server[300];     /* kind, uuid or host:port and id; file; generation */
+    int64_t start_unix_s; /* when the server started; DAS_UNKNOWN where it has no meaning */
+};
+bool das_identity_same(const struct das_identity *a, const struct das_identity *b);
+
 #define DAS_SNAPSHOT_MAX_ROWS ((uint32_t)1 << 30)
 
 struct das_snapshot *das_snapshot_new(struct das_err *err); /* one reference */
@@ -25,6 +33,7 @@ void das_snapshot_release(struct das_snapshot *s); /* NULL is fine */
  * become DAS_UNKNOWN. */
 int das_snapshot_add(struct das_snapshot *s, const struct das_session *row, struct das_err *err);
 void das_snapshot_set_time(struct das_snapshot *s, int64_t unix_s); /* data_sync_time */
+void das_snapshot_set_identity(struct das_snapshot *s, const struct das_identity *id);
 void das_snapshot_set_complete(struct das_snapshot *s, bool complete);
 /* The source left rows out on purpose because they could not match (push-down). */
 void das_snapshot_set_partial(struct das_snapshot *s, bool partial);
@@ -50,6 +59,7 @@ int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err);
 
 uint32_t das_snapshot_rows(const struct das_snapshot *s);
 int64_t das_snapshot_time(const struct das_snapshot *s); /* Unix seconds; 0 when unknown */
+const struct das_identity *das_snapshot_identity(const struct das_snapshot *s);
 bool das_snapshot_complete(const struct das_snapshot *s);
 bool das_snapshot_partial(const struct das_snapshot *s);
 int64_t das_snapshot_total(const struct das_snapshot *s); /* DAS_UNKNOWN: not told */

@@ -1,7 +1,7 @@
 /*
  * file.c - the file source: lists what a recording holds; see file.h.
  *
- * Owns a path, and the snapshot and hash of what can be read only once (standard input, a pipe).
+ * Owns a path, and the snapshot of what can be read only once (standard input, a pipe).
  * Called by source.c and by the memory source. It cannot kill and never writes.
  */
 #include "core/source/file.h"
@@ -18,7 +18,6 @@ struct file_source {
     char *path;
     int64_t number;                  /* of the snapshot asked for; 0: the last */
     struct das_snapshot *remembered; /* set once for what cannot be read again */
-    char hash[DAS_SHA256_HEX];       /* set with it */
 };
 
 #define SNAPSHOT_OPTION "?snapshot="
@@ -108,21 +107,6 @@ int das_file_load(const char *path, int64_t number, struct das_snapshot **out, s
     return rc;
 }
 
-/* Reads what can be read only once: the snapshot and the hash of all bytes. */
-static int remember(struct file_source *f, struct das_recording *r, struct das_err *err)
-{
-    struct das_snapshot *s = NULL;
-
-    if (das_recording_hash_start(r, err) < 0 || take_snapshot(r, f->path, f->number, &s, err) < 0)
-        return -1;
-    if (das_recording_hash(r, f->hash, err) < 0) {
-        das_snapshot_release(s);
-        return -1;
-    }
-    f->remembered = s;
-    return 0;
-}
-
 static int file_list(struct das_source *base, const struct das_filter *filter,
                      struct das_snapshot **out, struct das_err *err)
 {
@@ -138,48 +122,15 @@ static int file_list(struct das_source *base, const struct das_filter *filter,
             das_recording_only(r, filter);
             rc = take_snapshot(r, f->path, f->number, out, err);
         } else {
-            rc = remember(f, r, err);
+            rc = take_snapshot(r, f->path, f->number, &f->remembered, err);
         }
         das_recording_close(r);
     }
-    if (rc == 0 && f->remembered)
-        *out = das_snapshot_retain(f->remembered);
-    return rc;
-}
-
-/* Hashes the file as it is now. */
-static int hash_file(struct file_source *f, char out[DAS_SHA256_HEX], struct das_err *err)
-{
-    struct das_recording *r;
-    int rc;
-
-    if (das_recording_open(f->path, &r, err) < 0)
-        return -1;
-    if (das_recording_repeatable(r)) {
-        rc = das_recording_hash_start(r, err);
-        if (rc == 0)
-            rc = das_recording_hash(r, out, err);
-    } else {
-        rc = remember(f, r, err);
-        if (rc == 0)
-            memcpy(out, f->hash, DAS_SHA256_HEX);
+    if (rc == 0 && f->remembered) {
+        *out = das_snapshot_derive(f->remembered, NULL, das_snapshot_rows(f->remembered), err);
+        rc = *out ? 0 : -1;
     }
-    das_recording_close(r);
     return rc;
-}
-
-static int file_identity(struct das_source *base, struct das_identity *out, struct das_err *err)
-{
-    struct file_source *f = (struct file_source *)base;
-    char hash[DAS_SHA256_HEX];
-
-    if (f->remembered)
-        memcpy(hash, f->hash, sizeof hash);
-    else if (hash_file(f, hash, err) < 0)
-        return -1;
-    snprintf(out->server, sizeof out->server, "file:%s", hash);
-    out->start_unix_s = DAS_UNKNOWN;
-    return 0;
 }
 
 static void file_close(struct das_source *base)
@@ -192,7 +143,6 @@ static void file_close(struct das_source *base)
 
 static const struct das_source_ops file_ops = {
     .list = file_list,
-    .identity = file_identity,
     .kill = NULL,
     .close = file_close,
 };

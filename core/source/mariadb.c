@@ -58,18 +58,6 @@ done:
     return rc < 0 ? named(s, err) : 0;
 }
 
-/* Of the connection that listed last, even when it is lost by now: the plan's sessions are from
- * there. */
-static int identity(struct das_source *s, struct das_identity *out, struct das_err *err)
-{
-    struct das_mariadb *m = of(s);
-
-    if (!m->identity.server[0] && das_mariadb_connect(m, err) < 0)
-        return named(s, err);
-    *out = m->identity;
-    return 0;
-}
-
 static void put_kill(const struct das_mariadb *m, enum das_kill_what what, int64_t id,
                      int64_t query_id, char *sql, size_t size)
 {
@@ -132,7 +120,6 @@ static void close_source(struct das_source *s)
 
 static const struct das_source_ops ops = {
     .list = list,
-    .identity = identity,
     .kill = kill_one,
     .close = close_source,
 };

@@ -433,6 +433,7 @@ int das_mariadb_read_list(struct das_mariadb *m, const struct das_buf *where,
     if (read_trx(m, &t, err) < 0 || das_snapshot_add_own(snap, m->server.own_id, err) < 0 ||
         stream_sessions(m, where, &t, snap, &cut, err) < 0 || warn(m, snap, cut, err) < 0)
         goto done;
+    das_snapshot_set_identity(snap, &m->identity);
     das_snapshot_set_time(snap, t.now);
     das_snapshot_set_partial(snap, where->len > 0);
     *out = snap;

@@ -26,7 +26,6 @@ struct memory {
     int64_t *idle_from; /* by row: clock reading when the statement was killed */
     uint32_t *alive;    /* scratch: rows that a list returns */
     uint32_t gone_count, idle_count;
-    unsigned generation;
     int64_t opened_ms, advanced_s;
 };
 
@@ -93,14 +92,6 @@ static int memory_list(struct das_source *s, const struct das_filter *filter,
     return *out ? 0 : -1;
 }
 
-static int memory_identity(struct das_source *s, struct das_identity *out, struct das_err *err)
-{
-    (void)err;
-    snprintf(out->server, sizeof out->server, "mem:%u", memory_of(s)->generation);
-    out->start_unix_s = DAS_UNKNOWN;
-    return 0;
-}
-
 static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what what, int64_t id,
                                         int64_t query_id, struct das_err *err)
 {
@@ -141,7 +132,6 @@ static void memory_close(struct das_source *s)
 
 static const struct das_source_ops memory_ops = {
     .list = memory_list,
-    .identity = memory_identity,
     .kill = memory_kill,
     .close = memory_close,
 };
@@ -150,6 +140,7 @@ static const struct das_source_ops memory_ops = {
 static int load(struct memory *m, const char *rest, const struct das_source_conf *conf,
                 struct das_err *err)
 {
+    struct das_identity id = {.start_unix_s = DAS_UNKNOWN};
     struct das_source *file = NULL;
     uint32_t rows;
     int rc;
@@ -160,6 +151,8 @@ static int load(struct memory *m, const char *rest, const struct das_source_conf
     das_source_close(file);
     if (rc < 0 || das_snapshot_prepare_idle(m->loaded, err) < 0)
         return -1;
+    snprintf(id.server, sizeof id.server, "mem:%u", atomic_fetch_add(&generations, 1) + 1);
+    das_snapshot_set_identity(m->loaded, &id);
     rows = das_snapshot_rows(m->loaded);
     m->gone = das_calloc(rows, sizeof *m->gone);
     m->idle_from = das_grow(NULL, rows, sizeof *m->idle_from);
@@ -179,7 +172,6 @@ int das_source_open_memory(const char *rest, const struct das_source_conf *conf,
     if (!m)
         return das_fail_nomem(err);
     m->base.ops = &memory_ops;
-    m->generation = atomic_fetch_add(&generations, 1) + 1;
     m->opened_ms = das_clock_monotonic_ms();
     if (load(m, rest, conf, err) < 0) {
         das_source_close(&m->base);

@@ -416,7 +416,8 @@ static int set_member(const struct das_recording *r, size_t line, const char *ke
     } else if (strcmp(key, "partial") == 0) {
         if (!json_is_boolean(value))
             return wrong(r, line, key, "true or false", err);
-        das_snapshot_set_partial(s, json_is_true(value));
+        if (json_is_true(value))
+            das_snapshot_set_partial(s, true);
     } else if (strcmp(key, "instance") == 0) {
         if (!json_is_string(value) && !json_is_null(value))
             return wrong(r, line, key, "a string or null", err);

@@ -66,6 +66,11 @@ int das_recording_open_fd(int fd, const char *name, struct das_recording **out, 
     }
     r->repeatable = S_ISREG(st.st_mode) && fd > 2;
     r->default_time = S_ISREG(st.st_mode) ? (int64_t)st.st_mtime : das_clock_unix_ms() / 1000;
+    /* Enough to tell whether the file is still the one that was previewed. */
+    snprintf(r->identity.server, sizeof r->identity.server, "file:%llx:%llu:%lld:%lld.%09ld",
+             (unsigned long long)st.st_dev, (unsigned long long)st.st_ino, (long long)st.st_size,
+             (long long)st.st_mtim.tv_sec, st.st_mtim.tv_nsec);
+    r->identity.start_unix_s = DAS_UNKNOWN;
     *out = r;
     return 0;
 fail:
@@ -95,29 +100,6 @@ bool das_recording_repeatable(const struct das_recording *r)
 const char *das_recording_note(const struct das_recording *r)
 {
     return r->note;
-}
-
-int das_recording_hash_start(struct das_recording *r, struct das_err *err)
-{
-    if (!r->w.hash)
-        r->w.hash = das_sha256_new(err);
-    return r->w.hash ? 0 : -1;
-}
-
-int das_recording_hash(struct das_recording *r, char out[DAS_SHA256_HEX], struct das_err *err)
-{
-    int rc;
-
-    if (!r->w.hash)
-        return das_fail(err, DAS_E_INTERNAL, "the hash of %s was not asked for", r->name);
-    r->finished = true;
-    do {
-        das_window_skip(&r->w, r->w.to - r->w.from, 0);
-        rc = das_recording_more(r, err);
-    } while (rc > 0);
-    if (rc < 0)
-        return -1;
-    return das_sha256_read(r->w.hash, out, err);
 }
 
 /* --- for the readers ------------------------------------------------------------------------ */
@@ -519,6 +501,7 @@ int das_recording_next(struct das_recording *r, struct das_snapshot **out, struc
     if (!s)
         return -1;
     r->rows = 0;
+    das_snapshot_set_identity(s, &r->identity);
     das_snapshot_set_partial(s, r->only != NULL);
     rc = read_one(r, s, err);
     if (rc == 1) {

@@ -16,7 +16,6 @@
 #ifndef DAS_SOURCE_RECORDING_H
 #define DAS_SOURCE_RECORDING_H
 
-#include "core/base/digest.h"
 #include "core/session/filter.h"
 #include "core/session/snapshot.h"
 
@@ -46,10 +45,5 @@ const char *das_recording_note(const struct das_recording *r);
 
 /* Can the bytes be read a second time from the same path? */
 bool das_recording_repeatable(const struct das_recording *r);
-
-/* SHA-256 of the bytes. Switch it on before the first das_recording_next(); reading the hash reads
- * what is left of the file, without looking at it: no snapshot can be read after that. */
-int das_recording_hash_start(struct das_recording *r, struct das_err *err);
-int das_recording_hash(struct das_recording *r, char out[DAS_SHA256_HEX], struct das_err *err);
 
 #endif

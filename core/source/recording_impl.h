@@ -20,7 +20,6 @@ struct das_window {
     size_t cap;
     size_t from, to; /* the bytes not consumed yet */
     size_t line;     /* number of the line that holds buf[from], from 1 */
-    struct das_sha256 *hash;
 };
 
 static inline char *das_window_begin(const struct das_window *w)
@@ -55,6 +54,7 @@ struct das_recording {
     size_t count;         /* snapshots given so far */
     uint32_t rows;        /* sessions read of the current one, kept or not */
     const struct das_filter *only;
+    struct das_identity identity; /* of the file */
     int64_t default_time; /* Unix seconds */
     int64_t told_time;    /* from a line before the list, else DAS_UNKNOWN */
     char *note;

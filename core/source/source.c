@@ -73,25 +73,6 @@ int das_source_list(struct das_source *s, const struct das_filter *filter,
     return s->ops->list(s, filter, out, err);
 }
 
-int das_source_identity(struct das_source *s, struct das_identity *out, struct das_err *err)
-{
-    memset(out, 0, sizeof *out);
-    return s->ops->identity(s, out, err);
-}
-
-/* A server tells its age in whole seconds, so its start may seem to move by one either way. */
-#define START_SLACK 2
-
-bool das_identity_same(const struct das_identity *a, const struct das_identity *b)
-{
-    if (strcmp(a->server, b->server) != 0)
-        return false;
-    if (!das_known(a->start_unix_s) || !das_known(b->start_unix_s))
-        return a->start_unix_s == b->start_unix_s;
-    return a->start_unix_s - b->start_unix_s <= START_SLACK &&
-           b->start_unix_s - a->start_unix_s <= START_SLACK;
-}
-
 enum das_kill_result das_source_kill(struct das_source *s, enum das_kill_what what, int64_t id,
                                      int64_t query_id, struct das_err *err)
 {

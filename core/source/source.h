@@ -34,18 +34,9 @@ const char *das_source_name(const struct das_source *s);
 
 /* All sessions now, or only those that filter could match where the source can tell (filter NULL:
  * all). The caller owns one reference to *out. What was left out or could not be seen is in the
- * snapshot: complete, partial, warnings. */
+ * snapshot: complete, partial, warnings; which server
+ * answered is in its identity. */
 int das_source_list(struct das_source *s, const struct das_filter *filter,
                     struct das_snapshot **out, struct das_err *err);
-
-/* Which server this is. Two identities are the same server only when das_identity_same() says so:
- * a restart begins new session ids, so the start time belongs to it. */
-struct das_identity {
-    char server[300];      /* kind, uuid or host:port and id; file hash; generation */
-    int64_t start_unix_s;  /* when the server started; DAS_UNKNOWN where it has no meaning */
-};
-
-int das_source_identity(struct das_source *s, struct das_identity *out, struct das_err *err);
-bool das_identity_same(const struct das_identity *a, const struct das_identity *b);
 
 #endif

@@ -8,7 +8,6 @@
 struct das_source_ops {
     int (*list)(struct das_source *s, const struct das_filter *filter, struct das_snapshot **out,
                 struct das_err *err);
-    int (*identity)(struct das_source *s, struct das_identity *out, struct das_err *err);
     /* NULL: this kind cannot kill */
     enum das_kill_result (*kill)(struct das_source *s, enum das_kill_what what, int64_t id,
                                  int64_t query_id, struct das_err *err);

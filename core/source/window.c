@@ -63,8 +63,6 @@ int das_window_more(struct das_window *w, struct das_err *err)
             w->eof = true;
             break;
         }
-        if (w->hash && das_sha256_add(w->hash, das_text(w->buf + w->to, (size_t)n), err) < 0)
-            return -1;
         w->to += (size_t)n;
     }
     return w->to - w->from > before;
@@ -107,6 +105,4 @@ void das_window_clear(struct das_window *w)
     w->fd = -1;
     das_free(w->buf);
     w->buf = NULL;
-    das_sha256_free(w->hash);
-    w->hash = NULL;
 }

@@ -18,11 +18,10 @@ struct fake {
     struct das_source base;
     char name[16];
     struct das_snapshot *list;                /* what the next list gives */
-    struct das_identity identity;             /* until ... */
-    struct das_identity after_list;           /* ... a list was made, when its server is set */
+    struct das_identity identity;             /* of the server that answers */
     enum das_kill_result answers[16];         /* to the n-th kill */
-    int list_fails, identity_fails;
-    int lists, identities;
+    int list_fails;
+    int lists;
     size_t kills;
     struct fake_kill killed[16];
 };
@@ -36,21 +35,10 @@ static inline int fake_list(struct das_source *s, const struct das_filter *filte
     f->lists++;
     if (f->list_fails)
         return das_fail(err, DAS_E_CONNECT, "the list failed");
-    if (f->after_list.server[0])
-        f->identity = f->after_list;
-    *out = das_snapshot_retain(f->list);
-    return 0;
-}
-
-static inline int fake_identity(struct das_source *s, struct das_identity *out,
-                                struct das_err *err)
-{
-    struct fake *f = (struct fake *)s;
-
-    f->identities++;
-    if (f->identity_fails)
-        return das_fail(err, DAS_E_CONNECT, "nobody answers");
-    *out = f->identity;
+    *out = das_snapshot_derive(f->list, NULL, das_snapshot_rows(f->list), err);
+    if (!*out)
+        return -1;
+    das_snapshot_set_identity(*out, &f->identity);
     return 0;
 }
 
@@ -71,8 +59,8 @@ static inline void fake_close(struct das_source *s)
     (void)s;
 }
 
-static const struct das_source_ops fake_ops = {fake_list, fake_identity, fake_kill, fake_close};
-static const struct das_source_ops fake_recorded_ops = {fake_list, fake_identity, NULL, fake_close};
+static const struct das_source_ops fake_ops = {fake_list, fake_kill, fake_close};
+static const struct das_source_ops fake_recorded_ops = {fake_list, NULL, fake_close};
 
 static inline void fake_init(struct fake *f)
 {
@@ -90,6 +78,7 @@ static inline void fake_show(struct fake *f, const struct das_session *list, siz
     das_snapshot_release(f->list);
     f->list = kit_snapshot(list, n);
     das_snapshot_set_time(f->list, at);
+    das_snapshot_set_identity(f->list, &f->identity);
 }
 
 static inline void fake_clear(struct fake *f)

@@ -19,7 +19,7 @@ static inline struct das_plan *plan_of(const struct das_session *list, size_t n,
 
     fake_show(&fake, list, n, THEN);
     sel = das_select(fake.list, f, &err);
-    p = sel ? das_plan_new(sel, &fake.base, opts, &err) : NULL;
+    p = sel ? das_plan_new(sel, fake.name, opts, &err) : NULL;
     das_selection_free(sel);
     if (!p) {
         tap_diag("plan: %s", err.msg);

@@ -151,7 +151,6 @@ static void no_memory(void)
 
 int main(void)
 {
-    das_json_setup();
     das_protect_init(&protect);
     good();
     mistakes();

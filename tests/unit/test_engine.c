@@ -412,7 +412,6 @@ static void sweep(bool armed, enum das_output format)
 
 int main(void)
 {
-    das_json_setup();
     sample_path = temp_text(sample);
     script_path = temp_text("");
     dry_and_armed();

@@ -161,7 +161,6 @@ static void no_memory(void)
 
 int main(void)
 {
-    das_json_setup();
     names();
     choosing();
     opening();

@@ -158,14 +158,19 @@ static void identity(void)
 {
     const char *path = temp_text(sample);
     struct das_source *a = open_mem(path), *b = open_mem(path);
-    struct das_identity ia, ia2, ib;
+    struct das_snapshot *a1 = NULL, *a2 = NULL, *b1 = NULL;
 
-    must(das_source_identity(a, &ia, &err) == 0 && das_source_identity(b, &ib, &err) == 0,
-         "identities");
+    must(das_source_list(a, NULL, &a1, &err) == 0 && das_source_list(b, NULL, &b1, &err) == 0,
+         "lists");
     das_source_kill(a, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err);
-    must(das_source_identity(a, &ia2, &err) == 0, "once more");
-    ok(das_identity_same(&ia, &ia2), "a kill does not change who it is");
-    ok(!das_identity_same(&ia, &ib), "each opening is an instance of its own");
+    must(das_source_list(a, NULL, &a2, &err) == 0, "once more");
+    ok(das_identity_same(das_snapshot_identity(a1), das_snapshot_identity(a2)),
+       "a kill does not change who it is");
+    ok(!das_identity_same(das_snapshot_identity(a1), das_snapshot_identity(b1)),
+       "each opening is an instance of its own");
+    das_snapshot_release(a1);
+    das_snapshot_release(a2);
+    das_snapshot_release(b1);
     ok(!das_source_cannot_kill(a), "it can kill");
     das_source_close(a);
     das_source_close(b);
@@ -212,7 +217,7 @@ static void plan_and_apply(void)
     struct das_plan *p;
 
     must(sel && sel->count == 2, "two sessions of app");
-    p = das_plan_new(sel, s, &opts, &err);
+    p = das_plan_new(sel, das_source_name(s), &opts, &err);
     must(p, "a plan");
     das_selection_free(sel);
     must(das_memory_advance(s, 3, &err) == 0, "3 s go by");
@@ -289,7 +294,6 @@ static void no_memory(void)
 
 int main(void)
 {
-    das_json_setup();
     kill_connection();
     kill_statement();
     its_clock();
