@@ -263,7 +263,8 @@ static bool other_server(const struct das_plan *p, const struct das_snapshot *fr
 
     if (das_identity_same(&p->server, now))
         return false;
-    das_buf_str(note, strcmp(p->server.server, now->server) == 0
+    das_buf_str(note, !now->server[0] ? "the source does not tell which server answers"
+                      : strcmp(p->server.server, now->server) == 0
                           ? "the server was restarted since the preview"
                           : "another server answers than the one previewed");
     return true;

@@ -548,7 +548,7 @@ const struct das_identity *das_snapshot_identity(const struct das_snapshot *s)
 
 bool das_identity_same(const struct das_identity *a, const struct das_identity *b)
 {
-    if (strcmp(a->server, b->server) != 0)
+    if (!a->server[0] || strcmp(a->server, b->server) != 0)
         return false;
     if (!das_known(a->start_unix_s) || !das_known(b->start_unix_s))
         return a->start_unix_s == b->start_unix_s;

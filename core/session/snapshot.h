@@ -14,7 +14,8 @@
 struct das_snapshot;
 
 /* Which server a snapshot is from. Two are the same server only when das_identity_same() says so: a
- * restart begins new session ids, so the start time belongs to it. */
+ * restart begins new session ids, so the start time belongs to it. Without a name it is never the
+ * same. */
 struct das_identity {
     char server[300];     /* kind, uuid or host:port and id; file; generation */
     int64_t start_unix_s; /* when the server started; DAS_UNKNOWN where it has no meaning */
