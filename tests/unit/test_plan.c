@@ -427,6 +427,29 @@ static void recorded(void)
     fake.base.ops = &fake_recorded_ops;
 }
 
+static void nameless_server(void)
+{
+    struct das_session then = kit_session(7), now = later(&then);
+    struct das_filter *f = kit_all();
+    const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO};
+    struct das_plan *p;
+    struct das_report *r;
+
+    fake.identity.server[0] = '\0';
+    p = plan_of(&then, 1, f, &opts);
+    fake_show(&fake, &now, 1, NOW);
+    fake.kills = 0;
+    r = apply(p, true, NULL);
+    ok(r && r->totals[DAS_O_REFUSED] == 1 && fake.kills == 0,
+       "a source that does not say which server answers is not trusted");
+    has_str(r->items[0].note, "does not tell which server", "and that is said");
+    das_report_free(r);
+    das_plan_release(p);
+    das_filter_release(f);
+    fake_clear(&fake);
+    fake_init(&fake);
+}
+
 static void refused(void)
 {
     struct das_session then = kit_session(7), now = later(&then);
@@ -557,6 +580,7 @@ int main(void)
     listed_twice();
     answers();
     several();
+    nameless_server();
     refused();
     nobody();
     no_memory();
