@@ -27,13 +27,26 @@ struct das_run {
     struct das_engine_result *result;
     struct das_protect protect; /* of the configuration and what the script added */
     struct das_buf warned;     /* warnings that were written to the log, one a line */
-    size_t memory, memory_limit;
+    struct das_limits limits;
+    uint64_t memory;                          /* bytes held by the state */
+    uint64_t output, http_requests, http_bytes; /* used so far */
+    int64_t start_ms;                         /* das_clock_monotonic_ms() */
 };
 
 static inline struct das_run *das_run_of(lua_State *L)
 {
     return *(struct das_run **)lua_getextraspace(L);
 }
+
+/* --- what the run may do, still ----------------------------------------------------------------- */
+
+/* Raises "not granted: ..." unless the configuration granted it. */
+void das_need(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+bool das_may(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* For bindings that wait (sleep, HTTP): how long they may still do so, 0 when the run is over. */
+int64_t das_run_left_ms(const struct das_run *run);
+/* Raises when the run is over: out of time, or cancelled. Call it after having waited. */
+void das_run_check(lua_State *L);
 
 /* --- boxes ---------------------------------------------------------------------------------- */
 

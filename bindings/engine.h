@@ -9,6 +9,7 @@
 
 #include <stdio.h>
 
+#include "bindings/limits.h"
 #include "core/plan/plan.h"
 #include "core/session/render.h"
 #include "core/source/inventory.h"
@@ -22,7 +23,8 @@ struct das_engine_opts {
     bool armed;                        /* false: every apply is a dry run */
     enum das_output output;            /* how print() shows previews, plans and reports */
     size_t width;                      /* of a table, in cells; 0: no limit */
-    size_t memory_limit;               /* bytes; 0: 64 MB */
+    const struct das_limits *limits;   /* NULL: das_limits_default */
+    const struct das_grants *grants;   /* NULL: preview and kill */
     FILE *out;                         /* where print() writes */
     FILE *log;                         /* where a preview's warnings go, each once; NULL: nowhere */
 };

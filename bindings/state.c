@@ -9,9 +9,8 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
-
-#define MEMORY_DEFAULT ((size_t)64 << 20)
 
 /* Lua's only allocator: counts what the run holds and refuses beyond its limit. For a new block
  * osize is a type tag, not a size. */
@@ -27,7 +26,7 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
         run->memory -= osize;
         return NULL;
     }
-    if (nsize > osize && run->memory - osize + nsize > run->memory_limit)
+    if (nsize > osize && run->memory - osize + nsize > run->limits.memory)
         return NULL;
     p = das_realloc(ptr, nsize);
     if (!p && nsize <= osize) /* shrinking may not fail */
@@ -109,7 +108,8 @@ lua_State *das_state_new(struct das_run *run)
     lua_State *L;
 
     run->memory = 0;
-    run->memory_limit = run->opts->memory_limit ? run->opts->memory_limit : MEMORY_DEFAULT;
+    run->limits = run->opts->limits ? *run->opts->limits : das_limits_default;
+    run->start_ms = das_clock_monotonic_ms();
     L = lua_newstate(allocate, run);
     if (!L)
         return NULL;

@@ -57,6 +57,7 @@ static bool run_file(const char *path, struct how how)
     struct das_snapshot *snap = NULL;
     size_t size = 0;
     bool failed;
+    struct das_limits limits = das_limits_default;
     struct das_engine_opts opts = {.path = path,
                                    .args = how.args,
                                    .arg_count = how.arg_count,
@@ -65,8 +66,10 @@ static bool run_file(const char *path, struct how how)
                                    .armed = how.armed,
                                    .output = how.output,
                                    .width = 100,
-                                   .memory_limit = how.memory_limit};
+                                   .limits = &limits};
 
+    if (how.memory_limit)
+        limits.memory = how.memory_limit;
     free(output);
     output = NULL;
     opts.out = open_memstream(&output, &size);
