@@ -11,6 +11,8 @@
 #include <lua.h>
 
 #include "bindings/engine.h"
+#include "core/base/secret.h"
+#include "core/http/client.h"
 
 #define DAS_FILTER "das.filter"
 #define DAS_SELECTION "das.selection"
@@ -31,6 +33,8 @@ struct das_run {
     uint64_t memory;                          /* bytes held by the state */
     uint64_t output, http_requests, http_bytes; /* used so far */
     int64_t start_ms;                         /* das_clock_monotonic_ms() */
+    struct das_vault vault;                   /* secrets that it has read */
+    struct das_http_client *http;             /* NULL until the first request */
 };
 
 static inline struct das_run *das_run_of(lua_State *L)
@@ -69,6 +73,10 @@ struct das_box *das_box_test(lua_State *L, int arg, const char *type); /* NULL: 
 void das_class(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods,
                lua_CFunction index);
 
+/* The table on top becomes one that scripts can read and not change; a name that is not in it raises
+ * "NAME has no field ...". Whoever filled the table may go on doing so. [-1, +1] */
+void das_freeze(lua_State *L, const char *name);
+
 /* --- errors --------------------------------------------------------------------------------- */
 
 /* Raises with the position of the innermost line of the script. */
@@ -88,6 +96,12 @@ struct das_filter *das_check_filter(lua_State *L, int arg);
 void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
                        size_t n);
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
+/* The bytes of arg, for keys and what is signed: a string or a secret. Valid while arg stays on
+ * the stack. */
+const char *das_check_bytes(lua_State *L, int arg, size_t *len);
+
+/* NULL: arg is no secret. It lives as long as the run. */
+const struct das_secret *das_secret_test(lua_State *L, int arg);
 
 /* A buffer that the state owns, so that an error between filling and pushing leaks nothing
  * [-0, +1]; and its text as a string, raising when memory ran out [-0, +1]. */
@@ -105,6 +119,10 @@ int das_selection_plan(lua_State *L); /* selection:plan, in plan.c */
 int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in instance.c */
 int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
+int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
+/* JSON: appends the value at arg, raises on what has none; pushes the value, or nil and why. */
+void das_json_encode(lua_State *L, int arg, struct das_buf *b);
+int das_json_decode(lua_State *L, const char *text, size_t len);
 /* A das object as print() shows it, in the run's output format. False: not ours. */
 bool das_render_value(lua_State *L, int arg, struct das_buf *b);
 
@@ -113,7 +131,11 @@ void das_open_selection(lua_State *L);
 void das_open_session(lua_State *L);
 void das_open_plan(lua_State *L);
 void das_open_instance(lua_State *L);
-void das_open_root(lua_State *L);      /* the table das itself: [-0, +1] */
+void das_open_secret(lua_State *L);
+void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */
+
+/* Each fills one table below das; the table das is on top of the stack [-0, +0]. */
+void das_open_http(lua_State *L);
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
 

@@ -121,8 +121,11 @@ int das_raise(lua_State *L, const char *fmt, ...)
     __builtin_unreachable();
 }
 
-int das_push_failure(lua_State *L, const struct das_err *err)
+int das_push_failure(lua_State *L, const struct das_err *failure)
 {
+    struct das_err copy = *failure, *err = &copy;
+
+    das_vault_redact_err(&das_run_of(L)->vault, err);
     if (err->code == DAS_E_USAGE || err->code == DAS_E_NOMEM)
         return das_raise(L, "%s", err->msg);
     lua_pushnil(L);
@@ -192,6 +195,19 @@ int64_t das_check_count(lua_State *L, int arg, const char *what)
         das_raise(L, "%s: expected a whole number, 0 or more, got %s", what,
                   lua_type(L, arg) == LUA_TNUMBER ? lua_tostring(L, arg) : luaL_typename(L, arg));
     return n;
+}
+
+const char *das_check_bytes(lua_State *L, int arg, size_t *len)
+{
+    const struct das_secret *s = das_secret_test(L, arg);
+
+    if (s) {
+        *len = das_secret_value(s).len;
+        return das_secret_value(s).ptr;
+    }
+    if (lua_type(L, arg) != LUA_TSTRING) // a number has no bytes that anybody agreed on
+        luaL_typeerror(L, arg, "string or secret");
+    return lua_tolstring(L, arg, len);
 }
 
 /* --- values ------------------------------------------------------------------------------------ */

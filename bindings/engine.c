@@ -147,6 +147,9 @@ int das_engine_run(const struct das_engine_opts *opts, struct das_engine_result 
     job.chunk = chunk.ptr;
     rc = run_state(&run, &job, err);
 done:
+    das_vault_redact_err(&run.vault, err);
+    das_vault_clear(&run.vault);
+    das_http_client_free(run.http);
     das_protect_clear(&run.protect);
     das_buf_clear(&run.warned);
     das_buf_clear(&chunk);

@@ -11,6 +11,8 @@
 
 #include "core/http/message.h"
 
+#define DAS_HTTP_HOST_MAX 255
+
 struct das_http_client;
 
 struct das_http_client *das_http_client_new(struct das_err *err);

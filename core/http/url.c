@@ -33,8 +33,8 @@ static int set_host(struct das_url *u, const char *host, struct das_err *err)
     } else if (len > 1 && host[len - 1] == '.') {
         len--;
     }
-    if (len == 0 || len > DAS_URL_HOST_MAX)
-        return das_fail(err, DAS_E_USAGE, "url: a host has 1 to %d characters", DAS_URL_HOST_MAX);
+    if (len == 0 || len > DAS_HTTP_HOST_MAX)
+        return das_fail(err, DAS_E_USAGE, "url: a host has 1 to %d characters", DAS_HTTP_HOST_MAX);
     for (size_t i = 0; i < len; i++) {
         unsigned char c = das_lower((unsigned char)host[i]);
         if (!((c >= 'a' && c <= 'z') || das_is_digit(c) || strchr(".-_:", c)))

@@ -11,13 +11,12 @@
 #include <stdbool.h>
 
 #include "core/base/err.h"
-
-#define DAS_URL_HOST_MAX 255
+#include "core/http/client.h"
 
 struct das_url {
     CURLU *handle;
     char *text;                      /* the whole, as it is sent; curl's memory */
-    char host[DAS_URL_HOST_MAX + 1]; /* lower case, no brackets, no dot at the end */
+    char host[DAS_HTTP_HOST_MAX + 1]; /* lower case, no brackets, no dot at the end */
     char origin[300];                /* "https://host:port" with the port always said */
     bool tls;
 };
