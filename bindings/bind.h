@@ -69,6 +69,10 @@ struct das_box *das_box_test(lua_State *L, int arg, const char *type); /* NULL: 
 void das_class(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods,
                lua_CFunction index);
 
+/* The table on top becomes one that scripts can read and not change; a name that is not in it raises
+ * "NAME has no field ...". Whoever filled the table may go on doing so. [-1, +1] */
+void das_freeze(lua_State *L, const char *name);
+
 /* --- errors --------------------------------------------------------------------------------- */
 
 /* Raises with the position of the innermost line of the script. */
@@ -88,6 +92,8 @@ struct das_filter *das_check_filter(lua_State *L, int arg);
 void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
                        size_t n);
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
+/* The bytes of arg, for keys and what is signed: a string. Valid while arg stays on the stack. */
+const char *das_check_bytes(lua_State *L, int arg, size_t *len);
 
 /* A buffer that the state owns, so that an error between filling and pushing leaks nothing
  * [-0, +1]; and its text as a string, raising when memory ran out [-0, +1]. */
@@ -113,7 +119,9 @@ void das_open_selection(lua_State *L);
 void das_open_session(lua_State *L);
 void das_open_plan(lua_State *L);
 void das_open_instance(lua_State *L);
-void das_open_root(lua_State *L);      /* the table das itself: [-0, +1] */
+void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */
+/* Each fills one table below das; the table das is on top of the stack [-0, +0]. */
+void das_open_crypto(lua_State *L);
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
 

@@ -194,6 +194,13 @@ int64_t das_check_count(lua_State *L, int arg, const char *what)
     return n;
 }
 
+const char *das_check_bytes(lua_State *L, int arg, size_t *len)
+{
+    if (lua_type(L, arg) != LUA_TSTRING) // a number has no bytes that anybody agreed on
+        luaL_typeerror(L, arg, "string");
+    return lua_tolstring(L, arg, len);
+}
+
 /* --- values ------------------------------------------------------------------------------------ */
 
 static int scratch_gc(lua_State *L)

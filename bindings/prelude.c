@@ -16,6 +16,8 @@ static int prelude_raise(lua_State *L)
 
 void das_open_prelude(lua_State *L)
 {
+    das_open_root(L);
+    das_open_crypto(L);
     if (luaL_loadbufferx(L, das_prelude_text, das_prelude_size, "=prelude", "b") != LUA_OK)
         lua_error(L);
     das_open_filter(L);
@@ -26,9 +28,10 @@ void das_open_prelude(lua_State *L)
     lua_pop(L, 1);
     das_open_plan(L);
     lua_pop(L, 1);
-    das_open_selection(L); // prelude selection_methods
+    das_open_selection(L); // das prelude selection_methods
     lua_pushcfunction(L, prelude_raise);
-    lua_call(L, 2, 0);
-    das_open_root(L);
+    lua_pushvalue(L, -4);
+    lua_call(L, 3, 0);
+    das_freeze(L, "das");
     lua_setglobal(L, "das");
 }
