@@ -135,6 +135,7 @@ void das_open_secret(lua_State *L);
 void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */
 
 /* Each fills one table below das; the table das is on top of the stack [-0, +0]. */
+void das_open_crypto(lua_State *L);
 void das_open_http(lua_State *L);
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
