@@ -330,7 +330,7 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
 {
     static const char *const allowed[] = {"limits", "grants"};
     struct das_rules *rules = r->into->rules;
-    const char *where = lua_pushfstring(L, "scripts[\"%s\"]", name);
+    const char *where = lua_pushfstring(L, "scripts[\"%s\"]", name), *where_limits;
     int t = lua_gettop(L) - 1;
     struct das_script_entry *e, *bigger;
 
@@ -346,8 +346,9 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     e->limits = rules->limits;
     if (!(e->path = script_path(r->path, name)))
         luaL_error(L, "out of memory");
+    where_limits = lua_pushfstring(L, "%s.limits", where);
     if (lua_getfield(L, t, "limits") != LUA_TNIL)
-        read_limits(L, lua_pushfstring(L, "%s.limits", where), &e->limits);
+        read_limits(L, where_limits, &e->limits);
     lua_settop(L, t + 1);
     read_grants(L, t, where, e);
     lua_settop(L, t);
