@@ -23,7 +23,6 @@ struct warden {
     struct das_run *run;
     bool first;       /* no exchange has begun yet */
     bool not_granted; /* the script's own URL */
-    bool used_up;     /* a limit of the run */
 };
 
 /* "http:HOST" and "http:*.DOMAIN" name the host; "http" means public hosts in general. */
@@ -44,6 +43,12 @@ static bool host_granted(const struct das_grants *grants, const char *host, bool
     return das_granted(grants, "http");
 }
 
+/* The run has to end: das_run_check() raises the words for it. */
+static int over(struct das_err *err)
+{
+    return das_fail(err, DAS_E_LIMIT, "a limit of the run");
+}
+
 static int warden_begin(void *ctx, const char *host, bool *inside, struct das_err *err)
 {
     struct warden *w = ctx;
@@ -55,28 +60,12 @@ static int warden_begin(void *ctx, const char *host, bool *inside, struct das_er
         w->not_granted = first;
         return das_fail(err, DAS_E_DENIED, "not granted: http:%s", host);
     }
-    if (run->http_requests >= run->limits.http_requests) {
-        w->used_up = true;
-        return das_fail(err, DAS_E_BLOCKED, "the run's limit of %llu HTTP requests is used up",
-                        (unsigned long long)run->limits.http_requests);
-    }
-    run->http_requests++;
-    return 0;
+    return das_run_count_http(run, 1, 0) ? 0 : over(err);
 }
 
 static int warden_spend(void *ctx, uint64_t bytes, struct das_err *err)
 {
-    struct warden *w = ctx;
-    struct das_run *run = w->run;
-
-    if (bytes > run->limits.http_bytes - run->http_bytes) {
-        run->http_bytes = run->limits.http_bytes;
-        w->used_up = true;
-        return das_fail(err, DAS_E_BLOCKED, "the run's limit of %llu bytes of HTTP is used up",
-                        (unsigned long long)run->limits.http_bytes);
-    }
-    run->http_bytes += bytes;
-    return 0;
+    return das_run_count_http(((struct warden *)ctx)->run, 0, bytes) ? 0 : over(err);
 }
 
 static int64_t warden_left_ms(void *ctx)
@@ -417,8 +406,8 @@ static int perform(lua_State *L, struct call *c, struct das_http_request *req)
     req->headers = &c->headers;
     if (das_http_perform(client(L), req, &guard, &c->resp, &err) < 0) {
         das_run_check(L);
-        if (w.not_granted || w.used_up)
-            return das_raise(L, "%s", w.not_granted ? strstr(err.msg, "not granted") : err.msg);
+        if (w.not_granted)
+            return das_raise(L, "%s", strstr(err.msg, "not granted"));
         return das_push_failure(L, &err);
     }
     push_response(L, &c->resp);

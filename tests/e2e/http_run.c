@@ -3,7 +3,7 @@
  *
  *     http_run [grant=NAME | requests=N | bytes=N | wall=MS | secret=NAME:FILE]... SCRIPT
  *
- * Exit 0: ran to its end; 1: not, and why is on stderr.
+ * Exit 0: ran to its end; 1: not, and why is on stderr. What it used is there in any case.
  */
 #include "bindings/engine.h"
 
@@ -58,6 +58,10 @@ int main(int argc, char **argv)
     }
     opts.path = argv[argc - 1];
     rc = das_engine_run(&opts, &result, &err);
+    fprintf(stderr, "used: %llu requests, %llu bytes, %lld ms\n",
+            (unsigned long long)result.used.http_requests,
+            (unsigned long long)result.used.http_bytes, (long long)result.used.wall_ms);
+    das_engine_result_clear(&result);
     das_secrets_clear(&secrets);
     das_inventory_free(inventory);
     if (rc < 0)
