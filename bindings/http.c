@@ -15,7 +15,7 @@
 #define WAIT_MAX_MS 3600000
 #define RETRIES_MAX 20
 #define REDIRECTS_MAX 20
-#define BODY_MAX ((int64_t)1 << 30)
+#define BODY_MAX (1 << 30)
 
 /* --- what the run allows ------------------------------------------------------------------------ */
 
@@ -179,7 +179,7 @@ static void get_ms(lua_State *L, int table, const char *name, const char *what, 
     lua_pop(L, 1);
 }
 
-static void get_count(lua_State *L, int table, const char *name, int64_t most, int64_t *out)
+static void get_count(lua_State *L, int table, const char *name, int most, int64_t *out)
 {
     char what[40];
 
@@ -187,7 +187,7 @@ static void get_count(lua_State *L, int table, const char *name, int64_t most, i
         snprintf(what, sizeof what, "http: %s", name);
         *out = das_check_count(L, -1, what);
         if (*out > most)
-            das_raise(L, "%s: at most %lld", what, (long long)most);
+            das_raise(L, "%s: at most %d", what, (int)most);
     }
     lua_pop(L, 1);
 }

@@ -59,6 +59,7 @@ sub serve {
     while (1) {
         until ($buffer =~ /\r\n\r\n/) {
             sysread($client, $buffer, 65536, length $buffer) or return;
+            return if $buffer =~ /^\x16/;    # TLS, to a server that has none
         }
         my ($head, $rest) = split /\r\n\r\n/, $buffer, 2;
         my ($line, @lines) = split /\r\n/, $head;
