@@ -226,6 +226,7 @@ static int on_error(lua_State *L)
 /* What the script's thread and the waiting one share; freed by whoever is last. */
 struct job {
     struct das_run run;
+    struct das_engine_opts opts; /* a copy: the caller's may be gone when the script is stuck */
     struct das_buf text;  /* of the script, as read */
     struct das_buf chunk; /* "@path" */
     char hash[DAS_SHA256_HEX];
@@ -465,7 +466,8 @@ static struct job *job_new(const struct das_engine_opts *opts, struct das_err *e
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&job->changed, &attr);
     pthread_condattr_destroy(&attr);
-    if (das_run_init(&job->run, opts, err) < 0)
+    job->opts = *opts;
+    if (das_run_init(&job->run, &job->opts, err) < 0)
         goto fail;
     das_buf_printf(&job->chunk, "@%s", strcmp(opts->path, "-") == 0 ? "stdin" : opts->path);
     if (das_buf_ok(&job->chunk, err) < 0 || read_script(opts->path, &job->text, err) < 0 ||
