@@ -102,6 +102,10 @@ void das_push_buf(lua_State *L, const struct das_buf *buf);
 void das_push_text(lua_State *L, struct das_text t); /* nil for NULL */
 void das_push_number(lua_State *L, int64_t v);       /* nil for unknown and absent */
 
+/* Appends the value on top as JSON [-0, +0], as das.json.encode does; raises "WHAT: ..." where it
+ * has no such form. replace: bytes that are not UTF-8 become U+FFFD instead. */
+void das_json_write(lua_State *L, const char *what, bool replace, struct das_buf *b);
+
 /* --- the types ---------------------------------------------------------------------------------- */
 
 void das_push_session(lua_State *L, struct das_snapshot *snap, uint32_t row);
@@ -122,8 +126,11 @@ void das_open_instance(lua_State *L);
 void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */
 /* Each fills one table below das; the table das is on top of the stack [-0, +0]. */
 void das_open_crypto(lua_State *L);
+void das_open_json(lua_State *L);
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
+/* require(name) gives the value on top, whatever lies in the script's folder [-1, +0]. */
+void das_provide(lua_State *L, const char *name);
 
 /* state.c: a fresh state with the trimmed libraries; NULL when out of memory. */
 lua_State *das_state_new(struct das_run *run);
