@@ -146,6 +146,10 @@ void das_push_buf(lua_State *L, const struct das_buf *buf);
 void das_push_text(lua_State *L, struct das_text t); /* nil for NULL */
 void das_push_number(lua_State *L, int64_t v);       /* nil for unknown and absent */
 
+/* Appends the value on top as JSON [-0, +0], as das.json.encode does; raises "WHAT: ..." where it
+ * has no such form. replace: bytes that are not UTF-8 become U+FFFD instead. */
+void das_json_write(lua_State *L, const char *what, bool replace, struct das_buf *b);
+
 /* --- the types ---------------------------------------------------------------------------------- */
 
 void das_push_session(lua_State *L, struct das_snapshot *snap, uint32_t row);
@@ -156,9 +160,7 @@ int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in 
 int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
 int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
-/* JSON: appends the value at arg, raises on what has none; pushes the value, or nil and why. */
-void das_json_encode(lua_State *L, int arg, struct das_buf *b);
-int das_json_decode(lua_State *L, const char *text, size_t len);
+int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */
 /* A das object as print() shows it, in the run's output format. False: not ours. */
 bool das_render_value(lua_State *L, int arg, struct das_buf *b);
 
@@ -173,8 +175,11 @@ void das_open_root(lua_State *L);      /* the table das itself, still open: [-0,
 /* Each fills one table below das; the table das is on top of the stack [-0, +0]. */
 void das_open_crypto(lua_State *L);
 void das_open_http(lua_State *L);
+void das_open_json(lua_State *L);
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
+/* require(name) gives the value on top, whatever lies in the script's folder [-1, +0]. */
+void das_provide(lua_State *L, const char *name);
 
 /* run.c: init and clear of what a run holds; whether it has to end, and the words for it. */
 int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct das_err *err);

@@ -268,16 +268,16 @@ static void get_options(lua_State *L, int table, struct call *c, struct das_http
         req->ca = get_string(L, "ca", &secret);
 }
 
-/* The value on top as the body, in JSON: it is replaced by what holds the text. */
+/* The value on top as the body, in JSON. What holds the text stays below it [-0, +1]. */
 static void set_json(lua_State *L, struct call *c, struct das_http_request *req)
 {
-    struct das_buf *b = das_scratch(L); // value buf
+    struct das_buf *b = das_scratch(L);
     struct das_err err;
 
-    das_json_encode(L, lua_gettop(L) - 1, b);
+    lua_insert(L, -2); // buf value
+    das_json_write(L, "http: json", false, b);
     if (das_buf_ok(b, &err) < 0)
         das_raise(L, "%s", err.msg);
-    lua_remove(L, -2);
     req->body = das_buf_view(b);
     if (!das_http_headers_get(&c->headers, "Content-Type").ptr &&
         das_http_headers_add(&c->headers, das_text_of("Content-Type"),
@@ -310,16 +310,14 @@ static int response_tostring(lua_State *L)
     return 1;
 }
 
-/* response:json() */
+/* response:json(): the body as das.json.decode() reads it. */
 static int response_json(lua_State *L)
 {
-    size_t len;
-    const char *text;
-
     luaL_checktype(L, 1, LUA_TTABLE);
+    lua_settop(L, 1);
     lua_getfield(L, 1, "body");
-    text = luaL_checklstring(L, -1, &len);
-    return das_json_decode(L, text, len);
+    lua_remove(L, 1);
+    return das_lua_json_decode(L);
 }
 
 /* headers[name]: stored in lower case, asked for in any. */

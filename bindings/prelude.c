@@ -21,6 +21,7 @@ void das_open_prelude(lua_State *L)
     das_open_root(L);
     das_open_crypto(L);
     das_open_http(L);
+    das_open_json(L);
     if (luaL_loadbufferx(L, das_prelude_text, das_prelude_size, "=prelude", "b") != LUA_OK)
         lua_error(L);
     das_open_filter(L);
