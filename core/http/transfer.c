@@ -464,7 +464,7 @@ int das_http_transfer(struct das_http_transfer *t, const struct das_http_request
     }
     curl_easy_getinfo(t->easy, CURLINFO_RESPONSE_CODE, &status);
     curl_easy_getinfo(t->easy, CURLINFO_RETRY_AFTER, &after);
-    if (das_http_headers_get(&resp->headers, "Retry-After").ptr)
+    if (after > 0) /* absent, past and unreadable are all 0: then our own patience decides */
         out->retry_after_ms = after < INT32_MAX ? (int64_t)after * 1000 : INT64_MAX;
     resp->status = (int)status;
     rc = 0;
