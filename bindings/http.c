@@ -363,11 +363,22 @@ static void push_headers_list(lua_State *L, const struct das_http_headers *h)
     }
 }
 
+/* Without the secrets that the script may have put into it. */
+static void push_url(lua_State *L, const struct das_buf *url)
+{
+    const struct das_vault *vault = &das_run_of(L)->vault;
+
+    if (!vault->first) {
+        das_push_buf(L, url);
+        return;
+    }
+    das_vault_redact(vault, das_buf_view(url), das_scratch(L));
+    das_push_buf(L, lua_touserdata(L, -1));
+    lua_remove(L, -2);
+}
+
 static void push_response(lua_State *L, struct das_http_response *r)
 {
-    struct das_buf *url = das_scratch(L);
-
-    das_vault_redact(&das_run_of(L)->vault, das_buf_view(&r->url), url);
     lua_createtable(L, 0, sizeof fields / sizeof *fields);
     lua_pushinteger(L, r->status);
     lua_setfield(L, -2, "status");
@@ -379,7 +390,7 @@ static void push_response(lua_State *L, struct das_http_response *r)
     lua_setfield(L, -2, "headers_list");
     das_push_buf(L, &r->body);
     lua_setfield(L, -2, "body");
-    das_push_buf(L, url);
+    push_url(L, &r->url);
     lua_setfield(L, -2, "url");
     lua_pushinteger(L, r->attempts);
     lua_setfield(L, -2, "attempts");

@@ -9,6 +9,8 @@
 
 struct das_http_client {
     struct das_http_transfer *transfer;
+    char *text;         /* the last URL as it was given, NULL: none ... */
+    struct das_url url; /* ... and taken apart: scripts ask the same one again and again */
 };
 
 struct das_http_client *das_http_client_new(struct das_err *err)
@@ -27,11 +29,38 @@ struct das_http_client *das_http_client_new(struct das_err *err)
     return c;
 }
 
+static void forget_url(struct das_http_client *c)
+{
+    if (c->text) {
+        explicit_bzero(c->text, strlen(c->text));
+        das_url_clear(&c->url);
+    }
+    das_free(c->text);
+    c->text = NULL;
+}
+
 void das_http_client_free(struct das_http_client *c)
 {
-    if (c)
-        das_http_transfer_free(c->transfer);
+    if (!c)
+        return;
+    das_http_transfer_free(c->transfer);
+    forget_url(c);
     das_free(c);
+}
+
+/* The request's URL, from the last time or anew; the client's. */
+static int find_url(struct das_http_client *c, const char *text, struct das_err *err)
+{
+    if (c->text && strcmp(c->text, text) == 0)
+        return 0;
+    forget_url(c);
+    if (das_url_parse(&c->url, text, err) < 0)
+        return -1;
+    c->text = das_strdup(text);
+    if (c->text)
+        return 0;
+    das_url_clear(&c->url);
+    return das_fail_nomem(err);
 }
 
 /* --- redirects ----------------------------------------------------------------------------------- */
@@ -53,25 +82,27 @@ static void next_method(struct das_http_hop *hop, int status)
     }
 }
 
-/* From *at to where the answer points. */
+/* From hop->url to where the answer points, which *at holds from then on. */
 static int follow(const struct das_http_request *req, struct das_http_hop *hop,
                   struct das_url *at, int status, const char *location, struct das_err *err)
 {
+    const struct das_url *from = hop->url;
     struct das_url next;
 
-    if (das_url_follow(&next, at, location, err) < 0) {
+    if (das_url_follow(&next, from, location, err) < 0) {
         das_err_prefix(err, "a redirect");
         return -1;
     }
     next_method(hop, status);
-    if (at->tls && !next.tls) {
+    if (from->tls && !next.tls) {
         das_fail(err, DAS_E_DENIED, "a redirect from https to %s", next.origin);
-    } else if (!das_url_same_origin(at, &next) && req->body_secret && hop->body.ptr) {
+    } else if (!das_url_same_origin(from, &next) && req->body_secret && hop->body.ptr) {
         das_fail(err, DAS_E_DENIED, "a redirect would take a secret to %s", next.origin);
     } else {
-        hop->home = hop->home && das_url_same_origin(at, &next);
+        hop->home = hop->home && das_url_same_origin(from, &next);
         das_url_clear(at);
         *at = next;
+        hop->url = at;
         return 0;
     }
     das_url_clear(&next);
@@ -90,29 +121,30 @@ static int attempt(struct das_http_client *c, const struct das_http_request *req
                    const struct das_http_guard *guard, struct das_http_response *resp,
                    struct das_http_outcome *out, struct das_err *err)
 {
-    struct das_url url;
-    struct das_http_hop hop = {.url = &url,
+    struct das_url next = {0};
+    struct das_http_hop hop = {.url = &c->url,
                                .method = req->method,
                                .body = req->body,
                                .home = true,
                                .deadline_ms = das_clock_monotonic_ms() + req->total_ms};
-    char origin[sizeof url.origin];
+    char origin[sizeof next.origin];
     int rc = -1;
 
     *out = (struct das_http_outcome){.retry_after_ms = -1};
-    if (das_url_parse(&url, req->url, err) < 0) {
+    if (find_url(c, req->url, err) < 0) {
         out->final = true;
         return -1;
     }
     for (int hops = 0;; hops++) {
-        struct das_text location;
+        struct das_text location = DAS_TEXT_NULL;
         empty(resp);
-        memcpy(origin, url.origin, sizeof origin);
+        memcpy(origin, hop.url->origin, sizeof origin);
         if (das_http_transfer(c->transfer, req, &hop, guard, resp, out, err) < 0)
             break;
-        location = das_http_headers_get(&resp->headers, "Location");
-        if (!is_redirect(resp->status) || !location.ptr || req->redirects == 0) {
-            das_buf_str(&resp->url, url.text);
+        if (is_redirect(resp->status) && req->redirects > 0)
+            location = das_http_headers_get(&resp->headers, "Location");
+        if (!location.ptr) {
+            das_buf_str(&resp->url, hop.url->text);
             rc = das_buf_ok(&resp->url, err);
             break;
         }
@@ -121,13 +153,13 @@ static int attempt(struct das_http_client *c, const struct das_http_request *req
             das_fail(err, DAS_E_DATA, "more than %d redirects", req->redirects);
             break;
         }
-        if (follow(req, &hop, &url, resp->status, location.ptr, err) < 0)
+        if (follow(req, &hop, &next, resp->status, location.ptr, err) < 0)
             break;
         out->final = false;
     }
     if (rc < 0 && err->code != DAS_E_NOMEM && err->code != DAS_E_USAGE)
         das_err_prefix(err, "%s", origin);
-    das_url_clear(&url);
+    das_url_clear(&next);
     return rc;
 }
 

@@ -18,6 +18,7 @@ struct das_http_transfer {
     CURLM *multi;
     CURL *easy;
     struct curl_slist *headers;
+    bool ready; /* set_once() was there */
     char error[CURL_ERROR_SIZE];
 
     /* of the exchange that is going on */
@@ -259,12 +260,12 @@ static int set_headers(struct das_http_transfer *t, struct das_err *err)
         if (add_line(t, x->name, x->value.len ? ": " : ";", x->value, err) < 0)
             return -1;
     }
+    if (!t->hop->body.ptr && strcmp(t->hop->method, "POST") != 0)
+        return 0;
     /* what the library would add by itself: to wait for "100 Continue", to call a body a form */
     if (add_line(t, "Expect", ":", DAS_TEXT_NULL, err) < 0)
         return -1;
-    if (!typed && add_line(t, "Content-Type", ":", DAS_TEXT_NULL, err) < 0)
-        return -1;
-    return 0;
+    return typed ? 0 : add_line(t, "Content-Type", ":", DAS_TEXT_NULL, err);
 }
 
 /* The library would wait at a pipe for ever and read /dev/zero to its end, which has none. */
@@ -289,18 +290,51 @@ static CURLcode set_method(struct das_http_transfer *t)
     struct das_text body = t->hop->body;
     const char *method = t->hop->method;
 
+    SET(CURLOPT_HTTPGET, 1L); /* whatever the exchange before was */
+    SET(CURLOPT_CUSTOMREQUEST, NULL);
     if (strcmp(method, "HEAD") == 0) {
         SET(CURLOPT_NOBODY, 1L);
-    } else if (body.ptr || strcmp(method, "POST") == 0) {
+    } else if (t->hop->body.ptr || strcmp(method, "POST") == 0) {
         SET(CURLOPT_POST, 1L);
         SET(CURLOPT_POSTFIELDSIZE_LARGE, (curl_off_t)body.len);
         SET(CURLOPT_POSTFIELDS, body.ptr ? body.ptr : "");
         SET(CURLOPT_CUSTOMREQUEST, method);
         t->request_bytes += body.len;
-    } else {
-        SET(CURLOPT_HTTPGET, 1L);
+    } else if (strcmp(method, "GET") != 0) {
         SET(CURLOPT_CUSTOMREQUEST, method);
     }
+    return code;
+}
+
+/* What is the same for every exchange of a handle. */
+static CURLcode set_once(struct das_http_transfer *t)
+{
+    CURL *c = t->easy;
+    CURLcode code = CURLE_OK;
+
+    SET(CURLOPT_PROTOCOLS_STR, "http,https");
+    SET(CURLOPT_FOLLOWLOCATION, 0L);
+    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
+    SET(CURLOPT_PROXY, "");
+    SET(CURLOPT_NOPROXY, "*");
+    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
+    SET(CURLOPT_NOSIGNAL, 1L);
+    SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left behind */
+    SET(CURLOPT_ERRORBUFFER, t->error);
+    SET(CURLOPT_USERAGENT, "das/" DAS_VERSION);
+    SET(CURLOPT_ACCEPT_ENCODING, "gzip");
+    SET(CURLOPT_MAXAGE_CONN, IDLE_S);
+    SET(CURLOPT_SSL_VERIFYPEER, 1L);
+    SET(CURLOPT_SSL_VERIFYHOST, 2L);
+    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
+    SET(CURLOPT_OPENSOCKETDATA, t);
+    SET(CURLOPT_PREREQFUNCTION, before_request);
+    SET(CURLOPT_PREREQDATA, t);
+    SET(CURLOPT_HEADERFUNCTION, on_header);
+    SET(CURLOPT_HEADERDATA, t);
+    SET(CURLOPT_WRITEFUNCTION, on_body);
+    SET(CURLOPT_WRITEDATA, t);
     return code;
 }
 
@@ -317,37 +351,17 @@ static int set_up(struct das_http_transfer *t, int64_t left_ms, struct das_err *
     t->request_bytes = strlen(t->hop->url->text) + 100; /* and the lines that the library adds */
     if (set_headers(t, err) < 0)
         return -1;
-    curl_easy_reset(c); /* keeps connections, forgets options */
-    SET(CURLOPT_CURLU, t->hop->url->handle);
-    SET(CURLOPT_PROTOCOLS_STR, "http,https");
-    SET(CURLOPT_FOLLOWLOCATION, 0L);
-    SET(CURLOPT_HTTP_VERSION, (long)CURL_HTTP_VERSION_1_1);
-    SET(CURLOPT_PROXY, "");
-    SET(CURLOPT_NETRC, (long)CURL_NETRC_IGNORED);
-    SET(CURLOPT_NOSIGNAL, 1L);
-    SET(CURLOPT_QUICK_EXIT, 1L); /* a resolver that hangs is left behind */
-    SET(CURLOPT_ERRORBUFFER, t->error);
-    SET(CURLOPT_USERAGENT, "das/" DAS_VERSION);
-    SET(CURLOPT_ACCEPT_ENCODING, "gzip");
-    SET(CURLOPT_MAXAGE_CONN, IDLE_S);
-    SET(CURLOPT_SSL_VERIFYPEER, 1L);
-    SET(CURLOPT_SSL_VERIFYHOST, 2L);
-    SET(CURLOPT_SSLVERSION, (long)CURL_SSLVERSION_TLSv1_2);
+    if (!t->ready)
+        code = set_once(t);
+    t->ready = !code;
     if (t->req->ca) { /* these, and not the system's besides */
         SET(CURLOPT_CAINFO, t->req->ca);
         SET(CURLOPT_CAPATH, NULL);
     }
+    SET(CURLOPT_CURLU, t->hop->url->handle);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     SET(CURLOPT_TIMEOUT_MS, (long)left_ms);
     SET(CURLOPT_HTTPHEADER, t->headers);
-    SET(CURLOPT_OPENSOCKETFUNCTION, open_socket);
-    SET(CURLOPT_OPENSOCKETDATA, t);
-    SET(CURLOPT_PREREQFUNCTION, before_request);
-    SET(CURLOPT_PREREQDATA, t);
-    SET(CURLOPT_HEADERFUNCTION, on_header);
-    SET(CURLOPT_HEADERDATA, t);
-    SET(CURLOPT_WRITEFUNCTION, on_body);
-    SET(CURLOPT_WRITEDATA, t);
     if (!code)
         code = set_method(t);
     if (code == CURLE_OUT_OF_MEMORY)
@@ -355,6 +369,21 @@ static int set_up(struct das_http_transfer *t, int64_t left_ms, struct das_err *
     if (code)
         return das_fail(err, DAS_E_INTERNAL, "libcurl: %s", curl_easy_strerror(code));
     return 0;
+}
+
+/* Nothing of the caller's is pointed to any longer. The default of CAINFO is known only to the
+ * library, so after a CA of the caller's all options start anew; connections stay in any case. */
+static void let_go(struct das_http_transfer *t)
+{
+    if (t->req->ca) {
+        curl_easy_reset(t->easy);
+        t->ready = false;
+    } else {
+        curl_easy_setopt(t->easy, CURLOPT_CURLU, NULL);
+        curl_easy_setopt(t->easy, CURLOPT_HTTPHEADER, NULL);
+        curl_easy_setopt(t->easy, CURLOPT_POSTFIELDS, NULL);
+    }
+    drop_headers(t);
 }
 
 /* --- one exchange ------------------------------------------------------------------------------------ */
@@ -469,7 +498,6 @@ int das_http_transfer(struct das_http_transfer *t, const struct das_http_request
     resp->status = (int)status;
     rc = 0;
 done:
-    curl_easy_reset(t->easy); /* nothing of the caller's is pointed to any longer */
-    drop_headers(t);
+    let_go(t);
     return rc;
 }

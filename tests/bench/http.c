@@ -20,12 +20,12 @@
 #include <unistd.h>
 
 #define PARALLEL 64
-#define REQUESTS 200 /* of each, in a round */
+#define REQUESTS 500 /* of each, in a round */
 
 /* --- the server: one thread, one answer ------------------------------------------------------------ */
 
 static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
-                             "Content-Length: 46\r\n\r\n"
+                             "Content-Length: 47\r\n\r\n"
                              "{\"status\":\"ok\",\"id\":9007199254740993,\"list\":[]}";
 
 static void serve(int listener)
@@ -141,7 +141,7 @@ static void *run_bare(void *arg)
     for (int i = 0; i < REQUESTS; i++) {
         a.len = 0;
         if (curl_easy_perform(c) || curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status) ||
-            status != 200 || a.len != 46)
+            status != 200 || a.len != 47)
             exit(1);
     }
     curl_easy_cleanup(c);
@@ -184,7 +184,7 @@ int main(int argc, char **argv)
     if (!f || rounds < 1 || rounds > ROUNDS_MAX)
         return 2;
     fprintf(f, "local url = ...\nfor _ = 1, %d do\n  local r = assert(das.http.get(url))\n"
-               "  assert(r.status == 200 and #r.body == 46)\nend\n", REQUESTS);
+               "  assert(r.status == 200 and #r.body == 47)\nend\n", REQUESTS);
     fclose(f);
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", start_server(&server));
     curl_global_init(CURL_GLOBAL_DEFAULT);
