@@ -21,6 +21,7 @@
 #define DAS_REPORT "das.report"
 #define DAS_INSTANCE "das.instance"
 #define DAS_EXPLANATION "das.explanation"
+#define DAS_WINDOW "das.window"
 
 /* Why a run has to end; the first one counts. */
 enum das_stop {
@@ -105,6 +106,12 @@ void das_class(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_
  * "NAME has no field ...". Whoever filled the table may go on doing so. [-1, +1] */
 void das_freeze(lua_State *L, const char *name);
 
+/* One line on the run's log, if it has one; counts as output. */
+struct das_log_event;
+void das_run_log(lua_State *L, const struct das_log_event *e);
+/* The options of das.retry at arg, checked [-0, +4]: function, times, wait in s, backoff. */
+int das_retry_options(lua_State *L);
+
 /* --- errors --------------------------------------------------------------------------------- */
 
 /* Raises with the position of the innermost line of the script. */
@@ -124,6 +131,8 @@ struct das_filter *das_check_filter(lua_State *L, int arg);
 void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
                        size_t n);
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
+/* Seconds >= 0 at arg: a number, or a duration such as "5m". */
+double das_check_seconds(lua_State *L, int arg, const char *what);
 /* The bytes of arg, for keys and what is signed: a string. Valid while arg stays on the stack. */
 const char *das_check_bytes(lua_State *L, int arg, size_t *len);
 
@@ -159,6 +168,8 @@ void das_open_root(lua_State *L);      /* the table das itself, still open: [-0,
 /* Each fills one table below das; the table das is on top of the stack [-0, +0]. */
 void das_open_crypto(lua_State *L);
 void das_open_json(lua_State *L);
+void das_open_log(lua_State *L);
+void das_open_time(lua_State *L); /* das.time, and das.sleep */
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
 /* require(name) gives the value on top, whatever lies in the script's folder [-1, +0]. */

@@ -62,7 +62,7 @@ repeat local found = das.preview{user = "das"} until found and found.processes[1
 local report = assert(plan:apply())
 $print
 LUA
-    ok wait_for(sub { Das::Das::so_far($run) =~ /planned/ }), 'a plan is made' or diag explain das_finish($run);
+    ok wait_for(sub { Das::so_far($run) =~ /planned/ }), 'a plan is made' or diag explain das_finish($run);
     $two->sql("CREATE USER marker\@localhost");
     my $marker = Herd->new($two->{socket});
     $marker->add('marker', '', '');
@@ -89,7 +89,7 @@ repeat local found = das.preview{user = "app"} failed = failed or not found unti
 local report = assert(plan:apply())
 $print
 LUA
-    ok wait_for(sub { Das::Das::so_far($run) =~ /planned/ }), 'a plan is made' or diag explain das_finish($run);
+    ok wait_for(sub { Das::so_far($run) =~ /planned/ }), 'a plan is made' or diag explain das_finish($run);
     $one->stop;
     $one->start;
     my $after = Herd->new($one->{socket});
@@ -121,27 +121,6 @@ LUA
     ok wait_for(sub {
         $one->sql("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE USER = 'app'") == 2;
     }), 'only the one whose KILL was on its way died: no reconnect, no second try';
-}
-
-# --- cancelled while a kill waits for its answer ----------------------------------------------------
-{
-    my $proxy2 = Proxy->new("127.0.0.1:$one->{port}");
-    my $herd = Herd->new($one->{socket});
-    my $id = $herd->add('app', '', '');
-    my $path = "$one->{dir}/held.lua";
-    open my $fh, '>', $path or die;
-    print $fh "local p = das.preview{ id = $id }:plan{ kill = 'connection' }\nprint('planned') das.preview{}\np:apply()\n";
-    close $fh;
-    $proxy2->tell('hold KILL');
-    my $run = das_start('run', '-i', "mysql://das\@127.0.0.1:$proxy2->{port}/?read_timeout=30s", '--apply', $path);
-    ok wait_for(sub { Das::so_far($run) =~ /planned/ }), 'a plan is about to be applied';
-    ok wait_for(sub { !$one->sql("SELECT ID FROM information_schema.PROCESSLIST WHERE ID = $id") }), 'the kill arrived';
-    my $start = time;
-    kill 'TERM', $run->{pid};
-    my $r = das_finish($run);
-    is $r->{exit}, 8, 'SIGTERM while no answer has come: exit 8';
-    like $r->{err}, qr/cancelled.*until then:\n  unknown\s+connection\s+$id .*no answer yet/s, 'the kill is told as unknown' or diag $r->{err};
-    cmp_ok time - $start, '<', 5, 'and nobody waits for the read timeout';
 }
 
 done_testing;
