@@ -141,20 +141,22 @@ void das_redact(struct das_text t, struct das_buf *b)
 
 /* --- lines -------------------------------------------------------------------------------------------- */
 
-/* Redacted before it is cut: half a secret would go unnoticed. False: it is not what it was. */
-static bool clean(struct das_text t, struct das_buf *b)
+/* Fills scratch with t, redacted, for line. Redacted before it is cut: half a secret would go
+ * unnoticed. False: it is not what it was. */
+static bool clean(struct das_text t, struct das_buf *scratch, struct das_buf *line)
 {
     bool same;
 
-    das_buf_reset(b);
+    das_buf_reset(scratch);
     if (t.ptr)
-        das_redact(t, b);
-    same = das_text_eq(das_buf_view(b), das_text(t.ptr ? t.ptr : "", t.len));
-    if (b->len > TEXT_MAX) {
-        b->len = TEXT_MAX;
-        das_buf_str(b, "...");
+        das_redact(t, scratch);
+    same = das_text_eq(das_buf_view(scratch), das_text(t.ptr ? t.ptr : "", t.len));
+    if (scratch->len > TEXT_MAX) {
+        scratch->len = TEXT_MAX;
+        das_buf_str(scratch, "...");
         same = false;
     }
+    line->failed |= scratch->failed;
     return same;
 }
 
@@ -171,7 +173,7 @@ static bool bare(struct das_text t)
 static void value(const struct das_log_field *f, bool may_be_bare, struct das_buf *scratch,
                   struct das_buf *b)
 {
-    bool same = clean(f->value, scratch);
+    bool same = clean(f->value, scratch, b);
 
     if ((f->json && same) || (may_be_bare && bare(das_buf_view(scratch))))
         das_buf_text(b, das_buf_view(scratch));
@@ -205,12 +207,12 @@ static void text_line(const struct das_log_event *e, struct das_buf *scratch, st
     das_buf_printf(b, "das %s: ", e->who);
     if (!e->own)
         das_buf_printf(b, "%s: ", level_names[e->level]);
-    clean(e->message, scratch);
+    clean(e->message, scratch, b);
     plain(das_buf_view(scratch), b);
     for (size_t i = 0; i < e->count; i++) {
         const struct das_log_field *f = &e->fields[i];
         das_buf_char(b, ' ');
-        clean(f->key, scratch);
+        clean(f->key, scratch, b);
         if (bare(das_buf_view(scratch)))
             das_buf_text(b, das_buf_view(scratch));
         else
@@ -229,7 +231,7 @@ static void json_line(const struct das_log_event *e, struct das_buf *scratch, st
     when[strlen(when) - 1] = '\0'; /* the Z comes after the milliseconds */
     das_buf_printf(b, "{\"time\":\"%s.%03dZ\",\"level\":\"%s\",\"source\":\"%s\",\"message\":", when,
                    (int)(now % 1000), level_names[e->level], e->who);
-    clean(e->message, scratch);
+    clean(e->message, scratch, b);
     das_json_text(b, das_buf_view(scratch));
     if (e->count) {
         das_json_key(b, "fields");
@@ -237,7 +239,7 @@ static void json_line(const struct das_log_event *e, struct das_buf *scratch, st
         for (size_t i = 0; i < e->count; i++) {
             const struct das_log_field *f = &e->fields[i];
             das_json_comma(b);
-            clean(f->key, scratch);
+            clean(f->key, scratch, b);
             das_json_text(b, das_buf_view(scratch));
             das_buf_char(b, ':');
             value(f, false, scratch, b);
@@ -256,7 +258,6 @@ void das_log_line(const struct das_log_event *e, struct das_buf *b)
     else
         text_line(e, &scratch, b);
     das_buf_char(b, '\n');
-    b->failed |= scratch.failed;
     das_buf_clear(&scratch);
 }
 
