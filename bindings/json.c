@@ -87,6 +87,8 @@ wrong(const struct writer *w, const struct place *at, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     print_place(at, b);
+    if (b->failed)
+        das_raise(w->L, "out of memory");
     das_raise(w->L, "%s: %s%s%s", w->what, b->ptr ? b->ptr : "", b->len ? ": " : "", text);
 }
 
