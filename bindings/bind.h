@@ -143,9 +143,10 @@ void das_push_buf(lua_State *L, const struct das_buf *buf);
 void das_push_text(lua_State *L, struct das_text t); /* nil for NULL */
 void das_push_number(lua_State *L, int64_t v);       /* nil for unknown and absent */
 
-/* Appends the value on top as JSON [-0, +0], as das.json.encode does; raises "WHAT: ..." where it
- * has no such form. replace: bytes that are not UTF-8 become U+FFFD instead. */
-void das_json_write(lua_State *L, const char *what, bool replace, struct das_buf *b);
+/* Appends the value on top as JSON [-0, +0], as das.json.encode does; raises "WHAT: KEY: ..." where
+ * it has no such form. replace: bytes that are not UTF-8 become U+FFFD instead. */
+void das_json_write(lua_State *L, const char *what, struct das_text key, bool replace,
+                    struct das_buf *b);
 
 /* --- the types ---------------------------------------------------------------------------------- */
 

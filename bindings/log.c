@@ -50,7 +50,7 @@ static void read_value(lua_State *L, struct das_log_field *f, const char *what, 
         return;
     }
     f->json = true;
-    das_json_write(L, what, true, b);
+    das_json_write(L, what, f->key, true, b);
     f->value = das_text(NULL, b->len - from);
 }
 
