@@ -62,7 +62,7 @@ repeat local found = das.preview{user = "das"} until found and found.processes[1
 local report = assert(plan:apply())
 $print
 LUA
-    ok wait_for(sub { Das::Das::so_far($run) =~ /planned/ }), 'a plan is made' or diag explain das_finish($run);
+    ok wait_for(sub { Das::so_far($run) =~ /planned/ }), 'a plan is made' or diag explain das_finish($run);
     $two->sql("CREATE USER marker\@localhost");
     my $marker = Herd->new($two->{socket});
     $marker->add('marker', '', '');
@@ -89,7 +89,7 @@ repeat local found = das.preview{user = "app"} failed = failed or not found unti
 local report = assert(plan:apply())
 $print
 LUA
-    ok wait_for(sub { Das::Das::so_far($run) =~ /planned/ }), 'a plan is made' or diag explain das_finish($run);
+    ok wait_for(sub { Das::so_far($run) =~ /planned/ }), 'a plan is made' or diag explain das_finish($run);
     $one->stop;
     $one->start;
     my $after = Herd->new($one->{socket});
