@@ -12,8 +12,8 @@ local function keys(of)
 end
 
 t.is(keys(_G), "_G _VERSION assert collectgarbage coroutine das error getmetatable ipairs load "
-  .. "math next os pairs pcall print rawequal rawget rawlen rawset require select setmetatable string "
-  .. "table tonumber tostring type utf8 xpcall", "globals")
+  .. "math next os pairs pcall print rawequal rawget rawlen rawset require select setmetatable "
+  .. "string table tonumber tostring type utf8 xpcall", "globals")
 t.is(keys(os), "clock date difftime time", "os")
 t.is(keys(das), "args crypto dry_run filter instance instances json log preview protect retry "
   .. "sleep time version", "das")
