@@ -23,6 +23,7 @@
 #define DAS_REPORT "das.report"
 #define DAS_INSTANCE "das.instance"
 #define DAS_EXPLANATION "das.explanation"
+#define DAS_WINDOW "das.window"
 
 /* Why a run has to end; the first one counts. */
 enum das_stop {
@@ -113,6 +114,12 @@ void das_class(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_
  * "NAME has no field ...". Whoever filled the table may go on doing so. [-1, +1] */
 void das_freeze(lua_State *L, const char *name);
 
+/* One line on the run's log, if it has one; counts as output. */
+struct das_log_event;
+void das_run_log(lua_State *L, const struct das_log_event *e);
+/* The options of das.retry at arg, checked [-0, +4]: function, times, wait in s, backoff. */
+int das_retry_options(lua_State *L);
+
 /* --- errors --------------------------------------------------------------------------------- */
 
 /* Raises with the position of the innermost line of the script. */
@@ -132,8 +139,14 @@ struct das_filter *das_check_filter(lua_State *L, int arg);
 void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
                        size_t n);
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
+<<<<<<< HEAD
 /* The bytes of arg, for keys and what is signed: a string or a secret. Valid while arg stays on
  * the stack. */
+=======
+/* Seconds >= 0 at arg: a number, or a duration such as "5m". */
+double das_check_seconds(lua_State *L, int arg, const char *what);
+/* The bytes of arg, for keys and what is signed: a string. Valid while arg stays on the stack. */
+>>>>>>> main
 const char *das_check_bytes(lua_State *L, int arg, size_t *len);
 
 /* NULL: arg is no secret. It lives as long as the run. */
@@ -146,9 +159,10 @@ void das_push_buf(lua_State *L, const struct das_buf *buf);
 void das_push_text(lua_State *L, struct das_text t); /* nil for NULL */
 void das_push_number(lua_State *L, int64_t v);       /* nil for unknown and absent */
 
-/* Appends the value on top as JSON [-0, +0], as das.json.encode does; raises "WHAT: ..." where it
- * has no such form. replace: bytes that are not UTF-8 become U+FFFD instead. */
-void das_json_write(lua_State *L, const char *what, bool replace, struct das_buf *b);
+/* Appends the value on top as JSON [-0, +0], as das.json.encode does; raises "WHAT: KEY: ..." where
+ * it has no such form. replace: bytes that are not UTF-8 become U+FFFD instead. */
+void das_json_write(lua_State *L, const char *what, struct das_text key, bool replace,
+                    struct das_buf *b);
 
 /* --- the types ---------------------------------------------------------------------------------- */
 
@@ -176,6 +190,8 @@ void das_open_root(lua_State *L);      /* the table das itself, still open: [-0,
 void das_open_crypto(lua_State *L);
 void das_open_http(lua_State *L);
 void das_open_json(lua_State *L);
+void das_open_log(lua_State *L);
+void das_open_time(lua_State *L); /* das.time, and das.sleep */
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
 /* require(name) gives the value on top, whatever lies in the script's folder [-1, +0]. */

@@ -87,6 +87,8 @@ wrong(const struct writer *w, const struct place *at, const char *fmt, ...)
     vsnprintf(text, sizeof text, fmt, ap);
     va_end(ap);
     print_place(at, b);
+    if (b->failed)
+        das_raise(w->L, "out of memory");
     das_raise(w->L, "%s: %s%s%s", w->what, b->ptr ? b->ptr : "", b->len ? ": " : "", text);
 }
 
@@ -324,11 +326,13 @@ static void write_value(const struct writer *w, const struct place *at)
         wrong(w, at, "more than %zu bytes of JSON", SIZE_MAX_JSON);
 }
 
-void das_json_write(lua_State *L, const char *what, bool replace, struct das_buf *b)
+void das_json_write(lua_State *L, const char *what, struct das_text key, bool replace,
+                    struct das_buf *b)
 {
     struct writer w = {.L = L, .b = b, .what = what, .replace = replace};
+    const struct place root = {.up = NULL};
 
-    write_value(&w, &(struct place){.up = NULL});
+    write_value(&w, &(struct place){.up = &root, .key = key});
 }
 
 static void check_encode_options(lua_State *L, int arg, struct writer *w)

@@ -22,6 +22,8 @@ void das_open_prelude(lua_State *L)
     das_open_crypto(L);
     das_open_http(L);
     das_open_json(L);
+    das_open_log(L);
+    das_open_time(L);
     if (luaL_loadbufferx(L, das_prelude_text, das_prelude_size, "=prelude", "b") != LUA_OK)
         lua_error(L);
     das_open_filter(L);
@@ -35,7 +37,8 @@ void das_open_prelude(lua_State *L)
     das_open_selection(L); // das prelude selection_methods
     lua_pushcfunction(L, prelude_raise);
     lua_pushvalue(L, -4);
-    lua_call(L, 3, 0);
+    lua_pushcfunction(L, das_retry_options);
+    lua_call(L, 4, 0);
     das_freeze(L, "das");
     lua_setglobal(L, "das");
 }
