@@ -139,14 +139,10 @@ struct das_filter *das_check_filter(lua_State *L, int arg);
 void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
                        size_t n);
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
-<<<<<<< HEAD
-/* The bytes of arg, for keys and what is signed: a string or a secret. Valid while arg stays on
- * the stack. */
-=======
 /* Seconds >= 0 at arg: a number, or a duration such as "5m". */
 double das_check_seconds(lua_State *L, int arg, const char *what);
-/* The bytes of arg, for keys and what is signed: a string. Valid while arg stays on the stack. */
->>>>>>> main
+/* The bytes of arg, for keys and what is signed: a string or a secret. Valid while arg stays on
+ * the stack. */
 const char *das_check_bytes(lua_State *L, int arg, size_t *len);
 
 /* NULL: arg is no secret. It lives as long as the run. */

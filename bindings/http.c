@@ -25,22 +25,27 @@ struct warden {
     bool not_granted; /* the script's own URL */
 };
 
-/* "http:HOST" and "http:*.DOMAIN" name the host; "http" means public hosts in general. */
+/* "example.com" names that host, "*.example.com" every one below it; any case. */
+static bool names_host(const char *pattern, const char *host)
+{
+    size_t len = strlen(pattern), host_len = strlen(host);
+
+    if (len > 2 && pattern[0] == '*' && pattern[1] == '.')
+        return host_len > len - 1 &&
+               das_text_ieq(das_text(host + host_len - (len - 1), len - 1),
+                            das_text(pattern + 1, len - 1));
+    if (len > 2 && pattern[0] == '[' && pattern[len - 1] == ']') /* as IPv6 stands in a URL */
+        return das_text_ieq(das_text(pattern + 1, len - 2), das_text(host, host_len));
+    return das_text_ieq(das_text(pattern, len), das_text(host, host_len));
+}
+
+/* *named: by "http:HOST". "http" alone means public hosts in general. */
 static bool host_granted(const struct das_grants *grants, const char *host, bool *named)
 {
-    char what[DAS_HTTP_HOST_MAX + 8];
-
-    *named = true;
-    snprintf(what, sizeof what, "http:%s", host);
-    if (das_granted(grants, what))
-        return true;
-    for (const char *dot = strchr(host, '.'); dot; dot = strchr(dot + 1, '.')) {
-        snprintf(what, sizeof what, "http:*%s", dot);
-        if (das_granted(grants, what))
-            return true;
-    }
     *named = false;
-    return das_granted(grants, "http");
+    for (size_t i = 0; grants && !*named && i < grants->count; i++)
+        *named = strncmp(grants->names[i], "http:", 5) == 0 && names_host(grants->names[i] + 5, host);
+    return *named || das_granted(grants, "http");
 }
 
 /* The run has to end: das_run_check() raises the words for it. */
@@ -159,14 +164,8 @@ static void get_ms(lua_State *L, int table, const char *name, const char *what, 
         n = seconds >= 0.001 && seconds <= WAIT_MAX_MS / 1000 ? (int64_t)(seconds * 1000) : -1;
     } else if (lua_type(L, -1) == LUA_TSTRING) {
         t.ptr = lua_tolstring(L, -1, &t.len);
-        if (t.len > 2 && memcmp(t.ptr + t.len - 2, "ms", 2) == 0) {
-            if (!das_parse_int(das_text(t.ptr, t.len - 2), &n))
-                n = -1;
-        } else if (!das_parse_duration(t, &n) || n > WAIT_MAX_MS / 1000) {
+        if (!das_parse_duration_ms(t, &n))
             n = -1;
-        } else {
-            n *= 1000;
-        }
     } else if (!lua_isnil(L, -1)) {
         das_raise(L, "http: %s: expected seconds or a text like \"500ms\", got %s", what,
                   luaL_typename(L, -1));
@@ -190,6 +189,23 @@ static void get_count(lua_State *L, int table, const char *name, int most, int64
             das_raise(L, "%s: at most %d", what, (int)most);
     }
     lua_pop(L, 1);
+}
+
+/* Bytes: a number, or text as "64KB". */
+static void get_size(lua_State *L, int table, const char *name, size_t *out)
+{
+    struct das_text t = DAS_TEXT_NULL;
+    uint64_t n = *out;
+
+    if (lua_getfield(L, table, name) == LUA_TSTRING || lua_isinteger(L, -1))
+        t.ptr = luaL_tolstring(L, -1, &t.len);
+    else if (!lua_isnil(L, -1))
+        t = das_text("", 0);
+    if (t.ptr && (!das_parse_size(t, &n) || n > BODY_MAX))
+        das_raise(L, "http: %s: expected bytes, at most %d, as a number or a text like \"64KB\"", name,
+                  BODY_MAX);
+    *out = (size_t)n;
+    lua_settop(L, t.len ? -3 : -2);
 }
 
 /* retry = 3, or retry = { times = 3, wait = "500ms", max_wait = "30s" }. */
@@ -252,7 +268,7 @@ static bool get_bool(lua_State *L, int table, const char *name)
 /* What every form of a request has. The string of ca stays on the stack [-0, +1]. */
 static void get_options(lua_State *L, int table, struct call *c, struct das_http_request *req)
 {
-    int64_t redirects = req->redirects, max_bytes = (int64_t)req->max_bytes;
+    int64_t redirects = req->redirects;
     bool secret;
 
     get_headers(L, table, c);
@@ -260,9 +276,8 @@ static void get_options(lua_State *L, int table, struct call *c, struct das_http
     get_ms(L, table, "connect_timeout", "connect_timeout", &req->connect_ms);
     get_retry(L, table, &req->retry);
     get_count(L, table, "redirects", REDIRECTS_MAX, &redirects);
-    get_count(L, table, "max_bytes", BODY_MAX, &max_bytes);
     req->redirects = (int)redirects;
-    req->max_bytes = (size_t)max_bytes;
+    get_size(L, table, "max_bytes", &req->max_bytes);
     req->idempotent = get_bool(L, table, "idempotent");
     if (lua_getfield(L, table, "ca") != LUA_TNIL)
         req->ca = get_string(L, "ca", &secret);
@@ -275,7 +290,7 @@ static void set_json(lua_State *L, struct call *c, struct das_http_request *req)
     struct das_err err;
 
     lua_insert(L, -2); // buf value
-    das_json_write(L, "http: json", false, b);
+    das_json_write(L, "http", das_text_of("json"), false, b);
     if (das_buf_ok(b, &err) < 0)
         das_raise(L, "%s", err.msg);
     req->body = das_buf_view(b);

@@ -15,19 +15,22 @@
 void das_run_log(lua_State *L, const struct das_log_event *e)
 {
     FILE *log = das_run_of(L)->opts->log;
-    struct das_buf *b;
+    struct das_buf *line, *b;
 
     if (!log || !das_log_wants(e->level))
         return;
     fflush(das_run_of(L)->opts->out); // what was printed before is seen before
+    line = das_scratch(L);
     b = das_scratch(L);
-    das_log_line(e, b);
+    das_log_line(e, line);
+    b->failed = line->failed;
+    das_vault_redact(&das_run_of(L)->vault, das_buf_view(line), b);
     if (!b->failed) {
         das_run_count_output(L, b->len);
         fwrite(b->ptr, 1, b->len, log); // stderr is not buffered: one write
         fflush(log);
     }
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 static int by_key(const void *a, const void *b)

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/private_file.h"
 
@@ -172,6 +173,31 @@ static const struct das_secret *keep(struct das_vault *v, struct das_secret *s)
     return s;
 }
 
+/* How it looks in JSON, as in a line of the log, when that is not how it is: for redaction only. */
+static int keep_escaped(struct das_vault *v, const struct das_secret *s, struct das_err *err)
+{
+    struct das_buf b = {0};
+    struct das_secret *escaped = NULL;
+    int rc = -1;
+
+    das_json_text(&b, das_secret_value(s));
+    if (das_buf_ok(&b, err) == 0) {
+        rc = 0;
+        if (b.len != s->len + 2) {
+            escaped = secret_new(v, b.len - 2, err);
+            rc = escaped ? 0 : -1;
+        }
+    }
+    if (escaped) {
+        memcpy(escaped->value, b.ptr + 1, b.len - 2);
+        keep(v, escaped);
+    }
+    if (b.ptr)
+        explicit_bzero(b.ptr, b.len);
+    das_buf_clear(&b);
+    return rc;
+}
+
 static const struct das_secret *keep_read(struct das_vault *v, const struct das_secret_place *place,
                                           const char *p, size_t len, struct das_err *err)
 {
@@ -181,6 +207,10 @@ static const struct das_secret *keep_read(struct das_vault *v, const struct das_
         return NULL;
     memcpy(s->value, p, len);
     s->place = place;
+    if (keep_escaped(v, s, err) < 0) {
+        secret_free(s);
+        return NULL;
+    }
     return keep(v, s);
 }
 

@@ -175,6 +175,7 @@ static void redacting(void)
     s = env(&v, "hunter2");
     env(&v, "hunter2-and-more");
     env(&v, "abc");
+    env(&v, "with \"quotes\"");
     das_vault_join(&v, das_text_of("Bearer "), s, DAS_TEXT_NULL, &err);
     das_vault_basic(&v, das_text_of("me"), s, &err);
     redacts(&v, "", "");
@@ -188,6 +189,7 @@ static void redacting(void)
     redacts(&v, "sent bWU6aHVudGVyMg== as", "sent *** as");
     redacts(&v, "hunter is a word, hunter3 too", "hunter is a word, hunter3 too");
     redacts(&v, "cut off: hunte", "cut off: ***");
+    redacts(&v, "with \"quotes\" {\"x\":\"with \\\"quotes\\\"\"}", "*** {\"x\":\"***\"}");
     redacts(&v, "cut off: hun", "cut off: hun");
     redacts(&v, "no value ends in Bearer", "no value ends in Bearer");
     memset(e.msg, 'x', sizeof e.msg - 1);
