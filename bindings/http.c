@@ -196,6 +196,7 @@ static void get_size(lua_State *L, int table, const char *name, size_t *out)
 {
     struct das_text t = DAS_TEXT_NULL;
     uint64_t n = *out;
+    int top = lua_gettop(L);
 
     if (lua_getfield(L, table, name) == LUA_TSTRING || lua_isinteger(L, -1))
         t.ptr = luaL_tolstring(L, -1, &t.len);
@@ -205,7 +206,7 @@ static void get_size(lua_State *L, int table, const char *name, size_t *out)
         das_raise(L, "http: %s: expected bytes, at most %d, as a number or a text like \"64KB\"", name,
                   BODY_MAX);
     *out = (size_t)n;
-    lua_settop(L, t.len ? -3 : -2);
+    lua_settop(L, top);
 }
 
 /* retry = 3, or retry = { times = 3, wait = "500ms", max_wait = "30s" }. */

@@ -360,15 +360,16 @@ const struct das_secret *das_vault_basic(struct das_vault *v, struct das_text us
 
 /* --- taking them out ---------------------------------------------------------------------------- */
 
-/* How many bytes at p are a value, or the beginning of one that the text's end cuts off. The
- * longest counts: values may begin alike. Values that were made begin with what is no secret. */
-static size_t value_at(const struct das_vault *v, const char *p, size_t left)
+/* How many bytes at p are a value, or, where texts are cut, the beginning of one that the end cuts
+ * off. The longest counts: values may begin alike. Values that were made begin with what is no
+ * secret. */
+static size_t value_at(const struct das_vault *v, const char *p, size_t left, bool cut)
 {
     size_t best = 0;
 
     for (const struct das_secret *s = v->first; s; s = s->next) {
         size_t n = s->len < left ? s->len : left;
-        if (n >= DAS_REDACT_MIN && (n == s->len || s->place) && n > best &&
+        if (n >= DAS_REDACT_MIN && (n == s->len || (cut && s->place)) && n > best &&
             memcmp(p, s->value, n) == 0)
             best = n;
     }
@@ -384,7 +385,7 @@ void das_vault_redact(const struct das_vault *v, struct das_text text, struct da
         return;
     }
     for (size_t i = 0; i < text.len;) {
-        size_t n = value_at(v, text.ptr + i, text.len - i);
+        size_t n = value_at(v, text.ptr + i, text.len - i, false);
         if (!n) {
             i++;
             continue;
@@ -403,7 +404,7 @@ void das_vault_redact_err(const struct das_vault *v, struct das_err *err)
     size_t len = strlen(err->msg), to = 0;
 
     for (size_t i = 0; v->first && i < len;) {
-        size_t n = value_at(v, err->msg + i, len - i);
+        size_t n = value_at(v, err->msg + i, len - i, true);
         if (n) { /* "***" is shorter than any value that is looked for */
             memcpy(err->msg + to, "***", 3);
             to += 3;

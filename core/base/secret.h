@@ -68,9 +68,9 @@ const struct das_secret *das_vault_basic(struct das_vault *v, struct das_text us
                                          const struct das_secret *s, struct das_err *err);
 struct das_text das_secret_value(const struct das_secret *s);
 
-/* Writes text to b with "***" for each value, also for one whose end was cut off. */
+/* Writes text to b with "***" for each value. */
 void das_vault_redact(const struct das_vault *v, struct das_text text, struct das_buf *b);
-/* The same in place, for a message that must not grow past size. */
+/* The same in place, also for a value whose end was cut off with the message's. */
 void das_vault_redact_err(const struct das_vault *v, struct das_err *err);
 
 #endif

@@ -188,10 +188,14 @@ static void redacting(void)
     redacts(&v, "Authorization: Bearer hunter2.", "Authorization: ***.");
     redacts(&v, "sent bWU6aHVudGVyMg== as", "sent *** as");
     redacts(&v, "hunter is a word, hunter3 too", "hunter is a word, hunter3 too");
-    redacts(&v, "cut off: hunte", "cut off: ***");
     redacts(&v, "with \"quotes\" {\"x\":\"with \\\"quotes\\\"\"}", "*** {\"x\":\"***\"}");
-    redacts(&v, "cut off: hun", "cut off: hun");
-    redacts(&v, "no value ends in Bearer", "no value ends in Bearer");
+    redacts(&v, "not whole: hunte", "not whole: hunte");
+    snprintf(e.msg, sizeof e.msg, "no value begins with Bearer");
+    das_vault_redact_err(&v, &e);
+    is_str(e.msg, "no value begins with Bearer", "what stands before one is no secret");
+    snprintf(e.msg, sizeof e.msg, "cut off: hunte");
+    das_vault_redact_err(&v, &e);
+    is_str(e.msg, "cut off: ***", "a message may have been cut");
     memset(e.msg, 'x', sizeof e.msg - 1);
     memcpy(e.msg + sizeof e.msg - 8, "hunter2", 8);
     das_vault_redact_err(&v, &e);
