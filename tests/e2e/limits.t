@@ -64,7 +64,7 @@ struck('output', 'while true do print(("x"):rep(1000)) end', qr/printed more tha
 my $memory = qr/needed more than 67108864 bytes of memory \(limit memory\)/;
 struck('rep', 'return ("x"):rep(1e9)', $memory);
 struck('endless growth', 'local t = {} while true do t[#t + 1] = {} end', $memory, 'cpu = "20s"');
-struck('growth that is caught', 'pcall(function() local t = {} while true do t[#t + 1] = ("x"):rep(1e6) end end)', $memory);
+struck('growth that is caught', 'pcall(function() local t = {} while true do t[#t + 1] = ("x"):rep(1e6) end end)', $memory, 'cpu = "20s"');
 struck('strings', 'local s = "x" while true do s = s .. s end', $memory);
 struck('recursion', 'local function f() return 1 + f() end f()', qr/stack overflow|limit/);
 struck('coroutines', 'local t = {} while true do t[#t + 1] = coroutine.create(print) end', $memory, 'cpu = "20s"');
