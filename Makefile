@@ -20,14 +20,15 @@ say = $(if $(V)$(QUIET),,@printf '  %-4s %s\n' $(1) $(2))
 
 # --- what has to be installed (Debian 12 names) ----------------------------------------------
 
-BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libjansson-dev libmariadb-dev libssl-dev
+BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjansson-dev libmariadb-dev \
+              libssl-dev
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
               mariadb-client openssl perl procps git tmux
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl
 
 # --- flags -------------------------------------------------------------------------------------
 
-PKGS     := lua5.4 jansson libmariadb openssl
+PKGS     := lua5.4 jansson libedit libmariadb openssl
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wpointer-arith -Wcast-qual -Werror
 # Sanitizers hide from gcc what a string can be; those two warnings are judged without them.
@@ -47,7 +48,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pie -Wl,-z,relro,-z,now -Wl,--as-n
 
 LIB_SRC := $(wildcard core/base/*.c core/session/*.c core/source/*.c core/plan/*.c bindings/*.c) \
            $(filter-out core/cli/main.c,$(wildcard core/cli/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/prelude.o
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 LIB     := $(BUILD)/libdas.a
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
@@ -64,17 +65,20 @@ $(LIB): $(LIB_OBJ)
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $^
 
-# The prelude travels in the binary, compiled, so that a run does not parse it again.
-$(BUILD)/prelude.c: scripts/prelude/das.lua
-	@mkdir -p $(@D)
-	$(Q)luac5.4 -s -o $(BUILD)/prelude.luac $<
-	$(Q){ echo '#include <stddef.h>'; \
-	  echo 'extern const char das_prelude_text[];'; echo 'extern const size_t das_prelude_size;'; \
-	  echo 'const char das_prelude_text[] = {'; \
-	  od -An -v -tx1 $(BUILD)/prelude.luac | sed 's/ \(..\)/(char)0x\1,/g'; echo '};'; \
-	  echo 'const size_t das_prelude_size = sizeof das_prelude_text;'; } >$@
+# The Lua of scripts/prelude/ travels in the binary, compiled, so that a run does not parse it again.
+PRELUDE := $(sort $(wildcard scripts/prelude/*.lua))
 
-$(BUILD)/prelude.o: $(BUILD)/prelude.c
+$(BUILD)/embedded.c: $(PRELUDE) Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '#include "bindings/embedded.h"' >$@
+	$(Q)for f in $(PRELUDE); do \
+	  n=$$(basename $$f .lua); luac5.4 -s -o $(BUILD)/$$n.luac $$f || exit 1; \
+	  echo "static const char $${n}_code[] = {"; \
+	  od -An -v -tx1 $(BUILD)/$$n.luac | sed 's/ \(..\)/(char)0x\1,/g'; echo '};'; \
+	  list="$$list{\"$$n\", $${n}_code, sizeof $${n}_code}, "; \
+	done >>$@; echo "const struct das_embedded das_embedded[] = {$$list{0}};" >>$@
+
+$(BUILD)/embedded.o: $(BUILD)/embedded.c bindings/embedded.h
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c Makefile

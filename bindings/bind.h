@@ -121,5 +121,30 @@ void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
 lua_State *das_state_new(struct das_run *run);
 /* prelude: runs the compiled-in Lua on top of the primitives. A Lua error on failure. */
 void das_open_prelude(lua_State *L);
+/* The compiled-in chunk of scripts/prelude/NAME.lua as a function [-0, +1]. */
+void das_load_embedded(lua_State *L, const char *name);
+
+/* --- what an author's tools ask (names.c) -------------------------------------------------------- */
+
+/* A class that has fields besides methods says so in its metatable's "__fields": a function that
+ * pushes the list of their names. It costs nothing until somebody asks. */
+int das_push_names(lua_State *L, const char *const *names, size_t n); /* [-0, +1], returns 1 */
+/* Appends to the list at the top the names of the fields and methods of a das object at arg, or of
+ * the class type. False, and nothing appended: not ours. */
+bool das_class_names(lua_State *L, const char *type, bool fields, bool methods);
+bool das_object_names(lua_State *L, int arg, bool fields, bool methods);
+
+/* --- reading a script (engine.c) -------------------------------------------------------------------- */
+
+int das_script_read(const char *path, struct das_buf *b, struct das_err *err); /* "-": stdin */
+/* "#!/usr/bin/env -S das run" on line 1 is for the shell; the line stays, so that numbers fit. */
+struct das_text das_script_text(struct das_text t);
+/* [-0, +1] the path that require "name" means, beside the run's script; false: no module name. */
+bool das_push_module_path(lua_State *L, const char *name);
+
+/* Functions that raise when the table at 1 has an option that selection:plan, or a preview, does
+ * not know or take. [-1, +0] */
+int das_plan_options(lua_State *L);
+int das_preview_options(lua_State *L);
 
 #endif

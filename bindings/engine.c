@@ -11,7 +11,7 @@
 
 #define SCRIPT_MAX ((size_t)16 << 20)
 
-static int read_script(const char *path, struct das_buf *b, struct das_err *err)
+int das_script_read(const char *path, struct das_buf *b, struct das_err *err)
 {
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     size_t n;
@@ -34,8 +34,7 @@ static int read_script(const char *path, struct das_buf *b, struct das_err *err)
     return err->code == DAS_OK ? 0 : -1;
 }
 
-/* "#!/usr/bin/env -S das run" on line 1 is for the shell; the line stays, so that numbers fit. */
-static struct das_text without_shebang(struct das_text t)
+struct das_text das_script_text(struct das_text t)
 {
     const char *end;
 
@@ -138,12 +137,12 @@ int das_engine_run(const struct das_engine_opts *opts, struct das_engine_result 
 
     memset(result, 0, sizeof *result);
     memset(err, 0, sizeof *err);
-    if (read_script(opts->path, &text, err) < 0)
+    if (das_script_read(opts->path, &text, err) < 0)
         goto done;
     das_buf_printf(&chunk, "@%s", strcmp(opts->path, "-") == 0 ? "stdin" : opts->path);
     if (das_buf_ok(&chunk, err) < 0 || copy_protect(&run, err) < 0)
         goto done;
-    job.code = without_shebang(das_buf_view(&text));
+    job.code = das_script_text(das_buf_view(&text));
     job.chunk = chunk.ptr;
     rc = run_state(&run, &job, err);
 done:

@@ -53,5 +53,6 @@ size_t das_terminal_width(void); /* cells for a table on stdout */
 
 int das_cmd_run(int argc, char **argv);
 int das_cmd_preview(int argc, char **argv);
+int das_cmd_check(int argc, char **argv);
 
 #endif

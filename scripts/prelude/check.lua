@@ -1,6 +1,6 @@
--- What `das check` says about one script, from its tree. Called with parse (parser.lua) and host, what
--- the program lends: the real das and the real libraries are asked, so that no list here can be
--- out of date.
+-- What `das check` says about one script, from its tree. Called with parse (parser.lua) and host,
+-- what the program lends: the real das and the real libraries are asked, so that no list here can
+-- be out of date.
 --
 --   host.compile(text)            nil, or Lua's own message
 --   host.nearest(word, names)     the name to suggest, or nil
@@ -21,7 +21,7 @@ local function index(object, key)
   return object[key]
 end
 
--- --- what an expression is ----------------------------------------------------------------------
+-- --- what an expression is ---------------------------------------------------------------------
 
 local Checker = {}
 Checker.__index = Checker
@@ -29,34 +29,41 @@ Checker.__index = Checker
 function Checker:add(at, code, message, severity)
   if not self.ignored[at.line] then
     self.findings[#self.findings + 1] = {
-      line = at.line, col = at.col, severity = severity or "warning", code = code, message = message,
+      line = at.line, col = at.col, severity = severity or "warning", code = code,
+      message = message,
     }
   end
 end
 
--- "das.http.get" for what stands for it, also through a local that is never assigned again.
-function Checker:path(node)
-  if node.tag == "Name" and not node.var then
-    return not self.assigned[node.name] and node.name or nil
-  elseif node.tag == "Name" then
-    return node.var.init and not node.var.assigned and self:path(node.var.init) or nil
-  elseif node.tag == "Index" and node[2].tag == "String" then
-    local object = self:path(node[1])
-    return object and object .. "." .. node[2].value
+-- What a chain of fields stands for, also through a local that is never assigned again: its path
+-- ("das.http.get") and its value, a function or table of a library; nil where that is not known.
+-- Looked for once, because a chain may be long.
+function Checker:chain(node)
+  if node.chain then
+    return node.chain.path, node.chain.value
   end
+  local path, value
+  if node.tag == "Name" and not node.var then
+    if not self.assigned[node.name] then
+      path, value = node.name, rawget(globals, node.name)
+    end
+  elseif node.tag == "Name" then
+    if node.var.init and not node.var.assigned then
+      path, value = self:chain(node.var.init)
+    end
+  elseif node.tag == "Index" and node[2].tag == "String" then
+    local object_path, object = self:chain(node[1])
+    local good, field = pcall(index, object, node[2].value)
+    path = object_path and #object_path < 200 and object_path .. "." .. node[2].value or nil
+    value = type(object) == "table" and good and field or nil
+  end
+  node.chain = { path = path, value = value }
+  return path, value
 end
 
--- The function or table of a library that an expression stands for, or nil.
 function Checker:library(node)
-  if node.tag == "Name" and not node.var then
-    return not self.assigned[node.name] and rawget(globals, node.name) or nil
-  elseif node.tag == "Name" then
-    return node.var.init and not node.var.assigned and self:library(node.var.init) or nil
-  elseif node.tag == "Index" and node[2].tag == "String" then
-    local object = self:library(node[1])
-    local good, value = pcall(index, object, node[2].value)
-    return type(object) == "table" and good and value or nil
-  end
+  local _, value = self:chain(node)
+  return value
 end
 
 local constant = {}
@@ -64,10 +71,13 @@ local constant = {}
 -- The value of an expression that has only one, or UNKNOWN.
 function Checker:value(node)
   local rule = constant[node.tag]
-  if rule then
-    return rule(self, node)
+  if not rule then
+    return UNKNOWN
   end
-  return UNKNOWN
+  if not node.known then -- once: a chain of locals can name one value very often
+    node.known = { rule(self, node) }
+  end
+  return node.known[1]
 end
 
 function constant.Nil() return nil end
@@ -88,10 +98,8 @@ end
 function constant.Table(self, node)
   local result, n = {}, 0
   for _, item in ipairs(node) do
-    local value, key = self:value(item[1]), nil
-    if item[2] then
-      key = self:value(item[2])
-    else
+    local value, key = self:value(item[1]), item[2] and self:value(item[2])
+    if not item[2] then
       n = n + 1
       key = n
     end
@@ -131,13 +139,13 @@ function constant.Op(self, node)
     return UNKNOWN
   end
   local good, value = pcall(operations[node.op], a, b)
-  if good then
+  if good and not (type(value) == "string" and #value > 1000) then
     return value
   end
   return UNKNOWN
 end
 
--- --- tables that the program reads -----------------------------------------------------------------
+-- --- tables that the program reads -------------------------------------------------------------
 
 -- A table of criteria as it stands in the script.
 function Checker:criteria(node)
@@ -214,7 +222,7 @@ function Checker:preview(filter, options)
   end
 end
 
--- --- grants --------------------------------------------------------------------------------------
+-- --- grants ------------------------------------------------------------------------------------
 
 function Checker:need(prefix, value)
   self.grants[prefix .. (type(value) == "string" and value or "?")] = true
@@ -246,7 +254,7 @@ function Checker:call_needs(path, first)
   end
 end
 
--- --- the walk -------------------------------------------------------------------------------------
+-- --- the walk ----------------------------------------------------------------------------------
 
 local visit = {}
 
@@ -268,11 +276,11 @@ function visit.Name(self, node)
 end
 
 function visit.Index(self, node)
-  local object = self:library(node[1])
-  if type(object) ~= "table" or node[2].tag ~= "String" then
+  local where, object = self:chain(node[1])
+  if type(object) ~= "table" or object == globals or node[2].tag ~= "String" then
     return
   end
-  local key, where = node[2].value, self:path(node[1]) or "this table"
+  local key = node[2].value
   local good, value = pcall(index, object, key)
   if not good then
     self:add(node, "field", tostring(value))
@@ -282,13 +290,13 @@ function visit.Index(self, node)
       names[#names + 1] = type(name) == "string" and name or nil
     end
     local near = host.nearest(key, names)
-    self:add(node, "field", ('%s has no field "%s"'):format(where, key)
+    self:add(node, "field", ('%s has no field "%s"'):format(where or "this table", key)
       .. (near and ('; did you mean "%s"?'):format(near) or ""))
   end
 end
 
 function visit.Call(self, node)
-  local f, path = self:library(node[1]), self:path(node[1])
+  local path, f = self:chain(node[1])
   if f ~= nil and (f == das.filter or f == das.protect) and node[2] then
     self:criteria(node[2])
   elseif f ~= nil and f == das.preview then
@@ -408,7 +416,7 @@ function Checker:survey(node)
   end
 end
 
--- --- a script and its modules -----------------------------------------------------------------------
+-- --- a script and its modules ------------------------------------------------------------------
 
 -- A module's findings are its own; what it needs, the script needs.
 function Checker:module(name)

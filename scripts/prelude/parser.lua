@@ -1,5 +1,5 @@
--- A parser for Lua 5.4, for `das check`. Accepts what Lua's own compiler accepts; an error is a table
--- {message, line, col}. Called with the lexer; returns parse(text, comments).
+-- A parser for Lua 5.4, for `das check`. Accepts what Lua's own compiler accepts; an error is a
+-- table {message, line, col}. Called with the lexer; returns parse(text, comments).
 --
 -- A node is {tag, line, col, ...}; its parts are its array items, so that a walk needs no table of
 -- what each tag holds:
@@ -36,7 +36,7 @@ local block_end = { ["else"] = true, ["elseif"] = true, ["end"] = true, eof = tr
 local Parser = {}
 Parser.__index = Parser
 
--- --- tokens -----------------------------------------------------------------------------------
+-- --- tokens ------------------------------------------------------------------------------------
 
 local function spelling(token)
   if token.kind == "eof" then
@@ -45,7 +45,7 @@ local function spelling(token)
   return "'" .. tostring(token.value or token.kind) .. "'"
 end
 
-function Parser:fail(message, token)
+function Parser.fail(_, message, token)
   error({ message = message, line = token.line, col = token.col }, 0)
 end
 
@@ -81,7 +81,8 @@ end
 -- The `end` of what began at `start`.
 function Parser:close(kind, start)
   if self.token.kind ~= kind and start.line ~= self.token.line then
-    self:fail_near(("'%s' expected (to close '%s' at line %d)"):format(kind, start.kind, start.line))
+    self:fail_near(("'%s' expected (to close '%s' at line %d)"):format(kind, start.kind,
+      start.line))
   end
   return self:expect(kind)
 end
@@ -101,7 +102,7 @@ function Parser:leave()
   self.depth = self.depth - 1
 end
 
--- --- functions, blocks and variables --------------------------------------------------------------
+-- --- functions, blocks and variables -----------------------------------------------------------
 -- A function state is {outer, vararg, active (how many variables), block}; a block is {outer, vars
 -- (by name), base (active before it), labels, gotos (pending), loop}.
 
@@ -165,7 +166,7 @@ function Parser:declare(var)
   end
 end
 
--- --- expressions ----------------------------------------------------------------------------------
+-- --- expressions -------------------------------------------------------------------------------
 
 function Parser:expressions(list)
   list = list or {}
@@ -251,7 +252,8 @@ function Parser:arguments(n)
 end
 
 function Parser:suffixed()
-  local token, n = self.token, nil
+  local token = self.token
+  local n
   if token.kind == "name" then
     n = self:name_node(self:next())
   elseif self:accept("(") then
@@ -322,7 +324,8 @@ end
 function Parser:expression(limit)
   limit = limit or 0
   self:enter()
-  local token, n = self.token, nil
+  local token = self.token
+  local n
   if unary[token.kind] then
     self:next()
     n = node("Op", token, self:expression(UNARY_PRIORITY))
@@ -339,7 +342,7 @@ function Parser:expression(limit)
   return n
 end
 
--- --- statements -----------------------------------------------------------------------------------
+-- --- statements --------------------------------------------------------------------------------
 
 function Parser:statements()
   local n = node("Block", self.token)
