@@ -9,6 +9,7 @@
 
 #include <lauxlib.h>
 #include <lua.h>
+#include <pthread.h>
 
 #include "bindings/engine.h"
 
@@ -21,16 +22,42 @@
 #define DAS_INSTANCE "das.instance"
 #define DAS_EXPLANATION "das.explanation"
 
-/* One run. Lives on the C stack of das_engine_run(); every coroutine's extra space points to it. */
+/* Why a run has to end; the first one counts. */
+enum das_stop {
+    DAS_STOP_NOT,
+    DAS_STOP_CANCEL,
+    DAS_STOP_CPU,
+    DAS_STOP_WALL,
+    DAS_STOP_INSTRUCTIONS,
+    DAS_STOP_OUTPUT,
+};
+
+/* One run. The thread that runs the script and the one that waits for it share it; every
+ * coroutine's extra space points to it. */
 struct das_run {
     const struct das_engine_opts *opts;
-    struct das_engine_result *result;
-    struct das_protect protect; /* of the configuration and what the script added */
-    struct das_buf warned;     /* warnings that were written to the log, one a line */
     struct das_limits limits;
-    uint64_t memory;                          /* bytes held by the state */
-    uint64_t output, http_requests, http_bytes; /* used so far */
-    int64_t start_ms;                         /* das_clock_monotonic_ms() */
+    int64_t start_ms;          /* das_clock_monotonic_ms() */
+    atomic_int stop;           /* enum das_stop */
+
+    /* counted by the script's thread, looked at by the other */
+    struct {
+        atomic_uint_least64_t memory; /* bytes, at the highest */
+        atomic_uint_least64_t instructions, output, http_requests, http_bytes;
+        atomic_int_least64_t cpu_ms;
+    } used;
+
+    /* of the script's thread alone */
+    struct das_protect protect; /* of the configuration and what the script added */
+    struct das_buf warned;      /* warnings that were written to the log, one a line */
+    uint64_t memory;            /* bytes held by the state */
+    bool memory_refused;
+    bool closing;               /* the state is being closed: nothing is limited any more */
+
+    /* under the lock: the other thread reads them when the script is stuck */
+    pthread_mutex_t lock;
+    struct das_engine_result result;
+    size_t act_room;
 };
 
 static inline struct das_run *das_run_of(lua_State *L)
@@ -43,6 +70,11 @@ static inline struct das_run *das_run_of(lua_State *L)
 /* Raises "not granted: ..." unless the configuration granted it. */
 void das_need(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 bool das_may(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
+/* Counts towards a limit of das_run.result.used, from the script's thread. */
+void das_run_count_output(lua_State *L, size_t bytes); /* raises over the limit */
+/* Applies a plan under the run's rules and remembers what was killed before Lua hears of it. */
+int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
+                  struct das_report **out, struct das_err *err);
 /* For bindings that wait (sleep, HTTP): how long they may still do so, 0 when the run is over. */
 int64_t das_run_left_ms(const struct das_run *run);
 /* Raises when the run is over: out of time, or cancelled. Call it after having waited. */
@@ -117,8 +149,19 @@ void das_open_root(lua_State *L);      /* the table das itself: [-0, +1] */
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
 
+/* run.c: init and clear of what a run holds; whether it has to end, and the words for it. */
+int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct das_err *err);
+void das_run_clear(struct das_run *run);
+enum das_stop das_run_over(struct das_run *run, int64_t cpu_ms);
+void das_run_stop_text(const struct das_run *run, enum das_stop stop, char *text, size_t size);
+const char *das_stop_limit(enum das_stop stop); /* "cpu"; NULL for a cancel */
+void das_run_hook(lua_State *L, lua_Debug *ar); /* every DAS_HOOK_STEPS instructions */
+#define DAS_HOOK_STEPS 10000
+
 /* state.c: a fresh state with the trimmed libraries; NULL when out of memory. */
 lua_State *das_state_new(struct das_run *run);
+/* sandbox.c: replaces what the libraries have and a script must not have as it is. [-0, +0] */
+void das_open_sandbox(lua_State *L);
 /* prelude: runs the compiled-in Lua on top of the primitives. A Lua error on failure. */
 void das_open_prelude(lua_State *L);
 /* The compiled-in chunk of scripts/prelude/NAME.lua as a function [-0, +1]. */
@@ -134,11 +177,16 @@ int das_push_names(lua_State *L, const char *const *names, size_t n); /* [-0, +1
 bool das_class_names(lua_State *L, const char *type, bool fields, bool methods);
 bool das_object_names(lua_State *L, int arg, bool fields, bool methods);
 
-/* --- reading a script (engine.c) -------------------------------------------------------------------- */
+/* --- running a script (engine.c) -------------------------------------------------------------------- */
 
 int das_script_read(const char *path, struct das_buf *b, struct das_err *err); /* "-": stdin */
 /* "#!/usr/bin/env -S das run" on line 1 is for the shell; the line stays, so that numbers fit. */
 struct das_text das_script_text(struct das_text t);
+/* Message handler: the message, and below it where in the script it was called from. */
+int das_on_error(lua_State *L);
+/* What a chunk that ended with status means for the run: 0, or -1 with err. A limit that struck
+ * decides, even when the script caught the error and ended in peace. Under run->lock. */
+int das_run_judge(struct das_run *run, int status, const char *message, struct das_err *err);
 /* [-0, +1] the path that require "name" means, beside the run's script; false: no module name. */
 bool das_push_module_path(lua_State *L, const char *name);
 

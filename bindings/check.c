@@ -10,7 +10,8 @@
 
 /* --- what the run may do, still --------------------------------------------------------------- */
 
-static bool granted(lua_State *L, const char *fmt, va_list ap, char *what, size_t size)
+__attribute__((format(printf, 2, 0))) static bool granted(lua_State *L, const char *fmt,
+                                                           va_list ap, char *what, size_t size)
 {
     vsnprintf(what, size, fmt, ap);
     return das_granted(das_run_of(L)->opts->grants, what);
@@ -39,19 +40,6 @@ void das_need(lua_State *L, const char *fmt, ...)
     va_end(ap);
     if (!yes)
         das_raise(L, "not granted: %s", what);
-}
-
-int64_t das_run_left_ms(const struct das_run *run)
-{
-    int64_t left = run->limits.wall_ms - (das_clock_monotonic_ms() - run->start_ms);
-
-    return left > 0 ? left : 0;
-}
-
-void das_run_check(lua_State *L)
-{
-    if (das_run_left_ms(das_run_of(L)) == 0)
-        das_raise(L, "the run took longer than %d ms", (int)das_run_of(L)->limits.wall_ms);
 }
 
 /* --- boxes ------------------------------------------------------------------------------------ */

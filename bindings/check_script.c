@@ -274,16 +274,20 @@ static int in_state(lua_CFunction f, void *job, const char *path, struct das_err
 {
     struct das_limits limits = das_limits_default;
     struct das_engine_opts opts = {.path = path, .out = stdout, .limits = &limits};
-    struct das_engine_result result = {0};
-    struct das_run run = {.opts = &opts, .result = &result};
+    struct das_run run;
     lua_State *L;
     int rc = 0;
 
     limits.memory = (uint64_t)1 << 30; /* a tree takes some 100 times its text */
-    limits.cpu_ms = limits.wall_ms = 60000;
+    limits.wall_ms = 60000;
+    limits.cpu_ms = INT64_MAX; /* of the whole thread: one limit is enough */
     opts.inventory = das_inventory_new(err);
     if (!opts.inventory)
         return -1;
+    if (das_run_init(&run, &opts, err) < 0) {
+        rc = -1;
+        goto done;
+    }
     L = das_state_new(&run);
     if (!L) {
         rc = das_fail(err, DAS_E_NOMEM, "not enough memory for a Lua state");
@@ -294,8 +298,10 @@ static int in_state(lua_CFunction f, void *job, const char *path, struct das_err
     if (lua_pcall(L, 1, 0, 0) != LUA_OK)
         rc = das_fail(err, DAS_E_SCRIPT, "%s: could not be checked: %s", path,
                       luaL_tolstring(L, -1, NULL));
+    run.closing = true;
     lua_close(L);
 done:
+    das_run_clear(&run);
     das_inventory_free(opts.inventory);
     return rc;
 }

@@ -1,6 +1,7 @@
 /* config.c - see config.h. */
 #include "bindings/config.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "bindings/bind.h"
@@ -11,8 +12,7 @@
 
 struct reader {
     const char *path;
-    struct das_inventory *inventory;
-    struct das_protect *protect;
+    const struct das_config *into;
     size_t memory;
 };
 
@@ -77,9 +77,45 @@ static void only_keys(lua_State *L, int t, const char *where, const char *const 
     }
 }
 
+/* A list of strings in the field key of the table at t: how many, and a block of the state that
+ * points to them [-0, +1]; NULL and nothing pushed when there is none. */
+static const char **text_list(lua_State *L, int t, const char *where, const char *key, size_t *count)
+{
+    const char **list = NULL;
+    lua_Unsigned n;
+    int at;
+
+    *count = 0;
+    lua_pushstring(L, key);
+    if (lua_rawget(L, t) == LUA_TNIL) {
+        lua_pop(L, 1);
+        return NULL;
+    }
+    if (!lua_istable(L, -1))
+        luaL_error(L, "%s.%s: expected a list of strings, got %s", where, key, luaL_typename(L, -1));
+    at = lua_gettop(L);
+    n = lua_rawlen(L, at);
+    list = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *list, 0);
+    for (lua_Unsigned i = 0; i < n; i++) {
+        if (lua_rawgeti(L, at, (lua_Integer)i + 1) != LUA_TSTRING)
+            luaL_error(L, "%s.%s: expected a list of strings, item %d is %s", where, key,
+                       (int)i + 1, luaL_typename(L, -1));
+        list[i] = lua_tostring(L, -1); // the table keeps it alive
+        lua_pop(L, 1);
+    }
+    lua_remove(L, at);
+    *count = (size_t)n;
+    return list;
+}
+
+static void read_tags(lua_State *L, int t, const char *where, struct das_source_conf *conf)
+{
+    conf->tags = text_list(L, t, where, "tags", &conf->tag_count);
+}
+
 static void read_instance(lua_State *L, struct reader *r, const char *name)
 {
-    static const char *const allowed[] = {"source", "password_file", "password_env"};
+    static const char *const allowed[] = {"source", "password_file", "password_env", "tags"};
     struct das_source_conf conf = {.name = name};
     const char *where = lua_pushfstring(L, "instances.%s", name);
     int value = lua_gettop(L) - 1;
@@ -98,6 +134,7 @@ static void read_instance(lua_State *L, struct reader *r, const char *name)
         conf.spec = text_field(L, value, where, "source");
         conf.password_file = text_field(L, value, where, "password_file");
         conf.password_env = text_field(L, value, where, "password_env");
+        read_tags(L, value, where, &conf); // where it was, and a block of the state below it
     } else {
         luaL_error(L, "%s: expected a source such as \"mysql://user@host:3306/\" or a table, got "
                       "%s",
@@ -107,9 +144,9 @@ static void read_instance(lua_State *L, struct reader *r, const char *name)
         luaL_error(L, "%s.source: expected file:PATH, mem:PATH or mysql://user@host:port/", where);
     if (conf.password_file && conf.password_env)
         luaL_error(L, "%s: password_file or password_env, not both", where);
-    if (das_inventory_add(r->inventory, &conf, &err) < 0)
+    if (das_inventory_add(r->into->inventory, &conf, &err) < 0)
         luaL_error(L, "%s: %s", where, err.msg);
-    lua_pop(L, 1);
+    lua_settop(L, value);
 }
 
 /* Lua tables have no order; instances are listed by name. */
@@ -164,15 +201,191 @@ static void read_protect(lua_State *L, struct reader *r)
         lua_Integer place = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
         if (place < 1 || !lua_istable(L, -1))
             luaL_error(L, "protect: expected a list of tables such as { { user = \"backup\" } }");
-        if (das_protect_add(r->protect, das_check_filter(L, lua_gettop(L)), &err) < 0)
+        if (das_protect_add(r->into->protect, das_check_filter(L, lua_gettop(L)), &err) < 0)
             luaL_error(L, "protect[%d]: %s", (int)place, err.msg);
         lua_pop(L, 1);
     }
 }
 
+/* --- limits and grants ------------------------------------------------------------------------- */
+
+static void read_limit(lua_State *L, const char *where, const char *key, struct das_limits *to)
+{
+    struct {
+        const char *key;
+        uint64_t *bytes;
+        int64_t *ms;
+        uint64_t *count;
+    } known[] = {
+        {"memory", &to->memory, NULL, NULL},
+        {"cpu", NULL, &to->cpu_ms, NULL},
+        {"wall", NULL, &to->wall_ms, NULL},
+        {"instructions", NULL, NULL, &to->instructions},
+        {"output", &to->output, NULL, NULL},
+        {"http_requests", NULL, NULL, &to->http_requests},
+        {"http_bytes", &to->http_bytes, NULL, NULL},
+    };
+    const char *text = luaL_tolstring(L, -1, NULL);
+    struct das_text t = das_text_of(text);
+    const char *expects = NULL;
+    int64_t n;
+
+    for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
+        if (strcmp(key, known[i].key) != 0)
+            continue;
+        if (known[i].bytes && !das_parse_size(t, known[i].bytes))
+            expects = "bytes such as \"64MB\"";
+        if (known[i].ms && (!das_parse_duration_ms(t, known[i].ms) || *known[i].ms <= 0))
+            expects = "a duration such as \"5s\"";
+        if (known[i].count && (!das_parse_int(t, &n) || n < 0))
+            expects = "a whole number";
+        else if (known[i].count)
+            *known[i].count = (uint64_t)n;
+    }
+    if (expects)
+        luaL_error(L, "%s.%s: expected %s, got %s", where, key, expects, text);
+    lua_pop(L, 1);
+}
+
+/* The table of limits at the top of the stack. */
+static void read_limits(lua_State *L, const char *where, struct das_limits *to)
+{
+    static const char *const allowed[] = {"memory", "cpu", "wall", "instructions",
+                                          "output", "http_requests", "http_bytes"};
+    int t = lua_gettop(L);
+
+    if (!lua_istable(L, t))
+        luaL_error(L, "%s: expected a table, got %s", where, luaL_typename(L, t));
+    only_keys(L, t, where, allowed, sizeof allowed / sizeof *allowed);
+    lua_pushnil(L);
+    while (lua_next(L, t)) {
+        read_limit(L, where, lua_tostring(L, -2), to);
+        lua_pop(L, 1);
+    }
+}
+
+static bool known_grant(const char *name)
+{
+    static const char *const whole[] = {"preview", "kill", "notify", "http"};
+    static const char *const prefixes[] = {"http:", "secret:", "instance:", "tag:"};
+
+    for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
+        if (strcmp(name, whole[i]) == 0)
+            return true;
+    }
+    for (size_t i = 0; i < sizeof prefixes / sizeof *prefixes; i++) {
+        size_t len = strlen(prefixes[i]);
+        if (strncmp(name, prefixes[i], len) == 0 && name[len])
+            return true;
+    }
+    return false;
+}
+
+static void read_grants(lua_State *L, int t, const char *where, struct das_script_entry *e)
+{
+    size_t n;
+    const char **names = text_list(L, t, where, "grants", &n);
+
+    if (!names)
+        return;
+    e->has_grants = true;
+    e->grants.names = das_calloc(n, sizeof *e->grants.names);
+    if (!e->grants.names)
+        luaL_error(L, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        if (!known_grant(names[i]))
+            luaL_error(L, "%s.grants: unknown grant \"%s\"; expected preview, kill, notify, http, "
+                          "http:HOST, secret:NAME, instance:NAME or tag:TAG",
+                       where, names[i]);
+        if (!(e->grants.names[i] = das_strdup(names[i])))
+            luaL_error(L, "out of memory");
+        e->grants.count++;
+    }
+    lua_pop(L, 1);
+}
+
+/* "policies/x.lua" beside das.lua, as the path that a run will have. */
+static char *script_path(const char *config, const char *name)
+{
+    const char *slash = strrchr(config, '/');
+    struct das_buf b = {0};
+    char *real, *path;
+
+    if (name[0] != '/' && slash)
+        das_buf_add(&b, config, (size_t)(slash - config) + 1);
+    das_buf_str(&b, name);
+    if (b.failed || !b.ptr) {
+        das_buf_clear(&b);
+        return NULL;
+    }
+    real = realpath(b.ptr, NULL);
+    path = real ? das_strdup(real) : das_buf_take(&b);
+    free(real);
+    das_buf_clear(&b);
+    return path;
+}
+
+/* name and its rules at the top of the stack */
+static void read_script(lua_State *L, struct reader *r, const char *name)
+{
+    static const char *const allowed[] = {"limits", "grants"};
+    struct das_rules *rules = r->into->rules;
+    const char *where = lua_pushfstring(L, "scripts[\"%s\"]", name), *where_limits;
+    int t = lua_gettop(L) - 1;
+    struct das_script_entry *e, *bigger;
+
+    if (!lua_istable(L, t))
+        luaL_error(L, "%s: expected a table, got %s", where, luaL_typename(L, t));
+    only_keys(L, t, where, allowed, sizeof allowed / sizeof *allowed);
+    bigger = das_grow(rules->scripts, rules->count + 1, sizeof *bigger);
+    if (!bigger)
+        luaL_error(L, "out of memory");
+    rules->scripts = bigger;
+    e = &rules->scripts[rules->count++]; // owned by the rules from here on
+    memset(e, 0, sizeof *e);
+    e->limits = rules->limits;
+    if (!(e->path = script_path(r->path, name)))
+        luaL_error(L, "out of memory");
+    where_limits = lua_pushfstring(L, "%s.limits", where);
+    if (lua_getfield(L, t, "limits") != LUA_TNIL)
+        read_limits(L, where_limits, &e->limits);
+    lua_settop(L, t + 1);
+    read_grants(L, t, where, e);
+    lua_settop(L, t);
+}
+
+static void read_scripts(lua_State *L, struct reader *r)
+{
+    int t = lua_gettop(L);
+
+    if (!lua_istable(L, t))
+        luaL_error(L, "scripts: expected a table, got %s", luaL_typename(L, t));
+    lua_pushnil(L);
+    while (lua_next(L, t)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_error(L, "scripts: expected paths, got a %s", luaL_typename(L, -2));
+        read_script(L, r, lua_tostring(L, -2));
+        lua_pop(L, 1);
+    }
+}
+
+/* limits = { script = {...} } */
+static void read_all_limits(lua_State *L, struct reader *r)
+{
+    static const char *const allowed[] = {"script"};
+    int t = lua_gettop(L);
+
+    if (!lua_istable(L, t))
+        luaL_error(L, "limits: expected a table, got %s", luaL_typename(L, t));
+    only_keys(L, t, "limits", allowed, 1);
+    if (lua_getfield(L, t, "script") != LUA_TNIL)
+        read_limits(L, "limits.script", &r->into->rules->limits);
+    lua_settop(L, t);
+}
+
 static int read_all(lua_State *L)
 {
-    static const char *const allowed[] = {"instances", "protect"};
+    static const char *const allowed[] = {"instances", "protect", "limits", "scripts"};
     struct reader *r = lua_touserdata(L, 1);
     int top;
 
@@ -195,13 +408,18 @@ static int read_all(lua_State *L)
     lua_pop(L, 1);
     if (lua_getfield(L, top, "protect") != LUA_TNIL)
         read_protect(L, r);
+    lua_settop(L, top);
+    if (lua_getfield(L, top, "limits") != LUA_TNIL) // before the scripts, which start from them
+        read_all_limits(L, r);
+    lua_settop(L, top);
+    if (lua_getfield(L, top, "scripts") != LUA_TNIL)
+        read_scripts(L, r);
     return 0;
 }
 
-int das_config_read(const char *path, struct das_inventory *inventory, struct das_protect *protect,
-                    struct das_err *err)
+int das_config_read(const char *path, const struct das_config *into, struct das_err *err)
 {
-    struct reader r = {.path = path, .inventory = inventory, .protect = protect};
+    struct reader r = {.path = path, .into = into};
     lua_State *L = lua_newstate(allocate, &r);
     int rc = 0;
 

@@ -6,20 +6,36 @@
  *
  *   return {
  *     instances = {
- *       orders = { source = "mysql://das@db1.example:3306/", password_file = "/etc/das/orders" },
- *       sample = "mem:tests/samples/shop.jsonl",
+ *       orders = { source = "mysql://das@db1.example:3306/", password_file = "/etc/das/orders",
+ *                  tags = { "prod" } },
+ *       sample = "mem:tests/samples/recording.jsonl",
  *     },
  *     protect = { { user = "backup" }, { user = "etl", db = "warehouse" } },
+ *     limits = { script = { memory = "64MB", cpu = "5s", wall = "60s", output = "16MB" } },
+ *     scripts = {
+ *       ["policies/long_select.lua"] = { grants = { "preview", "kill", "tag:prod" },
+ *                                        limits = { wall = "5m" } },
+ *     },
  *   }
+ *
+ * Paths of scripts are relative to the folder of das.lua. A script that is named with grants has
+ * those and no others; one that is not named has preview and kill on the instances of the run.
  */
 #ifndef DAS_BINDINGS_CONFIG_H
 #define DAS_BINDINGS_CONFIG_H
 
+#include "bindings/limits.h"
 #include "core/plan/protect.h"
 #include "core/source/inventory.h"
 
-/* Adds what path says to both. Every mistake is DAS_E_CONFIG and names the key. */
-int das_config_read(const char *path, struct das_inventory *inventory, struct das_protect *protect,
-                    struct das_err *err);
+/* Where what is read goes; all filled by the caller. */
+struct das_config {
+    struct das_inventory *inventory;
+    struct das_protect *protect;
+    struct das_rules *rules;
+};
+
+/* Adds what path says to all of them. Every mistake is DAS_E_CONFIG and names the key. */
+int das_config_read(const char *path, const struct das_config *into, struct das_err *err);
 
 #endif

@@ -46,6 +46,7 @@ static int lua_print(lua_State *L)
             if (i > 1)
                 fputc('\t', out);
         }
+        das_run_count_output(L, len + 1);
         fwrite(text, 1, len, out);
         lua_settop(L, n);
     }

@@ -7,6 +7,7 @@
 #ifndef DAS_BINDINGS_ENGINE_H
 #define DAS_BINDINGS_ENGINE_H
 
+#include <stdatomic.h>
 #include <stdio.h>
 
 #include "bindings/limits.h"
@@ -25,17 +26,61 @@ struct das_engine_opts {
     size_t width;                      /* of a table, in cells; 0: no limit */
     const struct das_limits *limits;   /* NULL: das_limits_default */
     const struct das_grants *grants;   /* NULL: preview and kill */
+    const atomic_int *cancel;          /* not 0: end the run; may be NULL */
+    struct das_engine *engine;         /* remembers stuck scripts; may be NULL */
     FILE *out;                         /* where print() writes */
     FILE *log;                         /* where a preview's warnings go, each once; NULL: nowhere */
 };
 
-/* What a run did, also when it failed half way. */
-struct das_engine_result {
-    size_t applied;              /* plans applied */
-    size_t totals[DAS_O_COUNT];  /* outcomes over all of them */
+/* How a run ended. */
+enum das_end {
+    DAS_END_DONE,      /* the script ran to its end */
+    DAS_END_ERROR,     /* it raised, or could not be read */
+    DAS_END_LIMIT,     /* a limit struck */
+    DAS_END_CANCELLED, /* by the caller */
+    DAS_END_STUCK,     /* over a limit or cancelled, and could not be interrupted */
+};
+const char *das_end_name(enum das_end e); /* "done", "limit", ... */
+
+/* One kill that was sent, in the order of sending. */
+struct das_act {
+    int64_t id;
+    char instance[128];
+    char user[80];
+    char action[16];            /* "query", "connection" */
+    char note[200];
+    enum das_outcome_kind kind; /* UNKNOWN also while no answer has come */
 };
 
-/* 0 when the script ran to its end. Else -1: DAS_E_SCRIPT for an error in it, with script:line. */
+/* What a run did and used, also when it failed half way. */
+struct das_engine_result {
+    enum das_end end;
+    const char *limit;           /* "cpu", "memory", ...: the limit that struck, or NULL */
+    size_t applied;              /* plans applied */
+    size_t totals[DAS_O_COUNT];  /* outcomes over all of them */
+    struct das_act *acts;        /* every kill that was sent */
+    size_t act_count;
+    struct {
+        uint64_t memory;         /* bytes, at the highest */
+        uint64_t instructions;   /* of the Lua machine, to the nearest 1,000 or so */
+        int64_t cpu_ms, wall_ms;
+        uint64_t output, http_requests, http_bytes;
+    } used;
+};
+void das_engine_result_clear(struct das_engine_result *r);
+
+/* Scripts that got stuck once, in this process: they are refused from then on. Shared by all runs
+ * of a host; das_engine_health() writes {"running":..,"stuck":[{"script":..,"since":..}]}. */
+struct das_engine;
+struct das_engine *das_engine_new(struct das_err *err);
+/* Only when nothing is running or stuck. NULL is fine. */
+void das_engine_free(struct das_engine *e);
+void das_engine_health(struct das_engine *e, struct das_buf *b);
+
+/* Runs the script on a thread of its own and waits for it, at the most half a second over its
+ * limits. 0 when the script ran to its end within them. Else -1: DAS_E_SCRIPT with script:line,
+ * DAS_E_LIMIT, DAS_E_CANCELLED, or DAS_E_STUCK: then the thread still runs, and all that opts point
+ * to must stay as it is for the rest of the process. result is to be cleared in any case. */
 int das_engine_run(const struct das_engine_opts *opts, struct das_engine_result *result,
                    struct das_err *err);
 

@@ -22,6 +22,27 @@ static struct das_inventory *inventory(lua_State *L)
     return das_run_of(L)->opts->inventory;
 }
 
+/* By name, by a tag, or all of them; a run without a list of grants works on what was chosen. */
+static bool may_touch(lua_State *L, size_t position)
+{
+    const char *tag;
+
+    if (!das_run_of(L)->opts->grants || das_may(L, "instance:*") ||
+        das_may(L, "instance:%s", das_inventory_name(inventory(L), position)))
+        return true;
+    for (size_t n = 0; (tag = das_inventory_tag(inventory(L), position, n)); n++) {
+        if (das_may(L, "tag:%s", tag))
+            return true;
+    }
+    return false;
+}
+
+static void need_instance(lua_State *L, size_t position)
+{
+    if (!may_touch(L, position))
+        das_raise(L, "not granted: instance:%s", das_inventory_name(inventory(L), position));
+}
+
 int das_lua_instance(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
@@ -30,6 +51,7 @@ int das_lua_instance(lua_State *L)
 
     if (at < 0)
         return das_raise(L, "%s", err.msg);
+    need_instance(L, (size_t)at);
     push_instance(L, (size_t)at);
     return 1;
 }
@@ -40,8 +62,10 @@ int das_lua_instances(lua_State *L)
 
     lua_createtable(L, (int)n, 0);
     for (size_t i = 0; i < n; i++) {
+        if (!may_touch(L, i))
+            continue;
         push_instance(L, i);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
+        lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     }
     return 1;
 }
@@ -68,6 +92,8 @@ static int preview_on(lua_State *L, size_t position)
     lua_pushvalue(L, 2);
     lua_call(L, 1, 0);
     das_check_filter(L, 1);
+    das_need(L, "preview");
+    need_instance(L, position);
     source = das_inventory_open(inventory(L), position, &err);
     return source ? das_push_preview(L, 1, 2, source) : das_push_failure(L, &err);
 }

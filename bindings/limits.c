@@ -1,7 +1,10 @@
 /* limits.c - see limits.h. */
 #include "bindings/limits.h"
 
+#include <stdlib.h>
 #include <string.h>
+
+#include "core/base/mem.h"
 
 const struct das_limits das_limits_default = {
     .memory = (uint64_t)64 << 20,
@@ -21,4 +24,39 @@ bool das_granted(const struct das_grants *grants, const char *what)
             return true;
     }
     return false;
+}
+
+void das_rules_init(struct das_rules *r)
+{
+    memset(r, 0, sizeof *r);
+    r->limits = das_limits_default;
+}
+
+void das_rules_clear(struct das_rules *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        struct das_script_entry *e = &r->scripts[i];
+        for (size_t g = 0; g < e->grants.count; g++)
+            das_free(e->grants.names[g]);
+        das_free(e->grants.names);
+        das_free(e->path);
+    }
+    das_free(r->scripts);
+    das_rules_init(r);
+}
+
+void das_rules_for(const struct das_rules *r, const char *path, struct das_script_rules *out)
+{
+    char *full = realpath(path, NULL); /* the C library's memory: free() */
+
+    out->limits = r->limits;
+    out->grants = NULL;
+    for (size_t i = 0; i < r->count; i++) {
+        const struct das_script_entry *e = &r->scripts[i];
+        if (strcmp(full ? full : path, e->path) != 0)
+            continue;
+        out->limits = e->limits;
+        out->grants = e->has_grants ? &e->grants : NULL;
+    }
+    free(full);
 }

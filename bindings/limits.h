@@ -13,6 +13,7 @@ struct das_limits {
     uint64_t memory;        /* bytes of Lua values; 64 MB */
     int64_t cpu_ms;         /* processor time of the script's thread; 5 s */
     int64_t wall_ms;        /* from start to end; 60 s */
+    uint64_t instructions;  /* of the Lua machine; 0: no limit of its own */
     uint64_t output;        /* bytes written by print; 16 MB */
     uint64_t http_requests; /* 100 */
     uint64_t http_bytes;    /* sent and received; 16 MB */
@@ -29,5 +30,26 @@ struct das_grants {
 /* Is what among them? what is one exact name, such as "secret:slack"; grants NULL: the default of a
  * run from the command line, which is preview and kill. */
 bool das_granted(const struct das_grants *grants, const char *what);
+
+/* The rules of the configuration: for every script, and for single ones. */
+struct das_script_rules {
+    struct das_limits limits;
+    const struct das_grants *grants; /* NULL: the default */
+};
+
+struct das_rules {
+    struct das_limits limits; /* of scripts that have none of their own */
+    struct das_script_entry {
+        char *path; /* absolute, links resolved where the file exists */
+        struct das_limits limits;
+        struct das_grants grants;
+        bool has_grants;
+    } *scripts;
+    size_t count;
+};
+void das_rules_init(struct das_rules *r);
+void das_rules_clear(struct das_rules *r);
+/* What holds for the script at path. Borrows from r. */
+void das_rules_for(const struct das_rules *r, const char *path, struct das_script_rules *out);
 
 #endif

@@ -100,19 +100,16 @@ static int plan_apply(lua_State *L)
 {
     struct das_box *self = das_box_check(L, 1, DAS_PLAN), *box;
     struct das_run *run = das_run_of(L);
-    struct das_apply_opts opts = {.armed = run->opts->armed, .protect = &run->protect};
     struct das_report *report = NULL;
     struct das_err err;
 
+    das_need(L, "kill"); // in a dry run too: it shall find out what the armed one would
     fflush(run->opts->out);
     box = das_box_push(L, DAS_REPORT);
-    if (das_plan_apply(self->object, self->source, &opts, &report, &err) < 0)
+    if (das_run_apply(run, self->object, self->source, &report, &err) < 0)
         return das_push_failure(L, &err);
     box->object = report;
-    /* counted before anything can raise: what was done must reach the exit code */
-    run->result->applied++;
-    for (int k = 0; k < DAS_O_COUNT; k++)
-        run->result->totals[k] += report->totals[k];
+    das_run_check(L);
     return 1;
 }
 

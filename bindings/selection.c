@@ -56,6 +56,7 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     if (!box->object)
         return das_push_failure(L, &err);
     snap = ((struct das_selection *)box->object)->snap;
+    das_run_check(L);
     log_warnings(das_run_of(L), das_source_name(source), snap);
     /* To the collector a preview is a few bytes; told its real size it frees the ones before. */
     lua_gc(L, LUA_GCSTEP, (int)(das_snapshot_bytes(snap) >> 10));

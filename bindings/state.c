@@ -9,7 +9,6 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "core/base/clock.h"
 #include "core/base/mem.h"
 
 /* Lua's only allocator: counts what the run holds and refuses beyond its limit. For a new block
@@ -26,13 +25,18 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
         run->memory -= osize;
         return NULL;
     }
-    if (nsize > osize && run->memory - osize + nsize > run->limits.memory)
+    if (nsize > osize && run->memory - osize + nsize > run->limits.memory && !run->closing) {
+        run->memory_refused = true;
         return NULL;
+    }
     p = das_realloc(ptr, nsize);
     if (!p && nsize <= osize) /* shrinking may not fail */
         return ptr;
-    if (p)
+    if (p) {
         run->memory = run->memory - osize + nsize;
+        if (run->memory > atomic_load_explicit(&run->used.memory, memory_order_relaxed))
+            atomic_store_explicit(&run->used.memory, run->memory, memory_order_relaxed);
+    }
     return p;
 }
 
@@ -44,7 +48,7 @@ static const luaL_Reg libraries[] = {
 };
 
 /* What base brings along and a script must not have: files, and code that is not text. */
-static const char *const removed[] = {"dofile", "loadfile", "load", "collectgarbage"};
+static const char *const removed[] = {"dofile", "loadfile", "warn"};
 
 static const char *const os_kept[] = {"time", "date", "clock", "difftime"};
 
@@ -65,26 +69,6 @@ static void open_os(lua_State *L)
     lua_setglobal(L, LUA_OSLIBNAME);
 }
 
-/* setmetatable() without finalizers. They run in any order and after the last line, when the run
- * has been judged already: no script shall preview or kill there, and what it made there would
- * never be freed. */
-static int set_metatable(lua_State *L)
-{
-    luaL_checktype(L, 1, LUA_TTABLE);
-    luaL_argexpected(L, lua_isnil(L, 2) || lua_istable(L, 2), 2, "nil or table");
-    if (luaL_getmetafield(L, 1, "__metatable") != LUA_TNIL)
-        return das_raise(L, "cannot change a protected metatable");
-    if (lua_istable(L, 2)) {
-        lua_pushliteral(L, "__gc");
-        if (lua_rawget(L, 2) != LUA_TNIL)
-            return das_raise(L, "setmetatable: scripts have no finalizers (__gc); a local variable "
-                                "with <close> ends with its block");
-    }
-    lua_settop(L, 2);
-    lua_setmetatable(L, 1);
-    return 1;
-}
-
 static int open_all(lua_State *L)
 {
     for (size_t i = 0; i < sizeof libraries / sizeof *libraries; i++) {
@@ -95,9 +79,8 @@ static int open_all(lua_State *L)
         lua_pushnil(L);
         lua_setglobal(L, removed[i]);
     }
-    lua_pushcfunction(L, set_metatable);
-    lua_setglobal(L, "setmetatable");
     open_os(L);
+    das_open_sandbox(L);
     das_open_require(L);
     das_open_prelude(L);
     return 0;
@@ -105,19 +88,18 @@ static int open_all(lua_State *L)
 
 lua_State *das_state_new(struct das_run *run)
 {
-    lua_State *L;
+    lua_State *L = lua_newstate(allocate, run);
 
-    run->memory = 0;
-    run->limits = run->opts->limits ? *run->opts->limits : das_limits_default;
-    run->start_ms = das_clock_monotonic_ms();
-    L = lua_newstate(allocate, run);
     if (!L)
         return NULL;
     *(struct das_run **)lua_getextraspace(L) = run;
     /* opening the libraries can run out of memory too */
     lua_pushcfunction(L, open_all);
-    if (lua_pcall(L, 0, 0, 0) == LUA_OK)
+    if (lua_pcall(L, 0, 0, 0) == LUA_OK) {
+        lua_sethook(L, das_run_hook, LUA_MASKCOUNT, DAS_HOOK_STEPS); /* coroutines inherit it */
         return L;
+    }
+    run->closing = true;
     lua_close(L);
     return NULL;
 }

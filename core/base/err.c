@@ -68,6 +68,12 @@ const char *das_code_name(enum das_code code)
         return "blocked";
     case DAS_E_SCRIPT:
         return "script";
+    case DAS_E_LIMIT:
+        return "limit";
+    case DAS_E_CANCELLED:
+        return "cancelled";
+    case DAS_E_STUCK:
+        return "stuck";
     case DAS_E_NOMEM:
         return "nomem";
     case DAS_E_INTERNAL:

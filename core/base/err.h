@@ -22,6 +22,9 @@ enum das_code {
     DAS_E_UNSUPPORTED, /* this source cannot do that */
     DAS_E_BLOCKED,     /* a guard said no */
     DAS_E_SCRIPT,      /* a Lua script raised */
+    DAS_E_LIMIT,       /* a limit of a run struck */
+    DAS_E_CANCELLED,   /* somebody asked for the end */
+    DAS_E_STUCK,       /* over a limit, and not to be interrupted */
     DAS_E_NOMEM,
     DAS_E_INTERNAL,
 };

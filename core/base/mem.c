@@ -1,6 +1,7 @@
 /* mem.c - see mem.h. */
 #include "core/base/mem.h"
 
+#include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
 #include <string.h>
@@ -16,25 +17,27 @@ struct das_arena_chunk {
     size_t size;
 };
 
-static _Thread_local long fail_at;
-static _Thread_local int failed;
+/* Of the process, because a script runs on a thread of its own. */
+static atomic_long fail_at;
+static atomic_int failed;
 
 void das_alloc_fail_at(long n)
 {
-    fail_at = n;
-    failed = 0;
+    atomic_store(&failed, 0);
+    atomic_store(&fail_at, n);
 }
 
 int das_alloc_failed(void)
 {
-    return failed;
+    return atomic_load(&failed);
 }
 
 static int must_fail(void)
 {
-    if (fail_at == 0 || --fail_at != 0)
+    if (atomic_load_explicit(&fail_at, memory_order_relaxed) == 0 ||
+        atomic_fetch_sub(&fail_at, 1) != 1)
         return 0;
-    failed = 1;
+    atomic_store(&failed, 1);
     return 1;
 }
 

@@ -107,6 +107,37 @@ bool das_parse_duration(struct das_text t, int64_t *seconds)
     return true;
 }
 
+bool das_parse_duration_ms(struct das_text t, int64_t *ms)
+{
+    int64_t v;
+
+    if (t.ptr && t.len > 2 && memcmp(t.ptr + t.len - 2, "ms", 2) == 0)
+        return das_parse_int(das_text(t.ptr, t.len - 2), ms);
+    if (!das_parse_duration(t, &v) || __builtin_mul_overflow(v, 1000, &v))
+        return false;
+    *ms = v;
+    return true;
+}
+
+bool das_parse_size(struct das_text t, uint64_t *bytes)
+{
+    static const char units[] = "KMG";
+    const char *unit;
+    int64_t v, scale = 1;
+
+    if (t.ptr && t.len > 2 && t.ptr[t.len - 1] == 'B') {
+        unit = memchr(units, t.ptr[t.len - 2], sizeof units - 1);
+        if (!unit)
+            return false;
+        scale = (int64_t)1024 << 10 * (unit - units);
+        t.len -= 2;
+    }
+    if (!das_parse_int(t, &v) || v < 0 || __builtin_mul_overflow(v, scale, &v))
+        return false;
+    *bytes = (uint64_t)v;
+    return true;
+}
+
 size_t das_utf8_next(const char *p, size_t len, uint32_t *code)
 {
     const unsigned char *s = (const unsigned char *)p;

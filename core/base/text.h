@@ -51,6 +51,11 @@ bool das_parse_int(struct das_text t, int64_t *out);
 /* "90", "90s", "5m", "2h", "1d" as whole seconds; false on anything else or on overflow. */
 bool das_parse_duration(struct das_text t, int64_t *seconds);
 
+/* The same in milliseconds, and "500ms" besides. */
+bool das_parse_duration_ms(struct das_text t, int64_t *ms);
+/* "100", "64KB", "16MB", "1GB" (powers of 1024) as bytes. */
+bool das_parse_size(struct das_text t, uint64_t *bytes);
+
 /* How many bytes of p make one valid UTF-8 character; 0 when they do not (no surrogates, no
  * overlong forms, nothing past U+10FFFF). len >= 1. */
 size_t das_utf8_next(const char *p, size_t len, uint32_t *code);

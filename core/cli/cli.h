@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 
+#include "bindings/limits.h"
 #include "core/plan/protect.h"
 #include "core/session/render.h"
 #include "core/source/inventory.h"
@@ -21,6 +22,7 @@ enum das_exit {
 struct das_common {
     struct das_inventory *inventory;
     struct das_protect protect;
+    struct das_rules rules;
     const char *config; /* --config, or NULL */
     const char **instances;
     size_t instance_count;

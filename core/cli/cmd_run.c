@@ -1,6 +1,8 @@
 /* cmd_run.c - das run: one script, on the chosen instances. */
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <unistd.h>
 
 #include "bindings/engine.h"
 #include "core/cli/cli.h"
@@ -14,6 +16,7 @@ static const char help[] =
     "  -i, --instance INSTANCE   a name from das.lua, file:PATH, mem:PATH, mysql://user@host:port/\n"
     "                            (repeat for several: das.instances() lists them)\n"
     "      --apply               let plan:apply() kill\n"
+    "      --usage               say at the end what the run used of its limits\n"
     "  -o, --output FORMAT       how print() shows previews, plans and reports: table, json, csv\n"
     "      --config FILE         instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
     "                            /etc/das/das.lua\n"
@@ -34,6 +37,7 @@ static const char help[] =
 static const struct option options[] = {
     DAS_COMMON_LONG,
     {"apply", no_argument, NULL, 1001},
+    {"usage", no_argument, NULL, 1002},
     {NULL, 0, NULL, 0},
 };
 
@@ -52,25 +56,81 @@ static int exit_code(const struct das_engine_result *r, int failed)
     return DAS_EXIT_DONE;
 }
 
+/* A run that did not end well leaves the list of what it did: its own report may never have been
+ * printed. */
+static void say_acts(const struct das_engine_result *r)
+{
+    if (r->act_count)
+        fprintf(stderr, "das run: until then:\n");
+    for (size_t i = 0; i < r->act_count; i++) {
+        const struct das_act *a = &r->acts[i];
+        struct das_buf line = {0};
+        das_buf_printf(&line, "  %-8s %-10s  %lld ", das_outcome_name(a->kind), a->action,
+                       (long long)a->id);
+        das_render_cell(das_text_of(a->user), 80, &line);
+        das_buf_str(&line, " on ");
+        das_render_cell(das_text_of(a->instance), 128, &line);
+        if (a->note[0]) {
+            das_buf_str(&line, "  ");
+            das_render_cell(das_text_of(a->note), 200, &line);
+        }
+        fprintf(stderr, "%s\n", line.ptr ? line.ptr : "");
+        das_buf_clear(&line);
+    }
+}
+
 /* One line for the person at the terminal: was this real? */
 static void say_summary(const struct das_engine_result *r, bool armed)
 {
-    if (!r->applied)
-        return;
-    fflush(stdout);
+    size_t killed = 0, failed = 0, unknown = 0;
+
     if (!armed && r->totals[DAS_O_DRY_RUN])
         fprintf(stderr, "das run: dry run: %zu would be killed; --apply does it\n",
                 r->totals[DAS_O_DRY_RUN]);
-    else if (armed)
-        fprintf(stderr, "das run: %zu killed, %zu spared, %zu failed, %zu unknown\n",
-                r->totals[DAS_O_KILLED],
-                r->totals[DAS_O_GONE] + r->totals[DAS_O_CHANGED] + r->totals[DAS_O_PROTECTED] +
-                    r->totals[DAS_O_REFUSED],
-                r->totals[DAS_O_FAILED], r->totals[DAS_O_UNKNOWN]);
+    if (!armed || (!r->applied && !r->act_count))
+        return;
+    for (size_t i = 0; i < r->act_count; i++) {
+        killed += r->acts[i].kind == DAS_O_KILLED;
+        failed += r->acts[i].kind == DAS_O_FAILED;
+        unknown += r->acts[i].kind == DAS_O_UNKNOWN;
+    }
+    fprintf(stderr, "das run: %zu killed, %zu spared, %zu failed, %zu unknown\n", killed,
+            r->totals[DAS_O_GONE] + r->totals[DAS_O_CHANGED] + r->totals[DAS_O_PROTECTED] +
+                r->totals[DAS_O_REFUSED],
+            failed, unknown);
 }
 
-static int run(struct das_common *c, bool armed, int argc, char **argv)
+static void say_usage(const struct das_engine_result *r)
 {
+    fprintf(stderr,
+            "das run: %s; %lld ms, %lld ms of processor time, %llu instructions, %llu KB of memory, "
+            "%llu bytes printed, %llu HTTP requests, %llu bytes by HTTP\n",
+            das_end_name(r->end), (long long)r->used.wall_ms, (long long)r->used.cpu_ms,
+            (unsigned long long)r->used.instructions, (unsigned long long)r->used.memory >> 10,
+            (unsigned long long)r->used.output, (unsigned long long)r->used.http_requests,
+            (unsigned long long)r->used.http_bytes);
+}
+
+/* Set by SIGINT and SIGTERM; a second one ends the program at once. */
+static atomic_int cancelled;
+
+static void on_signal(int number)
+{
+    atomic_store(&cancelled, number);
+}
+
+static void catch_signals(void)
+{
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
+
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+static int run(struct das_common *c, bool armed, bool usage, int argc, char **argv)
+{
+    struct das_script_rules rules;
     struct das_engine_result result;
     struct das_engine_opts opts = {
         .path = argv[0],
@@ -81,23 +141,39 @@ static int run(struct das_common *c, bool armed, int argc, char **argv)
         .armed = armed,
         .output = c->output,
         .width = das_terminal_width(),
+        .cancel = &cancelled,
         .out = stdout,
         .log = stderr,
     };
     struct das_err err;
-    int rc = das_engine_run(&opts, &result, &err);
+    int rc, code;
 
-    if (rc < 0)
-        das_complain("run", &err);
+    das_rules_for(&c->rules, argv[0], &rules);
+    opts.limits = &rules.limits;
+    opts.grants = rules.grants;
+    catch_signals();
+    rc = das_engine_run(&opts, &result, &err);
+    if (result.end != DAS_END_STUCK || ftrylockfile(stdout) == 0)
+        fflush(stdout);
+    if (rc < 0) {
+        fprintf(stderr, "das run: %s\n", err.msg);
+        say_acts(&result);
+    }
     say_summary(&result, armed);
-    return exit_code(&result, rc < 0);
+    if (usage)
+        say_usage(&result);
+    code = exit_code(&result, rc < 0);
+    if (result.end == DAS_END_STUCK) /* its thread uses all that would be freed now */
+        _exit(code);
+    das_engine_result_clear(&result);
+    return code;
 }
 
 int das_cmd_run(int argc, char **argv)
 {
     struct das_common common;
     struct das_err err;
-    bool armed = false;
+    bool armed = false, usage = false;
     int option, rc = DAS_EXIT_USAGE, known = 0;
 
     if (das_common_init(&common, &err) < 0)
@@ -111,6 +187,8 @@ int das_cmd_run(int argc, char **argv)
         }
         if (option == 1001)
             armed = true;
+        else if (option == 1002)
+            usage = true;
         else if (option == '?' || option == ':')
             known = das_bad_option(option, argv, options, &err);
         else
@@ -124,7 +202,7 @@ int das_cmd_run(int argc, char **argv)
     }
     if (das_common_finish(&common, &err) < 0)
         goto complain;
-    rc = run(&common, armed, argc - optind, argv + optind);
+    rc = run(&common, armed, usage, argc - optind, argv + optind);
     goto done;
 complain:
     rc = das_complain("run", &err);

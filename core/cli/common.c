@@ -16,6 +16,7 @@ int das_common_init(struct das_common *c, struct das_err *err)
 {
     memset(c, 0, sizeof *c);
     das_protect_init(&c->protect);
+    das_rules_init(&c->rules);
     c->inventory = das_inventory_new(err);
     return c->inventory ? 0 : -1;
 }
@@ -24,6 +25,7 @@ void das_common_clear(struct das_common *c)
 {
     das_inventory_free(c->inventory);
     das_protect_clear(&c->protect);
+    das_rules_clear(&c->rules);
     das_free(c->instances);
 }
 
@@ -85,6 +87,7 @@ static int find_config(struct das_buf *path, struct das_err *err)
 
 int das_common_finish(struct das_common *c, struct das_err *err)
 {
+    const struct das_config into = {c->inventory, &c->protect, &c->rules};
     struct das_buf found = {0};
     int rc = 0;
 
@@ -94,7 +97,7 @@ int das_common_finish(struct das_common *c, struct das_err *err)
             c->config = found.ptr;
     }
     if (rc >= 0)
-        rc = c->config ? das_config_read(c->config, c->inventory, &c->protect, err) : 0;
+        rc = c->config ? das_config_read(c->config, &into, err) : 0;
     for (size_t i = 0; i < c->instance_count && rc == 0; i++)
         rc = das_inventory_choose(c->inventory, c->instances[i], err);
     if (found.ptr)

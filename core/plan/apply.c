@@ -7,6 +7,7 @@
  */
 #include "core/plan/plan.h"
 
+#include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -29,7 +30,8 @@ struct scene {
     struct indexed *index; /* of fresh, by id */
     struct das_report *report;
     struct das_err *err;
-    bool lost; /* the connection broke in the middle: the rest is left alone */
+    /* Why the rest is left alone: the connection broke in the middle, or the watch said stop. */
+    char stopped[200];
 };
 
 /* The one way an outcome is written. note is taken. */
@@ -159,8 +161,13 @@ static bool choose(enum das_kill_mode mode, const struct das_session *s,
 static void kill_it(struct scene *sc, size_t i, const struct das_session *now,
                     enum das_kill_what what, const char *action)
 {
+    const struct das_apply_watch *watch = sc->opts->watch;
     struct das_err why = {0};
 
+    if (watch && !watch->before(watch->arg, sc->plan, i, action, sc->stopped, sizeof sc->stopped)) {
+        settle_note(sc, i, DAS_O_REFUSED, action, sc->stopped);
+        return;
+    }
     switch (das_source_kill(sc->source, what, now->id, now->query_id, &why)) {
     case DAS_KILLED:
         settle_note(sc, i, DAS_O_KILLED, action, "");
@@ -172,10 +179,12 @@ static void kill_it(struct scene *sc, size_t i, const struct das_session *now,
         settle_note(sc, i, DAS_O_FAILED, action, why.msg);
         break;
     case DAS_KILL_UNKNOWN:
-        sc->lost = true;
+        snprintf(sc->stopped, sizeof sc->stopped, "not tried: the connection was lost");
         settle_note(sc, i, DAS_O_UNKNOWN, action, why.msg);
         break;
     }
+    if (watch)
+        watch->after(watch->arg, sc->plan, i, &sc->report->items[i]);
 }
 
 static int by_id(const void *a, const void *b)
@@ -201,8 +210,8 @@ static void judge(struct scene *sc, size_t i)
     enum das_kill_what what;
     const char *action = "";
 
-    if (sc->lost) {
-        settle_note(sc, i, DAS_O_REFUSED, "", "not tried: the connection was lost");
+    if (sc->stopped[0]) {
+        settle_note(sc, i, DAS_O_REFUSED, "", sc->stopped);
         return;
     }
     das_plan_victim(sc->plan, i, &then);

@@ -82,9 +82,22 @@ struct das_report {
     size_t totals[DAS_O_COUNT];
 };
 
+/* Called around every single kill of an armed apply, on the applying thread. */
+struct das_apply_watch {
+    /* Just before a kill is sent. False stops the apply: this victim and those after it are
+     * refused, with why (filled by the callee) as the note. */
+    bool (*before)(void *arg, const struct das_plan *p, size_t victim, const char *action,
+                   char *why, size_t size);
+    /* Its outcome: KILLED, GONE, FAILED or UNKNOWN. */
+    void (*after)(void *arg, const struct das_plan *p, size_t victim,
+                  const struct das_outcome *outcome);
+    void *arg;
+};
+
 struct das_apply_opts {
     bool armed;                        /* false: a dry run, whatever the caller hopes */
     const struct das_protect *protect; /* added to the built-in list; may be NULL */
+    const struct das_apply_watch *watch; /* may be NULL */
 };
 
 /* Re-reads source once and deals with every victim. -1 with err when nothing could be verified

@@ -32,6 +32,24 @@ static void conf_clear(struct das_source_conf *c)
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         das_free((void *)(uintptr_t)owned[i]);
+    for (size_t i = 0; c->tags && i < c->tag_count; i++)
+        das_free((void *)(uintptr_t)c->tags[i]);
+    das_free((void *)(uintptr_t)c->tags);
+}
+
+static int tags_copy(struct das_source_conf *to, const struct das_source_conf *from)
+{
+    const char **tags = das_calloc(from->tag_count, sizeof *tags);
+
+    if (!tags)
+        return -1;
+    to->tags = tags;
+    for (; to->tag_count < from->tag_count; to->tag_count++) {
+        tags[to->tag_count] = das_strdup(from->tags[to->tag_count]);
+        if (!tags[to->tag_count])
+            return -1;
+    }
+    return 0;
 }
 
 void das_inventory_free(struct das_inventory *inv)
@@ -55,7 +73,7 @@ static int conf_copy(struct das_source_conf *to, const struct das_source_conf *f
     to->password_file = from->password_file ? das_strdup(from->password_file) : NULL;
     to->password_env = from->password_env ? das_strdup(from->password_env) : NULL;
     if (to->name && to->spec && (to->password_file || !from->password_file) &&
-        (to->password_env || !from->password_env))
+        (to->password_env || !from->password_env) && tags_copy(to, from) == 0)
         return 0;
     conf_clear(to);
     return -1;
@@ -144,6 +162,13 @@ size_t das_inventory_count(const struct das_inventory *inv)
 const char *das_inventory_name(const struct das_inventory *inv, size_t i)
 {
     return entry_at(inv, i)->conf.name;
+}
+
+const char *das_inventory_tag(const struct das_inventory *inv, size_t i, size_t n)
+{
+    const struct das_source_conf *c = &entry_at(inv, i)->conf;
+
+    return n < c->tag_count ? c->tags[n] : NULL;
 }
 
 int das_inventory_find(const struct das_inventory *inv, const char *name, struct das_err *err)

@@ -23,6 +23,7 @@ int das_inventory_choose(struct das_inventory *inv, const char *text, struct das
 
 /* The instances of the run, in order. */
 size_t das_inventory_count(const struct das_inventory *inv);
+const char *das_inventory_tag(const struct das_inventory *inv, size_t i, size_t n); /* or NULL */
 const char *das_inventory_name(const struct das_inventory *inv, size_t i);
 
 /* Position of a name, or -1 and a suggestion in err. */

@@ -20,6 +20,8 @@ struct das_source_conf {
     const char *spec;          /* "file:PATH", "mem:PATH", "mysql://user@host:port/?socket=&ssl=" */
     const char *password_file; /* or NULL: first line is the password */
     const char *password_env;  /* or NULL: name of an environment variable */
+    const char *const *tags;   /* for grants; may be NULL */
+    size_t tag_count;
 };
 
 /* Does text begin like a spec ("mem:", "mysql:")? Else it is a name. */

@@ -3,6 +3,18 @@
 -- which reports an error at the script's own line.
 local selection, raise = ...
 
+-- Lua's own xpcall runs its handler where no limit can strike. Here the handler runs after the
+-- function has ended: it gets the error, and a traceback would be its own.
+function xpcall(f, handler, ...) -- luacheck: ignore 121
+  local function finish(ok, ...)
+    if ok then
+      return true, ...
+    end
+    return false, select(2, pcall(handler, ...))
+  end
+  return finish(pcall(f, ...))
+end
+
 local where_filter, group_by_field = selection.where, selection.group_by
 
 -- selection:where(filter) or selection:where(function(session) return true end)

@@ -12,7 +12,7 @@ my $build = $ENV{BUILD} || 'build';
 my $bench = "$build/tests/bench";
 my $dir = tempdir(CLEANUP => 1);
 my $missed = 0;
-my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows; none: all
+my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, runs; none: all
 
 sub pair {
     my ($n, $a, $b) = @_;
@@ -88,7 +88,27 @@ sub bench_rows {
     say_bound('against grep at 1,000,000', $grep, 3, sprintf '%.2f times; at most 3', $grep);
 }
 
-for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ]) {
+sub bench_runs {
+    print "Runs of a script\n";
+    open my $in, '-|', "$bench/runs" or die;
+    while (<$in>) {
+        my @f = split;
+        if ($f[0] eq 'empty') {
+            say_bound('fixed cost of a run (thread, state, prelude, empty script)', $f[1], 300,
+                sprintf '%.0f microseconds (an empty thread: %.0f); at most 300', $f[1], $f[2]);
+            say_bound('memory of its state', $f[3] / 1024, 150, sprintf '%.0f KB; at most 150', $f[3] / 1024);
+        }
+        elsif ($f[0] eq 'hook') {
+            printf "         a tight loop under the limits' hook: %.2f times without\n", $f[1];
+        }
+        elsif ($f[0] eq 'flight') {
+            say_bound("$f[1] runs in flight", $f[3], 300, sprintf '%d MB resident, %d KB each; at most 300 MB', $f[3], $f[2]);
+        }
+    }
+    close $in or die "runs failed\n";
+}
+
+for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ], [ runs => \&bench_runs ]) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }
 exit $missed;

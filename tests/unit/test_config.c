@@ -8,6 +8,14 @@
 static struct das_err err;
 static struct das_inventory *inv;
 static struct das_protect protect;
+static struct das_rules rules;
+
+static int read_path(const char *path)
+{
+    const struct das_config into = {inv, &protect, &rules};
+
+    return das_config_read(path, &into, &err);
+}
 
 static int read_text(const char *text)
 {
@@ -15,12 +23,13 @@ static int read_text(const char *text)
 
     das_inventory_free(inv);
     das_protect_clear(&protect);
+    das_rules_clear(&rules);
     inv = das_inventory_new(&err);
     temp_clear();
     path = temp_text(text);
     err.msg[0] = '\0';
     err.code = DAS_OK;
-    return das_config_read(path, inv, &protect, &err);
+    return read_path(path);
 }
 
 static void good(void)
@@ -85,10 +94,10 @@ static void mistakes(void)
         "unknown filter key \"usr\"; did you mean \"user\"?");
     bad("return { protect = { { time = -1 } } }", "time: expected 0 to 2147483646, got -1");
     bad("return { protect = { { user = {} } } }", "user: expected a string, got table");
-    ok(das_config_read("/nonexistent/das.lua", inv, &protect, &err) < 0 &&
+    ok(read_path("/nonexistent/das.lua") < 0 &&
            err.code == DAS_E_CONFIG && strstr(err.msg, "/nonexistent/das.lua"),
        "a file that is not there: %s", err.msg);
-    ok(das_config_read("/", inv, &protect, &err) < 0 && err.code == DAS_E_CONFIG,
+    ok(read_path("/") < 0 && err.code == DAS_E_CONFIG,
        "a folder: %s", err.msg);
 }
 
@@ -138,7 +147,7 @@ static void no_memory(void)
         das_protect_clear(&protect);
         inv = das_inventory_new(&err);
         das_alloc_fail_at(n);
-        rc = das_config_read(path, inv, &protect, &err);
+        rc = read_path(path);
         failed = das_alloc_failed();
         das_alloc_fail_at(0);
         /* Lua collects and tries again, so a failure may be overcome; then it must be complete */
@@ -149,16 +158,70 @@ static void no_memory(void)
     ok(!wrong && n > 50 && n < 3000, "%ld failing allocations: all or an error", n - 1);
 }
 
+static void script_rules(void)
+{
+    struct das_script_rules r;
+
+    is_int(read_text("return {}"), 0, "no rules");
+    das_rules_for(&rules, "x.lua", &r);
+    ok(r.limits.memory == 64 << 20 && r.limits.cpu_ms == 5000 && r.limits.wall_ms == 60000 &&
+           r.limits.output == 16 << 20 && !r.limits.instructions && r.limits.http_requests == 100 &&
+           r.limits.http_bytes == 16 << 20 && !r.grants,
+       "the defaults");
+    is_int(read_text("return { limits = { script = { memory = '8MB', cpu = '500ms', wall = '2m', "
+                     "instructions = 1000, output = 77, http_requests = 3, http_bytes = '1KB' } }, "
+                     "scripts = { ['/nowhere/a.lua'] = { limits = { cpu = 9 }, grants = { 'preview', "
+                     "'http:a.example', 'secret:s', 'instance:i', 'tag:t' } }, "
+                     "['/nowhere/b.lua'] = { grants = {} } } }"),
+           0, "rules for all and for two scripts");
+    das_rules_for(&rules, "/nowhere/c.lua", &r);
+    ok(r.limits.memory == 8 << 20 && r.limits.cpu_ms == 500 && r.limits.wall_ms == 120000 &&
+           r.limits.instructions == 1000 && r.limits.output == 77 && r.limits.http_requests == 3 &&
+           r.limits.http_bytes == 1024 && !r.grants,
+       "one that is not named has those for all");
+    das_rules_for(&rules, "/nowhere/a.lua", &r);
+    ok(r.limits.memory == 8 << 20 && r.limits.cpu_ms == 9000, "its own limit, and the others'");
+    ok(r.grants && das_granted(r.grants, "preview") && das_granted(r.grants, "http:a.example") &&
+           !das_granted(r.grants, "kill") && !das_granted(r.grants, "http") &&
+           !das_granted(r.grants, "secret:t"),
+       "what it was granted and no more");
+    das_rules_for(&rules, "/nowhere/b.lua", &r);
+    ok(r.grants && !das_granted(r.grants, "preview"), "an empty list grants nothing");
+
+    bad("return { limits = 5 }", "limits: expected a table");
+    bad("return { limits = { scripts = {} } }", "unknown key \"scripts\"; did you mean \"script\"");
+    bad("return { limits = { script = { cpus = 1 } } }", "limits.script: unknown key \"cpus\"");
+    bad("return { limits = { script = { cpu = 'soon' } } }", "limits.script.cpu: expected a duration");
+    bad("return { limits = { script = { cpu = 0 } } }", "limits.script.cpu: expected a duration");
+    bad("return { limits = { script = { memory = '64XB' } } }",
+        "limits.script.memory: expected bytes such as \"64MB\", got 64XB");
+    bad("return { limits = { script = { instructions = -1 } } }", "expected a whole number");
+    bad("return { scripts = { 'x.lua' } }", "scripts: expected paths");
+    bad("return { scripts = { x = { grant = {} } } }", "did you mean \"grants\"");
+    bad("return { scripts = { x = { grants = 'kill' } } }", "expected a list of strings");
+    bad("return { scripts = { x = { grants = { 'kil' } } } }", "unknown grant \"kil\"");
+    bad("return { scripts = { x = { grants = { 'secret:' } } } }", "unknown grant \"secret:\"");
+    bad("return { instances = { a = { source = 'mem:x', tags = { 5 } } } }",
+        "instances.a.tags: expected a list of strings, item 1 is number");
+    is_int(read_text("return { instances = { a = { source = 'mem:x', tags = { 'p', 'q' } } } }"), 0,
+           "tags");
+    is_str(das_inventory_tag(inv, 0, 1), "q", "the second");
+    ok(!das_inventory_tag(inv, 0, 2), "and no third");
+}
+
 int main(void)
 {
     das_protect_init(&protect);
+    das_rules_init(&rules);
     good();
+    script_rules();
     mistakes();
     passwords();
     no_program();
     no_memory();
     das_inventory_free(inv);
     das_protect_clear(&protect);
+    das_rules_clear(&rules);
     temp_clear();
     return tap_done();
 }

@@ -48,7 +48,7 @@ static struct das_snapshot *list(const char *rest, struct das_err *err)
 {
     struct das_source *s;
     struct das_snapshot *out = NULL;
-    struct das_source_conf conf = {NULL, NULL, NULL, NULL};
+    struct das_source_conf conf = {0};
 
     if (das_source_open_file(rest, &conf, &s, err) < 0)
         return NULL;
@@ -189,7 +189,7 @@ static void test_identity(void)
 {
     static const char text[] = "{\"processes\":[{\"id\":1}]}\n";
     struct das_snapshot *a = NULL, *b = NULL, *c = NULL;
-    struct das_source_conf conf = {NULL, NULL, NULL, NULL};
+    struct das_source_conf conf = {0};
     struct das_source *s;
     struct das_err err;
     char path[200];
@@ -221,7 +221,7 @@ static void test_stdin(void)
     static const char text[] = "{\"processes\":[{\"id\":1}]}\n{\"processes\":[{\"id\":2}]}\n";
     struct das_snapshot *a = NULL, *b = NULL;
     struct das_source *s;
-    struct das_source_conf conf = {NULL, NULL, NULL, NULL};
+    struct das_source_conf conf = {0};
     struct das_err err;
     int ends[2];
 

@@ -10,7 +10,7 @@
 /* Reads the file through the source; the n-th allocation fails. */
 static int run(const char *rest, long n, struct das_err *err)
 {
-    struct das_source_conf conf = {NULL, NULL, NULL, NULL};
+    struct das_source_conf conf = {0};
     struct das_snapshot *a = NULL;
     struct das_source *s = NULL;
     int rc;

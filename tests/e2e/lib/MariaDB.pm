@@ -38,7 +38,7 @@ sub new {
     $self->{port} = free_port();
     $self->{user} = getpwuid($<);
     # mariadb-install-db runs helpers that look for a home and a my.cnf: none of ours
-    run("$self->{dir}/install.log", 'mariadb-install-db', '--no-defaults',
+    run("$self->{dir}/install.log", 'mariadb-install-db', '--no-defaults', '--force',
         "--datadir=$self->{dir}/data", '--auth-root-authentication-method=normal',
         "--tmpdir=$self->{dir}", '--skip-test-db', '--skip-name-resolve',
         '--innodb-buffer-pool-size=8M', '--innodb-log-file-size=4M',

@@ -1,0 +1,248 @@
+/*
+ * run.c - the rules of one run: what it may use up, when it has to end, and what it has killed.
+ *
+ * A limit strikes in the hook, between two instructions of the script, and from then on at every
+ * instruction, so that no pcall outlives it. What runs in C is watched from outside (engine.c).
+ */
+#include "bindings/bind.h"
+
+#include <stdio.h>
+#include <string.h>
+#include <time.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+
+int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct das_err *err)
+{
+    memset(run, 0, sizeof *run);
+    run->opts = opts;
+    run->limits = opts->limits ? *opts->limits : das_limits_default;
+    run->start_ms = das_clock_monotonic_ms();
+    atomic_init(&run->stop, DAS_STOP_NOT);
+    pthread_mutex_init(&run->lock, NULL);
+    das_protect_init(&run->protect);
+    for (size_t i = 0; opts->protect && i < opts->protect->count; i++) {
+        if (das_protect_add(&run->protect, opts->protect->filters[i], err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+void das_run_clear(struct das_run *run)
+{
+    das_protect_clear(&run->protect);
+    das_buf_clear(&run->warned);
+    das_engine_result_clear(&run->result);
+    pthread_mutex_destroy(&run->lock);
+}
+
+/* --- when it has to end ------------------------------------------------------------------------- */
+
+const char *das_stop_limit(enum das_stop stop)
+{
+    switch (stop) {
+    case DAS_STOP_CPU:
+        return "cpu";
+    case DAS_STOP_WALL:
+        return "wall";
+    case DAS_STOP_INSTRUCTIONS:
+        return "instructions";
+    case DAS_STOP_OUTPUT:
+        return "output";
+    case DAS_STOP_NOT:
+    case DAS_STOP_CANCEL:
+        break;
+    }
+    return NULL;
+}
+
+void das_run_stop_text(const struct das_run *run, enum das_stop stop, char *text, size_t size)
+{
+    const struct das_limits *l = &run->limits;
+
+    switch (stop) {
+    case DAS_STOP_CPU:
+        snprintf(text, size, "the run used more than %g s of processor time (limit cpu)",
+                 (double)l->cpu_ms / 1000);
+        return;
+    case DAS_STOP_WALL:
+        snprintf(text, size, "the run took longer than %g s (limit wall)",
+                 (double)l->wall_ms / 1000);
+        return;
+    case DAS_STOP_INSTRUCTIONS:
+        snprintf(text, size, "the run took more than %llu instructions (limit instructions)",
+                 (unsigned long long)l->instructions);
+        return;
+    case DAS_STOP_OUTPUT:
+        snprintf(text, size, "the run printed more than %llu bytes (limit output)",
+                 (unsigned long long)l->output);
+        return;
+    case DAS_STOP_CANCEL:
+        snprintf(text, size, "the run was cancelled");
+        return;
+    case DAS_STOP_NOT:
+        break;
+    }
+    snprintf(text, size, "the run goes on");
+}
+
+/* The first reason stays. */
+static enum das_stop stop_for(struct das_run *run, enum das_stop why)
+{
+    int not_yet = DAS_STOP_NOT;
+
+    atomic_compare_exchange_strong(&run->stop, &not_yet, (int)why);
+    return (enum das_stop)atomic_load(&run->stop);
+}
+
+enum das_stop das_run_over(struct das_run *run, int64_t cpu_ms)
+{
+    if (atomic_load_explicit(&run->stop, memory_order_relaxed) != DAS_STOP_NOT)
+        return (enum das_stop)atomic_load(&run->stop);
+    if (run->opts->cancel && atomic_load(run->opts->cancel))
+        return stop_for(run, DAS_STOP_CANCEL);
+    if (das_clock_monotonic_ms() - run->start_ms >= run->limits.wall_ms)
+        return stop_for(run, DAS_STOP_WALL);
+    if (cpu_ms >= run->limits.cpu_ms)
+        return stop_for(run, DAS_STOP_CPU);
+    return DAS_STOP_NOT;
+}
+
+static int64_t own_cpu_ms(void)
+{
+    struct timespec ts;
+
+    clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
+    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+static int raise_stop(lua_State *L, enum das_stop stop)
+{
+    char text[200];
+
+    das_run_stop_text(das_run_of(L), stop, text, sizeof text);
+    return das_raise(L, "%s", text);
+}
+
+void das_run_hook(lua_State *L, lua_Debug *ar)
+{
+    struct das_run *run = das_run_of(L);
+    enum das_stop stop;
+
+    (void)ar;
+    if (run->closing)
+        return;
+    if (lua_gethookcount(L) > 1)
+        atomic_fetch_add(&run->used.instructions, DAS_HOOK_STEPS);
+    stop = das_run_over(run, own_cpu_ms());
+    if (stop == DAS_STOP_NOT && run->limits.instructions &&
+        atomic_load(&run->used.instructions) > run->limits.instructions)
+        stop = stop_for(run, DAS_STOP_INSTRUCTIONS);
+    if (stop == DAS_STOP_NOT)
+        return;
+    lua_sethook(L, das_run_hook, LUA_MASKCOUNT, 1); /* pcall catches this one, not the next */
+    raise_stop(L, stop);
+}
+
+int64_t das_run_left_ms(const struct das_run *run)
+{
+    int64_t left = run->limits.wall_ms - (das_clock_monotonic_ms() - run->start_ms);
+
+    if (atomic_load(&run->stop) != DAS_STOP_NOT ||
+        (run->opts->cancel && atomic_load(run->opts->cancel)))
+        return 0;
+    return left > 0 ? left : 0;
+}
+
+void das_run_check(lua_State *L)
+{
+    enum das_stop stop = das_run_over(das_run_of(L), own_cpu_ms());
+
+    if (stop == DAS_STOP_NOT)
+        return;
+    lua_sethook(L, das_run_hook, LUA_MASKCOUNT, 1);
+    raise_stop(L, stop);
+}
+
+void das_run_count_output(lua_State *L, size_t bytes)
+{
+    struct das_run *run = das_run_of(L);
+
+    if (atomic_fetch_add(&run->used.output, bytes) + bytes <= run->limits.output)
+        return;
+    stop_for(run, DAS_STOP_OUTPUT);
+    das_run_check(L);
+}
+
+/* --- what it has killed --------------------------------------------------------------------------- */
+
+/* Room is made before the kill: one that cannot be remembered is not sent. */
+static bool before_kill(void *arg, const struct das_plan *p, size_t victim, const char *action,
+                        char *why, size_t size)
+{
+    struct das_run *run = arg;
+    enum das_stop stop = das_run_over(run, own_cpu_ms());
+    struct das_session s;
+    struct das_act *act, *bigger;
+
+    if (stop != DAS_STOP_NOT) {
+        das_run_stop_text(run, stop, why, size);
+        return false;
+    }
+    das_plan_victim(p, victim, &s);
+    pthread_mutex_lock(&run->lock);
+    if (run->result.act_count == run->act_room) {
+        size_t room = run->act_room ? run->act_room * 2 : 8;
+        bigger = das_grow(run->result.acts, room, sizeof *bigger);
+        if (!bigger) {
+            pthread_mutex_unlock(&run->lock);
+            snprintf(why, size, "not enough memory to remember another kill");
+            return false;
+        }
+        run->result.acts = bigger;
+        run->act_room = room;
+    }
+    act = &run->result.acts[run->result.act_count++];
+    memset(act, 0, sizeof *act);
+    act->id = s.id;
+    act->kind = DAS_O_UNKNOWN; /* until an answer comes */
+    snprintf(act->instance, sizeof act->instance, "%s", das_plan_instance(p));
+    snprintf(act->user, sizeof act->user, "%.*s", (int)(s.user.len < 79 ? s.user.len : 79),
+             s.user.ptr ? s.user.ptr : "");
+    snprintf(act->action, sizeof act->action, "%s", action);
+    snprintf(act->note, sizeof act->note, "no answer yet");
+    pthread_mutex_unlock(&run->lock);
+    return true;
+}
+
+static void after_kill(void *arg, const struct das_plan *p, size_t victim,
+                       const struct das_outcome *outcome)
+{
+    struct das_run *run = arg;
+    struct das_act *act;
+
+    (void)p;
+    (void)victim;
+    pthread_mutex_lock(&run->lock);
+    act = &run->result.acts[run->result.act_count - 1];
+    act->kind = outcome->kind;
+    snprintf(act->note, sizeof act->note, "%s", outcome->note ? outcome->note : "");
+    pthread_mutex_unlock(&run->lock);
+}
+
+int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
+                  struct das_report **out, struct das_err *err)
+{
+    const struct das_apply_watch watch = {before_kill, after_kill, run};
+    const struct das_apply_opts opts = {run->opts->armed, &run->protect, &watch};
+
+    if (das_plan_apply(plan, source, &opts, out, err) < 0)
+        return -1;
+    pthread_mutex_lock(&run->lock);
+    run->result.applied++;
+    for (int k = 0; k < DAS_O_COUNT; k++)
+        run->result.totals[k] += (*out)->totals[k];
+    pthread_mutex_unlock(&run->lock);
+    return 0;
+}
