@@ -11,8 +11,9 @@ static const char help[] =
     "\n"
     "  das preview -i INSTANCE [criteria]    which sessions match, right now\n"
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
+    "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
-    "  das help run | preview | check        more about one of them\n"
+    "  das help run | preview | repl | check  more about one of them\n"
     "  das --version\n"
     "\n"
     "INSTANCE is a name from das.lua, or\n"
@@ -32,7 +33,7 @@ static const char help[] =
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}, {"check", das_cmd_check}};
+} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}, {"repl", das_cmd_repl}, {"check", das_cmd_check}};
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -1,0 +1,121 @@
+-- How the repl shows a value. Called with kind(value), the class of a das object or nil; returns
+-- show(value): text, bounded in depth and length, keys sorted.
+local kind = ...
+local type, tostring, pairs, pcall, next = type, tostring, pairs, pcall, next
+local getmetatable, concat, sort = getmetatable, table.concat, table.sort
+local find, format, gsub, byte, sub = string.find, string.format, string.gsub, string.byte, string.sub
+local math_type = math.type
+
+local WIDTH, DEPTH, ITEMS, TEXT = 76, 4, 50, 2000 -- of a line, of nesting, of one table, of a string
+local ALL = 1000 -- items of the whole value
+
+local escapes = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" }
+
+local function quote(text)
+  local cut = #text > TEXT
+  text = gsub(cut and sub(text, 1, TEXT) or text, '[%c"\\\127]', function(c)
+    return escapes[c] or format("\\%03d", byte(c))
+  end)
+  return '"' .. text .. '"' .. (cut and "..." or "")
+end
+
+local keyword = {}
+for word in string.gmatch("and break do else elseif end false for function goto if in local nil "
+  .. "not or repeat return then true until while", "%a+") do
+  keyword[word] = true
+end
+
+local function key_text(key, show)
+  if type(key) == "string" and find(key, "^[%a_][%w_]*$") and not keyword[key] then
+    return key
+  end
+  return "[" .. show(key) .. "]"
+end
+
+-- Numbers first, then strings, then the rest.
+local rank = { number = 1, string = 2 }
+local function before(a, b)
+  local ra, rb = rank[type(a)] or 3, rank[type(b)] or 3
+  if ra ~= rb then
+    return ra < rb
+  elseif ra < 3 then
+    return a < b
+  end
+  return tostring(a) < tostring(b)
+end
+
+-- A das object inside a table, on one line.
+local short = {
+  ["das.selection"] = function(v) return ("<preview of %s: %d sessions>"):format(v.instance, #v) end,
+  ["das.plan"] = function(v) return ("<plan for %s: %d sessions>"):format(v.instance, #v) end,
+  ["das.report"] = function(v) return ("<report: %d sessions>"):format(v.count) end,
+  ["das.explanation"] = function(v) return ("<explanation of session %d>"):format(v.id) end,
+}
+
+return function(value)
+  local seen, left = {}, ALL
+  local show
+
+  local function items_of(t, depth, indent)
+    local items, keys, n = {}, {}, 0
+    local function add(item)
+      left = left - 1
+      items[#items + 1] = item
+    end
+    while n < ITEMS and left > 0 and rawget(t, n + 1) ~= nil do
+      n = n + 1
+      add(show(rawget(t, n), depth + 1, indent))
+    end
+    local more = 0
+    for key in pairs(t) do
+      if math_type(key) ~= "integer" or key < 1 or key > n then
+        keys[#keys + 1] = key
+      end
+    end
+    sort(keys, before)
+    for i, key in ipairs(keys) do
+      if #items >= ITEMS or left <= 0 then
+        more = #keys - i + 1
+        break
+      end
+      add(key_text(key, function(k) return show(k, DEPTH, indent) end) .. " = "
+        .. show(t[key], depth + 1, indent))
+    end
+    if more > 0 then
+      items[#items + 1] = format("... %d more", more)
+    end
+    return items
+  end
+
+  function show(v, depth, indent)
+    local of = type(v)
+    if of == "string" then
+      return quote(v)
+    elseif of ~= "table" then
+      local class = kind(v)
+      return (short[class] and depth > 0 and short[class] or tostring)(v)
+    end
+    local meta = getmetatable(v)
+    if type(meta) == "table" and rawget(meta, "__tostring") then
+      return tostring(v)
+    elseif seen[v] then
+      return "<cycle>"
+    elseif depth >= DEPTH then
+      return next(v) == nil and "{}" or "{...}"
+    end
+    seen[v] = true
+    local items = items_of(v, depth, indent .. "  ")
+    seen[v] = nil
+    if #items == 0 then
+      return "{}"
+    end
+    local line = "{ " .. concat(items, ", ") .. " }"
+    if #line + #indent <= WIDTH and not find(line, "\n", 1, true) then
+      return line
+    end
+    return "{\n" .. indent .. "  " .. concat(items, ",\n" .. indent .. "  ") .. "\n" .. indent .. "}"
+  end
+
+  local good, text = pcall(show, value, 0, "")
+  return good and text or tostring(value)
+end
