@@ -162,6 +162,8 @@ void das_run_hook(lua_State *L, lua_Debug *ar); /* every DAS_HOOK_STEPS instruct
 lua_State *das_state_new(struct das_run *run);
 /* sandbox.c: replaces what the libraries have and a script must not have as it is. [-0, +0] */
 void das_open_sandbox(lua_State *L);
+/* globals.c: from here on a new global is warned about in the run's log. [-0, +0] */
+void das_watch_globals(lua_State *L);
 /* prelude: runs the compiled-in Lua on top of the primitives. A Lua error on failure. */
 void das_open_prelude(lua_State *L);
 /* The compiled-in chunk of scripts/prelude/NAME.lua as a function [-0, +1]. */

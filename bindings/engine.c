@@ -284,6 +284,7 @@ static int run_chunk(lua_State *L)
     if (luaL_loadbufferx(L, code.ptr, code.len, job->chunk.ptr, "t") != LUA_OK)
         return lua_error(L);
     luaL_checkstack(L, args, "too many arguments");
+    das_watch_globals(L);
     for (int i = 0; i < args; i++)
         lua_pushstring(L, opts->args[i]);
     if (lua_pcall(L, args, 0, handler) != LUA_OK)

@@ -69,6 +69,7 @@ static void catch_interrupt(void)
 
 struct session {
     struct das_repl *repl;
+    struct das_engine_opts *opts;
     struct das_buf chunk; /* what was typed since the last one was complete */
     size_t first_line;    /* of the chunk, in messages */
     bool failed;
@@ -80,6 +81,7 @@ static enum das_repl_end feed(struct session *s)
     enum das_repl_end end;
 
     catch_interrupt();
+    s->opts->width = das_terminal_width(); /* windows change their size */
     end = das_repl_run(s->repl, das_buf_view(&s->chunk), s->first_line, &err);
     fflush(stdout);
     if (end == DAS_REPL_FAILED) {
@@ -140,9 +142,8 @@ static int from_terminal(struct session *s, bool armed, struct das_err *err)
     das_buf_clear(&history);
     if (!line)
         return -1;
-    fprintf(stderr, "das %s: %s. Tab completes, Ctrl-D ends; das help repl says more.\n",
-            DAS_VERSION,
-            armed ? "armed: plan:apply() kills" : "a dry run: nothing is killed; --apply arms it");
+    fprintf(stderr, "das %s, %s. Tab completes, Ctrl-D ends.\n", DAS_VERSION,
+            armed ? "armed: plan:apply() kills" : "a dry run: --apply arms it");
     while (end != DAS_LINE_EOF) {
         end = das_line_read(line, s->chunk.len ? more : prompt, &s->chunk);
         if (end == DAS_LINE_CANCELLED)
@@ -168,12 +169,11 @@ static int run(struct das_common *c, bool armed)
         .protect = &c->protect,
         .armed = armed,
         .output = c->output,
-        .width = das_terminal_width(),
         .cancel = &cancelled,
         .out = stdout,
         .log = stderr,
     };
-    struct session s = {.first_line = 1};
+    struct session s = {.opts = &opts, .first_line = 1};
     struct das_err err;
     int rc;
 
