@@ -20,8 +20,8 @@ say = $(if $(V)$(QUIET),,@printf '  %-4s %s\n' $(1) $(2))
 
 # --- what has to be installed (Debian 12 names) ----------------------------------------------
 
-BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjansson-dev libmariadb-dev \
-              libssl-dev
+BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjansson-dev \
+              libmariadb-dev libssl-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
               mariadb-client openssl perl procps git tmux
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl

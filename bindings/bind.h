@@ -21,6 +21,7 @@
 #define DAS_REPORT "das.report"
 #define DAS_INSTANCE "das.instance"
 #define DAS_EXPLANATION "das.explanation"
+#define DAS_WINDOW "das.window"
 
 /* Why a run has to end; the first one counts. */
 enum das_stop {
@@ -101,6 +102,16 @@ struct das_box *das_box_test(lua_State *L, int arg, const char *type); /* NULL: 
 void das_class(lua_State *L, const char *type, const luaL_Reg *meta, const luaL_Reg *methods,
                lua_CFunction index);
 
+/* The table on top becomes one that scripts can read and not change; a name that is not in it raises
+ * "NAME has no field ...". Whoever filled the table may go on doing so. [-1, +1] */
+void das_freeze(lua_State *L, const char *name);
+
+/* One line on the run's log, if it has one; counts as output. */
+struct das_log_event;
+void das_run_log(lua_State *L, const struct das_log_event *e);
+/* The options of das.retry at arg, checked [-0, +4]: function, times, wait in s, backoff. */
+int das_retry_options(lua_State *L);
+
 /* --- errors --------------------------------------------------------------------------------- */
 
 /* Raises with the position of the innermost line of the script. */
@@ -120,6 +131,10 @@ struct das_filter *das_check_filter(lua_State *L, int arg);
 void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
                        size_t n);
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
+/* Seconds >= 0 at arg: a number, or a duration such as "5m". */
+double das_check_seconds(lua_State *L, int arg, const char *what);
+/* The bytes of arg, for keys and what is signed: a string. Valid while arg stays on the stack. */
+const char *das_check_bytes(lua_State *L, int arg, size_t *len);
 
 /* A buffer that the state owns, so that an error between filling and pushing leaks nothing
  * [-0, +1]; and its text as a string, raising when memory ran out [-0, +1]. */
@@ -127,6 +142,11 @@ struct das_buf *das_scratch(lua_State *L);
 void das_push_buf(lua_State *L, const struct das_buf *buf);
 void das_push_text(lua_State *L, struct das_text t); /* nil for NULL */
 void das_push_number(lua_State *L, int64_t v);       /* nil for unknown and absent */
+
+/* Appends the value on top as JSON [-0, +0], as das.json.encode does; raises "WHAT: KEY: ..." where
+ * it has no such form. replace: bytes that are not UTF-8 become U+FFFD instead. */
+void das_json_write(lua_State *L, const char *what, struct das_text key, bool replace,
+                    struct das_buf *b);
 
 /* --- the types ---------------------------------------------------------------------------------- */
 
@@ -145,9 +165,16 @@ void das_open_selection(lua_State *L);
 void das_open_session(lua_State *L);
 void das_open_plan(lua_State *L);
 void das_open_instance(lua_State *L);
-void das_open_root(lua_State *L);      /* the table das itself: [-0, +1] */
+void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */
+/* Each fills one table below das; the table das is on top of the stack [-0, +0]. */
+void das_open_crypto(lua_State *L);
+void das_open_json(lua_State *L);
+void das_open_log(lua_State *L);
+void das_open_time(lua_State *L); /* das.time, and das.sleep */
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
+/* require(name) gives the value on top, whatever lies in the script's folder [-1, +0]. */
+void das_provide(lua_State *L, const char *name);
 
 /* run.c: init and clear of what a run holds; whether it has to end, and the words for it. */
 int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct das_err *err);

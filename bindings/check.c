@@ -7,6 +7,7 @@
 #include "core/base/clock.h"
 
 #define SCRATCH "das.scratch"
+#define SECONDS_MAX 1e9 /* 31 years */
 
 /* --- what the run may do, still --------------------------------------------------------------- */
 
@@ -180,6 +181,32 @@ int64_t das_check_count(lua_State *L, int arg, const char *what)
         das_raise(L, "%s: expected a whole number, 0 or more, got %s", what,
                   lua_type(L, arg) == LUA_TNUMBER ? lua_tostring(L, arg) : luaL_typename(L, arg));
     return n;
+}
+
+double das_check_seconds(lua_State *L, int arg, const char *what)
+{
+    struct das_text t;
+    int64_t whole;
+    double v = -1;
+
+    if (lua_type(L, arg) == LUA_TNUMBER) {
+        v = lua_tonumber(L, arg);
+    } else if (lua_type(L, arg) == LUA_TSTRING) {
+        t.ptr = lua_tolstring(L, arg, &t.len);
+        if (das_parse_duration(t, &whole))
+            v = (double)whole;
+    }
+    if (!(v >= 0 && v <= SECONDS_MAX))
+        das_raise(L, "%s: expected seconds, 0 or more, or a duration such as \"5m\", got %s", what,
+                  lua_isstring(L, arg) ? lua_tostring(L, arg) : luaL_typename(L, arg));
+    return v;
+}
+
+const char *das_check_bytes(lua_State *L, int arg, size_t *len)
+{
+    if (lua_type(L, arg) != LUA_TSTRING) // a number has no bytes that anybody agreed on
+        luaL_typeerror(L, arg, "string");
+    return lua_tolstring(L, arg, len);
 }
 
 /* --- values ------------------------------------------------------------------------------------ */

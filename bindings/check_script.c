@@ -394,9 +394,11 @@ static void write_tables(lua_State *L, int index, const char *prefix, struct das
         value = lua_gettop(L);
         if (lua_istable(L, value) && strcmp(lua_tostring(L, value - 1), "args") != 0) {
             lua_pushfstring(L, "%s%s", prefix, lua_tostring(L, value - 1)); // key value name
-            das_json_key(b, lua_tostring(L, -1));
             push_keys(L, value);
-            write_list(L, lua_gettop(L), true, b);
+            if (lua_rawlen(L, -1)) {
+                das_json_key(b, lua_tostring(L, -2));
+                write_list(L, lua_gettop(L), true, b);
+            }
             lua_pop(L, 1);
             lua_pushfstring(L, "%s.", lua_tostring(L, -1));
             write_tables(L, value, lua_tostring(L, -1), b);

@@ -57,35 +57,6 @@ static int lua_print(lua_State *L)
     return 0;
 }
 
-/* `das` is an empty table in front of the real one (upvalue 1), so that nothing in it can be
- * replaced: a policy that sets das.preview by mistake hears of it. */
-static int root_index(lua_State *L)
-{
-    lua_pushvalue(L, 2);
-    if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
-        return 1;
-    return das_no_field(L, "das", luaL_tolstring(L, 2, NULL), NULL, 0, lua_upvalueindex(1));
-}
-
-static int root_newindex(lua_State *L)
-{
-    return das_raise(L, "das is read-only: \"%s\" cannot be set", luaL_tolstring(L, 2, NULL));
-}
-
-static int root_next(lua_State *L)
-{
-    lua_settop(L, 2);
-    return lua_next(L, lua_upvalueindex(1)) ? 2 : 0;
-}
-
-static int root_pairs(lua_State *L)
-{
-    lua_pushvalue(L, lua_upvalueindex(1));
-    lua_pushcclosure(L, root_next, 1);
-    lua_pushvalue(L, 1);
-    return 2;
-}
-
 void das_open_root(lua_State *L)
 {
     static const luaL_Reg functions[] = {
@@ -109,22 +80,6 @@ void das_open_root(lua_State *L)
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
     lua_setfield(L, -2, "args");
-
-    lua_newtable(L);
-    lua_insert(L, -2);          // das functions
-    lua_createtable(L, 0, 4);   // das functions meta
-    lua_pushvalue(L, -2);
-    lua_pushcclosure(L, root_index, 1);
-    lua_setfield(L, -2, "__index");
-    lua_pushvalue(L, -2);
-    lua_pushcclosure(L, root_pairs, 1);
-    lua_setfield(L, -2, "__pairs");
-    lua_pushcfunction(L, root_newindex);
-    lua_setfield(L, -2, "__newindex");
-    lua_pushboolean(L, 0);
-    lua_setfield(L, -2, "__metatable");
-    lua_setmetatable(L, -3);    // das functions
-    lua_pop(L, 1);
 
     lua_pushcfunction(L, lua_print);
     lua_setglobal(L, "print");

@@ -29,6 +29,11 @@ static int prelude_raise(lua_State *L)
 
 void das_open_prelude(lua_State *L)
 {
+    das_open_root(L);
+    das_open_crypto(L);
+    das_open_json(L);
+    das_open_log(L);
+    das_open_time(L);
     das_load_embedded(L, "das");
     das_open_filter(L);
     lua_pop(L, 1);
@@ -38,9 +43,11 @@ void das_open_prelude(lua_State *L)
     lua_pop(L, 1);
     das_open_plan(L);
     lua_pop(L, 1);
-    das_open_selection(L); // prelude selection_methods
+    das_open_selection(L); // das prelude selection_methods
     lua_pushcfunction(L, prelude_raise);
-    lua_call(L, 2, 0);
-    das_open_root(L);
+    lua_pushvalue(L, -4);
+    lua_pushcfunction(L, das_retry_options);
+    lua_call(L, 4, 0);
+    das_freeze(L, "das");
     lua_setglobal(L, "das");
 }

@@ -1,5 +1,6 @@
 /*
- * require.c - require() for scripts: text modules from the script's own folder, once per run.
+ * require.c - require() for scripts: text modules from the script's own folder, once per run, and
+ * what das itself brings under a well-known name (cjson).
  *
  * Names are letters, digits, _ and dots (a.b is a/b.lua); there is no search path to change and no
  * way to load machine code.
@@ -10,6 +11,7 @@
 #include <string.h>
 
 #define NAME_MAX_LEN 200
+#define LOADED "das.loaded"
 
 static bool name_ok(const char *name)
 {
@@ -77,9 +79,19 @@ static int lua_require(lua_State *L)
     return 1;
 }
 
+void das_provide(lua_State *L, const char *name)
+{
+    lua_getfield(L, LUA_REGISTRYINDEX, LOADED);
+    lua_insert(L, -2);
+    lua_setfield(L, -2, name);
+    lua_pop(L, 1);
+}
+
 void das_open_require(lua_State *L)
 {
     lua_newtable(L);
+    lua_pushvalue(L, -1);
+    lua_setfield(L, LUA_REGISTRYINDEX, LOADED);
     lua_pushcclosure(L, lua_require, 1);
     lua_setglobal(L, "require");
 }

@@ -7,6 +7,7 @@
 #include <string.h>
 
 #include "core/base/json.h"
+#include "core/base/log.h"
 #include "core/session/explain.h"
 #include "core/session/render.h"
 #include "core/source/preview.h"
@@ -21,19 +22,22 @@ static struct das_selection *check_selection(lua_State *L, int arg)
 
 /* A missing privilege or a list that was cut must not go unseen because a script does not print
  * the warnings; but a policy that looks every second says it once. */
-static void log_warnings(struct das_run *run, const char *instance, const struct das_snapshot *snap)
+static void log_warnings(lua_State *L, const char *instance, const struct das_snapshot *snap)
 {
-    struct das_buf line = {0};
+    struct das_run *run = das_run_of(L);
+    struct das_buf *line = das_scratch(L);
+    struct das_log_event e = {.level = DAS_LOG_WARN, .who = "run", .own = true};
 
     for (size_t i = 0; run->opts->log && i < das_snapshot_warnings(snap); i++) {
-        das_buf_reset(&line);
-        das_buf_printf(&line, "%s: %s\n", instance, das_snapshot_warning(snap, i));
-        if (line.failed || (run->warned.ptr && strstr(run->warned.ptr, line.ptr)))
+        das_buf_reset(line);
+        das_buf_printf(line, "%s: %s\n", instance, das_snapshot_warning(snap, i));
+        if (line->failed || (run->warned.ptr && strstr(run->warned.ptr, line->ptr)))
             continue;
-        fprintf(run->opts->log, "das run: %s", line.ptr);
-        das_buf_text(&run->warned, das_buf_view(&line));
+        das_buf_text(&run->warned, das_buf_view(line));
+        e.message = das_text(line->ptr, line->len - 1);
+        das_run_log(L, &e);
     }
-    das_buf_clear(&line);
+    lua_pop(L, 1);
 }
 
 int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_source *source)
@@ -57,7 +61,7 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
         return das_push_failure(L, &err);
     snap = ((struct das_selection *)box->object)->snap;
     das_run_check(L);
-    log_warnings(das_run_of(L), das_source_name(source), snap);
+    log_warnings(L, das_source_name(source), snap);
     /* To the collector a preview is a few bytes; told its real size it frees the ones before. */
     lua_gc(L, LUA_GCSTEP, (int)(das_snapshot_bytes(snap) >> 10));
     return 1;

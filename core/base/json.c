@@ -1,8 +1,11 @@
 /* json.c - see json.h. */
 #include "core/base/json.h"
 
+#include <float.h>
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
-
 
 static void escape(struct das_buf *b, uint32_t code)
 {
@@ -128,6 +131,63 @@ void das_json_key_bool(struct das_buf *b, const char *key, bool v)
 {
     das_json_key(b, key);
     das_buf_str(b, v ? "true" : "false");
+}
+
+void das_json_real(struct das_buf *b, double v)
+{
+    char text[40];
+
+    /* 15 digits are always kept, so fewer cannot be needed, except next to 0 */
+    for (int digits = fabs(v) < DBL_MIN ? 1 : DBL_DIG; digits <= DBL_DECIMAL_DIG; digits++) {
+        snprintf(text, sizeof text, "%.*g", digits, v);
+        if (strtod(text, NULL) == v)
+            break;
+    }
+    das_buf_str(b, text);
+    if (!strpbrk(text, ".e"))
+        das_buf_str(b, ".0");
+}
+
+/* Figures of jansson 2.14 on a 64-bit machine, with malloc's own share; measured, they err upwards
+ * by a third. */
+#define WEIGH_CONTAINER 240
+#define WEIGH_ITEM 56 /* after each comma */
+#define WEIGH_PAIR 96
+#define WEIGH_STRING 64
+
+void das_json_weigh(struct das_text t, size_t depth_limit, struct das_json_weight *out)
+{
+    size_t depth = 0;
+    bool quoted = false;
+    int line = 1;
+
+    *out = (struct das_json_weight){.bytes = t.len};
+    for (size_t i = 0; i < t.len; i++) {
+        char c = t.ptr[i];
+        if (c == '\n') {
+            line++;
+        } else if (quoted) {
+            if (c == '\\')
+                i++;
+            else
+                quoted = c != '"';
+        } else if (c == '"') {
+            quoted = true;
+            out->bytes += WEIGH_STRING;
+        } else if (c == '[' || c == '{') {
+            out->bytes += WEIGH_CONTAINER;
+            if (++depth > out->depth)
+                out->depth = depth;
+            if (depth > depth_limit && !out->deep_line)
+                out->deep_line = line;
+        } else if (c == ']' || c == '}') {
+            depth -= depth > 0;
+        } else if (c == ',') {
+            out->bytes += WEIGH_ITEM;
+        } else if (c == ':') {
+            out->bytes += WEIGH_PAIR;
+        }
+    }
 }
 
 json_t *das_json_parse(const char *p, size_t len, int *line, struct das_err *err)

@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/log.h"
 #include "core/base/version.h"
 #include "core/cli/cli.h"
 
@@ -87,10 +88,15 @@ static int run_command(int argc, char **argv)
 
 int main(int argc, char **argv)
 {
+    struct das_err err;
     int rc;
 
     /* A reader that leaves early (das ... | head) is an error of write(), not a signal. */
     signal(SIGPIPE, SIG_IGN);
+    if (das_log_setup_env(&err) < 0) {
+        fprintf(stderr, "das: %s\n", err.msg);
+        return DAS_EXIT_USAGE;
+    }
     rc = run_command(argc, argv);
     if (fflush(stdout) != 0 || ferror(stdout)) {
         fprintf(stderr, "das: the output could not be written\n");

@@ -1,7 +1,8 @@
 -- The part of das that is easier said in Lua: selections by a function instead of a filter.
--- Compiled in; called once for each state with the methods of a selection and with raise(message),
--- which reports an error at the script's own line.
-local selection, raise = ...
+-- Compiled in; called once for each state with the methods of a selection, with raise(message),
+-- which reports an error at the script's own line, with das itself while it is still open, and with
+-- retry_options(options), which checks them.
+local selection, raise, das, retry_options = ...
 
 -- Lua's own xpcall runs its handler where no limit can strike. Here the handler runs after the
 -- function has ended: it gets the error, and a traceback would be its own.
@@ -72,4 +73,24 @@ function selection.group_by(self, what)
     return first[a] < first[b]
   end)
   return groups
+end
+
+-- Waiting does not change these, and knocking again may lock an account.
+local final = { auth = true, denied = true, unsupported = true, blocked = true }
+
+-- das.retry{ times = 3, wait = "1s", backoff = 2, function() return ... end }
+function das.retry(options)
+  local f, times, wait, backoff = retry_options(options)
+  local sleep, pack, unpack = das.sleep, table.pack, table.unpack
+  local attempt = 1
+  while true do
+    local results = pack(f(attempt))
+    local failed = results[1] == nil and results[2] ~= nil
+    if not failed or final[results[3]] or attempt >= times then
+      return unpack(results, 1, results.n)
+    end
+    sleep(wait)
+    wait = wait * backoff
+    attempt = attempt + 1
+  end
 end

@@ -4,18 +4,25 @@ local kind = ...
 local type, tostring, pairs, pcall, next = type, tostring, pairs, pcall, next
 local getmetatable, concat, sort = getmetatable, table.concat, table.sort
 local find, format, gsub, byte, sub = string.find, string.format, string.gsub, string.byte, string.sub
-local math_type = math.type
+local math_type, utf8_len = math.type, utf8.len
 
 local WIDTH, DEPTH, ITEMS, TEXT = 76, 4, 50, 2000 -- of a line, of nesting, of one table, of a string
 local ALL = 1000 -- items of the whole value
 
 local escapes = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" }
 
+local function escape(c)
+  return escapes[c] or format("\\%03d", byte(c))
+end
+
+-- As Lua would write it. What a terminal could obey is escaped: text comes from databases.
 local function quote(text)
   local cut = #text > TEXT
-  text = gsub(cut and sub(text, 1, TEXT) or text, '[%c"\\\127]', function(c)
-    return escapes[c] or format("\\%03d", byte(c))
-  end)
+  text = gsub(cut and sub(text, 1, TEXT) or text, '[%c"\\\127]', escape)
+  if not utf8_len(text) then
+    text = gsub(text, "[\128-\255]", escape)
+  end
+  text = gsub(text, "\194([\128-\159])", function(c) return "\\194" .. escape(c) end)
   return '"' .. text .. '"' .. (cut and "..." or "")
 end
 

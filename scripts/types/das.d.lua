@@ -200,6 +200,10 @@ function instance:preview(filter, options) end
 ---@field version string
 ---@field dry_run boolean true unless started with --apply; setting it is not possible
 ---@field args string[] the script's arguments, also in ...
+---@field json das.json
+---@field crypto das.crypto
+---@field time das.time
+---@field log das.log
 das = {}
 
 ---@param criteria das.criteria
@@ -230,3 +234,250 @@ function das.instances() end
 ---This run leaves such sessions alone from here on, besides those that are always protected.
 ---@param filter das.filter|das.criteria
 function das.protect(filter) end
+
+---Waits; limits and cancel strike in between.
+---@param duration number|string seconds, or "5m"
+---@async
+function das.sleep(duration) end
+
+---@class das.retry_options
+---@field times? integer how often at most, the first included; 3
+---@field wait? number|string seconds or "5m" before the second attempt; 1
+---@field backoff? number each further wait is so many times as long; 2
+---@field [1] fun(attempt: integer): ...
+
+---Calls the function again while it returns nil, message, code. Errors that it raises go through;
+---what waiting does not change ("auth", "denied", "unsupported", "blocked") is not tried again.
+---das.retry{ times = 3, wait = "1s", function() return ... end }
+---@param options das.retry_options
+---@return any ... what the last call returned
+---@async
+function das.retry(options) end
+
+-- --- das.json, also require "cjson" (where decode raises) --------------------------------------
+
+---@class das.json
+---@field null userdata JSON's null in both directions; prints as "null"
+---@field empty_array userdata writes []
+---@field array_mt table setmetatable({}, das.json.array_mt) writes []; lists that were read have it
+---@field empty_array_mt table the same, without a say about tables that are not empty
+das.json = {}
+
+---@class (exact) das.encode_options
+---@field indent? integer blanks for each level, up to 16; 0: all on one line
+---@field invalid_utf8? "raise"|"replace" replace: bytes that are not UTF-8 become U+FFFD
+
+---A table is an object (names) or a list (1 to n); {} is an object. Integers are written exactly,
+---floats so that they come back as the same float, keys sorted. Previews, sessions, plans and
+---reports have their own form, in which bytes that are not UTF-8 become U+FFFD.
+---Raises, with the place ("users[3].name"), on what has no form: nan, holes, mixed tables,
+---functions, text that is not UTF-8, more than 100 levels, more than 16 MB.
+---@param value any
+---@param options? das.encode_options
+---@return string
+---@nodiscard
+function das.json.encode(value, options) end
+
+---7 is an integer, 7.0 a float, and a whole number beyond int64 an error, as are a key given twice,
+---more than 100 levels and more than 16 MB. Code "data".
+---@param text string
+---@return any value
+---@return string? message with line and column
+---@return string? code
+---@nodiscard
+function das.json.decode(text) end
+
+-- --- das.crypto: raw bytes in, raw bytes out ---------------------------------------------------
+
+---@class das.crypto
+das.crypto = {}
+
+---@param data string
+---@return string bytes 20
+---@nodiscard
+function das.crypto.sha1(data) end
+
+---@param data string
+---@return string bytes 32
+---@nodiscard
+function das.crypto.sha256(data) end
+
+---@param algorithm "sha1"|"sha256"|"sha512"
+---@param key string
+---@param data string
+---@return string bytes
+---@nodiscard
+function das.crypto.hmac(algorithm, key, data) end
+
+---Compares signatures: takes as long wherever they differ.
+---@param a string
+---@param b string
+---@return boolean
+---@nodiscard
+function das.crypto.equal(a, b) end
+
+---@param data string
+---@return string text lower case
+---@nodiscard
+function das.crypto.hex_encode(data) end
+
+---Digits in either case, nothing else. Code "data".
+---@param text string
+---@return string? data
+---@return string? message
+---@return string? code
+---@nodiscard
+function das.crypto.hex_decode(text) end
+
+---@param data string
+---@return string text with padding
+---@nodiscard
+function das.crypto.base64_encode(data) end
+
+---@class (exact) das.base64_options
+---@field strict? boolean false: padding may be missing, stray bits at the end (WeCom keys) are fine
+
+---Strict: one text for each value, no white space. Code "data".
+---@param text string
+---@param options? das.base64_options
+---@return string? data
+---@return string? message
+---@return string? code
+---@nodiscard
+function das.crypto.base64_decode(text, options) end
+
+---@param data string
+---@return string text without padding
+---@nodiscard
+function das.crypto.base64url_encode(data) end
+
+---@param text string
+---@param options? das.base64_options
+---@return string? data
+---@return string? message
+---@return string? code
+---@nodiscard
+function das.crypto.base64url_decode(text, options) end
+
+---@param n integer up to 65536
+---@return string bytes
+---@nodiscard
+function das.crypto.random(n) end
+
+---@class (exact) das.aes_options
+---@field padding? "pkcs7"|"pkcs7-32"|"none" to blocks of 16 (the default) or 32 bytes
+
+---Verify a signature first: damaged data can end like a padding. Raises on a key that has not 16,
+---24 or 32 bytes and an iv that has not 16; wrong data is nil with code "data".
+---@param key string
+---@param iv string
+---@param data string
+---@param options? das.aes_options
+---@return string? plain
+---@return string? message
+---@return string? code
+---@nodiscard
+function das.crypto.aes_cbc_decrypt(key, iv, data, options) end
+
+---@param public_key string 32 bytes
+---@param message string
+---@param signature string 64 bytes; any other length is a wrong one
+---@return boolean
+---@nodiscard
+function das.crypto.ed25519_verify(public_key, message, signature) end
+
+-- --- das.time: moments are seconds since 1970, durations seconds -------------------------------
+
+---@class das.time
+das.time = {}
+
+---@return integer seconds since 1970
+---@nodiscard
+function das.time.now() end
+
+---@return integer milliseconds since 1970
+---@nodiscard
+function das.time.now_ms() end
+
+---@return number seconds since some start; never goes back
+---@nodiscard
+function das.time.monotonic() end
+
+---ISO 8601 with its offset: "2026-11-24T03:17:05Z", "2026-11-24 11:17+08:00"; a fraction is cut off
+---@param text string
+---@return integer? seconds since 1970
+---@return string? message
+---@return string? code "data"
+---@nodiscard
+function das.time.parse(text) end
+
+---@class (exact) das.format_options
+---@field tz? string "Asia/Shanghai"; UTC
+
+---@param seconds? integer since 1970; now
+---@param options? das.format_options
+---@return string text ISO 8601
+---@nodiscard
+function das.time.format(seconds, options) end
+
+---"90", "90s", "5m", "2h", "1d". Whole seconds are taken as they are.
+---@param text string|integer
+---@return integer? seconds
+---@return string? message
+---@return string? code "data"
+---@nodiscard
+function das.time.duration(text) end
+
+---@class (exact) das.window_options
+---@field days? string|string[] "mon-fri", "sat,sun" or a list; every day
+---@field from? string "22:00"; "00:00"
+---@field to? string "06:00", on the next day when not after from; "24:00"
+---@field tz? string "Asia/Shanghai"; UTC
+
+---A window over midnight belongs to the day on which it begins. Where the clock is set back it
+---lasts from the first time the clock shows from to the last time it shows to; where the clock
+---jumps over an end, it begins or ends with the jump. tostring() shows it.
+---@param options das.window_options
+---@return das.window
+---@nodiscard
+function das.time.window(options) end
+
+---@class das.window
+local window = {}
+
+---@param seconds? integer since 1970; now
+---@return boolean
+---@nodiscard
+function window:contains(seconds) end
+
+---When it opens next, after the moment given. Windows that touch are one. nil: never.
+---@param seconds? integer since 1970; now
+---@return integer? seconds
+---@nodiscard
+function window:next_open(seconds) end
+
+---@param seconds? integer since 1970; now
+---@return integer? seconds
+---@nodiscard
+function window:next_close(seconds) end
+
+-- --- das.log: a line on standard error; DAS_LOG=json and DAS_LOG_LEVEL=debug change it ---------
+
+---@class das.log
+das.log = {}
+
+---@param message string|number
+---@param fields? table<string, any> each a name and what JSON has
+function das.log.debug(message, fields) end
+
+---@param message string|number
+---@param fields? table<string, any>
+function das.log.info(message, fields) end
+
+---@param message string|number
+---@param fields? table<string, any>
+function das.log.warn(message, fields) end
+
+---@param message string|number
+---@param fields? table<string, any>
+function das.log.error(message, fields) end

@@ -123,25 +123,4 @@ LUA
     }), 'only the one whose KILL was on its way died: no reconnect, no second try';
 }
 
-# --- cancelled while a kill waits for its answer ----------------------------------------------------
-{
-    my $proxy2 = Proxy->new("127.0.0.1:$one->{port}");
-    my $herd = Herd->new($one->{socket});
-    my $id = $herd->add('app', '', '');
-    my $path = "$one->{dir}/held.lua";
-    open my $fh, '>', $path or die;
-    print $fh "local p = das.preview{ id = $id }:plan{ kill = 'connection' }\nprint('planned') das.preview{}\np:apply()\n";
-    close $fh;
-    $proxy2->tell('hold KILL');
-    my $run = das_start('run', '-i', "mysql://das\@127.0.0.1:$proxy2->{port}/?read_timeout=30s", '--apply', $path);
-    ok wait_for(sub { Das::so_far($run) =~ /planned/ }), 'a plan is about to be applied';
-    ok wait_for(sub { !$one->sql("SELECT ID FROM information_schema.PROCESSLIST WHERE ID = $id") }), 'the kill arrived';
-    my $start = time;
-    kill 'TERM', $run->{pid};
-    my $r = das_finish($run);
-    is $r->{exit}, 8, 'SIGTERM while no answer has come: exit 8';
-    like $r->{err}, qr/cancelled.*until then:\n  unknown\s+connection\s+$id .*no answer yet/s, 'the kill is told as unknown' or diag $r->{err};
-    cmp_ok time - $start, '<', 5, 'and nobody waits for the read timeout';
-}
-
 done_testing;

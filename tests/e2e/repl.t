@@ -34,6 +34,7 @@ shows('a table, keys sorted', "{ b = 1, a = { 1, 2 }, [3.5] = true, ['end'] = fa
     qq({ [3.5] = true, a = { 1, 2 }, b = 1, ["end"] = false }\n));
 shows('a circle', "t = {} t.t = t\nt\n", "{ t = <cycle> }\n");
 shows('depth is bounded', "{{{{{{}}}}}}\n", "{ { { { {...} } } } }\n");
+shows('what a terminal could obey is escaped', "'\\27[2J\\200\\0'\n'\\u{9b}2J \\u{e9}'\n", qq("\\027[2J\\200\\000"\n"\\194\\1552J \xc3\xa9"\n));
 like((piped("t = {} for i = 1, 1000 do t[i] = i end\nt\n"))[1], qr/\n  50,\n  \.\.\. 950 more\n\}$/, 'so is length');
 like((piped("('x'):rep(1e6)\n"))[1], qr/^"x{2000}"\.\.\.$/, 'and a string');
 like((piped("das.preview{ user = 'report' }\n"))[1], qr/2 sessions match.*\n1987 .*\n1990 /s, 'a preview is a table');

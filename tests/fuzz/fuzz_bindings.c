@@ -60,8 +60,10 @@ static const char script[] =
     "local functions = {}\n"
     "local function collect(t, depth)\n"
     "  for _, v in pairs(t) do\n"
+    "    if v == das.sleep then goto next end\n" /* waiting finds nothing */
     "    if type(v) == 'function' then functions[#functions + 1] = v\n"
     "    elseif type(v) == 'table' and depth < 3 then pcall(collect, v, depth + 1) end\n"
+    "    ::next::\n"
     "  end\n"
     "end\n"
     "collect(das, 0)\n"

@@ -11,11 +11,19 @@ local function keys(of)
   return table.concat(list, " ")
 end
 
-t.is(keys(_G), "_G _VERSION assert collectgarbage coroutine das error getmetatable ipairs load math "
-  .. "next os pairs pcall print rawequal rawget rawlen rawset require select setmetatable string "
-  .. "table tonumber tostring type utf8 xpcall", "globals")
+t.is(keys(_G), "_G _VERSION assert collectgarbage coroutine das error getmetatable ipairs load "
+  .. "math next os pairs pcall print rawequal rawget rawlen rawset require select setmetatable "
+  .. "string table tonumber tostring type utf8 xpcall", "globals")
 t.is(keys(os), "clock date difftime time", "os")
-t.is(keys(das), "args dry_run filter instance instances preview protect version", "das")
+t.is(keys(das), "args crypto dry_run filter instance instances json log preview protect retry "
+  .. "sleep time version", "das")
+t.is(keys(das.json), "array_mt decode empty_array empty_array_mt encode null", "das.json")
+t.is(keys(require "cjson"), keys(das.json), "cjson")
+t.is(keys(das.crypto), "aes_cbc_decrypt base64_decode base64_encode base64url_decode "
+  .. "base64url_encode ed25519_verify equal hex_decode hex_encode hmac random sha1 sha256",
+  "das.crypto")
+t.is(keys(das.time), "duration format monotonic now now_ms parse window", "das.time")
+t.is(keys(das.log), "debug error info warn", "das.log")
 t.is(keys(string), "byte char find format gmatch gsub len lower match pack packsize rep "
   .. "reverse sub unpack upper", "string")
 

@@ -19,14 +19,22 @@ my (%stub, $class);
 for (split /\n/, slurp('scripts/types/das.d.lua')) {
     if (/^---\@class (?:\(exact\) )?([\w.]+)/) { $class = $1; $stub{$class} ||= {} }
     elsif (/^---\@field (\w+)/) { $stub{$class}{$1} = 1 }
-    elsif (/^function (\w+)[:.](\w+)/) { $stub{ $1 eq 'das' ? 'das' : "das.$1" }{$2} = 1 }
+    elsif (/^function ([\w.]+)[:.](\w+)/) {
+        my ($table, $name) = ($1, $2);
+        $stub{ $table =~ /^das\b/ ? $table : "das.$table" }{$name} = 1;
+    }
 }
 
 # --- what the binary has -----------------------------------------------------------------------
 # das itself can be walked; the objects cannot, so each name of the stub is asked for.
 my ($fh, $script) = tempfile(SUFFIX => '.lua', UNLINK => 1);
 print $fh <<'LUA';
-for name in pairs(das) do print("das", name) end
+for name, value in pairs(das) do
+  print("das", name)
+  if type(value) == "table" and name ~= "args" then
+    for inner in pairs(value) do print("das." .. name, inner) end
+  end
+end
 local found = das.preview{ all = true }
 local plan = found:plan{}
 local objects = {
@@ -34,6 +42,7 @@ local objects = {
   ["das.report"] = plan:apply(), ["das.instance"] = das.instances()[1],
   ["das.explanation"] = found:explain(found[1]), ["das.group"] = found:group_by("user")[1],
   ["das.outcome"] = plan:apply().outcomes[1], ["das.reason"] = found:explain(found[1]).reasons[1],
+  ["das.window"] = das.time.window{},
 }
 for name, object in pairs(objects) do
   for i = 1, #das.args do
@@ -49,8 +58,12 @@ my @asked = map { my $c = $_; map { "$c/$_" } sort keys %{ $stub{$c} } } sort ke
 my @out = split /\n/, `$das run -i mem:tests/samples/recording.jsonl $script @asked 2>/dev/null`;
 is($?, 0, 'the walk ran');
 
-my %das = map { /^das\t(\w+)/ ? ($1 => 1) : () } @out;
-is_deeply([ sort keys %das ], [ sort keys %{ $stub{das} } ], 'das has what the stub says');
+my %das;
+/^(das|das\.\w+)\t(\w+)$/ and $das{$1}{$2} = 1 for @out;
+cmp_ok(scalar keys %das, '>', 4, 'das has tables in it');
+for my $table (sort keys %das) {
+    is_deeply([ sort keys %{ $das{$table} } ], [ sort keys %{ $stub{$table} } ], "$table has what the stub says");
+}
 my @missing = grep { /\tfalse\t/ } @out;
 is_deeply(\@missing, [], 'objects have what the stub says');
 

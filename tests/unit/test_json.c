@@ -1,6 +1,8 @@
 /* test_json.c - JSON out, byte by byte, read back by jansson; and JSON in with its errors. */
 #include "core/base/json.h"
 
+#include <malloc.h>
+
 #include "tests/unit/kit.h"
 
 static struct das_err err;
@@ -104,6 +106,91 @@ static void parsing(void)
     refuses("[1] x", 1);
 }
 
+/* --- numbers that are not whole, and what parsing takes ----------------------------------------------- */
+
+static void real(double v, const char *want)
+{
+    struct das_buf b = {0};
+
+    das_json_real(&b, v);
+    is_str(b.ptr, want, "%s", want);
+    das_buf_clear(&b);
+}
+
+static void reals(void)
+{
+    int bad = 0;
+
+    real(7, "7.0");
+    real(-0.0, "-0.0");
+    real(0.1, "0.1");
+    real(1e22, "1e+22");
+    real(1.0 / 3, "0.3333333333333333");
+    real(0.1 + 0.2, "0.30000000000000004");
+    real(9007199254740993.0, "9007199254740992.0");
+    real(5e-324, "5e-324");
+    real(2.2250738585072014e-308, "2.2250738585072014e-308");
+    real(1.7976931348623157e308, "1.7976931348623157e+308");
+    for (int i = 0; i < 50000; i++) {
+        uint64_t bits = kit_random();
+        struct das_buf b = {0};
+        json_t *v;
+        double d;
+        memcpy(&d, &bits, sizeof d);
+        if (d != d || d - d != 0)
+            continue;
+        das_json_real(&b, d);
+        v = das_json_parse(b.ptr, b.len, NULL, &err);
+        bad += !json_is_real(v) || json_real_value(v) != d || strlen(b.ptr) > 26;
+        json_decref(v);
+        das_buf_clear(&b);
+    }
+    ok(!bad, "50000 random numbers come back as they were");
+}
+
+/* jansson may not take more than was foreseen, or a run goes over its memory. */
+static void weighs(const char *what, const char *open, const char *item, const char *close)
+{
+    struct das_json_weight w;
+    struct das_buf b = {0};
+    size_t before, taken;
+    json_t *v;
+
+    das_buf_str(&b, open);
+    for (int i = 0; i < 20000; i++)
+        das_buf_str(&b, item);
+    das_buf_str(&b, close);
+    das_json_weigh(das_buf_view(&b), 100, &w);
+    before = mallinfo2().uordblks + mallinfo2().hblkhd;
+    v = das_json_parse(b.ptr, b.len, NULL, &err);
+    taken = mallinfo2().uordblks + mallinfo2().hblkhd - before;
+    ok(v && taken <= w.bytes, "%s: %zu bytes of text, %zu taken, %" PRIu64 " foreseen", what, b.len,
+       taken, w.bytes);
+    json_decref(v);
+    das_buf_clear(&b);
+}
+
+static void weights(void)
+{
+    struct das_json_weight w;
+
+    weighs("numbers", "[0", ",0", "]");
+    weighs("reals", "[0", ",0.5", "]");
+    weighs("short strings", "[0", ",\"\"", "]");
+    weighs("strings", "[0", ",\"abcdefghijklmnopqrstuvwxyz\"", "]");
+    weighs("lists", "[0", ",[]", "]");
+    weighs("lists with an item", "[0", ",[1]", "]");
+    weighs("objects", "[0", ",{}", "]");
+    weighs("objects with a key", "[0", ",{\"a\":1}", "]");
+    weighs("objects with keys", "[0", ",{\"a\":1,\"b\":\"x\",\"c\":null,\"d\":[]}", "]");
+    das_json_weigh(das_text_of("{\"[[[\\\"[[\":[\n[1]]}"), 2, &w);
+    ok(w.depth == 3 && w.deep_line == 2, "depth, not in strings, and the line");
+    das_json_weigh(das_text_of("]]]["), 2, &w);
+    ok(w.depth == 1 && !w.deep_line, "what is no JSON does no harm");
+    das_json_weigh(das_text_of("\"\\"), 2, &w);
+    ok(w.depth == 0, "nor does a string without an end");
+}
+
 static void no_memory(void)
 {
     struct das_buf b = {0};
@@ -138,6 +225,8 @@ int main(void)
     strings();
     round_trip(seed);
     parsing();
+    reals();
+    weights();
     no_memory();
     return tap_done();
 }

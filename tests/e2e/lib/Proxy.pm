@@ -2,7 +2,6 @@
 #
 #   my $proxy = Proxy->new("127.0.0.1:$db->{port}");
 #   $proxy->tell('drop KILL');      # forward what holds "KILL", then cut the connection
-#   $proxy->tell('hold KILL');      # forward what holds "KILL", and never an answer after that
 #   $proxy->tell('to 127.0.0.1:4000');  # later connections go there; open ones are cut
 #   ... "mysql://user@127.0.0.1:$proxy->{port}/" ...
 package Proxy;
@@ -34,7 +33,7 @@ sub new {
 sub serve {
     my ($listen, $control, $done, $target) = @_;
     my $select = IO::Select->new($listen, $control);
-    my (%peer, %from_client, %mute, $drop, $hold);
+    my (%peer, %from_client, $drop);
     my $cut = sub {
         for my $s (grep { defined } $_[0], delete $peer{ $_[0] }) {
             delete $peer{$s};
@@ -49,7 +48,6 @@ sub serve {
                 while (sysread($s, my $c, 1)) { last if $c eq "\n"; $line .= $c }
                 return unless length $line;
                 $drop = $1 if $line =~ /^drop (.*)/;
-                $hold = $1 if $line =~ /^hold (.*)/;
                 if ($line =~ /^to (.*)/) {
                     $target = $1;
                     $cut->($_) for grep { $from_client{$_} && $peer{$_} } $select->handles;
@@ -65,8 +63,7 @@ sub serve {
             } elsif ($peer{$s}) {
                 my $n = sysread $s, my $data, 65536;
                 if (!$n) { $cut->($s); next }
-                syswrite $peer{$s}, $data unless $mute{$s};
-                $mute{ $peer{$s} } = 1 if defined $hold && $from_client{$s} && index($data, $hold) >= 0;
+                syswrite $peer{$s}, $data;
                 $cut->($s) if defined $drop && $from_client{$s} && index($data, $drop) >= 0;
             }
         }
