@@ -144,7 +144,14 @@ install: all
 	install -m 755 $(BUILD)/das '$(DESTDIR)$(PREFIX)/bin/das'
 	install -m 644 scripts/policies/*.lua '$(DESTDIR)$(PREFIX)/share/das/policies/'
 	install -m 644 scripts/types/das.d.lua '$(DESTDIR)$(PREFIX)/share/das/types/'
-	install -m 644 README.md CHANGELOG.md LICENSE '$(DESTDIR)$(PREFIX)/share/doc/das/'
+	install -m 644 scripts/types/luacheckrc '$(DESTDIR)$(PREFIX)/share/das/luacheckrc'
+	sed 's|/usr/local|$(PREFIX)|' scripts/types/luarc.json >'$(DESTDIR)$(PREFIX)/share/das/luarc.json'
+	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md '$(DESTDIR)$(PREFIX)/share/doc/das/'
+
+# What is described in one place and read in another; tests/project/docs.t looks for drift.
+docs: all
+	perl docs/api.pl >docs/api.md
+	$(BUILD)/das check --names | perl docs/luacheckrc.pl >scripts/types/luacheckrc
 
 compile_commands.json: Makefile
 	@{ sep='['; for f in $(LIB_SRC) core/cli/main.c $(wildcard tests/*/*.c); do \
@@ -169,6 +176,7 @@ help:
 	@echo 'make unit                    the C unit tests only'
 	@echo 'make fuzz FUZZ_SECONDS=10    run each fuzz target so long'
 	@echo 'make bench                   measure against pt-kill, a bare client and grep'
+	@echo 'make docs                    write docs/api.md and luacheckrc anew'
 	@echo 'make install PREFIX=/usr/local DESTDIR=   install the program, policies and editor stub'
 	@echo 'make compile_commands.json   for clangd and other tools'
 	@echo 'make format, make clean      rewrite in the house style; remove what was built'
@@ -194,5 +202,5 @@ deps-bench:
 	$(call install_missing,$(BENCH_DEPS))
 
 
-.PHONY: print-cflags all demo check unit fuzz fuzz-build bench install format clean help deps deps-check deps-bench
+.PHONY: print-cflags all demo check docs unit fuzz fuzz-build bench install format clean help deps deps-check deps-bench
 .DELETE_ON_ERROR:
