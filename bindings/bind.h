@@ -12,6 +12,8 @@
 #include <pthread.h>
 
 #include "bindings/engine.h"
+#include "core/base/secret.h"
+#include "core/http/client.h"
 
 #define DAS_FILTER "das.filter"
 #define DAS_SELECTION "das.selection"
@@ -31,6 +33,8 @@ enum das_stop {
     DAS_STOP_WALL,
     DAS_STOP_INSTRUCTIONS,
     DAS_STOP_OUTPUT,
+    DAS_STOP_HTTP_REQUESTS,
+    DAS_STOP_HTTP_BYTES,
 };
 
 /* One run. The thread that runs the script and the one that waits for it share it; every
@@ -51,6 +55,8 @@ struct das_run {
     /* of the script's thread alone */
     struct das_protect protect; /* of the configuration and what the script added */
     struct das_buf warned;      /* warnings that were written to the log, one a line */
+    struct das_vault vault;     /* secrets that it has read */
+    struct das_http_client *http; /* NULL until the first request */
     uint64_t memory;            /* bytes held by the state */
     bool memory_refused;
     bool closing;               /* the state is being closed: nothing is limited any more */
@@ -73,6 +79,8 @@ void das_need(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 
 bool das_may(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3)));
 /* Counts towards a limit of das_run.result.used, from the script's thread. */
 void das_run_count_output(lua_State *L, size_t bytes); /* raises over the limit */
+/* False over the limit: then the run has to end, and das_run_check() says why. */
+bool das_run_count_http(struct das_run *run, uint64_t requests, uint64_t bytes);
 /* Applies a plan under the run's rules and remembers what was killed before Lua hears of it. */
 int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
                   struct das_report **out, struct das_err *err);
@@ -133,8 +141,12 @@ void das_check_options(lua_State *L, int arg, const char *what, const char *cons
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
 /* Seconds >= 0 at arg: a number, or a duration such as "5m". */
 double das_check_seconds(lua_State *L, int arg, const char *what);
-/* The bytes of arg, for keys and what is signed: a string. Valid while arg stays on the stack. */
+/* The bytes of arg, for keys and what is signed: a string or a secret. Valid while arg stays on
+ * the stack. */
 const char *das_check_bytes(lua_State *L, int arg, size_t *len);
+
+/* NULL: arg is no secret. It lives as long as the run. */
+const struct das_secret *das_secret_test(lua_State *L, int arg);
 
 /* A buffer that the state owns, so that an error between filling and pushing leaks nothing
  * [-0, +1]; and its text as a string, raising when memory ran out [-0, +1]. */
@@ -157,6 +169,8 @@ int das_selection_plan(lua_State *L); /* selection:plan, in plan.c */
 int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in instance.c */
 int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
+int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
+int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */
 /* A das object as print() shows it, in the run's output format. False: not ours. */
 bool das_render_value(lua_State *L, int arg, struct das_buf *b);
 
@@ -165,9 +179,12 @@ void das_open_selection(lua_State *L);
 void das_open_session(lua_State *L);
 void das_open_plan(lua_State *L);
 void das_open_instance(lua_State *L);
+void das_open_secret(lua_State *L);
 void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */
+
 /* Each fills one table below das; the table das is on top of the stack [-0, +0]. */
 void das_open_crypto(lua_State *L);
+void das_open_http(lua_State *L);
 void das_open_json(lua_State *L);
 void das_open_log(lua_State *L);
 void das_open_time(lua_State *L); /* das.time, and das.sleep */

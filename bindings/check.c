@@ -110,8 +110,11 @@ int das_raise(lua_State *L, const char *fmt, ...)
     __builtin_unreachable();
 }
 
-int das_push_failure(lua_State *L, const struct das_err *err)
+int das_push_failure(lua_State *L, const struct das_err *failure)
 {
+    struct das_err copy = *failure, *err = &copy;
+
+    das_vault_redact_err(&das_run_of(L)->vault, err);
     if (err->code == DAS_E_USAGE || err->code == DAS_E_NOMEM)
         return das_raise(L, "%s", err->msg);
     lua_pushnil(L);
@@ -204,8 +207,14 @@ double das_check_seconds(lua_State *L, int arg, const char *what)
 
 const char *das_check_bytes(lua_State *L, int arg, size_t *len)
 {
+    const struct das_secret *s = das_secret_test(L, arg);
+
+    if (s) {
+        *len = das_secret_value(s).len;
+        return das_secret_value(s).ptr;
+    }
     if (lua_type(L, arg) != LUA_TSTRING) // a number has no bytes that anybody agreed on
-        luaL_typeerror(L, arg, "string");
+        luaL_typeerror(L, arg, "string or secret");
     return lua_tolstring(L, arg, len);
 }
 

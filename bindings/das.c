@@ -65,6 +65,7 @@ void das_open_root(lua_State *L)
         {"instance", das_lua_instance},
         {"instances", das_lua_instances},
         {"protect", lua_protect},
+        {"secret", das_lua_secret},
         {NULL, NULL},
     };
     const struct das_engine_opts *opts = das_run_of(L)->opts;

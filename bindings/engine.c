@@ -307,6 +307,7 @@ static int run_script(struct job *job)
     pthread_mutex_lock(&job->run.lock);
     rc = das_run_judge(&job->run, status,
                        lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL, &job->err);
+    das_vault_redact_err(&job->run.vault, &job->err);
     pthread_mutex_unlock(&job->run.lock);
     job->run.closing = true;
     lua_close(L);

@@ -11,6 +11,7 @@
 #include <stdio.h>
 
 #include "bindings/limits.h"
+#include "core/base/secret.h"
 #include "core/plan/plan.h"
 #include "core/session/render.h"
 #include "core/source/inventory.h"
@@ -26,6 +27,7 @@ struct das_engine_opts {
     size_t width;                      /* of a table, in cells; 0: no limit */
     const struct das_limits *limits;   /* NULL: das_limits_default */
     const struct das_grants *grants;   /* NULL: preview and kill */
+    const struct das_secrets *secrets; /* where das.secret() looks; may be NULL */
     const atomic_int *cancel;          /* not 0: end the run; may be NULL */
     struct das_engine *engine;         /* remembers stuck scripts; may be NULL */
     FILE *out;                         /* where print() writes */

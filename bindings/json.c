@@ -497,7 +497,7 @@ static int decode(lua_State *L, struct das_err *err)
     return 0;
 }
 
-static int json_decode(lua_State *L)
+int das_lua_json_decode(lua_State *L)
 {
     struct das_err err;
 
@@ -590,7 +590,7 @@ void das_open_json(lua_State *L)
     push_mark(L, EMPTY_ARRAY_MT);
     lua_pop(L, 2);
 
-    push_table(L, json_decode);
+    push_table(L, das_lua_json_decode);
     das_freeze(L, "das.json");
     lua_pushvalue(L, -1);
     lua_setfield(L, -3, "json"); // das json

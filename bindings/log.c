@@ -12,22 +12,58 @@
 
 #define FIELDS_MAX 100
 
+/* The event without the run's secrets, in buf. Done before a long text is cut: half a secret would
+ * go unnoticed. fields has room for e->count. */
+static struct das_log_event redacted(const struct das_run *run, const struct das_log_event *e,
+                                     struct das_log_field *fields, struct das_buf *buf)
+{
+    struct das_log_event out = *e;
+    const char *at;
+
+    das_vault_redact(&run->vault, e->message, buf);
+    out.message.len = buf->len;
+    for (size_t i = 0; i < e->count; i++) {
+        size_t from = buf->len;
+        fields[i] = e->fields[i];
+        das_vault_redact(&run->vault, e->fields[i].value, buf);
+        fields[i].value.len = buf->len - from;
+    }
+    at = buf->ptr ? buf->ptr : ""; // does not move any more
+    out.message.ptr = at;
+    at += out.message.len;
+    for (size_t i = 0; i < e->count; i++) {
+        fields[i].value.ptr = at;
+        at += fields[i].value.len;
+    }
+    out.fields = fields;
+    return out;
+}
+
 void das_run_log(lua_State *L, const struct das_log_event *e)
 {
-    FILE *log = das_run_of(L)->opts->log;
-    struct das_buf *b;
+    const struct das_run *run = das_run_of(L);
+    struct das_log_field fields[FIELDS_MAX];
+    struct das_log_event copy;
+    FILE *log = run->opts->log;
+    struct das_buf *b, *plain;
 
     if (!log || !das_log_wants(e->level))
         return;
-    fflush(das_run_of(L)->opts->out); // what was printed before is seen before
+    fflush(run->opts->out); // what was printed before is seen before
+    plain = das_scratch(L);
     b = das_scratch(L);
-    das_log_line(e, b);
-    if (!b->failed) {
+    if (run->vault.first) {
+        copy = redacted(run, e, fields, plain);
+        e = &copy;
+    }
+    if (!plain->failed)
+        das_log_line(e, b);
+    if (!plain->failed && !b->failed) {
         das_run_count_output(L, b->len);
         fwrite(b->ptr, 1, b->len, log); // stderr is not buffered: one write
         fflush(log);
     }
-    lua_pop(L, 1);
+    lua_pop(L, 2);
 }
 
 static int by_key(const void *a, const void *b)

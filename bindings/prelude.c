@@ -29,8 +29,11 @@ static int prelude_raise(lua_State *L)
 
 void das_open_prelude(lua_State *L)
 {
+    das_open_secret(L);
+    lua_pop(L, 1);
     das_open_root(L);
     das_open_crypto(L);
+    das_open_http(L);
     das_open_json(L);
     das_open_log(L);
     das_open_time(L);

@@ -254,6 +254,7 @@ static void *chunk_thread(void *arg)
     pthread_mutex_lock(&run->lock);
     if (das_run_judge(run, status, message, job->err) < 0)
         job->end = DAS_REPL_FAILED;
+    das_vault_redact_err(&run->vault, job->err);
     pthread_mutex_unlock(&run->lock);
     lua_settop(L, 0);
     if (run->memory_refused)

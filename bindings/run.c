@@ -32,6 +32,8 @@ int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct
 void das_run_clear(struct das_run *run)
 {
     das_protect_clear(&run->protect);
+    das_http_client_free(run->http);
+    das_vault_clear(&run->vault);
     das_buf_clear(&run->warned);
     das_engine_result_clear(&run->result);
     pthread_mutex_destroy(&run->lock);
@@ -50,6 +52,10 @@ const char *das_stop_limit(enum das_stop stop)
         return "instructions";
     case DAS_STOP_OUTPUT:
         return "output";
+    case DAS_STOP_HTTP_REQUESTS:
+        return "http_requests";
+    case DAS_STOP_HTTP_BYTES:
+        return "http_bytes";
     case DAS_STOP_NOT:
     case DAS_STOP_CANCEL:
         break;
@@ -77,6 +83,15 @@ void das_run_stop_text(const struct das_run *run, enum das_stop stop, char *text
     case DAS_STOP_OUTPUT:
         snprintf(text, size, "the run printed more than %llu bytes (limit output)",
                  (unsigned long long)l->output);
+        return;
+    case DAS_STOP_HTTP_REQUESTS:
+        snprintf(text, size, "the run's limit of %llu HTTP requests is used up (limit "
+                             "http_requests)",
+                 (unsigned long long)l->http_requests);
+        return;
+    case DAS_STOP_HTTP_BYTES:
+        snprintf(text, size, "the run's limit of %llu bytes of HTTP is used up (limit http_bytes)",
+                 (unsigned long long)l->http_bytes);
         return;
     case DAS_STOP_CANCEL:
         snprintf(text, size, "the run was cancelled");
@@ -173,6 +188,23 @@ void das_run_count_output(lua_State *L, size_t bytes)
         return;
     stop_for(run, DAS_STOP_OUTPUT);
     das_run_check(L);
+}
+
+/* A request that is refused is not counted: used tells what was done. */
+bool das_run_count_http(struct das_run *run, uint64_t requests, uint64_t bytes)
+{
+    if (requests > run->limits.http_requests - atomic_load(&run->used.http_requests)) {
+        stop_for(run, DAS_STOP_HTTP_REQUESTS);
+        return false;
+    }
+    atomic_fetch_add(&run->used.http_requests, requests);
+    if (bytes > run->limits.http_bytes - atomic_load(&run->used.http_bytes)) {
+        atomic_store(&run->used.http_bytes, run->limits.http_bytes);
+        stop_for(run, DAS_STOP_HTTP_BYTES);
+        return false;
+    }
+    atomic_fetch_add(&run->used.http_bytes, bytes);
+    return true;
 }
 
 /* --- what it has killed --------------------------------------------------------------------------- */

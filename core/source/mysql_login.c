@@ -1,103 +1,30 @@
 /* mysql_login.c - see mysql_login.h. */
 #include "core/source/mysql_login.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <limits.h>
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
-#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/mem.h"
+#include "core/base/private_file.h"
 #include "core/base/text.h"
-
-#define FILE_MAX 65536
-
-struct secret {
-    char *ptr;
-    size_t len;
-};
-
-static void secret_clear(struct secret *s)
-{
-    if (s->ptr)
-        explicit_bzero(s->ptr, s->len);
-    das_free(s->ptr);
-    s->ptr = NULL;
-    s->len = 0;
-}
-
-/* The bytes of path, NUL after them. *readable: others than the owner's group may read it.
- * Plain read(), because stdio would keep a copy of the secret in its own buffer. */
-static int read_secret(const char *path, struct secret *out, bool *readable, int *missing,
-                       struct das_err *err)
-{
-    int fd = open(path, O_RDONLY | O_CLOEXEC | O_NONBLOCK), rc = -1;
-    struct stat st;
-
-    *missing = fd < 0 && (errno == ENOENT || errno == ENOTDIR);
-    if (fd < 0)
-        return das_fail(err, DAS_E_CONFIG, "%s: cannot open: %s", path, strerror(errno));
-    out->ptr = das_alloc(FILE_MAX + 1);
-    out->len = 0;
-    if (!out->ptr) {
-        das_fail_nomem(err);
-        goto done;
-    }
-    if (fstat(fd, &st) < 0) {
-        das_fail(err, DAS_E_CONFIG, "%s: cannot look at it: %s", path, strerror(errno));
-        goto done;
-    }
-    *readable = (S_ISREG(st.st_mode) && (st.st_mode & S_IROTH));
-    for (;;) {
-        ssize_t n = read(fd, out->ptr + out->len, FILE_MAX - out->len);
-        if (n < 0 && errno == EINTR)
-            continue;
-        if (n < 0) {
-            das_fail(err, DAS_E_CONFIG, "%s: cannot read: %s", path, strerror(errno));
-            goto done;
-        }
-        if (n == 0)
-            break;
-        out->len += (size_t)n;
-        if (out->len == FILE_MAX) {
-            das_fail(err, DAS_E_CONFIG, "%s: longer than %d bytes", path, FILE_MAX - 1);
-            goto done;
-        }
-    }
-    out->ptr[out->len] = '\0';
-    rc = 0;
-done:
-    close(fd);
-    if (rc < 0)
-        secret_clear(out);
-    return rc;
-}
-
-static int too_open(const char *path, struct das_err *err)
-{
-    return das_fail(err, DAS_E_CONFIG,
-                    "%s: everybody on this machine can read the password in it; run chmod 600 %s",
-                    path, path);
-}
 
 static int from_file(const char *path, struct das_mysql_login *out, struct das_err *err)
 {
-    struct secret s = {NULL, 0};
-    bool readable = false;
-    int missing, rc = -1;
+    struct das_private s;
+    int rc = -1;
     size_t len;
 
-    if (read_secret(path, &s, &readable, &missing, err) < 0) {
+    if (das_private_read(path, &s, err) < 0) {
         das_err_prefix(err, "password_file");
         return -1;
     }
     len = strcspn(s.ptr, "\r\n");
-    if (readable) {
-        too_open(path, err);
+    if (s.exposed) {
+        das_private_exposed(path, "password", err);
         das_err_prefix(err, "password_file");
     } else if (!len) {
         das_fail(err, DAS_E_CONFIG, "password_file: %s: the first line is empty, expected the "
@@ -107,7 +34,7 @@ static int from_file(const char *path, struct das_mysql_login *out, struct das_e
     } else {
         rc = 0;
     }
-    secret_clear(&s);
+    das_private_clear(&s);
     return rc;
 }
 
@@ -205,7 +132,7 @@ static int parse_line(char *line, size_t len, bool *ours, struct das_mysql_login
     return 0;
 }
 
-static int parse_cnf(struct secret *s, struct das_mysql_login *found, struct das_err *err)
+static int parse_cnf(struct das_private *s, struct das_mysql_login *found, struct das_err *err)
 {
     bool ours = false;
 
@@ -238,19 +165,18 @@ static int cnf_path(char *out, size_t size)
 static int from_cnf(struct das_mysql_login *out, bool want_password, struct das_err *err)
 {
     struct das_mysql_login found = {NULL, NULL};
-    struct secret s = {NULL, 0};
+    struct das_private s;
     char path[PATH_MAX];
-    bool readable = false;
-    int missing, rc = -1;
+    int rc = -1;
 
     if (cnf_path(path, sizeof path) < 0)
         return 0; /* no home: nothing to read */
-    if (read_secret(path, &s, &readable, &missing, err) < 0)
-        return missing ? 0 : -1;
+    if (das_private_read(path, &s, err) < 0)
+        return s.missing ? 0 : -1;
     if (parse_cnf(&s, &found, err) < 0)
         goto done;
-    if (want_password && found.password && readable) {
-        too_open(path, err);
+    if (want_password && found.password && s.exposed) {
+        das_private_exposed(path, "password", err);
         goto done;
     }
     if (!out->user) {
@@ -263,7 +189,7 @@ static int from_cnf(struct das_mysql_login *out, bool want_password, struct das_
     }
     rc = 0;
 done:
-    secret_clear(&s);
+    das_private_clear(&s);
     das_mysql_login_clear(&found);
     return rc;
 }

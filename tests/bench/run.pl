@@ -12,7 +12,7 @@ my $build = $ENV{BUILD} || 'build';
 my $bench = "$build/tests/bench";
 my $dir = tempdir(CLEANUP => 1);
 my $missed = 0;
-my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, runs; none: all
+my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, http, runs; none: all
 
 sub pair {
     my ($n, $a, $b) = @_;
@@ -108,7 +108,15 @@ sub bench_runs {
     close $in or die "runs failed\n";
 }
 
-for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ], [ runs => \&bench_runs ]) {
+sub bench_http {
+    print "64 scripts at once, 500 requests each, to a server on this machine, against bare libcurl\n";
+    my ($das, $bare, $ratio) = split ' ', `$bench/http 9`;
+    die "http failed\n" if $? || !$ratio;
+    say_bound('das.http against bare libcurl, requests a second', 1 / $ratio, 1 / 0.7,
+        sprintf '%.2f of it (%d, %d); at least 0.70', $ratio, $das, $bare);
+}
+
+for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ], [ http => \&bench_http ], [ runs => \&bench_runs ]) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }
 exit $missed;

@@ -5,8 +5,8 @@ use warnings;
 use Test::More;
 
 my %rank = (
-    'core/base' => 0, 'core/session' => 1, 'core/source' => 2, 'core/cloud' => 2, 'core/store' => 2,
-    'core/plan' => 3, 'bindings' => 4, 'core/serve' => 5, 'core/cli' => 6,
+    'core/base' => 0, 'core/http' => 1, 'core/session' => 2, 'core/source' => 3, 'core/cloud' => 3,
+    'core/store' => 3, 'core/plan' => 4, 'bindings' => 5, 'core/serve' => 6, 'core/cli' => 7,
 );
 my @files = split /\n/, `git ls-files -co --exclude-standard 'core/*.[ch]' 'bindings/*.[ch]'`;
 ok(@files > 40, 'the rooms hold files') or BAIL_OUT('not in a checkout?');
@@ -36,6 +36,7 @@ sub only {
 }
 only($_, qr{^bindings/}, "$_ only in bindings/") for qw(lua.h lauxlib.h lualib.h);
 only('bindings/bind.h', qr{^bindings/}, 'bind.h stays in bindings/');
+only('curl/curl.h', qr{^core/http/}, 'curl/curl.h only in core/http/');
 only('microhttpd.h', qr{^core/serve/httpd\.c$}, 'microhttpd.h only in httpd.c');
 only('core/source/source_kill.h', qr{^core/(source/(source|source_impl)\.[ch]|plan/apply\.c)$},
     'source_kill.h only where a kill is done');

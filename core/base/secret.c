@@ -1,0 +1,420 @@
+/* secret.c - see secret.h. */
+#include "core/base/secret.h"
+
+#include <limits.h>
+#include <stdio.h>
+#include <stdlib.h>
+#include <sys/mman.h>
+
+#include "core/base/json.h"
+#include "core/base/mem.h"
+#include "core/base/private_file.h"
+
+/* --- places ------------------------------------------------------------------------------------ */
+
+void das_secrets_init(struct das_secrets *s)
+{
+    memset(s, 0, sizeof *s);
+}
+
+void das_secrets_clear(struct das_secrets *s)
+{
+    for (size_t i = 0; i < s->count; i++) {
+        das_free(s->places[i].name);
+        das_free(s->places[i].where);
+    }
+    das_free(s->places);
+    das_secrets_init(s);
+}
+
+static bool is_name(const char *name)
+{
+    size_t n = strspn(name, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-.");
+
+    return n > 0 && n <= 100 && !name[n];
+}
+
+int das_secrets_add(struct das_secrets *s, const char *name, enum das_secret_from from,
+                    const char *where, struct das_err *err)
+{
+    struct das_secret_place place = {.from = from}, *places;
+
+    if (!is_name(name))
+        return das_fail(err, DAS_E_CONFIG, "secrets: a name is 1 to 100 letters, digits, \"_\", "
+                                           "\"-\" or \".\", got \"%.100s\"", name);
+    for (size_t i = 0; i < s->count; i++) {
+        if (strcmp(s->places[i].name, name) == 0)
+            return das_fail(err, DAS_E_CONFIG, "secrets: \"%s\" is there twice", name);
+    }
+    if (!*where)
+        return das_fail(err, DAS_E_CONFIG, "secrets: %s: where to find it is empty", name);
+    if (from == DAS_SECRET_CREDENTIAL && (strchr(where, '/') || where[0] == '.'))
+        return das_fail(err, DAS_E_CONFIG, "secrets: %s: credential: expected a name, got a path",
+                        name);
+    places = das_grow(s->places, s->count + 1, sizeof *places);
+    if (!places)
+        return das_fail_nomem(err);
+    s->places = places;
+    place.name = das_strdup(name);
+    place.where = das_strdup(where);
+    if (!place.name || !place.where) {
+        das_free(place.name);
+        das_free(place.where);
+        return das_fail_nomem(err);
+    }
+    places[s->count++] = place;
+    return 0;
+}
+
+#define SUGGEST_MAX 200
+
+const struct das_secret_place *das_secrets_find(const struct das_secrets *s, const char *name,
+                                                struct das_err *err)
+{
+    const char *names[SUGGEST_MAX], *near;
+    size_t count = s ? s->count : 0;
+
+    for (size_t i = 0; i < count; i++) {
+        if (strcmp(s->places[i].name, name) == 0)
+            return &s->places[i];
+        if (i < SUGGEST_MAX)
+            names[i] = s->places[i].name;
+    }
+    near = das_nearest(name, names, count < SUGGEST_MAX ? count : SUGGEST_MAX);
+    if (near)
+        das_fail(err, DAS_E_USAGE, "no secret \"%.100s\"; did you mean \"%s\"?", name, near);
+    else
+        das_fail(err, DAS_E_USAGE, "no secret \"%.100s\" in the configuration", name);
+    return NULL;
+}
+
+/* --- values ------------------------------------------------------------------------------------- */
+
+struct das_secret {
+    struct das_secret *next;
+    const struct das_secret_place *place; /* NULL: made from another one */
+    size_t len, size;                     /* of the value; of its memory */
+    char *value;                          /* whole pages, NUL at the end */
+};
+
+void das_vault_init(struct das_vault *v)
+{
+    memset(v, 0, sizeof *v);
+}
+
+static void secret_free(struct das_secret *s)
+{
+    if (s && s->value) {
+        explicit_bzero(s->value, s->size);
+        munmap(s->value, s->size);
+    }
+    das_free(s);
+}
+
+void das_vault_clear(struct das_vault *v)
+{
+    while (v->first) {
+        struct das_secret *s = v->first;
+        v->first = s->next;
+        secret_free(s);
+    }
+    das_vault_init(v);
+}
+
+struct das_text das_secret_value(const struct das_secret *s)
+{
+    return das_text(s->value, s->len);
+}
+
+/* An empty value with room for len bytes, not in the vault yet. */
+static struct das_secret *secret_new(const struct das_vault *v, size_t len, struct das_err *err)
+{
+    struct das_secret *s;
+    void *p;
+
+    if (v->count >= DAS_VAULT_MAX) {
+        das_fail(err, DAS_E_USAGE, "a run holds at most %d secrets and values made from them",
+                 DAS_VAULT_MAX);
+        return NULL;
+    }
+    s = das_calloc(1, sizeof *s);
+    if (!s) {
+        das_fail_nomem(err);
+        return NULL;
+    }
+    s->size = (len + 1 + 4095) & ~(size_t)4095;
+    p = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED) {
+        das_free(s);
+        das_fail_nomem(err);
+        return NULL;
+    }
+    /* as far as the system lets us: neither to the swap space nor into a core dump */
+    (void)mlock(p, s->size);
+    (void)madvise(p, s->size, MADV_DONTDUMP);
+    s->value = p;
+    s->len = len;
+    return s;
+}
+
+/* Into the vault; an equal one that is there already is given back instead, so that a loop that
+ * makes the same header again and again needs no room. */
+static const struct das_secret *keep(struct das_vault *v, struct das_secret *s)
+{
+    for (struct das_secret *o = v->first; o; o = o->next) {
+        if (!o->place && !s->place && o->len == s->len && memcmp(o->value, s->value, s->len) == 0) {
+            secret_free(s);
+            return o;
+        }
+    }
+    s->next = v->first;
+    v->first = s;
+    v->count++;
+    return s;
+}
+
+/* How it looks in JSON, as in a line of the log, when that is not how it is: for redaction only. */
+static int keep_escaped(struct das_vault *v, const struct das_secret *s, struct das_err *err)
+{
+    struct das_buf b = {0};
+    struct das_secret *escaped = NULL;
+    int rc = -1;
+
+    das_json_text(&b, das_secret_value(s));
+    if (das_buf_ok(&b, err) == 0) {
+        rc = 0;
+        if (b.len != s->len + 2) {
+            escaped = secret_new(v, b.len - 2, err);
+            rc = escaped ? 0 : -1;
+        }
+    }
+    if (escaped) {
+        memcpy(escaped->value, b.ptr + 1, b.len - 2);
+        keep(v, escaped);
+    }
+    if (b.ptr)
+        explicit_bzero(b.ptr, b.len);
+    das_buf_clear(&b);
+    return rc;
+}
+
+static const struct das_secret *keep_read(struct das_vault *v, const struct das_secret_place *place,
+                                          const char *p, size_t len, struct das_err *err)
+{
+    struct das_secret *s = secret_new(v, len, err);
+
+    if (!s)
+        return NULL;
+    memcpy(s->value, p, len);
+    s->place = place;
+    if (keep_escaped(v, s, err) < 0) {
+        secret_free(s);
+        return NULL;
+    }
+    return keep(v, s);
+}
+
+static const struct das_secret *read_file(struct das_vault *v, const struct das_secret_place *place,
+                                          const char *path, struct das_err *err)
+{
+    const struct das_secret *s = NULL;
+    struct das_private file;
+    size_t len;
+
+    if (das_private_read(path, &file, err) < 0)
+        return NULL;
+    len = strcspn(file.ptr, "\r\n");
+    if (file.exposed)
+        das_private_exposed(path, "secret", err);
+    else if (!len)
+        das_fail(err, DAS_E_CONFIG, "%s: the first line is empty, expected the secret there", path);
+    else
+        s = keep_read(v, place, file.ptr, len, err);
+    das_private_clear(&file);
+    return s;
+}
+
+static const struct das_secret *read_credential(struct das_vault *v,
+                                                const struct das_secret_place *place,
+                                                struct das_err *err)
+{
+    const char *dir = getenv("CREDENTIALS_DIRECTORY");
+    char path[PATH_MAX];
+    int n;
+
+    if (!dir || !*dir) {
+        das_fail(err, DAS_E_CONFIG, "credential %s: $CREDENTIALS_DIRECTORY is not set; systemd sets "
+                                    "it for a service with LoadCredential=", place->where);
+        return NULL;
+    }
+    n = snprintf(path, sizeof path, "%s/%s", dir, place->where);
+    if (n < 0 || (size_t)n >= sizeof path) {
+        das_fail(err, DAS_E_CONFIG, "credential %s: the path is too long", place->where);
+        return NULL;
+    }
+    return read_file(v, place, path, err);
+}
+
+static const struct das_secret *read_env(struct das_vault *v, const struct das_secret_place *place,
+                                         struct das_err *err)
+{
+    const char *value = getenv(place->where);
+
+    if (!value || !*value) {
+        das_fail(err, DAS_E_CONFIG, "the environment variable %s is not set", place->where);
+        return NULL;
+    }
+    return keep_read(v, place, value, strlen(value), err);
+}
+
+const struct das_secret *das_vault_read(struct das_vault *v, const struct das_secret_place *place,
+                                        struct das_err *err)
+{
+    const struct das_secret *s = NULL;
+
+    for (s = v->first; s; s = s->next) {
+        if (s->place == place)
+            return s;
+    }
+    switch (place->from) {
+    case DAS_SECRET_FILE:
+        s = read_file(v, place, place->where, err);
+        break;
+    case DAS_SECRET_ENV:
+        s = read_env(v, place, err);
+        break;
+    case DAS_SECRET_CREDENTIAL:
+        s = read_credential(v, place, err);
+        break;
+    }
+    if (!s && err->code != DAS_E_NOMEM)
+        das_err_prefix(err, "secret %s", place->name);
+    return s;
+}
+
+const struct das_secret *das_vault_join(struct das_vault *v, struct das_text before,
+                                        const struct das_secret *s, struct das_text after,
+                                        struct das_err *err)
+{
+    struct das_secret *joined = secret_new(v, before.len + s->len + after.len, err);
+
+    if (!joined)
+        return NULL;
+    if (before.len)
+        memcpy(joined->value, before.ptr, before.len);
+    memcpy(joined->value + before.len, s->value, s->len);
+    if (after.len)
+        memcpy(joined->value + before.len + s->len, after.ptr, after.len);
+    return keep(v, joined);
+}
+
+static void base64(const unsigned char *p, size_t len, char *out)
+{
+    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+
+    for (; len >= 3; p += 3, len -= 3, out += 4) {
+        out[0] = digits[p[0] >> 2];
+        out[1] = digits[(p[0] & 3) << 4 | p[1] >> 4];
+        out[2] = digits[(p[1] & 15) << 2 | p[2] >> 6];
+        out[3] = digits[p[2] & 63];
+    }
+    if (len) {
+        unsigned char second = len > 1 ? p[1] : 0;
+        out[0] = digits[p[0] >> 2];
+        out[1] = digits[(p[0] & 3) << 4 | second >> 4];
+        out[2] = len > 1 ? digits[(second & 15) << 2] : '=';
+        out[3] = '=';
+    }
+}
+
+const struct das_secret *das_vault_basic(struct das_vault *v, struct das_text user,
+                                         const struct das_secret *s, struct das_err *err)
+{
+    static const char scheme[] = "Basic ";
+    struct das_secret *plain = secret_new(v, user.len + 1 + s->len, err), *made = NULL;
+    struct das_secret *encoded = NULL;
+    const struct das_secret *kept = NULL;
+    size_t len;
+
+    if (!plain)
+        return NULL;
+    if (user.len)
+        memcpy(plain->value, user.ptr, user.len);
+    plain->value[user.len] = ':';
+    memcpy(plain->value + user.len + 1, s->value, s->len);
+    len = (plain->len + 2) / 3 * 4;
+    encoded = secret_new(v, len, err);
+    made = encoded ? secret_new(v, sizeof scheme - 1 + len, err) : NULL;
+    if (made) {
+        base64((const unsigned char *)plain->value, plain->len, encoded->value);
+        memcpy(made->value, scheme, sizeof scheme - 1);
+        memcpy(made->value + sizeof scheme - 1, encoded->value, len);
+        keep(v, encoded); /* so that it is found in a text without the word before it */
+        kept = keep(v, made);
+    } else {
+        secret_free(encoded);
+    }
+    secret_free(plain);
+    return kept;
+}
+
+/* --- taking them out ---------------------------------------------------------------------------- */
+
+/* How many bytes at p are a value, or, where texts are cut, the beginning of one that the end cuts
+ * off. The longest counts: values may begin alike. Values that were made begin with what is no
+ * secret. */
+static size_t value_at(const struct das_vault *v, const char *p, size_t left, bool cut)
+{
+    size_t best = 0;
+
+    for (const struct das_secret *s = v->first; s; s = s->next) {
+        size_t n = s->len < left ? s->len : left;
+        if (n >= DAS_REDACT_MIN && (n == s->len || (cut && s->place)) && n > best &&
+            memcmp(p, s->value, n) == 0)
+            best = n;
+    }
+    return best;
+}
+
+void das_vault_redact(const struct das_vault *v, struct das_text text, struct das_buf *b)
+{
+    size_t from = 0;
+
+    if (!v->first) {
+        das_buf_text(b, text);
+        return;
+    }
+    for (size_t i = 0; i < text.len;) {
+        size_t n = value_at(v, text.ptr + i, text.len - i, false);
+        if (!n) {
+            i++;
+            continue;
+        }
+        das_buf_add(b, text.ptr + from, i - from);
+        das_buf_str(b, "***");
+        i += n;
+        from = i;
+    }
+    if (text.len > from)
+        das_buf_add(b, text.ptr + from, text.len - from);
+}
+
+void das_vault_redact_err(const struct das_vault *v, struct das_err *err)
+{
+    size_t len = strlen(err->msg), to = 0;
+
+    for (size_t i = 0; v->first && i < len;) {
+        size_t n = value_at(v, err->msg + i, len - i, true);
+        if (n) { /* "***" is shorter than any value that is looked for */
+            memcpy(err->msg + to, "***", 3);
+            to += 3;
+            i += n;
+        } else {
+            err->msg[to++] = err->msg[i++];
+        }
+    }
+    if (v->first) {
+        explicit_bzero(err->msg + to, len - to);
+        err->msg[to] = '\0';
+    }
+}

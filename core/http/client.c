@@ -1,0 +1,234 @@
+/* client.c - see client.h. */
+#include "core/http/client.h"
+
+#include <sys/random.h>
+#include <time.h>
+
+#include "core/base/clock.h"
+#include "core/http/transfer.h"
+
+struct das_http_client {
+    struct das_http_transfer *transfer;
+    char *text;         /* the last URL as it was given, NULL: none ... */
+    struct das_url url; /* ... and taken apart: scripts ask the same one again and again */
+};
+
+struct das_http_client *das_http_client_new(struct das_err *err)
+{
+    struct das_http_client *c = das_calloc(1, sizeof *c);
+
+    if (!c) {
+        das_fail_nomem(err);
+        return NULL;
+    }
+    c->transfer = das_http_transfer_new(err);
+    if (!c->transfer) {
+        das_free(c);
+        return NULL;
+    }
+    return c;
+}
+
+static void forget_url(struct das_http_client *c)
+{
+    if (c->text) {
+        explicit_bzero(c->text, strlen(c->text));
+        das_url_clear(&c->url);
+    }
+    das_free(c->text);
+    c->text = NULL;
+}
+
+void das_http_client_free(struct das_http_client *c)
+{
+    if (!c)
+        return;
+    das_http_transfer_free(c->transfer);
+    forget_url(c);
+    das_free(c);
+}
+
+/* The request's URL, from the last time or anew; the client's. */
+static int find_url(struct das_http_client *c, const char *text, struct das_err *err)
+{
+    if (c->text && strcmp(c->text, text) == 0)
+        return 0;
+    forget_url(c);
+    if (das_url_parse(&c->url, text, err) < 0)
+        return -1;
+    c->text = das_strdup(text);
+    if (c->text)
+        return 0;
+    das_url_clear(&c->url);
+    return das_fail_nomem(err);
+}
+
+/* --- redirects ----------------------------------------------------------------------------------- */
+
+static bool is_redirect(int status)
+{
+    return status == 301 || status == 302 || status == 303 || status == 307 || status == 308;
+}
+
+/* 303 means: look there. 301 and 302 of a POST have come to mean the same; 307 and 308 mean: send
+ * it there. */
+static void next_method(struct das_http_hop *hop, int status)
+{
+    bool post = strcmp(hop->method, "POST") == 0, head = strcmp(hop->method, "HEAD") == 0;
+
+    if ((status == 303 && !head) || ((status == 301 || status == 302) && post)) {
+        hop->method = "GET";
+        hop->body = DAS_TEXT_NULL;
+    }
+}
+
+/* From hop->url to where the answer points, which *at holds from then on. */
+static int follow(const struct das_http_request *req, struct das_http_hop *hop,
+                  struct das_url *at, int status, const char *location, struct das_err *err)
+{
+    const struct das_url *from = hop->url;
+    struct das_url next;
+
+    if (das_url_follow(&next, from, location, err) < 0) {
+        das_err_prefix(err, "a redirect");
+        return -1;
+    }
+    next_method(hop, status);
+    if (from->tls && !next.tls) {
+        das_fail(err, DAS_E_DENIED, "a redirect from https to %s", next.origin);
+    } else if (!das_url_same_origin(from, &next) && req->body_secret && hop->body.ptr) {
+        das_fail(err, DAS_E_DENIED, "a redirect would take a secret to %s", next.origin);
+    } else {
+        hop->home = hop->home && das_url_same_origin(from, &next);
+        das_url_clear(at);
+        *at = next;
+        hop->url = at;
+        return 0;
+    }
+    das_url_clear(&next);
+    return -1;
+}
+
+static void empty(struct das_http_response *resp)
+{
+    resp->status = 0;
+    das_http_headers_reset(&resp->headers);
+    das_buf_reset(&resp->body);
+    das_buf_reset(&resp->url);
+}
+
+static int attempt(struct das_http_client *c, const struct das_http_request *req,
+                   const struct das_http_guard *guard, struct das_http_response *resp,
+                   struct das_http_outcome *out, struct das_err *err)
+{
+    struct das_url next = {0};
+    struct das_http_hop hop = {.url = &c->url,
+                               .method = req->method,
+                               .body = req->body,
+                               .home = true,
+                               .deadline_ms = das_clock_monotonic_ms() + req->total_ms};
+    char origin[sizeof next.origin];
+    int rc = -1;
+
+    *out = (struct das_http_outcome){.retry_after_ms = -1};
+    if (find_url(c, req->url, err) < 0) {
+        out->final = true;
+        return -1;
+    }
+    for (int hops = 0;; hops++) {
+        struct das_text location = DAS_TEXT_NULL;
+        empty(resp);
+        memcpy(origin, hop.url->origin, sizeof origin);
+        if (das_http_transfer(c->transfer, req, &hop, guard, resp, out, err) < 0)
+            break;
+        if (is_redirect(resp->status) && req->redirects > 0)
+            location = das_http_headers_get(&resp->headers, "Location");
+        if (!location.ptr) {
+            das_buf_str(&resp->url, hop.url->text);
+            rc = das_buf_ok(&resp->url, err);
+            break;
+        }
+        out->final = true; /* unless the next server has trouble */
+        if (hops == req->redirects) {
+            das_fail(err, DAS_E_DATA, "more than %d redirects", req->redirects);
+            break;
+        }
+        if (follow(req, &hop, &next, resp->status, location.ptr, err) < 0)
+            break;
+        out->final = false;
+    }
+    if (rc < 0 && err->code != DAS_E_NOMEM && err->code != DAS_E_USAGE)
+        das_err_prefix(err, "%s", origin);
+    das_url_clear(&next);
+    return rc;
+}
+
+/* --- trying again ------------------------------------------------------------------------------------ */
+
+int64_t das_http_backoff(const struct das_http_retry *retry, int n, int64_t asked_ms,
+                         uint32_t random)
+{
+    int64_t most = retry->wait_ms;
+
+    if (asked_ms >= 0)
+        return asked_ms <= retry->max_wait_ms ? asked_ms : -1;
+    for (int i = 1; i < n && most < retry->max_wait_ms; i++)
+        most *= 2;
+    if (most > retry->max_wait_ms)
+        most = retry->max_wait_ms;
+    return (int64_t)((double)most * ((double)random / (double)UINT32_MAX));
+}
+
+static bool worth_it(const struct das_http_request *req, int rc,
+                     const struct das_http_response *resp, const struct das_http_outcome *out,
+                     const struct das_err *err)
+{
+    bool safe = req->idempotent || das_http_idempotent(req->method) || !out->sent;
+
+    if (!safe || out->final)
+        return false;
+    if (rc == 0)
+        return resp->status == 429 || (resp->status >= 502 && resp->status <= 504);
+    return err->code == DAS_E_CONNECT || err->code == DAS_E_TIMEOUT;
+}
+
+/* False when the guard's time is up before. */
+static bool wait_ms(const struct das_http_guard *guard, int64_t ms)
+{
+    int64_t until = das_clock_monotonic_ms() + ms, left;
+
+    if (ms >= guard->left_ms(guard->ctx))
+        return false; /* not even begun: what there is now is worth more */
+    while ((left = until - das_clock_monotonic_ms()) > 0) {
+        int64_t step = left < 50 ? left : 50;
+        struct timespec ts = {.tv_nsec = (long)step * 1000000};
+        if (guard->left_ms(guard->ctx) == 0)
+            return false;
+        nanosleep(&ts, NULL);
+    }
+    return true;
+}
+
+int das_http_perform(struct das_http_client *c, const struct das_http_request *req,
+                     const struct das_http_guard *guard, struct das_http_response *resp,
+                     struct das_err *err)
+{
+    int64_t start = das_clock_monotonic_ms();
+    struct das_http_outcome out = {.retry_after_ms = -1};
+    int rc;
+
+    for (resp->attempts = 1;; resp->attempts++) {
+        int64_t wait;
+        uint32_t random = 0;
+        rc = attempt(c, req, guard, resp, &out, err);
+        if (resp->attempts > req->retry.times || !worth_it(req, rc, resp, &out, err))
+            break;
+        if (getrandom(&random, sizeof random, GRND_NONBLOCK) != sizeof random)
+            random = UINT32_MAX;
+        wait = das_http_backoff(&req->retry, resp->attempts, out.retry_after_ms, random);
+        if (wait < 0 || !wait_ms(guard, wait))
+            break;
+    }
+    resp->time_ms = das_clock_monotonic_ms() - start;
+    return rc;
+}

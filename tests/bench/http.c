@@ -1,0 +1,205 @@
+/*
+ * http.c - requests per second of scripts, against the same loop in bare libcurl.
+ *
+ *     http [ROUNDS]     prints: das requests/s, bare requests/s, median of their ratio
+ *
+ * 64 at once, each on a thread of its own with a connection of its own, to a server in a process
+ * of its own. Both take turns, so that what else the machine does hits both.
+ */
+#include "bindings/engine.h"
+
+#include <arpa/inet.h>
+#include <curl/curl.h>
+#include <pthread.h>
+#include <signal.h>
+#include <stdlib.h>
+#include <sys/epoll.h>
+#include <sys/prctl.h>
+#include <sys/socket.h>
+#include <time.h>
+#include <unistd.h>
+
+#define PARALLEL 64
+#define REQUESTS 500 /* of each, in a round */
+
+/* --- the server: one thread, one answer ------------------------------------------------------------ */
+
+static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
+                             "Content-Length: 47\r\n\r\n"
+                             "{\"status\":\"ok\",\"id\":9007199254740993,\"list\":[]}";
+
+static void serve(int listener)
+{
+    static char in[65536];
+    struct epoll_event ev = {.events = EPOLLIN, .data.fd = listener}, got[128];
+    int poll = epoll_create1(0);
+
+    epoll_ctl(poll, EPOLL_CTL_ADD, listener, &ev);
+    for (;;) {
+        int n = epoll_wait(poll, got, 128, -1);
+        for (int i = 0; i < n; i++) {
+            int fd = got[i].data.fd;
+            ssize_t len;
+            if (fd == listener) {
+                ev.data.fd = accept(listener, NULL, NULL);
+                if (ev.data.fd >= 0)
+                    epoll_ctl(poll, EPOLL_CTL_ADD, ev.data.fd, &ev);
+                continue;
+            }
+            len = read(fd, in, sizeof in); /* a small request on this machine comes in one piece */
+            if (len <= 0 || write(fd, answer, sizeof answer - 1) < 0)
+                close(fd);
+        }
+    }
+}
+
+static int start_server(pid_t *pid)
+{
+    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
+    int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
+
+    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
+    for (int port = 21000; port < 32000; port++) {
+        at.sin_port = htons((uint16_t)port);
+        if (bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 256) == 0) {
+            *pid = fork();
+            if (*pid == 0) {
+                prctl(PR_SET_PDEATHSIG, SIGKILL);
+                serve(listener);
+            }
+            close(listener);
+            return port;
+        }
+    }
+    exit(1);
+}
+
+/* --- the two clients --------------------------------------------------------------------------------- */
+
+static char url[64], script[] = "/tmp/das-bench-XXXXXX";
+
+static void *run_das(void *arg)
+{
+    static const struct das_limits limits = {
+        .memory = (uint64_t)64 << 20, .cpu_ms = 600000, .wall_ms = 600000, .output = 1 << 20,
+        .http_requests = UINT64_MAX, .http_bytes = UINT64_MAX};
+    static char grant[] = "http:127.0.0.1";
+    char *names[] = {grant};
+    const struct das_grants grants = {names, 1};
+    const char *args[] = {url};
+    struct das_err err;
+    struct das_engine_result result;
+    struct das_inventory *inventory = das_inventory_new(&err);
+    struct das_engine_opts opts = {.path = script,
+                                   .args = args,
+                                   .arg_count = 1,
+                                   .inventory = inventory,
+                                   .limits = &limits,
+                                   .grants = &grants,
+                                   .out = stdout};
+
+    (void)arg;
+    if (!inventory || das_engine_run(&opts, &result, &err) < 0) {
+        fprintf(stderr, "http: %s\n", err.msg);
+        exit(1);
+    }
+    das_engine_result_clear(&result);
+    das_inventory_free(inventory);
+    return NULL;
+}
+
+struct answer {
+    char bytes[4096];
+    size_t len;
+};
+
+static size_t keep(char *p, size_t size, size_t n, void *ud)
+{
+    struct answer *a = ud;
+
+    n *= size;
+    if (n > sizeof a->bytes - a->len)
+        return 0;
+    memcpy(a->bytes + a->len, p, n);
+    a->len += n;
+    return n;
+}
+
+static void *run_bare(void *arg)
+{
+    CURL *c = curl_easy_init();
+    struct answer a;
+    long status = 0;
+
+    (void)arg;
+    if (!c)
+        exit(1);
+    curl_easy_setopt(c, CURLOPT_URL, url);
+    curl_easy_setopt(c, CURLOPT_NOSIGNAL, 1L);
+    curl_easy_setopt(c, CURLOPT_WRITEFUNCTION, keep);
+    curl_easy_setopt(c, CURLOPT_WRITEDATA, &a);
+    for (int i = 0; i < REQUESTS; i++) {
+        a.len = 0;
+        if (curl_easy_perform(c) || curl_easy_getinfo(c, CURLINFO_RESPONSE_CODE, &status) ||
+            status != 200 || a.len != 47)
+            exit(1);
+    }
+    curl_easy_cleanup(c);
+    return NULL;
+}
+
+static double round_of(void *(*client)(void *))
+{
+    pthread_t threads[PARALLEL];
+    struct timespec a, b;
+
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < PARALLEL; i++) {
+        if (pthread_create(&threads[i], NULL, client, NULL) != 0)
+            exit(1);
+    }
+    for (int i = 0; i < PARALLEL; i++)
+        pthread_join(threads[i], NULL);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    return PARALLEL * REQUESTS /
+           ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
+}
+
+static int by_size(const void *x, const void *y)
+{
+    double a = *(const double *)x, b = *(const double *)y;
+
+    return (a > b) - (a < b);
+}
+
+#define ROUNDS_MAX 101
+
+int main(int argc, char **argv)
+{
+    double das[ROUNDS_MAX], bare[ROUNDS_MAX], ratio[ROUNDS_MAX];
+    int rounds = argc > 1 ? atoi(argv[1]) : 9, fd = mkstemp(script);
+    pid_t server;
+    FILE *f = fd < 0 ? NULL : fdopen(fd, "w");
+
+    if (!f || rounds < 1 || rounds > ROUNDS_MAX)
+        return 2;
+    fprintf(f, "local url = ...\nfor _ = 1, %d do\n  local r = assert(das.http.get(url))\n"
+               "  assert(r.status == 200 and #r.body == 47)\nend\n", REQUESTS);
+    fclose(f);
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", start_server(&server));
+    curl_global_init(CURL_GLOBAL_DEFAULT);
+    round_of(run_das);
+    round_of(run_bare);
+    for (int i = 0; i < rounds; i++) {
+        das[i] = round_of(run_das);
+        bare[i] = round_of(run_bare);
+        ratio[i] = das[i] / bare[i];
+    }
+    kill(server, SIGKILL);
+    unlink(script);
+    qsort(das, (size_t)rounds, sizeof *das, by_size);
+    qsort(bare, (size_t)rounds, sizeof *bare, by_size);
+    qsort(ratio, (size_t)rounds, sizeof *ratio, by_size);
+    printf("%.0f %.0f %.3f\n", das[rounds / 2], bare[rounds / 2], ratio[rounds / 2]);
+    return 0;
+}
