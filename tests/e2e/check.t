@@ -14,9 +14,9 @@ chdir $dir or die;
 
 sub put { my ($path, $text) = @_; open my $f, '>', $path or die "$path: $!"; print $f $text; close $f }
 sub das {
-    my $out = `$das @_ 2>err`;
+    my $out = `$das @_ 2>$dir/err`;
     my $code = $? >> 8;
-    open my $f, '<', 'err';
+    open my $f, '<', "$dir/err";
     local $/;
     return ($code, $out, <$f> // '');
 }
