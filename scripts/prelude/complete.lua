@@ -4,11 +4,13 @@
 --   host.all(fields, methods)            names over all classes
 --   host.instances(), host.criteria      lists of names
 --
--- Returns complete(line): how many bytes at its end are to be replaced, and a sorted list of what by.
+-- Returns complete(line): how many bytes at its end are to be replaced, and a sorted list of what
+-- could stand there.
 -- Looks at values, but calls nothing of the script's: no metamethod of it runs.
 local host = ...
 local type, pairs, ipairs, rawget, pcall, tonumber = type, pairs, ipairs, rawget, pcall, tonumber
-local find, match, sub, gmatch, gsub = string.find, string.match, string.sub, string.gmatch, string.gsub
+local find, match, sub = string.find, string.match, string.sub
+local gmatch, gsub = string.gmatch, string.gsub
 local sort, next = table.sort, next
 local globals, strings = _G, string
 
@@ -88,7 +90,7 @@ local function in_criteria(line)
 end
 
 local function candidates(line)
-  local word = match(line, "instance%s*[=(]%s*[\"']([^\"']*)$") or match(line, "instance%s*[\"']([^\"']*)$")
+  local word = match(line, "instance%s*[=(]?%s*[\"']([^\"']*)$")
   if word then
     return word, host.instances()
   end

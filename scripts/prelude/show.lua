@@ -3,11 +3,13 @@
 local kind = ...
 local type, tostring, pairs, pcall, next = type, tostring, pairs, pcall, next
 local getmetatable, concat, sort = getmetatable, table.concat, table.sort
-local find, format, gsub, byte, sub = string.find, string.format, string.gsub, string.byte, string.sub
+local find, format, sub = string.find, string.format, string.sub
+local gsub, byte = string.gsub, string.byte
 local math_type, utf8_len = math.type, utf8.len
 
-local WIDTH, DEPTH, ITEMS, TEXT = 76, 4, 50, 2000 -- of a line, of nesting, of one table, of a string
-local ALL = 1000 -- items of the whole value
+local WIDTH, DEPTH = 76, 4 -- of a line, of tables in tables
+local ITEMS, ALL = 50, 1000 -- of one table, of the whole value
+local TEXT = 2000 -- bytes of a string
 
 local escapes = { ["\n"] = "\\n", ["\t"] = "\\t", ["\r"] = "\\r", ['"'] = '\\"', ["\\"] = "\\\\" }
 
@@ -53,10 +55,10 @@ end
 
 -- A das object inside a table, on one line.
 local short = {
-  ["das.selection"] = function(v) return ("<preview of %s: %d sessions>"):format(v.instance, #v) end,
-  ["das.plan"] = function(v) return ("<plan for %s: %d sessions>"):format(v.instance, #v) end,
-  ["das.report"] = function(v) return ("<report: %d sessions>"):format(v.count) end,
-  ["das.explanation"] = function(v) return ("<explanation of session %d>"):format(v.id) end,
+  ["das.selection"] = function(v) return format("<preview of %s: %d sessions>", v.instance, #v) end,
+  ["das.plan"] = function(v) return format("<plan for %s: %d sessions>", v.instance, #v) end,
+  ["das.report"] = function(v) return format("<report: %d sessions>", v.count) end,
+  ["das.explanation"] = function(v) return format("<explanation of session %d>", v.id) end,
 }
 
 return function(value)
@@ -120,7 +122,8 @@ return function(value)
     if #line + #indent <= WIDTH and not find(line, "\n", 1, true) then
       return line
     end
-    return "{\n" .. indent .. "  " .. concat(items, ",\n" .. indent .. "  ") .. "\n" .. indent .. "}"
+    local inner = "\n" .. indent .. "  "
+    return "{" .. inner .. concat(items, "," .. inner) .. "\n" .. indent .. "}"
   end
 
   local good, text = pcall(show, value, 0, "")

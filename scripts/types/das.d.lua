@@ -173,7 +173,7 @@ function selection:explain(session) end
 ---A kill that is decided but not done.
 ---```lua
 ---local found = das.preview{ command = "Query", time = "10m", info = "select~from" }
----local plan = found:oldest(3):plan{ kill = "query", reason = "select over 10 minutes", ttl = "30s" }
+---local plan = found:oldest(3):plan{ kill = "query", reason = "select over 10 m", ttl = "30s" }
 ---print(plan)
 ---```
 ---@param options? das.plan_options
@@ -530,7 +530,8 @@ function das.crypto.random(n) end
 ---24 or 32 bytes and an iv that has not 16; wrong data is nil with code "data".
 ---```lua
 ---local key, iv = ("k"):rep(32), ("i"):rep(16)
----local plain, message = das.crypto.aes_cbc_decrypt(key, iv, ("x"):rep(32), { padding = "pkcs7-32" })
+---local data = ("x"):rep(32)
+---local plain, message = das.crypto.aes_cbc_decrypt(key, iv, data, { padding = "pkcs7-32" })
 ---print(plain or "refused: " .. message)
 ---```
 ---@param key string
@@ -632,7 +633,7 @@ function das.time.duration(text) end
 ---lasts from the first time the clock shows from to the last time it shows to; where the clock
 ---jumps over an end, it begins or ends with the jump. tostring() shows it.
 ---```lua
----local night = das.time.window{ days = "mon-fri", from = "22:00", to = "06:00", tz = "Asia/Shanghai" }
+---local night = das.time.window{ days = "mon-fri", from = "22:00", to = "06:00" }
 ---if not night:contains() then
 ---  print("the reports may run until", das.time.format(night:next_open()))
 ---end
