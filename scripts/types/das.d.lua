@@ -204,6 +204,7 @@ function instance:preview(filter, options) end
 ---@field crypto das.crypto
 ---@field time das.time
 ---@field log das.log
+---@field http das.http
 das = {}
 
 ---@param criteria das.criteria
@@ -287,6 +288,105 @@ function das.json.encode(value, options) end
 ---@nodiscard
 function das.json.decode(text) end
 
+-- --- das.http and das.secret ---------------------------------------------------------------------
+
+---A value that a script can use and cannot read: tostring() gives "***", and "..", # and < raise.
+---It goes where a string goes in headers, URLs and bodies of das.http and in das.crypto.
+---@class das.secret
+local secret = {}
+
+---Both around it, as a secret again: das.secret("slack"):with("Bearer ").
+---@param before? string
+---@param after? string
+---@return das.secret
+---@nodiscard
+function secret:with(before, after) end
+
+---The value of the header Authorization for this user and, as the password, this secret.
+---@param user string
+---@return das.secret
+---@nodiscard
+function secret:basic(user) end
+
+---A secret that the configuration names. Needs the grant "secret:NAME". Raises when it is not there
+---or cannot be read: a nil would silently leave out the header that it was meant for.
+---@param name string
+---@return das.secret
+---@nodiscard
+function das.secret(name) end
+
+---@class (exact) das.http_retry
+---@field times? integer after the first attempt, at most 20; 3
+---@field wait? number|string before the first of them, doubled each time; the real wait is random between 0 and that; "500ms"
+---@field max_wait? number|string never longer; a server that asks for more (Retry-After) is not asked again; "30s"
+
+---@class (exact) das.http_options
+---@field headers? table<string, string|number|das.secret>
+---@field timeout? number|string of one attempt, redirects included: seconds or "500ms"; 10 s
+---@field connect_timeout? number|string until a connection stands; 5 s
+---@field retry? integer|das.http_retry after 429, 502, 503, 504 and failed connections; only GET, HEAD, PUT, DELETE, OPTIONS, what never left, and what is idempotent; 0
+---@field idempotent? boolean sending it twice is fine, whatever the method
+---@field redirects? integer to follow at the most, at most 20; 0: a redirect is an answer like any other; 5
+---@field max_bytes? integer|string of the answer's body, unpacked: a number or "64KB"; "4MB"
+---@field ca? string a file with the CA certificates to trust instead of the system's
+
+---@class (exact) das.http_request: das.http_options
+---@field url string|das.secret http or https, without a password in it
+---@field method? string "GET", or "POST" when there is a body
+---@field body? string|das.secret
+---@field json? any sent as JSON
+
+---Any status is a response.
+---@class das.response
+---@field status integer
+---@field ok boolean 200 to 299
+---@field headers table<string, string> by name in any case; the last one of a name
+---@field headers_list { name: string, value: string }[] all, in order
+---@field body string
+---@field url string of the last redirect
+---@field attempts integer
+---@field time_ms integer all of it, waits included
+local response = {}
+
+---The body as das.json.decode() reads it.
+---@return any value
+---@return string? message
+---@return string? code
+---@nodiscard
+function response:json() end
+
+---Needs the grant "http:HOST", "http:*.DOMAIN" or "http" (hosts with public addresses), also for
+---where redirects lead. Raises "not granted: http:HOST", and when the run's limit is used up.
+---Codes: "timeout", "connect" (no address, no connection, no trust, or lost), "denied" (the address
+---or a redirect is not allowed), "data" (too long, too many redirects, no HTTP).
+---@class das.http
+das.http = {}
+
+---@param request das.http_request
+---@return das.response? response
+---@return string? message
+---@return string? code
+---@async
+function das.http.request(request) end
+
+---@param url string|das.secret
+---@param options? das.http_options
+---@return das.response? response
+---@return string? message
+---@return string? code
+---@async
+function das.http.get(url, options) end
+
+---A table is sent as JSON, a string or a secret as it is.
+---@param url string|das.secret
+---@param body? table|string|das.secret
+---@param options? das.http_options
+---@return das.response? response
+---@return string? message
+---@return string? code
+---@async
+function das.http.post(url, body, options) end
+
 -- --- das.crypto: raw bytes in, raw bytes out ---------------------------------------------------
 
 ---@class das.crypto
@@ -303,7 +403,7 @@ function das.crypto.sha1(data) end
 function das.crypto.sha256(data) end
 
 ---@param algorithm "sha1"|"sha256"|"sha512"
----@param key string
+---@param key string|das.secret
 ---@param data string
 ---@return string bytes
 ---@nodiscard
@@ -369,7 +469,7 @@ function das.crypto.random(n) end
 
 ---Verify a signature first: damaged data can end like a padding. Raises on a key that has not 16,
 ---24 or 32 bytes and an iv that has not 16; wrong data is nil with code "data".
----@param key string
+---@param key string|das.secret
 ---@param iv string
 ---@param data string
 ---@param options? das.aes_options

@@ -72,6 +72,8 @@ sub after { my ($text, $function) = @_; return substr($text, index($text, $funct
 my $selection = slurp('bindings/selection.c');
 my $plan = slurp('bindings/plan.c');
 my $instance = slurp('bindings/instance.c');
+my $http = slurp('bindings/http.c');
+sub names_of_macro { my ($text, $macro) = @_; return $text =~ /#define $macro ((?:.*\\\n)*.*)/ ? $1 =~ /"(\w+)"/g : () }
 my %has = (
     'das.selection' => [ names($selection, 'fields'), names($selection, 'methods') ],
     'das.explanation' => [ names(after($selection, 'static int explanation_index'), 'names') ],
@@ -79,6 +81,11 @@ my %has = (
     'das.report' => [ names(after($plan, 'static int report_index'), 'names') ],
     'das.instance' => [ names(after($instance, 'static int instance_index'), 'names'), names($instance, 'methods') ],
     'das.window' => [ names(slurp('bindings/time.c'), 'window_methods') ],
+    'das.response' => [ names($http, 'fields'), names(after($http, 'void das_open_http'), 'methods') ],
+    'das.secret' => [ names(slurp('bindings/secret.c'), 'methods') ],
+    'das.http_options' => [ names_of_macro($http, 'COMMON') ],
+    'das.http_request' => [ names(after($http, 'static int http_request'), 'allowed') ],
+    'das.http_retry' => [ names(after($http, 'static void get_retry'), 'allowed') ],
     'das.session' => [ names(slurp('core/session/session.c'), 'field_names'), names(slurp('bindings/session.c'), 'extra_fields') ],
     'das.criteria' => [ names(slurp('core/session/filter.c'), 'das_key_names') ],
 );

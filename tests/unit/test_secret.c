@@ -189,7 +189,7 @@ static void redacting(void)
     redacts(&v, "sent bWU6aHVudGVyMg== as", "sent *** as");
     redacts(&v, "hunter is a word, hunter3 too", "hunter is a word, hunter3 too");
     redacts(&v, "with \"quotes\" {\"x\":\"with \\\"quotes\\\"\"}", "*** {\"x\":\"***\"}");
-    redacts(&v, "not whole: hunte", "not whole: hunte");
+    redacts(&v, "not long enough: hun", "not long enough: hun");
     snprintf(e.msg, sizeof e.msg, "no value begins with Bearer");
     das_vault_redact_err(&v, &e);
     is_str(e.msg, "no value begins with Bearer", "what stands before one is no secret");
