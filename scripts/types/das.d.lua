@@ -308,6 +308,11 @@ function secret:with(before, after) end
 ---@nodiscard
 function secret:basic(user) end
 
+---The bytes that its text stands for, as signing keys are often given.
+---@return das.secret
+---@nodiscard
+function secret:base64_decode() end
+
 ---A secret that the configuration names. Needs the grant "secret:NAME". Raises when it is not there
 ---or cannot be read: a nil would silently leave out the header that it was meant for.
 ---@param name string
@@ -392,26 +397,26 @@ function das.http.post(url, body, options) end
 ---@class das.crypto
 das.crypto = {}
 
----@param data string
+---@param data string|das.secret
 ---@return string bytes 20
 ---@nodiscard
 function das.crypto.sha1(data) end
 
----@param data string
+---@param data string|das.secret
 ---@return string bytes 32
 ---@nodiscard
 function das.crypto.sha256(data) end
 
 ---@param algorithm "sha1"|"sha256"|"sha512"
 ---@param key string|das.secret
----@param data string
+---@param data string|das.secret
 ---@return string bytes
 ---@nodiscard
 function das.crypto.hmac(algorithm, key, data) end
 
 ---Compares signatures: takes as long wherever they differ.
----@param a string
----@param b string
+---@param a string|das.secret
+---@param b string|das.secret
 ---@return boolean
 ---@nodiscard
 function das.crypto.equal(a, b) end
