@@ -322,16 +322,21 @@ function das.secret(name) end
 
 ---@class (exact) das.http_retry
 ---@field times? integer after the first attempt, at most 20; 3
----@field wait? number|string before the first of them, doubled each time; the real wait is random between 0 and that; "500ms"
----@field max_wait? number|string never longer; a server that asks for more (Retry-After) is not asked again; "30s"
+---Before the first of them, doubled each time; the real wait is random between 0 and that; "500ms"
+---@field wait? number|string
+---Never longer; a server that asks for more (Retry-After) is not asked again; "30s"
+---@field max_wait? number|string
 
 ---@class (exact) das.http_options
 ---@field headers? table<string, string|number|das.secret>
 ---@field timeout? number|string of one attempt, redirects included: seconds or "500ms"; 10 s
 ---@field connect_timeout? number|string until a connection stands; 5 s
----@field retry? integer|das.http_retry after 429, 502, 503, 504 and failed connections; only GET, HEAD, PUT, DELETE, OPTIONS, what never left, and what is idempotent; 0
+---After 429, 502, 503, 504 and failed connections; only GET, HEAD, PUT, DELETE, OPTIONS, what never
+---left, and what is idempotent; 0
+---@field retry? integer|das.http_retry
 ---@field idempotent? boolean sending it twice is fine, whatever the method
----@field redirects? integer to follow at the most, at most 20; 0: a redirect is an answer like any other; 5
+---To follow at the most, up to 20; 0: a redirect is an answer like any other; 5
+---@field redirects? integer
 ---@field max_bytes? integer|string of the answer's body, unpacked: a number or "64KB"; "4MB"
 ---@field ca? string a file with the CA certificates to trust instead of the system's
 
