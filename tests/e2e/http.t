@@ -408,7 +408,7 @@ subtest 'secrets' => sub {
     $got = decode_json(run(\@with, 'print(das.http.post("URL/echo", das.secret "hook").body)')->{out} || '{}');
     is($got->{body}, 's3cret-token-value', 'as a body');
     prints('local r = das.http.get(das.secret("hook"):with("URL/echo?k=")) print(r.status, r.url)', "200\t***\n", 'in a URL, which then does not tell', \@with);
-    prints('print(das.http.get("http://127.0.0.1:1/" , { headers = { A = das.secret "hook" } }))', "nil\thttp://127.0.0.1:1: no connection (Failed to connect to 127.0.0.1 port 1 after 0 ms: Couldn't connect to server)\tconnect\n", 'errors do not tell', \@with);
+    fails('das.http.get("http://127.0.0.1:1/", { headers = { A = das.secret "hook" } })', 'connect', qr{^http://127\.0\.0\.1:1: no connection \([^*]*\)$}, 'errors do not tell', \@with);
     my $r = run(\@with, 'local r = das.http.get("URL/echo", { headers = { A = das.secret "hook" } }) das.log.warn(r.body, { body = r.body, all = { r.headers, r.body } })');
     ok($r->{err} =~ /\*\*\*/ && $r->{err} !~ /s3cret/, 'nor does the log') or diag($r->{err});
     $r = raises('local r = das.http.get("URL/echo", { headers = { A = das.secret "hook" } }) error(r.body)', qr/\*\*\*/, 'an error with the answer in it', \@with);
