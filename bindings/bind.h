@@ -141,10 +141,10 @@ void das_check_options(lua_State *L, int arg, const char *what, const char *cons
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
 /* Seconds >= 0 at arg: a number, or a duration such as "5m". */
 double das_check_seconds(lua_State *L, int arg, const char *what);
-/* The bytes of arg, for keys and what is signed: a string or a secret. Valid while arg stays on
- * the stack. */
+/* The bytes of arg, a string. Valid while arg stays on the stack. */
 const char *das_check_bytes(lua_State *L, int arg, size_t *len);
-
+/* The same, of a string or a secret: only for what does not give the bytes back, as hashing. */
+const char *das_check_key(lua_State *L, int arg, size_t *len);
 /* NULL: arg is no secret. It lives as long as the run. */
 const struct das_secret *das_secret_test(lua_State *L, int arg);
 

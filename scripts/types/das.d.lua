@@ -267,6 +267,7 @@ function instance:preview(filter, options) end
 ---@field crypto das.crypto
 ---@field time das.time
 ---@field log das.log
+---@field http das.http
 das = {}
 
 ---A filter from a table of criteria, checked at once.
@@ -400,6 +401,157 @@ function das.json.encode(value, options) end
 ---@nodiscard
 function das.json.decode(text) end
 
+-- --- das.http and das.secret ---------------------------------------------------------------------
+
+---A value that a script can use and cannot read: tostring() gives "***", and "..", # and < raise.
+---It goes where a string goes in headers, URLs and bodies of das.http and in das.crypto.
+---@class das.secret
+local secret = {}
+
+---Both around it, as a secret again: das.secret("slack"):with("Bearer ").
+---```text
+---local token = das.secret("chat_token")
+---das.http.post("https://chat.example/send", { text = "3 killed" },
+---  { headers = { Authorization = token:with("Bearer ") } })
+---```
+---@param before? string
+---@param after? string
+---@return das.secret
+---@nodiscard
+function secret:with(before, after) end
+
+---The value of the header Authorization for this user and, as the password, this secret.
+---```text
+---local login = das.secret("monitoring"):basic("das")
+---das.http.get("https://monitoring.example/alerts", { headers = { Authorization = login } })
+---```
+---@param user string
+---@return das.secret
+---@nodiscard
+function secret:basic(user) end
+
+---The bytes that its text stands for, as signing keys are often given.
+---```text
+---local key = das.secret("webhook_key"):base64_decode()
+---print(das.crypto.hex_encode(das.crypto.hmac("sha256", key, "body")))
+---```
+---@return das.secret
+---@nodiscard
+function secret:base64_decode() end
+
+---A secret that the configuration names. Needs the grant "secret:NAME". Raises when it is not there
+---or cannot be read: a nil would silently leave out the header that it was meant for.
+---```text
+---local hook = das.secret("slack_hook") -- an address that nobody should read in a log
+---das.http.post(hook, { text = "the stampede is over" })
+---```
+---@param name string
+---@return das.secret
+---@nodiscard
+function das.secret(name) end
+
+---@class (exact) das.http_retry
+---@field times? integer after the first attempt, at most 20; 3
+---Before the first of them, doubled each time; the real wait is random between 0 and that; "500ms"
+---@field wait? number|string
+---Never longer; a server that asks for more (Retry-After) is not asked again; "30s"
+---@field max_wait? number|string
+
+---@class (exact) das.http_options
+---@field headers? table<string, string|number|das.secret>
+---@field timeout? number|string of one attempt, redirects included: seconds or "500ms"; 10 s
+---@field connect_timeout? number|string until a connection stands; 5 s
+---After 429, 502, 503, 504 and failed connections; only GET, HEAD, PUT, DELETE, OPTIONS, what never
+---left, and what is idempotent; 0
+---@field retry? integer|das.http_retry
+---@field idempotent? boolean sending it twice is fine, whatever the method
+---To follow at the most, up to 20; 0: a redirect is an answer like any other; 5
+---@field redirects? integer
+---@field max_bytes? integer|string of the answer's body, unpacked: a number or "64KB"; "4MB"
+---@field ca? string a file with the CA certificates to trust instead of the system's
+
+---@class (exact) das.http_request: das.http_options
+---@field url string|das.secret http or https, without a password in it
+---@field method? string "GET", or "POST" when there is a body
+---@field body? string|das.secret
+---@field json? any sent as JSON
+
+---Any status is a response.
+---@class das.response
+---@field status integer
+---@field ok boolean 200 to 299
+---@field headers table<string, string> by name in any case; the last one of a name
+---@field headers_list { name: string, value: string }[] all, in order
+---@field body string
+---@field url string of the last redirect
+---@field attempts integer
+---@field time_ms integer all of it, waits included
+local response = {}
+
+---The body as das.json.decode() reads it.
+---```text
+---local answer = das.http.get("https://monitoring.example/alerts")
+---local alerts, message = answer and answer:json()
+---print(alerts and #alerts or message)
+---```
+---@return any value
+---@return string? message
+---@return string? code
+---@nodiscard
+function response:json() end
+
+---Needs the grant "http:HOST", "http:*.DOMAIN" or "http" (hosts with public addresses), also for
+---where redirects lead. Raises "not granted: http:HOST", and when the run's limit is used up.
+---Codes: "timeout", "connect" (no address, no connection, no trust, or lost), "denied" (the address
+---or a redirect is not allowed), "data" (too long, too many redirects, no HTTP).
+---@class das.http
+das.http = {}
+
+---Sends a request and waits for the answer.
+---```text
+---local answer, message, code = das.http.request{
+---  url = "https://ticket.example/api/tickets", json = { title = "connections above 90 %" },
+---  timeout = "5s", retry = 2, idempotent = true,
+---}
+---if not answer then
+---  das.log.warn("no ticket", { message = message, code = code })
+---elseif not answer.ok then
+---  das.log.warn("no ticket", { status = answer.status })
+---end
+---```
+---@param request das.http_request
+---@return das.response? response
+---@return string? message
+---@return string? code
+---@async
+function das.http.request(request) end
+
+---GET, in short.
+---```text
+---local answer = das.http.get("https://oncall.example/now", { timeout = "2s" })
+---print(answer and answer.ok and answer.body or "nobody knows who is on call")
+---```
+---@param url string|das.secret
+---@param options? das.http_options
+---@return das.response? response
+---@return string? message
+---@return string? code
+---@async
+function das.http.get(url, options) end
+
+---A table is sent as JSON, a string or a secret as it is.
+---```text
+---das.http.post("https://chat.example/send", { text = "2 statements were killed on orders" })
+---```
+---@param url string|das.secret
+---@param body? table|string|das.secret
+---@param options? das.http_options
+---@return das.response? response
+---@return string? message
+---@return string? code
+---@async
+function das.http.post(url, body, options) end
+
 -- --- das.crypto: raw bytes in, raw bytes out ---------------------------------------------------
 
 ---@class das.crypto
@@ -409,7 +561,7 @@ das.crypto = {}
 ---```lua
 ---print(das.crypto.hex_encode(das.crypto.sha1("token" .. "1700000000" .. "nonce")))
 ---```
----@param data string
+---@param data string|das.secret
 ---@return string bytes 20
 ---@nodiscard
 function das.crypto.sha1(data) end
@@ -418,7 +570,7 @@ function das.crypto.sha1(data) end
 ---```lua
 ---print(das.crypto.hex_encode(das.crypto.sha256("select 1")))
 ---```
----@param data string
+---@param data string|das.secret
 ---@return string bytes 32
 ---@nodiscard
 function das.crypto.sha256(data) end
@@ -429,8 +581,8 @@ function das.crypto.sha256(data) end
 ---print(das.crypto.base64_encode(signature))
 ---```
 ---@param algorithm "sha1"|"sha256"|"sha512"
----@param key string
----@param data string
+---@param key string|das.secret
+---@param data string|das.secret
 ---@return string bytes
 ---@nodiscard
 function das.crypto.hmac(algorithm, key, data) end
@@ -441,8 +593,8 @@ function das.crypto.hmac(algorithm, key, data) end
 ---local got = das.crypto.hex_decode("00ff")
 ---print(das.crypto.equal(want, got)) -- false, and it tells nobody where
 ---```
----@param a string
----@param b string
+---@param a string|das.secret
+---@param b string|das.secret
 ---@return boolean
 ---@nodiscard
 function das.crypto.equal(a, b) end
@@ -534,7 +686,7 @@ function das.crypto.random(n) end
 ---local plain, message = das.crypto.aes_cbc_decrypt(key, iv, data, { padding = "pkcs7-32" })
 ---print(plain or "refused: " .. message)
 ---```
----@param key string
+---@param key string|das.secret
 ---@param iv string
 ---@param data string
 ---@param options? das.aes_options

@@ -74,6 +74,14 @@ my %has = map { $_ => [ @{ $names->{classes}{$_}{fields} }, @{ $names->{classes}
 delete $has{'das.processes'};    # an array, to the stub
 $has{$_} = $names->{globals}{$_} for grep { /^das/ } keys %{ $names->{globals} };
 $has{'das.criteria'} = $names->{criteria};
+# Options are known where they are read only.
+sub names { my ($text, $table) = @_; return $text =~ /\Q$table\E\[[^\]]*\] = \{(.*?)\};/s ? $1 =~ /"(\w+)"/g : () }
+sub after { my ($text, $function) = @_; return substr($text, index($text, $function)) }
+sub names_of_macro { my ($text, $macro) = @_; return $text =~ /#define $macro ((?:.*\\\n)*.*)/ ? $1 =~ /"(\w+)"/g : () }
+my $http = slurp('bindings/http.c');
+$has{'das.http_options'} = [ names_of_macro($http, 'COMMON') ];
+$has{'das.http_request'} = [ names(after($http, 'static int http_request'), 'allowed') ];
+$has{'das.http_retry'} = [ names(after($http, 'static void get_retry'), 'allowed') ];
 for my $name (sort keys %has) {
     is_deeply([ sort @{ $has{$name} } ], [ sort keys %{ $stub{$name} || {} } ], "the stub has all of $name");
 }
