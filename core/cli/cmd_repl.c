@@ -50,19 +50,27 @@ static const struct option options[] = {
 
 static atomic_int cancelled;
 
-static void on_interrupt(int number)
+static void on_signal(int number)
 {
     atomic_store(&cancelled, number);
 }
 
-/* While a chunk runs: the first Ctrl-C asks it to end, the second ends the program. */
-static void catch_interrupt(void)
+/* While a chunk runs: the first signal asks it to end, the second ends the program. */
+static void catch_signals(void)
 {
-    struct sigaction sa = {.sa_handler = on_interrupt, .sa_flags = (int)SA_RESETHAND};
+    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
 
     atomic_store(&cancelled, 0);
     sigemptyset(&sa.sa_mask);
     sigaction(SIGINT, &sa, NULL);
+    sigaction(SIGTERM, &sa, NULL);
+}
+
+/* While a person types signals are the editor's. */
+static void leave_signals(void)
+{
+    signal(SIGINT, SIG_DFL);
+    signal(SIGTERM, SIG_DFL);
 }
 
 /* --- inputs ------------------------------------------------------------------------------------ */
@@ -75,22 +83,34 @@ struct session {
     bool failed;
 };
 
-static enum das_repl_end feed(struct session *s)
+/* What this input had killed when it failed: its own report may never have been printed. */
+static void say_acts(const struct session *s, size_t before)
 {
+    struct das_engine_result r = *das_repl_result(s->repl);
+
+    if (r.act_count == before)
+        return;
+    r.acts += before;
+    r.act_count -= before;
+    das_say_acts("repl", &r);
+}
+
+static void feed(struct session *s)
+{
+    size_t acts = das_repl_result(s->repl)->act_count;
     struct das_err err;
     enum das_repl_end end;
 
-    catch_interrupt();
     s->opts->width = das_terminal_width(); /* windows change their size */
     end = das_repl_run(s->repl, das_buf_view(&s->chunk), s->first_line, &err);
     fflush(stdout);
     if (end == DAS_REPL_FAILED) {
         s->failed = true;
         fprintf(stderr, "%s\n", err.msg);
+        say_acts(s, acts);
     }
     if (end != DAS_REPL_MORE)
         das_buf_reset(&s->chunk);
-    return end;
 }
 
 static void from_pipe(struct session *s)
@@ -99,14 +119,17 @@ static void from_pipe(struct session *s)
     char *text = NULL;
     ssize_t len;
 
-    while ((len = getline(&text, &cap, stdin)) > 0) {
+    catch_signals();
+    while (!atomic_load(&cancelled) && (len = getline(&text, &cap, stdin)) > 0) {
         line++;
         if (!s->chunk.len)
             s->first_line = line;
         das_buf_add(&s->chunk, text, (size_t)len);
         feed(s);
     }
-    if (s->chunk.len) {
+    if (atomic_load(&cancelled)) {
+        s->failed = true;
+    } else if (s->chunk.len) {
         fprintf(stderr, "stdin:%zu: the input ends before this is complete\n", s->first_line);
         s->failed = true;
     }
@@ -148,8 +171,13 @@ static int from_terminal(struct session *s, bool armed, struct das_err *err)
         end = das_line_read(line, s->chunk.len ? more : prompt, &s->chunk);
         if (end == DAS_LINE_CANCELLED)
             das_buf_reset(&s->chunk);
-        else if (end == DAS_LINE_TEXT)
-            feed(s);
+        if (end != DAS_LINE_TEXT)
+            continue;
+        catch_signals();
+        feed(s);
+        leave_signals();
+        if (atomic_load(&cancelled) == SIGTERM)
+            end = DAS_LINE_EOF;
     }
     fputc('\n', stdout);
     s->failed = false; /* a slip of the fingers is no failure */

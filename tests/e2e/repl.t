@@ -66,6 +66,12 @@ like($err, qr/^das repl: dry run: 2 would be killed; --apply does it$/m, 'says s
 like("$code$out$err", qr/^0applied: 2 killed.*das repl: 2 killed, 0 spared/s, 'armed');
 ($code) = piped("das.preview{ command = 'Sleep' }:plan{ kill = 'query' }:apply()\n", '--apply');
 is($code, 5, 'refused: exit 5, as das run');
+($code, $out, $err) = piped("do das.preview{ user = 'report' }:plan{ kill = 'query' }:apply() error('after') end\n", '--apply');
+like("$code$err", qr/^1.*stdin:1: after\ndas repl: until then:\n  killed +query +1987 .*\n  killed +query +1990 .*\ndas repl: 2 killed/s, 'a failing input leaves the list of its kills');
+put('in', "print('begun') while true do end\nprint('next')\n");
+system "$das repl -i 'mem:$list' <in >out 2>err & pid=\$!; for i in 1 2 3 4 5 6 7 8 9; do grep -q begun out && break; sleep 0.1; done; sleep 0.2; kill -TERM \$pid; wait \$pid; echo \$? >code";
+like(get('code') . get('out') . get('err'), qr/^1\n.*cancelled/s, 'SIGTERM ends what runs');
+unlike(get('out'), qr/next/, 'and what would have followed');
 ok(!-e '.local', 'no history from a pipe');
 is(system("$das repl policy.lua 2>err") >> 8, 2, 'a script is refused');
 like(get('err'), qr/a script runs with das run/, 'with a word');
