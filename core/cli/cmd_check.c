@@ -83,7 +83,7 @@ static void check_file(struct totals *t, const char *path)
         t->failed++;
     }
     t->findings += found;
-    if (!t->json) {
+    if (!t->json && t->out.len) {
         fwrite(t->out.ptr, 1, t->out.len, stdout);
         das_buf_reset(&t->out);
     }

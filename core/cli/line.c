@@ -4,12 +4,14 @@
 #include <errno.h>
 #include <fcntl.h>
 #include <histedit.h>
+#include <locale.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
 #include <sys/ioctl.h>
 #include <sys/stat.h>
 #include <unistd.h>
+#include <wchar.h>
 
 #include "core/base/mem.h"
 
@@ -124,13 +126,14 @@ static char *prompt_of(EditLine *el)
     return (char *)(uintptr_t)line_of(el)->prompt;
 }
 
-static unsigned char cancel(EditLine *el, int c)
+static unsigned char cancel(EditLine *el, wint_t c)
 {
     struct das_line *l = line_of(el);
 
     (void)c;
     l->cancelled = true;
-    fputs("^C", stdout);
+    fputs("^C\n", stdout);
+    fflush(stdout);
     return CC_NEWLINE;
 }
 
@@ -174,7 +177,7 @@ static size_t common(const char *names)
     return n;
 }
 
-static unsigned char tab(EditLine *el, int c)
+static unsigned char tab(EditLine *el, wint_t c)
 {
     struct das_line *l = line_of(el);
     const LineInfo *info = el_line(el);
@@ -217,6 +220,7 @@ struct das_line *das_line_new(const char *path, das_line_complete *complete, voi
     l->complete = complete;
     l->arg = arg;
     l->prompt = "";
+    setlocale(LC_CTYPE, ""); /* what one types may be more than ASCII */
     l->el = el_init("das", stdin, stdout, stderr);
     l->history = history_init();
     if (!l->el || !l->history) {
@@ -231,8 +235,9 @@ struct das_line *das_line_new(const char *path, das_line_complete *complete, voi
     el_set(l->el, EL_SIGNAL, 1); /* a change of size, and a clean terminal when the end comes */
     el_set(l->el, EL_EDITOR, "emacs");
     el_set(l->el, EL_HIST, history, l->history);
-    el_set(l->el, EL_ADDFN, "das-complete", "what could stand here", tab);
-    el_set(l->el, EL_ADDFN, "das-cancel", "give this line up", cancel);
+    /* the wide form: the other one copies the names and never frees them */
+    el_wset(l->el, EL_ADDFN, L"das-complete", L"what could stand here", tab);
+    el_wset(l->el, EL_ADDFN, L"das-cancel", L"give this line up", cancel);
     el_source(l->el, NULL); /* the user's ~/.editrc */
     /* while a line is edited Ctrl-C is a key, not a signal */
     el_set(l->el, EL_SETTY, "-d", "-isig", NULL);

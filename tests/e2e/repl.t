@@ -78,7 +78,8 @@ like(get('err'), qr/a script runs with das run/, 'with a word');
 
 # --- in a terminal -----------------------------------------------------------------------------
 if (!`which tmux 2>/dev/null`) { diag('no tmux'); done_testing(); exit }
-my $tmux = "tmux -L das-repl-$$";
+my $tmux = "tmux -u -L das-repl-$$";
+$ENV{LC_ALL} = 'C.UTF-8';
 my ($columns, $lines) = (110, 40);
 
 sub screen { my $text = `$tmux capture-pane -p -t r`; $text =~ s/\n+\z/\n/; return $text }
@@ -150,6 +151,7 @@ sees(qr/^n1\nn2\n/m, 'several lines');
 type_('if x then');
 keys_('Enter');
 keys_('C-c');
+sees(qr/^ \.\.\. \^C\n+das> ?$/m, 'Ctrl-C');
 type_('"after"');
 keys_('Enter');
 sees(qr/^"after"$/m, 'Ctrl-C gives up all of them');
@@ -164,6 +166,9 @@ sees(qr/the run was cancelled/, 'Ctrl-C ends what runs');
 type_('1 + 1');
 keys_('Enter');
 sees(qr/^2$/m, 'and the session goes on');
+type_('"caf\xc3\xa9 \xe6\x95\xb0"');
+keys_('Enter');
+sees(qr/^"caf\xc3\xa9 \xe6\x95\xb0"$/m, 'what is not ASCII');
 type_(' hidden = 1');
 keys_('Enter');
 type_('error("x")');
