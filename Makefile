@@ -20,15 +20,15 @@ say = $(if $(V)$(QUIET),,@printf '  %-4s %s\n' $(1) $(2))
 
 # --- what has to be installed (Debian 12 names) ----------------------------------------------
 
-BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libjansson-dev libmariadb-dev libssl-dev \
-              libcurl4-openssl-dev tzdata
+BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjansson-dev \
+              libmariadb-dev libssl-dev libcurl4-openssl-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
               mariadb-client openssl perl libio-socket-ssl-perl procps git tmux
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl
 
 # --- flags -------------------------------------------------------------------------------------
 
-PKGS     := lua5.4 jansson libmariadb openssl libcurl
+PKGS     := lua5.4 jansson libedit libmariadb openssl libcurl
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wpointer-arith -Wcast-qual -Werror
 # Sanitizers hide from gcc what a string can be; those two warnings are judged without them.
@@ -49,7 +49,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pie -Wl,-z,relro,-z,now -Wl,--as-n
 LIB_SRC := $(wildcard core/base/*.c core/http/*.c core/session/*.c core/source/*.c \
              core/plan/*.c bindings/*.c) \
            $(filter-out core/cli/main.c,$(wildcard core/cli/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/prelude.o
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 LIB     := $(BUILD)/libdas.a
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
@@ -66,17 +66,20 @@ $(LIB): $(LIB_OBJ)
 	$(Q)rm -f $@
 	$(Q)ar rcs $@ $^
 
-# The prelude travels in the binary, compiled, so that a run does not parse it again.
-$(BUILD)/prelude.c: scripts/prelude/das.lua
-	@mkdir -p $(@D)
-	$(Q)luac5.4 -s -o $(BUILD)/prelude.luac $<
-	$(Q){ echo '#include <stddef.h>'; \
-	  echo 'extern const char das_prelude_text[];'; echo 'extern const size_t das_prelude_size;'; \
-	  echo 'const char das_prelude_text[] = {'; \
-	  od -An -v -tx1 $(BUILD)/prelude.luac | sed 's/ \(..\)/(char)0x\1,/g'; echo '};'; \
-	  echo 'const size_t das_prelude_size = sizeof das_prelude_text;'; } >$@
+# The Lua of scripts/prelude/ travels in the binary, compiled, so that a run does not parse it again.
+PRELUDE := $(sort $(wildcard scripts/prelude/*.lua))
 
-$(BUILD)/prelude.o: $(BUILD)/prelude.c
+$(BUILD)/embedded.c: $(PRELUDE) Makefile
+	@mkdir -p $(@D)
+	$(Q)echo '#include "bindings/embedded.h"' >$@
+	$(Q)for f in $(PRELUDE); do \
+	  n=$$(basename $$f .lua); luac5.4 -s -o $(BUILD)/$$n.luac $$f || exit 1; \
+	  echo "static const char $${n}_code[] = {"; \
+	  od -An -v -tx1 $(BUILD)/$$n.luac | sed 's/ \(..\)/(char)0x\1,/g'; echo '};'; \
+	  list="$$list{\"$$n\", $${n}_code, sizeof $${n}_code}, "; \
+	done >>$@; echo "const struct das_embedded das_embedded[] = {$$list{0}};" >>$@
+
+$(BUILD)/embedded.o: $(BUILD)/embedded.c bindings/embedded.h
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c Makefile
@@ -142,7 +145,14 @@ install: all
 	install -m 755 $(BUILD)/das '$(DESTDIR)$(PREFIX)/bin/das'
 	install -m 644 scripts/policies/*.lua '$(DESTDIR)$(PREFIX)/share/das/policies/'
 	install -m 644 scripts/types/das.d.lua '$(DESTDIR)$(PREFIX)/share/das/types/'
-	install -m 644 README.md CHANGELOG.md LICENSE '$(DESTDIR)$(PREFIX)/share/doc/das/'
+	install -m 644 scripts/types/luacheckrc '$(DESTDIR)$(PREFIX)/share/das/luacheckrc'
+	sed 's|/usr/local|$(PREFIX)|' scripts/types/luarc.json >'$(DESTDIR)$(PREFIX)/share/das/luarc.json'
+	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md '$(DESTDIR)$(PREFIX)/share/doc/das/'
+
+# What is described in one place and read in another; tests/project/docs.t looks for drift.
+docs: all
+	perl docs/api.pl >docs/api.md
+	$(BUILD)/das check --names | perl docs/luacheckrc.pl >scripts/types/luacheckrc
 
 compile_commands.json: Makefile
 	@{ sep='['; for f in $(LIB_SRC) core/cli/main.c $(wildcard tests/*/*.c); do \
@@ -167,6 +177,7 @@ help:
 	@echo 'make unit                    the C unit tests only'
 	@echo 'make fuzz FUZZ_SECONDS=10    run each fuzz target so long'
 	@echo 'make bench                   measure against pt-kill, a bare client and grep'
+	@echo 'make docs                    write docs/api.md and luacheckrc anew'
 	@echo 'make install PREFIX=/usr/local DESTDIR=   install the program, policies and editor stub'
 	@echo 'make compile_commands.json   for clangd and other tools'
 	@echo 'make format, make clean      rewrite in the house style; remove what was built'
@@ -192,5 +203,5 @@ deps-bench:
 	$(call install_missing,$(BENCH_DEPS))
 
 
-.PHONY: print-cflags all demo check unit fuzz fuzz-build bench install format clean help deps deps-check deps-bench
+.PHONY: print-cflags all demo check docs unit fuzz fuzz-build bench install format clean help deps deps-check deps-bench
 .DELETE_ON_ERROR:

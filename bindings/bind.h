@@ -141,10 +141,10 @@ void das_check_options(lua_State *L, int arg, const char *what, const char *cons
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
 /* Seconds >= 0 at arg: a number, or a duration such as "5m". */
 double das_check_seconds(lua_State *L, int arg, const char *what);
-/* The bytes of arg, for keys and what is signed: a string or a secret. Valid while arg stays on
- * the stack. */
+/* The bytes of arg, a string. Valid while arg stays on the stack. */
 const char *das_check_bytes(lua_State *L, int arg, size_t *len);
-
+/* The same, of a string or a secret: only for what does not give the bytes back, as hashing. */
+const char *das_check_key(lua_State *L, int arg, size_t *len);
 /* NULL: arg is no secret. It lives as long as the run. */
 const struct das_secret *das_secret_test(lua_State *L, int arg);
 
@@ -206,7 +206,39 @@ void das_run_hook(lua_State *L, lua_Debug *ar); /* every DAS_HOOK_STEPS instruct
 lua_State *das_state_new(struct das_run *run);
 /* sandbox.c: replaces what the libraries have and a script must not have as it is. [-0, +0] */
 void das_open_sandbox(lua_State *L);
+/* globals.c: from here on a new global is warned about in the run's log. [-0, +0] */
+void das_watch_globals(lua_State *L);
 /* prelude: runs the compiled-in Lua on top of the primitives. A Lua error on failure. */
 void das_open_prelude(lua_State *L);
+/* The compiled-in chunk of scripts/prelude/NAME.lua as a function [-0, +1]. */
+void das_load_embedded(lua_State *L, const char *name);
+
+/* --- what an author's tools ask (names.c) -------------------------------------------------------- */
+
+/* A class that has fields besides methods says so in its metatable's "__fields": a function that
+ * pushes the list of their names. It costs nothing until somebody asks. */
+int das_push_names(lua_State *L, const char *const *names, size_t n); /* [-0, +1], returns 1 */
+/* Appends to the list at the top the names of the fields and methods of a das object at arg, or of
+ * the class type. False, and nothing appended: not ours. */
+bool das_class_names(lua_State *L, const char *type, bool fields, bool methods);
+bool das_object_names(lua_State *L, int arg, bool fields, bool methods);
+
+/* --- running a script (engine.c) -------------------------------------------------------------------- */
+
+int das_script_read(const char *path, struct das_buf *b, struct das_err *err); /* "-": stdin */
+/* "#!/usr/bin/env -S das run" on line 1 is for the shell; the line stays, so that numbers fit. */
+struct das_text das_script_text(struct das_text t);
+/* Message handler: the message, and below it where in the script it was called from. */
+int das_on_error(lua_State *L);
+/* What a chunk that ended with status means for the run: 0, or -1 with err. A limit that struck
+ * decides, even when the script caught the error and ended in peace. Under run->lock. */
+int das_run_judge(struct das_run *run, int status, const char *message, struct das_err *err);
+/* [-0, +1] the path that require "name" means, beside the run's script; false: no module name. */
+bool das_push_module_path(lua_State *L, const char *name);
+
+/* Functions that raise when the table at 1 has an option that selection:plan, or a preview, does
+ * not know or take. [-1, +0] */
+int das_plan_options(lua_State *L);
+int das_preview_options(lua_State *L);
 
 #endif

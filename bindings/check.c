@@ -207,15 +207,22 @@ double das_check_seconds(lua_State *L, int arg, const char *what)
 
 const char *das_check_bytes(lua_State *L, int arg, size_t *len)
 {
+    if (lua_type(L, arg) != LUA_TSTRING) // a number has no bytes that anybody agreed on
+        luaL_typeerror(L, arg, "string");
+    return lua_tolstring(L, arg, len);
+}
+
+const char *das_check_key(lua_State *L, int arg, size_t *len)
+{
     const struct das_secret *s = das_secret_test(L, arg);
 
-    if (s) {
-        *len = das_secret_value(s).len;
-        return das_secret_value(s).ptr;
+    if (!s) {
+        if (lua_type(L, arg) != LUA_TSTRING)
+            luaL_typeerror(L, arg, "string or secret");
+        return lua_tolstring(L, arg, len);
     }
-    if (lua_type(L, arg) != LUA_TSTRING) // a number has no bytes that anybody agreed on
-        luaL_typeerror(L, arg, "string or secret");
-    return lua_tolstring(L, arg, len);
+    *len = das_secret_value(s).len;
+    return das_secret_value(s).ptr;
 }
 
 /* --- values ------------------------------------------------------------------------------------ */

@@ -19,6 +19,15 @@ static struct das_text check_text(lua_State *L, int arg)
     return t;
 }
 
+/* Where a secret may stand as well: what comes out does not tell it. */
+static struct das_text check_key(lua_State *L, int arg)
+{
+    struct das_text t;
+
+    t.ptr = das_check_key(L, arg, &t.len);
+    return t;
+}
+
 static int push_hash(lua_State *L, int rc, const struct das_hash_value *v,
                      const struct das_err *err)
 {
@@ -30,7 +39,7 @@ static int push_hash(lua_State *L, int rc, const struct das_hash_value *v,
 
 static int hash(lua_State *L, enum das_hash kind)
 {
-    struct das_text data = check_text(L, 1);
+    struct das_text data = check_key(L, 1);
     struct das_hash_value v;
     struct das_err err;
 
@@ -51,7 +60,7 @@ static int crypto_sha256(lua_State *L)
 static int crypto_hmac(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
-    struct das_text key = check_text(L, 2), data = check_text(L, 3);
+    struct das_text key = check_key(L, 2), data = check_key(L, 3);
     int kind = das_hash_find(name);
     struct das_hash_value v;
     struct das_err err;
@@ -63,7 +72,7 @@ static int crypto_hmac(lua_State *L)
 
 static int crypto_equal(lua_State *L)
 {
-    lua_pushboolean(L, das_bytes_equal(check_text(L, 1), check_text(L, 2)));
+    lua_pushboolean(L, das_bytes_equal(check_key(L, 1), check_key(L, 2)));
     return 1;
 }
 
@@ -188,7 +197,7 @@ static enum das_padding check_padding(lua_State *L, int options)
 /* aes_cbc_decrypt(key, iv, data, {padding = "pkcs7"}) */
 static int crypto_aes_cbc_decrypt(lua_State *L)
 {
-    struct das_text key = check_text(L, 1), iv = check_text(L, 2), data = check_text(L, 3);
+    struct das_text key = check_key(L, 1), iv = check_text(L, 2), data = check_text(L, 3);
     enum das_padding padding = check_padding(L, 4);
     struct das_buf *b = das_scratch(L);
     struct das_err err;

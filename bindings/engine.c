@@ -156,7 +156,7 @@ void das_engine_health(struct das_engine *e, struct das_buf *b)
 
 #define SCRIPT_MAX ((size_t)16 << 20)
 
-static int read_script(const char *path, struct das_buf *b, struct das_err *err)
+int das_script_read(const char *path, struct das_buf *b, struct das_err *err)
 {
     FILE *f = strcmp(path, "-") == 0 ? stdin : fopen(path, "rb");
     size_t n;
@@ -179,8 +179,7 @@ static int read_script(const char *path, struct das_buf *b, struct das_err *err)
     return err->code == DAS_OK ? 0 : -1;
 }
 
-/* "#!/usr/bin/env -S das run" on line 1 is for the shell; the line stays, so that numbers fit. */
-static struct das_text without_shebang(struct das_text t)
+struct das_text das_script_text(struct das_text t)
 {
     const char *end;
 
@@ -192,8 +191,7 @@ static struct das_text without_shebang(struct das_text t)
 
 /* --- running it ----------------------------------------------------------------------------------- */
 
-/* The message, and below it where in the script it was called from. */
-static int on_error(lua_State *L)
+int das_on_error(lua_State *L)
 {
     lua_Debug ar;
     luaL_Buffer b;
@@ -219,6 +217,34 @@ static int on_error(lua_State *L)
     }
     luaL_pushresult(&b);
     return 1;
+}
+
+int das_run_judge(struct das_run *run, int status, const char *message, struct das_err *err)
+{
+    enum das_stop stop = (enum das_stop)atomic_load(&run->stop);
+    struct das_engine_result *r = &run->result;
+    char text[200];
+
+    if (stop != DAS_STOP_NOT) {
+        r->end = stop == DAS_STOP_CANCEL ? DAS_END_CANCELLED : DAS_END_LIMIT;
+        r->limit = das_stop_limit(stop);
+        das_run_stop_text(run, stop, text, sizeof text);
+        if (status == LUA_OK || !message || !strstr(message, text))
+            message = text;
+        return das_fail(err, stop == DAS_STOP_CANCEL ? DAS_E_CANCELLED : DAS_E_LIMIT, "%s",
+                        message);
+    }
+    if (run->memory_refused) {
+        r->end = DAS_END_LIMIT;
+        r->limit = "memory";
+        return das_fail(err, DAS_E_LIMIT,
+                        "%s%sthe run needed more than %llu bytes of memory (limit memory)", message ? message : "", message ? ": " : "",
+                        (unsigned long long)run->limits.memory);
+    }
+    if (status == LUA_OK)
+        return 0;
+    r->end = DAS_END_ERROR;
+    return das_fail(err, DAS_E_SCRIPT, "%s", message ? message : "the script failed");
 }
 
 /* --- a run, seen from its thread ------------------------------------------------------------------ */
@@ -250,50 +276,20 @@ static int run_chunk(lua_State *L)
 {
     const struct job *job = lua_touserdata(L, 1);
     const struct das_engine_opts *opts = job->run.opts;
-    struct das_text code = without_shebang(das_buf_view(&job->text));
+    struct das_text code = das_script_text(das_buf_view(&job->text));
     int handler, args = (int)opts->arg_count;
 
-    lua_pushcfunction(L, on_error);
+    lua_pushcfunction(L, das_on_error);
     handler = lua_gettop(L);
     if (luaL_loadbufferx(L, code.ptr, code.len, job->chunk.ptr, "t") != LUA_OK)
         return lua_error(L);
     luaL_checkstack(L, args, "too many arguments");
+    das_watch_globals(L);
     for (int i = 0; i < args; i++)
         lua_pushstring(L, opts->args[i]);
     if (lua_pcall(L, args, 0, handler) != LUA_OK)
         return lua_error(L);
     return 0;
-}
-
-/* A limit that struck decides, even when the script caught the error and ended in peace. */
-static int judge(struct job *job, int status, const char *message)
-{
-    struct das_run *run = &job->run;
-    enum das_stop stop = (enum das_stop)atomic_load(&run->stop);
-    struct das_engine_result *r = &run->result;
-    char text[200];
-
-    if (stop != DAS_STOP_NOT) {
-        r->end = stop == DAS_STOP_CANCEL ? DAS_END_CANCELLED : DAS_END_LIMIT;
-        r->limit = das_stop_limit(stop);
-        das_run_stop_text(run, stop, text, sizeof text);
-        if (status == LUA_OK || !message || !strstr(message, text))
-            message = text;
-        return das_fail(&job->err, stop == DAS_STOP_CANCEL ? DAS_E_CANCELLED : DAS_E_LIMIT, "%s",
-                        message);
-    }
-    if (run->memory_refused) {
-        r->end = DAS_END_LIMIT;
-        r->limit = "memory";
-        return das_fail(&job->err, DAS_E_LIMIT, "%s%sthe run needed more than %llu bytes of memory "
-                                                "(limit memory)",
-                        message ? message : "", message ? ": " : "",
-                        (unsigned long long)run->limits.memory);
-    }
-    if (status == LUA_OK)
-        return 0;
-    r->end = DAS_END_ERROR;
-    return das_fail(&job->err, DAS_E_SCRIPT, "%s", message ? message : "the script failed");
 }
 
 static int run_script(struct job *job)
@@ -309,7 +305,8 @@ static int run_script(struct job *job)
     lua_pushlightuserdata(L, job);
     status = lua_pcall(L, 1, 0, 0);
     pthread_mutex_lock(&job->run.lock);
-    rc = judge(job, status, lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL);
+    rc = das_run_judge(&job->run, status,
+                       lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL, &job->err);
     das_vault_redact_err(&job->run.vault, &job->err);
     pthread_mutex_unlock(&job->run.lock);
     job->run.closing = true;
@@ -470,7 +467,7 @@ static struct job *job_new(const struct das_engine_opts *opts, struct das_err *e
     if (das_run_init(&job->run, &job->opts, err) < 0)
         goto fail;
     das_buf_printf(&job->chunk, "@%s", strcmp(opts->path, "-") == 0 ? "stdin" : opts->path);
-    if (das_buf_ok(&job->chunk, err) < 0 || read_script(opts->path, &job->text, err) < 0 ||
+    if (das_buf_ok(&job->chunk, err) < 0 || das_script_read(opts->path, &job->text, err) < 0 ||
         das_sha256_hex(das_buf_view(&job->text), job->hash, err) < 0)
         goto fail;
     return job;

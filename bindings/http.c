@@ -315,6 +315,11 @@ static int response_index(lua_State *L)
                         sizeof fields / sizeof *fields, lua_upvalueindex(1));
 }
 
+static int response_fields(lua_State *L)
+{
+    return das_push_names(L, fields, sizeof fields / sizeof *fields);
+}
+
 static int response_tostring(lua_State *L)
 {
     size_t len = 0;
@@ -534,7 +539,9 @@ void das_open_http(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"request", http_request}, {"get", http_get}, {"post", http_post}, {NULL, NULL}};
-    static const luaL_Reg meta[] = {{"__tostring", response_tostring}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__tostring", response_tostring}, {"__fields", response_fields}, {NULL, NULL},
+    };
     static const luaL_Reg methods[] = {{"json", response_json}, {NULL, NULL}};
     static const luaL_Reg headers[] = {{NULL, NULL}};
 

@@ -70,14 +70,27 @@ int das_lua_instances(lua_State *L)
     return 1;
 }
 
-static int preview_on(lua_State *L, size_t position)
+int das_preview_options(lua_State *L)
 {
     static const char *const allowed[] = {"instance", "pushdown"};
+
+    lua_settop(L, 1);
+    das_check_options(L, 1, "preview", allowed, sizeof allowed / sizeof *allowed);
+    if (lua_istable(L, 1) && lua_getfield(L, 1, "pushdown") != LUA_TNIL && !lua_isboolean(L, -1))
+        return das_raise(L, "preview: pushdown: expected true or false, got %s",
+                         luaL_typename(L, -1));
+    return 0;
+}
+
+static int preview_on(lua_State *L, size_t position)
+{
     struct das_source *source;
     struct das_err err;
 
     lua_settop(L, 2);
-    das_check_options(L, 2, "preview", allowed, sizeof allowed / sizeof *allowed);
+    lua_pushcfunction(L, das_preview_options);
+    lua_pushvalue(L, 2);
+    lua_call(L, 1, 0);
     das_check_filter(L, 1);
     das_need(L, "preview");
     need_instance(L, position);
@@ -123,9 +136,15 @@ int das_lua_preview(lua_State *L)
     }
 }
 
+static const char *const instance_names[] = {"name"};
+
+static int instance_fields(lua_State *L)
+{
+    return das_push_names(L, instance_names, 1);
+}
+
 static int instance_index(lua_State *L)
 {
-    static const char *const names[] = {"name"};
     size_t position = check_instance(L, 1);
     const char *name;
 
@@ -134,7 +153,7 @@ static int instance_index(lua_State *L)
         return 1;
     name = luaL_checkstring(L, 2);
     if (strcmp(name, "name") != 0)
-        return das_no_field(L, "an instance", name, names, 1, lua_upvalueindex(1));
+        return das_no_field(L, "an instance", name, instance_names, 1, lua_upvalueindex(1));
     lua_pushstring(L, das_inventory_name(inventory(L), position));
     return 1;
 }
@@ -147,7 +166,9 @@ static int instance_tostring(lua_State *L)
 
 void das_open_instance(lua_State *L)
 {
-    static const luaL_Reg meta[] = {{"__tostring", instance_tostring}, {NULL, NULL}};
+    static const luaL_Reg meta[] = {
+        {"__tostring", instance_tostring}, {"__fields", instance_fields}, {NULL, NULL},
+    };
     static const luaL_Reg methods[] = {{"preview", instance_preview}, {NULL, NULL}};
 
     das_class(L, DAS_INSTANCE, meta, methods, instance_index);

@@ -53,25 +53,41 @@ static int64_t check_ttl(lua_State *L, int options)
     return seconds;
 }
 
-int das_selection_plan(lua_State *L)
+/* The options at arg; reason is a string of the state, left on the stack [-0, +1]. */
+static void check_plan_options(lua_State *L, int arg, struct das_plan_opts *opts)
 {
     static const char *const allowed[] = {"kill", "reason", "ttl"};
+
+    das_check_options(L, arg, "plan", allowed, sizeof allowed / sizeof *allowed);
+    if (!lua_istable(L, arg)) {
+        lua_pushnil(L);
+        return;
+    }
+    opts->mode = check_mode(L, arg);
+    opts->ttl_s = check_ttl(L, arg);
+    if (lua_getfield(L, arg, "reason") != LUA_TNIL) {
+        if (lua_type(L, -1) != LUA_TSTRING)
+            das_raise(L, "plan: reason: expected a string, got %s", luaL_typename(L, -1));
+        opts->reason = lua_tostring(L, -1);
+    }
+}
+
+int das_plan_options(lua_State *L)
+{
+    struct das_plan_opts opts = {0};
+
+    check_plan_options(L, 1, &opts);
+    return 0;
+}
+
+int das_selection_plan(lua_State *L)
+{
     struct das_box *self = das_box_check(L, 1, DAS_SELECTION), *box;
     struct das_plan_opts opts = {0};
     struct das_err err;
 
-    das_check_options(L, 2, "plan", allowed, sizeof allowed / sizeof *allowed);
     lua_settop(L, 2);
-    if (lua_istable(L, 2)) {
-        opts.mode = check_mode(L, 2);
-        opts.ttl_s = check_ttl(L, 2);
-        if (lua_getfield(L, 2, "reason") != LUA_TNIL) { // 3: stays until the plan has a copy
-            if (lua_type(L, -1) != LUA_TSTRING)
-                return das_raise(L, "plan: reason: expected a string, got %s",
-                                 luaL_typename(L, -1));
-            opts.reason = lua_tostring(L, -1);
-        }
-    }
+    check_plan_options(L, 2, &opts); // 3: stays until the plan has a copy of the reason
     box = das_box_push(L, DAS_PLAN);
     box->source = self->source;
     box->object = das_plan_new(self->object, das_source_name(self->source), &opts, &err);
@@ -109,10 +125,16 @@ static void push_victims(lua_State *L, const struct das_plan *p)
     }
 }
 
+static const char *const plan_names[] = {"ids",  "count",      "kill",       "reason",
+                                         "hash", "created_at", "expires_at", "instance"};
+
+static int plan_fields(lua_State *L)
+{
+    return das_push_names(L, plan_names, sizeof plan_names / sizeof *plan_names);
+}
+
 static int plan_index(lua_State *L)
 {
-    static const char *const names[] = {"ids",  "count",      "kill",    "reason",
-                                        "hash", "created_at", "expires_at", "instance"};
     const struct das_plan *p = das_box_check(L, 1, DAS_PLAN)->object;
     const char *name;
 
@@ -137,7 +159,7 @@ static int plan_index(lua_State *L)
     else if (strcmp(name, "instance") == 0)
         lua_pushstring(L, das_plan_instance(p));
     else
-        return das_no_field(L, "a plan", name, names, sizeof names / sizeof *names,
+        return das_no_field(L, "a plan", name, plan_names, sizeof plan_names / sizeof *plan_names,
                             lua_upvalueindex(1));
     return 1;
 }
@@ -215,11 +237,18 @@ static int outcome_by_name(const char *name)
     return -1;
 }
 
+static const char *const report_names[] = {
+    "outcomes", "dry_run",   "count",   "would_kill", "killed", "gone",
+    "changed",  "protected", "refused", "failed",     "unknown",
+};
+
+static int report_fields(lua_State *L)
+{
+    return das_push_names(L, report_names, sizeof report_names / sizeof *report_names);
+}
+
 static int report_index(lua_State *L)
 {
-    static const char *const names[] = {"outcomes", "dry_run", "count",   "would_kill", "killed",
-                                        "gone",     "changed", "protected", "refused",  "failed",
-                                        "unknown"};
     const struct das_report *r = das_box_check(L, 1, DAS_REPORT)->object;
     const char *name = luaL_checkstring(L, 2);
     int kind = outcome_by_name(name);
@@ -233,7 +262,8 @@ static int report_index(lua_State *L)
     else if (strcmp(name, "count") == 0)
         lua_pushinteger(L, (lua_Integer)r->count);
     else
-        return das_no_field(L, "a report", name, names, sizeof names / sizeof *names, 0);
+        return das_no_field(L, "a report", name, report_names,
+                            sizeof report_names / sizeof *report_names, 0);
     return 1;
 }
 
@@ -282,10 +312,15 @@ bool das_render_value(lua_State *L, int arg, struct das_buf *b)
 void das_open_plan(lua_State *L)
 {
     static const luaL_Reg report_meta[] = {
-        {"__tostring", report_tostring}, {"__gc", report_gc}, {NULL, NULL},
+        {"__tostring", report_tostring},
+        {"__gc", report_gc},
+        {"__fields", report_fields},
+        {NULL, NULL},
     };
     static const luaL_Reg meta[] = {
-        {"__len", plan_len}, {"__tostring", plan_tostring}, {"__gc", plan_gc}, {NULL, NULL},
+        {"__len", plan_len}, {"__tostring", plan_tostring},
+        {"__gc", plan_gc},   {"__fields", plan_fields},
+        {NULL, NULL},
     };
     static const luaL_Reg methods[] = {{"apply", plan_apply}, {NULL, NULL}};
 

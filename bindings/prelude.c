@@ -4,9 +4,22 @@
  */
 #include "bindings/bind.h"
 
-/* Made by the Makefile from scripts/prelude/das.lua. */
-extern const char das_prelude_text[];
-extern const size_t das_prelude_size;
+#include <string.h>
+
+#include "bindings/embedded.h"
+
+void das_load_embedded(lua_State *L, const char *name)
+{
+    const struct das_embedded *e = das_embedded;
+
+    while (e->name && strcmp(e->name, name) != 0)
+        e++;
+    if (!e->name)
+        luaL_error(L, "no prelude \"%s\"", name);
+    /* its errors are reported at the script's own line, so it shall not look like a script */
+    if (luaL_loadbufferx(L, e->code, e->size, "=prelude", "b") != LUA_OK)
+        lua_error(L);
+}
 
 /* raise(message): an error at the innermost line of the script. */
 static int prelude_raise(lua_State *L)
@@ -24,8 +37,7 @@ void das_open_prelude(lua_State *L)
     das_open_json(L);
     das_open_log(L);
     das_open_time(L);
-    if (luaL_loadbufferx(L, das_prelude_text, das_prelude_size, "=prelude", "b") != LUA_OK)
-        lua_error(L);
+    das_load_embedded(L, "das");
     das_open_filter(L);
     lua_pop(L, 1);
     das_open_session(L);

@@ -37,22 +37,29 @@ static void push_root(lua_State *L)
     lua_pushlstring(L, path, slash ? (size_t)(slash - path) + 1 : 0);
 }
 
+bool das_push_module_path(lua_State *L, const char *name)
+{
+    if (!name_ok(name))
+        return false;
+    push_root(L);
+    luaL_gsub(L, name, ".", "/");
+    lua_pushliteral(L, ".lua");
+    lua_concat(L, 3);
+    return true;
+}
+
 /* Upvalue 1: what was loaded. */
 static int lua_require(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
 
-    if (!name_ok(name))
-        return das_raise(L, "require: \"%s\" is not a module name; expected letters, digits, _ and "
-                            "dots",
-                         name);
     lua_settop(L, 1);
     if (lua_getfield(L, lua_upvalueindex(1), name) != LUA_TNIL)
         return 1;
-    push_root(L);
-    luaL_gsub(L, name, ".", "/");
-    lua_pushliteral(L, ".lua");
-    lua_concat(L, 3); // name nil path
+    if (!das_push_module_path(L, name)) // name nil path
+        return das_raise(L, "require: \"%s\" is not a module name; expected letters, digits, _ and "
+                            "dots",
+                         name);
     switch (luaL_loadfilex(L, lua_tostring(L, -1), "t")) {
     case LUA_OK:
         break;

@@ -2,7 +2,7 @@
  * secret.c - das.secret(name): a value that a script can use and cannot read.
  *
  * In Lua it is a userdata that points into the run's vault (core/base/secret.h): the bytes never
- * become a Lua string. Bindings that send or sign take them with das_check_bytes().
+ * become a Lua string. Bindings that send or sign take them with das_check_key().
  */
 #include "bindings/bind.h"
 
@@ -90,6 +90,19 @@ static int secret_basic(lua_State *L)
     return 1;
 }
 
+/* secret:base64_decode(): the bytes that its text stands for, as keys are often given. */
+static int secret_base64_decode(lua_State *L)
+{
+    const struct das_secret *s = check_secret(L, 1);
+    struct das_err err;
+
+    s = das_vault_base64_decode(&das_run_of(L)->vault, s, &err);
+    if (!s)
+        return das_raise(L, "%s", err.msg);
+    push_secret(L, s);
+    return 1;
+}
+
 static int secret_tostring(lua_State *L)
 {
     lua_pushliteral(L, "***");
@@ -121,7 +134,10 @@ void das_open_secret(lua_State *L)
                                     {"__concat", secret_concat},
                                     {"__len", secret_len},
                                     {NULL, NULL}};
-    static const luaL_Reg methods[] = {{"with", secret_with}, {"basic", secret_basic}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"with", secret_with},
+                                       {"basic", secret_basic},
+                                       {"base64_decode", secret_base64_decode},
+                                       {NULL, NULL}};
 
     das_class(L, DAS_SECRET, meta, methods, secret_index);
 }

@@ -50,9 +50,6 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
 
     if (!lua_isnoneornil(L, options_arg)) {
         lua_getfield(L, options_arg, "pushdown");
-        if (!lua_isnil(L, -1) && !lua_isboolean(L, -1))
-            return das_raise(L, "preview: pushdown: expected true or false, got %s",
-                             luaL_typename(L, -1));
         pushdown = lua_isnil(L, -1) || lua_toboolean(L, -1);
         lua_pop(L, 1);
     }
@@ -245,9 +242,16 @@ static void push_reasons(lua_State *L, const struct das_explanation *e)
     }
 }
 
+static const char *const explanation_names[] = {"id", "selected", "reasons"};
+
+static int explanation_fields(lua_State *L)
+{
+    return das_push_names(L, explanation_names,
+                          sizeof explanation_names / sizeof *explanation_names);
+}
+
 static int explanation_index(lua_State *L)
 {
-    static const char *const names[] = {"id", "selected", "reasons"};
     const struct das_explanation *e = das_box_check(L, 1, DAS_EXPLANATION)->object;
     const char *name = luaL_checkstring(L, 2);
 
@@ -258,7 +262,8 @@ static int explanation_index(lua_State *L)
     else if (strcmp(name, "reasons") == 0)
         push_reasons(L, e);
     else
-        return das_no_field(L, "an explanation", name, names, 3, 0);
+        return das_no_field(L, "an explanation", name, explanation_names,
+                            sizeof explanation_names / sizeof *explanation_names, 0);
     return 1;
 }
 
@@ -339,6 +344,11 @@ static int push_place(lua_State *L, const struct das_selection *sel, lua_Integer
         return 0;
     das_push_session(L, sel->snap, sel->rows[place - 1]);
     return 1;
+}
+
+static int selection_fields(lua_State *L)
+{
+    return das_push_names(L, fields, sizeof fields / sizeof *fields);
 }
 
 static int selection_index(lua_State *L)
@@ -477,12 +487,15 @@ void das_open_selection(lua_State *L)
         {NULL, NULL},
     };
     static const luaL_Reg explanation_meta[] = {
-        {"__tostring", explanation_tostring}, {"__gc", explanation_gc}, {NULL, NULL},
+        {"__tostring", explanation_tostring},
+        {"__gc", explanation_gc},
+        {"__fields", explanation_fields},
+        {NULL, NULL},
     };
     static const luaL_Reg meta[] = {
         {"__len", selection_len},       {"__pairs", places_pairs},
         {"__tostring", selection_tostring}, {"__gc", selection_gc},
-        {NULL, NULL},
+        {"__fields", selection_fields}, {NULL, NULL},
     };
     static const luaL_Reg methods[] = {
         {"oldest", selection_oldest},     {"newest", selection_newest},

@@ -42,6 +42,24 @@ static void push_field(lua_State *L, const struct das_session *s, enum das_field
         das_push_number(L, das_session_int(s, f));
 }
 
+static size_t session_names(const char *names[DAS_F_COUNT + 2])
+{
+    size_t n = 0;
+
+    for (int f = 0; f < DAS_F_COUNT; f++)
+        names[n++] = das_field_name((enum das_field)f);
+    names[n++] = extra_fields[0];
+    names[n++] = extra_fields[1];
+    return n;
+}
+
+static int session_fields(lua_State *L)
+{
+    const char *names[DAS_F_COUNT + 2];
+
+    return das_push_names(L, names, session_names(names));
+}
+
 static int no_such_field(lua_State *L, const char *name)
 {
     /* the names that the request's side of the API and other tools use */
@@ -52,18 +70,13 @@ static int no_such_field(lua_State *L, const char *name)
         {"query", "sql_info"},      {"duration", "state_duration"},
     };
     const char *names[DAS_F_COUNT + 2];
-    size_t n = 0;
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(name, known[i].wrong) == 0)
             return das_raise(L, "a session has no field \"%s\"; did you mean \"%s\"?", name,
                              known[i].right);
     }
-    for (int f = 0; f < DAS_F_COUNT; f++)
-        names[n++] = das_field_name((enum das_field)f);
-    names[n++] = extra_fields[0];
-    names[n++] = extra_fields[1];
-    return das_no_field(L, "a session", name, names, n, 0);
+    return das_no_field(L, "a session", name, names, session_names(names), 0);
 }
 
 static int session_index(lua_State *L)
@@ -180,7 +193,7 @@ void das_open_session(lua_State *L)
     static const luaL_Reg meta[] = {
         {"__pairs", session_pairs}, {"__tostring", session_tostring},
         {"__eq", session_eq},       {"__gc", session_gc},
-        {NULL, NULL},
+        {"__fields", session_fields}, {NULL, NULL},
     };
 
     das_class(L, DAS_SESSION, meta, NULL, session_index);

@@ -6,6 +6,7 @@
 #include <stdlib.h>
 #include <sys/mman.h>
 
+#include "core/base/crypto.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/base/private_file.h"
@@ -308,33 +309,26 @@ const struct das_secret *das_vault_join(struct das_vault *v, struct das_text bef
     return keep(v, joined);
 }
 
-static void base64(const unsigned char *p, size_t len, char *out)
+/* What is in b as one more value; b is wiped. Room for it was reserved at once. */
+static const struct das_secret *keep_buf(struct das_vault *v, struct das_buf *b,
+                                         struct das_err *err)
 {
-    static const char digits[] = "ABCDEFGHIJKLMNOPQRSTUVWXYZabcdefghijklmnopqrstuvwxyz0123456789+/";
+    struct das_secret *s = das_buf_ok(b, err) == 0 ? secret_new(v, b->len, err) : NULL;
 
-    for (; len >= 3; p += 3, len -= 3, out += 4) {
-        out[0] = digits[p[0] >> 2];
-        out[1] = digits[(p[0] & 3) << 4 | p[1] >> 4];
-        out[2] = digits[(p[1] & 15) << 2 | p[2] >> 6];
-        out[3] = digits[p[2] & 63];
-    }
-    if (len) {
-        unsigned char second = len > 1 ? p[1] : 0;
-        out[0] = digits[p[0] >> 2];
-        out[1] = digits[(p[0] & 3) << 4 | second >> 4];
-        out[2] = len > 1 ? digits[(second & 15) << 2] : '=';
-        out[3] = '=';
-    }
+    if (s && b->len)
+        memcpy(s->value, b->ptr, b->len);
+    if (b->ptr)
+        explicit_bzero(b->ptr, b->cap);
+    das_buf_clear(b);
+    return s ? keep(v, s) : NULL;
 }
 
 const struct das_secret *das_vault_basic(struct das_vault *v, struct das_text user,
                                          const struct das_secret *s, struct das_err *err)
 {
-    static const char scheme[] = "Basic ";
-    struct das_secret *plain = secret_new(v, user.len + 1 + s->len, err), *made = NULL;
-    struct das_secret *encoded = NULL;
-    const struct das_secret *kept = NULL;
-    size_t len;
+    struct das_secret *plain = secret_new(v, user.len + 1 + s->len, err);
+    const struct das_secret *encoded;
+    struct das_buf b = {0};
 
     if (!plain)
         return NULL;
@@ -342,20 +336,29 @@ const struct das_secret *das_vault_basic(struct das_vault *v, struct das_text us
         memcpy(plain->value, user.ptr, user.len);
     plain->value[user.len] = ':';
     memcpy(plain->value + user.len + 1, s->value, s->len);
-    len = (plain->len + 2) / 3 * 4;
-    encoded = secret_new(v, len, err);
-    made = encoded ? secret_new(v, sizeof scheme - 1 + len, err) : NULL;
-    if (made) {
-        base64((const unsigned char *)plain->value, plain->len, encoded->value);
-        memcpy(made->value, scheme, sizeof scheme - 1);
-        memcpy(made->value + sizeof scheme - 1, encoded->value, len);
-        keep(v, encoded); /* so that it is found in a text without the word before it */
-        kept = keep(v, made);
-    } else {
-        secret_free(encoded);
-    }
+    das_buf_reserve(&b, (plain->len + 2) / 3 * 4); /* at once, so that no copy is left behind */
+    das_base64_encode(DAS_BASE64, das_secret_value(plain), &b);
     secret_free(plain);
-    return kept;
+    /* kept without the word before it, too, so that it is found in any text */
+    encoded = keep_buf(v, &b, err);
+    return encoded ? das_vault_join(v, das_text_of("Basic "), encoded, DAS_TEXT_NULL, err) : NULL;
+}
+
+const struct das_secret *das_vault_base64_decode(struct das_vault *v, const struct das_secret *s,
+                                                 struct das_err *err)
+{
+    struct das_buf b = {0};
+
+    das_buf_reserve(&b, s->len);
+    if (das_base64_decode(DAS_BASE64, false, das_secret_value(s), &b, err) < 0) {
+        if (b.ptr)
+            explicit_bzero(b.ptr, b.cap);
+        das_buf_clear(&b);
+        if (err->code != DAS_E_NOMEM) /* its words could tell what is in it */
+            das_fail(err, DAS_E_CONFIG, "the secret is not base64");
+        return NULL;
+    }
+    return keep_buf(v, &b, err);
 }
 
 /* --- taking them out ---------------------------------------------------------------------------- */

@@ -66,6 +66,9 @@ const struct das_secret *das_vault_join(struct das_vault *v, struct das_text bef
 /* Base64 of "user:value", as the scheme Basic wants it, with "Basic " before it. */
 const struct das_secret *das_vault_basic(struct das_vault *v, struct das_text user,
                                          const struct das_secret *s, struct das_err *err);
+/* What its base64 stands for. DAS_E_CONFIG when it is none. */
+const struct das_secret *das_vault_base64_decode(struct das_vault *v, const struct das_secret *s,
+                                                 struct das_err *err);
 struct das_text das_secret_value(const struct das_secret *s);
 
 /* Writes text to b with "***" for each value. */

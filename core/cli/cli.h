@@ -4,6 +4,7 @@
 
 #include <getopt.h>
 
+#include "bindings/engine.h"
 #include "bindings/limits.h"
 #include "core/plan/protect.h"
 #include "core/session/render.h"
@@ -51,9 +52,17 @@ int das_bad_option(int result, char **argv, const struct option *known, struct d
 /* "das preview: MESSAGE" on stderr; returns the exit code that fits. */
 int das_complain(const char *command, const struct das_err *err);
 
+/* What plans did: the exit code that fits (failed: a script raised, or was ended), one line for the
+ * person at the terminal, and the list of kills, for a run that did not end well. */
+int das_outcome_exit(const struct das_engine_result *r, bool failed);
+void das_say_summary(const char *command, const struct das_engine_result *r, bool armed);
+void das_say_acts(const char *command, const struct das_engine_result *r);
+
 size_t das_terminal_width(void); /* cells for a table on stdout */
 
 int das_cmd_run(int argc, char **argv);
 int das_cmd_preview(int argc, char **argv);
+int das_cmd_check(int argc, char **argv);
+int das_cmd_repl(int argc, char **argv);
 
 #endif

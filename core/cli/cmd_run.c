@@ -41,65 +41,6 @@ static const struct option options[] = {
     {NULL, 0, NULL, 0},
 };
 
-/* What became of the victims decides, the worst first. An error in the script does not hide an
- * unknown outcome. */
-static int exit_code(const struct das_engine_result *r, int failed)
-{
-    if (r->totals[DAS_O_UNKNOWN])
-        return DAS_EXIT_UNKNOWN;
-    if (failed)
-        return DAS_EXIT_FAILED;
-    if (r->totals[DAS_O_FAILED])
-        return r->totals[DAS_O_KILLED] ? DAS_EXIT_PARTIAL : DAS_EXIT_FAILED;
-    if (r->totals[DAS_O_REFUSED])
-        return r->totals[DAS_O_KILLED] ? DAS_EXIT_PARTIAL : DAS_EXIT_BLOCKED;
-    return DAS_EXIT_DONE;
-}
-
-/* A run that did not end well leaves the list of what it did: its own report may never have been
- * printed. */
-static void say_acts(const struct das_engine_result *r)
-{
-    if (r->act_count)
-        fprintf(stderr, "das run: until then:\n");
-    for (size_t i = 0; i < r->act_count; i++) {
-        const struct das_act *a = &r->acts[i];
-        struct das_buf line = {0};
-        das_buf_printf(&line, "  %-8s %-10s  %lld ", das_outcome_name(a->kind), a->action,
-                       (long long)a->id);
-        das_render_cell(das_text_of(a->user), 80, &line);
-        das_buf_str(&line, " on ");
-        das_render_cell(das_text_of(a->instance), 128, &line);
-        if (a->note[0]) {
-            das_buf_str(&line, "  ");
-            das_render_cell(das_text_of(a->note), 200, &line);
-        }
-        fprintf(stderr, "%s\n", line.ptr ? line.ptr : "");
-        das_buf_clear(&line);
-    }
-}
-
-/* One line for the person at the terminal: was this real? */
-static void say_summary(const struct das_engine_result *r, bool armed)
-{
-    size_t killed = 0, failed = 0, unknown = 0;
-
-    if (!armed && r->totals[DAS_O_DRY_RUN])
-        fprintf(stderr, "das run: dry run: %zu would be killed; --apply does it\n",
-                r->totals[DAS_O_DRY_RUN]);
-    if (!armed || (!r->applied && !r->act_count))
-        return;
-    for (size_t i = 0; i < r->act_count; i++) {
-        killed += r->acts[i].kind == DAS_O_KILLED;
-        failed += r->acts[i].kind == DAS_O_FAILED;
-        unknown += r->acts[i].kind == DAS_O_UNKNOWN;
-    }
-    fprintf(stderr, "das run: %zu killed, %zu spared, %zu failed, %zu unknown\n", killed,
-            r->totals[DAS_O_GONE] + r->totals[DAS_O_CHANGED] + r->totals[DAS_O_PROTECTED] +
-                r->totals[DAS_O_REFUSED],
-            failed, unknown);
-}
-
 static void say_usage(const struct das_engine_result *r)
 {
     fprintf(stderr,
@@ -157,12 +98,12 @@ static int run(struct das_common *c, bool armed, bool usage, int argc, char **ar
         fflush(stdout);
     if (rc < 0) {
         fprintf(stderr, "das run: %s\n", err.msg);
-        say_acts(&result);
+        das_say_acts("run", &result);
     }
-    say_summary(&result, armed);
+    das_say_summary("run", &result, armed);
     if (usage)
         say_usage(&result);
-    code = exit_code(&result, rc < 0);
+    code = das_outcome_exit(&result, rc < 0);
     if (result.end == DAS_END_STUCK) /* its thread uses all that would be freed now */
         _exit(code);
     das_engine_result_clear(&result);

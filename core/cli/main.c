@@ -12,7 +12,9 @@ static const char help[] =
     "\n"
     "  das preview -i INSTANCE [criteria]    which sessions match, right now\n"
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
-    "  das help run | preview                more about one of them\n"
+    "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
+    "  das check PATH...                     what is wrong with a policy, without running it\n"
+    "  das help run | preview | repl | check  more about one of them\n"
     "  das --version\n"
     "\n"
     "INSTANCE is a name from das.lua, or\n"
@@ -32,14 +34,17 @@ static const char help[] =
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}};
+} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}, {"repl", das_cmd_repl}, {"check", das_cmd_check}};
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
 static int unknown_command(const char *word)
 {
-    static const char *const names[] = {"run", "preview", "help"};
-    const char *near = das_nearest(word, names, 3);
+    const char *names[COMMANDS + 1] = {"help"}, *near;
+
+    for (size_t i = 0; i < COMMANDS; i++)
+        names[i + 1] = commands[i].name;
+    near = das_nearest(word, names, COMMANDS + 1);
 
     if (near)
         fprintf(stderr, "das: unknown command \"%s\"; did you mean \"%s\"?\n", word, near);

@@ -82,8 +82,9 @@ bad("cut short", function(data) return c.aes_cbc_decrypt(c.sha256 "k", ("i"):rep
   ("x"):rep(31), "31 bytes are not whole blocks of 16")
 
 -- mistakes
-t.raises("no data", function() c.sha256() end, "crypto.lua:", "string expected, got no value")
-t.raises("a number", function() c.sha256(5) end, "string expected, got number")
+t.raises("no data", function() c.sha256() end, "crypto.lua:",
+  "string or secret expected, got no value")
+t.raises("a number", function() c.sha256(5) end, "string or secret expected, got number")
 t.raises("hash", function() c.hmac("md5", "k", "d") end, 'expected "sha1"', 'got "md5"')
 t.raises("a short key", function() c.aes_cbc_decrypt("k", ("i"):rep(16), "") end,
   "the key: expected 16, 24 or 32 bytes, got 1")

@@ -9,9 +9,11 @@ my $build = $ENV{BUILD} || 'build';
 my $root = tempdir(CLEANUP => 1);
 my $log = `make -s --no-print-directory BUILD=$build install PREFIX=/opt/das 'DESTDIR=$root/a b' 2>&1`;
 is($?, 0, 'make install with PREFIX and a DESTDIR with a blank') or diag($log);
-for my $file (qw(bin/das share/das/policies/long_select.lua share/das/types/das.d.lua share/doc/das/README.md)) {
+for my $file (qw(bin/das share/das/policies/long_select.lua share/das/types/das.d.lua
+  share/das/luacheckrc share/das/luarc.json share/doc/das/api.md share/doc/das/README.md)) {
     ok(-s "$root/a b/opt/das/$file", "installed $file");
 }
+like(`cat '$root/a b/opt/das/share/das/luarc.json'`, qr{"/opt/das/share/das/types"}, 'luarc.json names the folder of the stub');
 like(`'$root/a b/opt/das/bin/das' --version`, qr/^das \d+\.\d+\.\d+$/, 'the installed program runs');
 
 my $help = `make -s --no-print-directory help`;

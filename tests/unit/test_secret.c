@@ -141,6 +141,10 @@ static void making(void)
         is_value(das_vault_basic(&v, das_text_of(basic[n][0]), env(&v, basic[n][1]), &err), want,
                  basic[n][0]);
     }
+    is_value(das_vault_base64_decode(&v, env(&v, "c2lnbmluZyBrZXk="), &err), "signing key",
+             "out of base64");
+    ok(!das_vault_base64_decode(&v, env(&v, "not*base64"), &err) &&
+           !strstr(err.msg, "not*") && !strchr(err.msg, '*'), "what is none: %s", err.msg);
     for (i = 0; i < 2 * DAS_VAULT_MAX; i++) {
         snprintf(text, sizeof text, "%d", i);
         if (!das_vault_join(&v, das_text_of(text), s, DAS_TEXT_NULL, &err))
@@ -189,7 +193,7 @@ static void redacting(void)
     redacts(&v, "sent bWU6aHVudGVyMg== as", "sent *** as");
     redacts(&v, "hunter is a word, hunter3 too", "hunter is a word, hunter3 too");
     redacts(&v, "with \"quotes\" {\"x\":\"with \\\"quotes\\\"\"}", "*** {\"x\":\"***\"}");
-    redacts(&v, "not whole: hunte", "not whole: hunte");
+    redacts(&v, "not long enough: hun", "not long enough: hun");
     snprintf(e.msg, sizeof e.msg, "no value begins with Bearer");
     das_vault_redact_err(&v, &e);
     is_str(e.msg, "no value begins with Bearer", "what stands before one is no secret");
@@ -219,6 +223,8 @@ static void failing_memory(void)
         if (das_secrets_add(&p, "a", DAS_SECRET_FILE, temp_names[0], &err) == 0 &&
             (s = das_vault_read(&v, &p.places[0], &err)) != NULL)
             s = das_vault_basic(&v, das_text_of("u"), s, &err);
+        if (s)
+            s = das_vault_join(&v, DAS_TEXT_NULL, s, das_text_of("x"), &err);
         failed = das_alloc_failed();
         das_alloc_fail_at(0);
         if (failed && s)

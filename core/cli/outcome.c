@@ -1,0 +1,63 @@
+/* outcome.c - what a run did, in words and as an exit code: for das run and das repl. */
+#include <stdio.h>
+
+#include "core/cli/cli.h"
+
+/* What became of the victims decides, the worst first. An error in the script does not hide an
+ * unknown outcome. */
+int das_outcome_exit(const struct das_engine_result *r, bool failed)
+{
+    if (r->totals[DAS_O_UNKNOWN])
+        return DAS_EXIT_UNKNOWN;
+    if (failed)
+        return DAS_EXIT_FAILED;
+    if (r->totals[DAS_O_FAILED])
+        return r->totals[DAS_O_KILLED] ? DAS_EXIT_PARTIAL : DAS_EXIT_FAILED;
+    if (r->totals[DAS_O_REFUSED])
+        return r->totals[DAS_O_KILLED] ? DAS_EXIT_PARTIAL : DAS_EXIT_BLOCKED;
+    return DAS_EXIT_DONE;
+}
+
+/* A run that did not end well leaves the list of what it did: its own report may never have been
+ * printed. */
+void das_say_acts(const char *command, const struct das_engine_result *r)
+{
+    if (r->act_count)
+        fprintf(stderr, "das %s: until then:\n", command);
+    for (size_t i = 0; i < r->act_count; i++) {
+        const struct das_act *a = &r->acts[i];
+        struct das_buf line = {0};
+        das_buf_printf(&line, "  %-8s %-10s  %lld ", das_outcome_name(a->kind), a->action,
+                       (long long)a->id);
+        das_render_cell(das_text_of(a->user), 80, &line);
+        das_buf_str(&line, " on ");
+        das_render_cell(das_text_of(a->instance), 128, &line);
+        if (a->note[0]) {
+            das_buf_str(&line, "  ");
+            das_render_cell(das_text_of(a->note), 200, &line);
+        }
+        fprintf(stderr, "%s\n", line.ptr ? line.ptr : "");
+        das_buf_clear(&line);
+    }
+}
+
+/* One line for the person at the terminal: was this real? */
+void das_say_summary(const char *command, const struct das_engine_result *r, bool armed)
+{
+    size_t killed = 0, failed = 0, unknown = 0;
+
+    if (!armed && r->totals[DAS_O_DRY_RUN])
+        fprintf(stderr, "das %s: dry run: %zu would be killed; --apply does it\n", command,
+                r->totals[DAS_O_DRY_RUN]);
+    if (!armed || (!r->applied && !r->act_count))
+        return;
+    for (size_t i = 0; i < r->act_count; i++) {
+        killed += r->acts[i].kind == DAS_O_KILLED;
+        failed += r->acts[i].kind == DAS_O_FAILED;
+        unknown += r->acts[i].kind == DAS_O_UNKNOWN;
+    }
+    fprintf(stderr, "das %s: %zu killed, %zu spared, %zu failed, %zu unknown\n", command, killed,
+            r->totals[DAS_O_GONE] + r->totals[DAS_O_CHANGED] + r->totals[DAS_O_PROTECTED] +
+                r->totals[DAS_O_REFUSED],
+            failed, unknown);
+}
