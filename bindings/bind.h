@@ -58,6 +58,7 @@ struct das_run {
     struct das_vault vault;     /* secrets that it has read */
     struct das_http_client *http; /* NULL until the first request */
     uint64_t memory;            /* bytes held by the state */
+    size_t memory_asked;        /* refused once; 0: nothing */
     bool memory_refused;
     bool closing;               /* the state is being closed: nothing is limited any more */
 

@@ -8,6 +8,7 @@
 #include "core/base/mem.h"
 
 #define CONFIG_MEMORY ((size_t)16 << 20)
+#define YEAR_MS ((int64_t)366 * 86400 * 1000)
 #define CONFIG_STEPS 1000000 /* instructions; data needs a few for each value */
 
 struct reader {
@@ -235,8 +236,9 @@ static void read_limit(lua_State *L, const char *where, const char *key, struct 
             continue;
         if (known[i].bytes && !das_parse_size(t, known[i].bytes))
             expects = "bytes such as \"64MB\"";
-        if (known[i].ms && (!das_parse_duration_ms(t, known[i].ms) || *known[i].ms <= 0))
-            expects = "a duration such as \"5s\"";
+        if (known[i].ms && (!das_parse_duration_ms(t, known[i].ms) || *known[i].ms <= 0 ||
+                            *known[i].ms > YEAR_MS))
+            expects = "a duration such as \"5s\", a year at the most";
         if (known[i].count && (!das_parse_int(t, &n) || n < 0))
             expects = "a whole number";
         else if (known[i].count)
@@ -304,13 +306,16 @@ static void read_grants(lua_State *L, int t, const char *where, struct das_scrip
     lua_pop(L, 1);
 }
 
-/* "policies/x.lua" beside das.lua, as the path that a run will have. */
+/* "policies/x.lua" beside das.lua, as the path that a run will have; "*" is itself. NULL: there is
+ * no such file, or no memory. */
 static char *script_path(const char *config, const char *name)
 {
     const char *slash = strrchr(config, '/');
     struct das_buf b = {0};
     char *real, *path;
 
+    if (strcmp(name, "*") == 0)
+        return das_strdup(name);
     if (name[0] != '/' && slash)
         das_buf_add(&b, config, (size_t)(slash - config) + 1);
     das_buf_str(&b, name);
@@ -319,7 +324,7 @@ static char *script_path(const char *config, const char *name)
         return NULL;
     }
     real = realpath(b.ptr, NULL);
-    path = real ? das_strdup(real) : das_buf_take(&b);
+    path = real ? das_strdup(real) : NULL;
     free(real);
     das_buf_clear(&b);
     return path;
@@ -344,8 +349,13 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     e = &rules->scripts[rules->count++]; // owned by the rules from here on
     memset(e, 0, sizeof *e);
     e->limits = rules->limits;
+    /* a name that fits nothing would leave the script it was meant for with other grants */
     if (!(e->path = script_path(r->path, name)))
-        luaL_error(L, "out of memory");
+        luaL_error(L, "%s: there is no such script", where);
+    for (size_t i = 0; i + 1 < rules->count; i++) {
+        if (strcmp(rules->scripts[i].path, e->path) == 0)
+            luaL_error(L, "%s: this script is there twice", where);
+    }
     where_limits = lua_pushfstring(L, "%s.limits", where);
     if (lua_getfield(L, t, "limits") != LUA_TNIL)
         read_limits(L, where_limits, &e->limits);
@@ -369,6 +379,50 @@ static void read_scripts(lua_State *L, struct reader *r)
     }
 }
 
+/* secrets = { slack = { file = "/etc/das/slack" } } */
+static void read_secret(lua_State *L, struct reader *r, const char *name)
+{
+    static const char *const kinds[] = {"file", "env", "credential"};
+    const char *where = lua_pushfstring(L, "secrets.%s", name), *place = NULL;
+    int t = lua_gettop(L) - 1, found = 0;
+    enum das_secret_from from = DAS_SECRET_FILE;
+    struct das_err err;
+
+    if (!lua_istable(L, t))
+        luaL_error(L, "%s: a secret does not belong in this file; expected { file = \"PATH\" }, "
+                      "{ env = \"NAME\" } or { credential = \"NAME\" }",
+                   where);
+    only_keys(L, t, where, kinds, 3);
+    for (int i = 0; i < 3; i++) {
+        const char *text = text_field(L, t, where, kinds[i]);
+        if (!text)
+            continue;
+        place = text;
+        from = (enum das_secret_from)i;
+        found++;
+    }
+    if (found != 1)
+        luaL_error(L, "%s: expected one of file, env and credential", where);
+    if (das_secrets_add(r->into->secrets, name, from, place, &err) < 0)
+        luaL_error(L, "%s: %s", where, err.msg);
+    lua_settop(L, t);
+}
+
+static void read_secrets(lua_State *L, struct reader *r)
+{
+    int t = lua_gettop(L);
+
+    if (!lua_istable(L, t))
+        luaL_error(L, "secrets: expected a table, got %s", luaL_typename(L, t));
+    lua_pushnil(L);
+    while (lua_next(L, t)) {
+        if (lua_type(L, -2) != LUA_TSTRING)
+            luaL_error(L, "secrets: expected names, got a %s", luaL_typename(L, -2));
+        read_secret(L, r, lua_tostring(L, -2));
+        lua_pop(L, 1);
+    }
+}
+
 /* limits = { script = {...} } */
 static void read_all_limits(lua_State *L, struct reader *r)
 {
@@ -385,7 +439,8 @@ static void read_all_limits(lua_State *L, struct reader *r)
 
 static int read_all(lua_State *L)
 {
-    static const char *const allowed[] = {"instances", "protect", "limits", "scripts"};
+    static const char *const allowed[] = {"instances", "protect", "limits", "scripts",
+                                          "secrets"};
     struct reader *r = lua_touserdata(L, 1);
     int top;
 
@@ -414,6 +469,9 @@ static int read_all(lua_State *L)
     lua_settop(L, top);
     if (lua_getfield(L, top, "scripts") != LUA_TNIL)
         read_scripts(L, r);
+    lua_settop(L, top);
+    if (lua_getfield(L, top, "secrets") != LUA_TNIL)
+        read_secrets(L, r);
     return 0;
 }
 

@@ -234,7 +234,7 @@ int das_run_judge(struct das_run *run, int status, const char *message, struct d
         return das_fail(err, stop == DAS_STOP_CANCEL ? DAS_E_CANCELLED : DAS_E_LIMIT, "%s",
                         message);
     }
-    if (run->memory_refused) {
+    if (run->memory_refused || run->memory_asked) {
         r->end = DAS_END_LIMIT;
         r->limit = "memory";
         return das_fail(err, DAS_E_LIMIT,
@@ -404,27 +404,21 @@ static void take_result(struct job *job, struct das_engine_result *out)
     out->used.wall_ms = das_clock_monotonic_ms() - run->start_ms;
 }
 
-/* The script's thread goes on; what it has done so far is copied, and it keeps its own list. */
+/* The script's thread goes on, with an empty list; it can add nothing to it, since a run that has
+ * to end sends no more kills. */
 static int give_up(struct job *job, struct das_engine_result *out, struct das_err *err)
 {
     struct das_run *run = &job->run;
     enum das_stop stop = (enum das_stop)atomic_load(&run->stop);
-    struct das_act *copy = das_grow(NULL, run->result.act_count, sizeof *copy);
-    struct das_act *own = run->result.acts;
-    size_t count = run->result.act_count;
     char text[200];
 
-    if (copy && count)
-        memcpy(copy, own, count * sizeof *copy);
     take_result(job, out);
-    run->result.acts = own;
-    run->result.act_count = count;
-    out->acts = copy;
-    out->act_count = copy ? count : 0;
+    run->act_room = 0;
+    /* a report that was cut short is in no total yet: the list of kills is what counts */
+    out->totals[DAS_O_KILLED] = out->totals[DAS_O_FAILED] = out->totals[DAS_O_UNKNOWN] = 0;
     for (size_t i = 0; i < out->act_count; i++) {
-        /* applied reports are counted when they are whole; what was cut short is counted here */
-        if (copy[i].kind == DAS_O_UNKNOWN)
-            out->totals[DAS_O_UNKNOWN]++;
+        if (out->acts[i].kind != DAS_O_GONE)
+            out->totals[out->acts[i].kind]++;
     }
     out->end = DAS_END_STUCK;
     out->limit = das_stop_limit(stop);

@@ -59,6 +59,7 @@ struct das_engine_result {
     enum das_end end;
     const char *limit;           /* "cpu", "memory", ...: the limit that struck, or NULL */
     size_t applied;              /* plans applied */
+    size_t apply_failed;         /* plans that could not be verified, so that nothing was done */
     size_t totals[DAS_O_COUNT];  /* outcomes over all of them */
     struct das_act *acts;        /* every kill that was sent */
     size_t act_count;

@@ -47,16 +47,21 @@ void das_rules_clear(struct das_rules *r)
 
 void das_rules_for(const struct das_rules *r, const char *path, struct das_script_rules *out)
 {
+    /* where some scripts are named, one that is not may look and no more */
+    static char preview[] = "preview", anywhere[] = "instance:*";
+    static char *only_look[] = {preview, anywhere};
+    static const struct das_grants look = {only_look, 2};
     char *full = realpath(path, NULL); /* the C library's memory: free() */
+    const struct das_script_entry *found = NULL;
 
-    out->limits = r->limits;
-    out->grants = NULL;
     for (size_t i = 0; i < r->count; i++) {
         const struct das_script_entry *e = &r->scripts[i];
-        if (strcmp(full ? full : path, e->path) != 0)
-            continue;
-        out->limits = e->limits;
-        out->grants = e->has_grants ? &e->grants : NULL;
+        if (full && strcmp(full, e->path) == 0)
+            found = e;
+        else if (!found && strcmp(e->path, "*") == 0)
+            found = e;
     }
+    out->limits = found ? found->limits : r->limits;
+    out->grants = found ? (found->has_grants ? &found->grants : NULL) : r->count ? &look : NULL;
     free(full);
 }

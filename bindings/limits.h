@@ -40,7 +40,7 @@ struct das_script_rules {
 struct das_rules {
     struct das_limits limits; /* of scripts that have none of their own */
     struct das_script_entry {
-        char *path; /* absolute, links resolved where the file exists */
+        char *path; /* absolute, links resolved; or "*" */
         struct das_limits limits;
         struct das_grants grants;
         bool has_grants;

@@ -69,6 +69,8 @@ static void check_plan_options(lua_State *L, int arg, struct das_plan_opts *opts
         if (lua_type(L, -1) != LUA_TSTRING)
             das_raise(L, "plan: reason: expected a string, got %s", luaL_typename(L, -1));
         opts->reason = lua_tostring(L, -1);
+        if (strlen(opts->reason) != lua_rawlen(L, -1))
+            das_raise(L, "plan: reason: expected text without NUL bytes");
     }
 }
 

@@ -222,6 +222,10 @@ static bool before_kill(void *arg, const struct das_plan *p, size_t victim, cons
         das_run_stop_text(run, stop, why, size);
         return false;
     }
+    if (run->memory_refused) { /* what it decided, it may have decided on half of the data */
+        snprintf(why, size, "the run had hit its limit of memory before");
+        return false;
+    }
     das_plan_victim(p, victim, &s);
     pthread_mutex_lock(&run->lock);
     if (run->result.act_count == run->act_room) {
@@ -257,6 +261,10 @@ static void after_kill(void *arg, const struct das_plan *p, size_t victim,
     (void)p;
     (void)victim;
     pthread_mutex_lock(&run->lock);
+    if (run->result.act_count == 0) { /* given up as stuck: the list was handed over */
+        pthread_mutex_unlock(&run->lock);
+        return;
+    }
     act = &run->result.acts[run->result.act_count - 1];
     act->kind = outcome->kind;
     snprintf(act->note, sizeof act->note, "%s", outcome->note ? outcome->note : "");
@@ -269,8 +277,12 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
     const struct das_apply_watch watch = {before_kill, after_kill, run};
     const struct das_apply_opts opts = {run->opts->armed, &run->protect, &watch};
 
-    if (das_plan_apply(plan, source, &opts, out, err) < 0)
+    if (das_plan_apply(plan, source, &opts, out, err) < 0) {
+        pthread_mutex_lock(&run->lock);
+        run->result.apply_failed++;
+        pthread_mutex_unlock(&run->lock);
         return -1;
+    }
     pthread_mutex_lock(&run->lock);
     run->result.applied++;
     for (int k = 0; k < DAS_O_COUNT; k++)

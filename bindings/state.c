@@ -25,14 +25,23 @@ static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
         run->memory -= osize;
         return NULL;
     }
-    if (nsize > osize && run->memory - osize + nsize > run->limits.memory && !run->closing) {
+    /* After a no Lua collects and asks once more for the same. If it does not, or hears no again, the
+     * no has become an error. */
+    if (nsize > osize && run->memory_asked && run->memory_asked != nsize) {
         run->memory_refused = true;
+        run->memory_asked = 0;
+    }
+    if (nsize > osize && run->memory - osize + nsize > run->limits.memory && !run->closing) {
+        run->memory_refused = run->memory_refused || run->memory_asked == nsize;
+        run->memory_asked = nsize;
         return NULL;
     }
     p = das_realloc(ptr, nsize);
     if (!p && nsize <= osize) /* shrinking may not fail */
         return ptr;
     if (p) {
+        if (nsize == run->memory_asked)
+            run->memory_asked = 0;
         run->memory = run->memory - osize + nsize;
         if (run->memory > atomic_load_explicit(&run->used.memory, memory_order_relaxed))
             atomic_store_explicit(&run->used.memory, run->memory, memory_order_relaxed);

@@ -6,6 +6,7 @@
 
 #include "bindings/engine.h"
 #include "bindings/limits.h"
+#include "core/base/secret.h"
 #include "core/plan/protect.h"
 #include "core/session/render.h"
 #include "core/source/inventory.h"
@@ -24,6 +25,7 @@ struct das_common {
     struct das_inventory *inventory;
     struct das_protect protect;
     struct das_rules rules;
+    struct das_secrets secrets;
     const char *config; /* --config, or NULL */
     const char **instances;
     size_t instance_count;

@@ -195,6 +195,7 @@ static int run(struct das_common *c, bool armed)
         .path = terminal ? "input" : "stdin",
         .inventory = c->inventory,
         .protect = &c->protect,
+        .secrets = &c->secrets,
         .armed = armed,
         .output = c->output,
         .cancel = &cancelled,
@@ -207,7 +208,7 @@ static int run(struct das_common *c, bool armed)
 
     das_rules_for(&c->rules, "repl", &rules);
     opts.limits = &rules.limits;
-    opts.grants = rules.grants;
+    opts.grants = NULL; /* a person at the keyboard, not a script: preview and kill */
     s.repl = das_repl_new(&opts, &err);
     if (!s.repl)
         return das_complain("repl", &err);

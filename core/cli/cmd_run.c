@@ -52,7 +52,8 @@ static void say_usage(const struct das_engine_result *r)
             (unsigned long long)r->used.http_bytes);
 }
 
-/* Set by SIGINT and SIGTERM; a second one ends the program at once. */
+/* Set by SIGINT, SIGTERM and SIGHUP (a terminal that went away); a second one ends the program at
+ * once. */
 static atomic_int cancelled;
 
 static void on_signal(int number)
@@ -67,6 +68,28 @@ static void catch_signals(void)
     sigemptyset(&sa.sa_mask);
     sigaction(SIGINT, &sa, NULL);
     sigaction(SIGTERM, &sa, NULL);
+    sigaction(SIGHUP, &sa, NULL);
+    sigaction(SIGQUIT, &sa, NULL);
+}
+
+/* A stuck script may hold the lock of a stream, or nobody reads what is written: the report gets a
+ * second, then the program ends with the exit code that it would have had. */
+static volatile sig_atomic_t last_code;
+
+static void on_alarm(int number)
+{
+    (void)number;
+    _exit(last_code);
+}
+
+static void end_soon(int code)
+{
+    struct sigaction sa = {.sa_handler = on_alarm};
+
+    last_code = code;
+    sigemptyset(&sa.sa_mask);
+    sigaction(SIGALRM, &sa, NULL);
+    alarm(1);
 }
 
 static int run(struct das_common *c, bool armed, bool usage, int argc, char **argv)
@@ -79,6 +102,7 @@ static int run(struct das_common *c, bool armed, bool usage, int argc, char **ar
         .arg_count = (size_t)argc - 1,
         .inventory = c->inventory,
         .protect = &c->protect,
+        .secrets = &c->secrets,
         .armed = armed,
         .output = c->output,
         .width = das_terminal_width(),
@@ -94,8 +118,9 @@ static int run(struct das_common *c, bool armed, bool usage, int argc, char **ar
     opts.grants = rules.grants;
     catch_signals();
     rc = das_engine_run(&opts, &result, &err);
-    if (result.end != DAS_END_STUCK || ftrylockfile(stdout) == 0)
-        fflush(stdout);
+    code = das_outcome_exit(&result, rc < 0);
+    if (result.end == DAS_END_STUCK)
+        end_soon(code);
     if (rc < 0) {
         fprintf(stderr, "das run: %s\n", err.msg);
         das_say_acts("run", &result);
@@ -103,9 +128,10 @@ static int run(struct das_common *c, bool armed, bool usage, int argc, char **ar
     das_say_summary("run", &result, armed);
     if (usage)
         say_usage(&result);
-    code = das_outcome_exit(&result, rc < 0);
-    if (result.end == DAS_END_STUCK) /* its thread uses all that would be freed now */
+    if (result.end == DAS_END_STUCK) { /* its thread uses all that would be freed now */
+        fflush(stdout);
         _exit(code);
+    }
     das_engine_result_clear(&result);
     return code;
 }

@@ -17,6 +17,7 @@ int das_common_init(struct das_common *c, struct das_err *err)
     memset(c, 0, sizeof *c);
     das_protect_init(&c->protect);
     das_rules_init(&c->rules);
+    das_secrets_init(&c->secrets);
     c->inventory = das_inventory_new(err);
     return c->inventory ? 0 : -1;
 }
@@ -26,6 +27,7 @@ void das_common_clear(struct das_common *c)
     das_inventory_free(c->inventory);
     das_protect_clear(&c->protect);
     das_rules_clear(&c->rules);
+    das_secrets_clear(&c->secrets);
     das_free(c->instances);
 }
 
@@ -87,7 +89,7 @@ static int find_config(struct das_buf *path, struct das_err *err)
 
 int das_common_finish(struct das_common *c, struct das_err *err)
 {
-    const struct das_config into = {c->inventory, &c->protect, &c->rules};
+    const struct das_config into = {c->inventory, &c->protect, &c->rules, &c->secrets};
     struct das_buf found = {0};
     int rc = 0;
 

@@ -25,7 +25,7 @@ static const char help[] =
     "Examples\n"
     "  mariadb -e 'SHOW FULL PROCESSLIST' | das preview -i file:- --command Query --time 60\n"
     "  das preview -i mysql://das@db1/ --user app% --info 'select~from~orders' -o json\n"
-    "  das run -i mem:tests/samples/shop.jsonl scripts/policies/long_select.lua\n"
+    "  das run -i mem:tests/samples/recording.jsonl scripts/policies/long_select.lua\n"
     "  das run -i orders --apply scripts/policies/long_select.lua\n"
     "\n"
     "Exit: 0 done, 1 failed, 2 usage or configuration, 4 partly done, 5 blocked by a guard,\n"

@@ -11,7 +11,7 @@ int das_outcome_exit(const struct das_engine_result *r, bool failed)
         return DAS_EXIT_UNKNOWN;
     if (failed)
         return DAS_EXIT_FAILED;
-    if (r->totals[DAS_O_FAILED])
+    if (r->totals[DAS_O_FAILED] || r->apply_failed)
         return r->totals[DAS_O_KILLED] ? DAS_EXIT_PARTIAL : DAS_EXIT_FAILED;
     if (r->totals[DAS_O_REFUSED])
         return r->totals[DAS_O_KILLED] ? DAS_EXIT_PARTIAL : DAS_EXIT_BLOCKED;
@@ -49,6 +49,10 @@ void das_say_summary(const char *command, const struct das_engine_result *r, boo
     if (!armed && r->totals[DAS_O_DRY_RUN])
         fprintf(stderr, "das %s: dry run: %zu would be killed; --apply does it\n", command,
                 r->totals[DAS_O_DRY_RUN]);
+    if (r->apply_failed)
+        fprintf(stderr, "das %s: %zu plan%s could not be verified: nothing was done for %s\n", command,
+                r->apply_failed, r->apply_failed == 1 ? "" : "s",
+                r->apply_failed == 1 ? "it" : "them");
     if (!armed || (!r->applied && !r->act_count))
         return;
     for (size_t i = 0; i < r->act_count; i++) {

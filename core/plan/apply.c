@@ -28,6 +28,7 @@ struct scene {
     const struct das_apply_opts *opts;
     struct das_snapshot *fresh;
     struct indexed *index; /* of fresh, by id */
+    int64_t looked_ms;     /* when fresh came, by the monotonic clock */
     struct das_report *report;
     struct das_err *err;
     /* Why the rest is left alone: the connection broke in the middle, or the watch said stop. */
@@ -164,6 +165,11 @@ static void kill_it(struct scene *sc, size_t i, const struct das_session *now,
     const struct das_apply_watch *watch = sc->opts->watch;
     struct das_err why = {0};
 
+    if (das_clock_unix_ms() > sc->plan->expires_ms) {
+        snprintf(sc->stopped, sizeof sc->stopped, "the plan expired while it was applied");
+        settle_note(sc, i, DAS_O_REFUSED, action, sc->stopped);
+        return;
+    }
     if (watch && !watch->before(watch->arg, sc->plan, i, action, sc->stopped, sizeof sc->stopped)) {
         settle_note(sc, i, DAS_O_REFUSED, action, sc->stopped);
         return;
@@ -202,6 +208,35 @@ static bool listed_twice(const struct scene *sc, const struct indexed *hit)
     return (hit > sc->index && hit[-1].id == hit->id) || (hit + 1 < end && hit[1].id == hit->id);
 }
 
+/* A kill by query id cannot hit another statement, however late it comes. Any other kill needs a
+ * look that is fresh: with many victims, or a slow server, the first one has grown old. */
+#define LOOK_AGAIN_MS 200
+
+static bool look_is_old(const struct scene *sc, const struct das_session *now,
+                        enum das_kill_what what)
+{
+    if (what == DAS_KILL_STATEMENT && das_known(now->query_id))
+        return false;
+    return das_clock_monotonic_ms() - sc->looked_ms > LOOK_AGAIN_MS;
+}
+
+static int look_again(struct scene *sc);
+static bool other_server(const struct das_plan *p, const struct das_snapshot *fresh,
+                         struct das_buf *note);
+
+/* False, and stopped says why: nothing can be verified any more. */
+static bool renew_look(struct scene *sc)
+{
+    struct das_buf note = {0};
+    bool good = look_again(sc) == 0 && !other_server(sc->plan, sc->fresh, &note);
+
+    if (!good)
+        snprintf(sc->stopped, sizeof sc->stopped, "not tried: %.180s",
+                 note.ptr ? note.ptr : sc->err->msg);
+    das_buf_clear(&note);
+    return good;
+}
+
 static void judge(struct scene *sc, size_t i)
 {
     struct das_buf note = {0};
@@ -238,6 +273,12 @@ static void judge(struct scene *sc, size_t i)
         settle(sc, i, DAS_O_REFUSED, "", &note);
     } else if (!sc->opts->armed) {
         settle(sc, i, DAS_O_DRY_RUN, action, &note);
+    } else if (look_is_old(sc, &now, what)) {
+        das_buf_clear(&note);
+        if (renew_look(sc))
+            judge(sc, i);
+        else
+            settle_note(sc, i, DAS_O_REFUSED, "", sc->stopped);
     } else {
         das_buf_clear(&note);
         kill_it(sc, i, &now, what, action);
@@ -289,6 +330,10 @@ static int look_again(struct scene *sc)
     uint32_t rows;
     int rc = -1;
 
+    das_snapshot_release(sc->fresh);
+    das_free(sc->index);
+    sc->fresh = NULL;
+    sc->index = NULL;
     if (!only)
         goto done;
     if (!list) {
@@ -306,6 +351,7 @@ static int look_again(struct scene *sc)
     if (das_source_list(sc->source, ids.count <= DAS_IDS_MAX ? only : NULL, &sc->fresh,
                         sc->err) < 0)
         goto done;
+    sc->looked_ms = das_clock_monotonic_ms();
     rows = das_snapshot_rows(sc->fresh);
     sc->index = das_grow(NULL, rows, sizeof *sc->index);
     if (!sc->index) {

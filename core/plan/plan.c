@@ -164,14 +164,14 @@ int64_t das_plan_started_ms(const struct das_snapshot *snap, const struct das_se
 {
     int64_t taken;
 
-    /* The list's own time has whole seconds, so even an exact age gives a start within one. */
-    *slack_ms = 1500;
+    /* The list's own time has whole seconds, so even an exact age gives a start within one. More
+     * slack would take a statement begun anew for the old one. */
+    *slack_ms = 1000;
     if (das_snapshot_time(snap) <= 0 ||
         __builtin_mul_overflow(das_snapshot_time(snap), 1000, &taken))
         return DAS_UNKNOWN;
     if (das_known(s->time_ms)) /* an age has the limits of TIME: no overflow below */
         return taken - s->time_ms;
-    *slack_ms = 2000;
     return das_known(s->state_duration) ? taken - s->state_duration * 1000 : DAS_UNKNOWN;
 }
 
@@ -225,12 +225,14 @@ void das_plan_json(const struct das_plan *p, struct das_buf *b)
 
 void das_plan_print(const struct das_plan *p, size_t width, struct das_buf *b)
 {
-    das_buf_printf(b, "plan %.12s: kill %s of %zu on %s%s%s, good for %lld s\n", p->hash,
+    das_buf_printf(b, "plan %.12s: kill %s of %zu on %s%s", p->hash,
                    p->mode == DAS_MODE_CONNECTION ? "the connection"
                    : p->mode == DAS_MODE_QUERY    ? "the statement"
                                                   : "statement or connection",
-                   p->victims->count, p->instance, p->reason[0] ? ": " : "", p->reason,
-                   (long long)((p->expires_ms - p->created_ms) / 1000));
+                   p->victims->count, p->instance, p->reason[0] ? ": " : "");
+    if (p->reason[0]) /* may hold text of a session */
+        das_render_cell(das_text_of(p->reason), DAS_PLAN_REASON_MAX, b);
+    das_buf_printf(b, ", good for %lld s\n", (long long)((p->expires_ms - p->created_ms) / 1000));
     das_buf_str(b, "because of ");
     das_filter_print(p->victims->filter, b);
     das_buf_char(b, '\n');

@@ -17,6 +17,8 @@ static const struct {
     {"mysql.sys", "system account"},
     {"mysql.session", "system account"},
     {"mysql.infoschema", "system account"},
+    {"cloudsqladmin", "platform account"},
+    {"azure_superuser", "platform account"},
     {"rdsadmin", "platform account"},
     {"rdsbackup", "platform account"},
     {"rdsmetric", "platform account"},

@@ -108,7 +108,7 @@ for my $end (['an error', 'error("oops")', qr/s\.lua:2: oops/], ['a limit', 'whi
     like($err, $end->[2], 'the reason');
     like($err, qr/until then:\n  killed\s+query\s+1987 report on mem:.*\n  killed\s+query\s+1990 .*\n.*2 killed/s, 'and the list of what was done');
 }
-for my $signal (qw(INT TERM)) {
+for my $signal (qw(INT TERM HUP)) {
     put('s.lua', "$kill\nprint('killed') for i = 1, 1e9 do local _ = das.preview{} end");
     put('das.lua', 'return { limits = { script = { cpu = "60s" } } }');
     unlink 'out';
@@ -124,6 +124,31 @@ for my $signal (qw(INT TERM)) {
     is($? >> 8, 1, "SIG$signal after a kill: exit 1");
     cmp_ok(time - $start, '<', 3, 'soon');
     like(get('err'), qr/cancelled.*until then:\n  killed\s+query\s+1987.*2 killed/s, 'and the list of what was done');
+}
+
+# --- a kill after a limit that was caught; a plan that cannot be verified; a reader that stalls ------------
+($code, $out, $err) = run("pcall(string.rep, 'x', 200 * 1024 * 1024)\nprint($kill)", undef, args => '--apply');
+like($out, qr/0 killed|^applied: 2 refused.*limit of memory before/s, 'no kill after the limit of memory');
+is($code, 1, 'and exit 1');
+put('gone.txt', get($list));
+put('gone.lua', 'local p = das.preview{ user = "report" }:plan{} print("planned") for i = 1, 1e9 do if not das.preview{} then break end end print(p:apply())');
+put('das.lua', 'return {}');
+my $gone = fork;
+if (!$gone) {
+    open STDOUT, '>', 'out'; open STDERR, '>', 'err';
+    exec $das, 'run', '-i', 'file:gone.txt', 'gone.lua' or POSIX::_exit(99);
+}
+for (1 .. 500) { last if get('out') =~ /planned/; sleep 0.01 }
+unlink 'gone.txt';
+waitpid $gone, 0;
+is($? >> 8, 1, 'a plan that could not be verified: exit 1');
+like(get('err'), qr/1 plan could not be verified: nothing was done for it/, 'and that is said');
+{
+    put('s.lua', 'while true do print(("x"):rep(1000)) end');
+    put('das.lua', 'return { limits = { script = { wall = "500ms" } } }');
+    my $start = time;
+    my $slow = readpipe("sh -c '$das run -i \"mem:$list?snapshot=3\" s.lua; echo \$? >code' 2>&1 | sleep 5; cat code");
+    is(int(get("code") || 0), 1, 'nobody reads: exit 1 all the same');
 }
 
 # --- usage ---------------------------------------------------------------------------------------------------
@@ -143,7 +168,10 @@ granted('"preview", "instance:*"', 'das.preview{ user = "report" }:plan{}:apply(
 granted('"preview", "kill", "instance:*"', 'print(das.preview{ user = "report" }:plan{}:apply().killed)', qr/^2$/m);
 granted('"kill", "instance:other"', 'print(#das.instances())', qr/^0$/m);
 granted('"kill", "instance:*"', 'print(pcall(das.preview, {}))', qr/not granted: preview/);
-is((run($kill, undef, args => '--apply', config => ', scripts = { ["t.lua"] = { grants = {} } }'))[0], 0, 'grants of another script do not matter');
+put('t.lua', '');
+like((run($kill, undef, args => '--apply', config => ', scripts = { ["t.lua"] = {} }'))[2], qr/not granted: kill/, 'where scripts are named, one that is not may only look');
+is((run($kill, undef, args => '--apply', config => ', scripts = { ["t.lua"] = {}, ["*"] = { grants = { "preview", "kill", "instance:*" } } }'))[0], 0, 'unless "*" grants more');
+is((run($kill, undef, args => '--apply', config => ', scripts = { ["tt.lua"] = {} }'))[0], 2, 'a name that fits no script is a mistake');
 mkdir 'sub';
 put('sub/s.lua', 'print(das.preview{ all = true })');
 put('das.lua', 'return { scripts = { ["sub/s.lua"] = { grants = {} } }, instances = { a = { source = "mem:' . $list . '", tags = { "prod" } } } }');

@@ -6,6 +6,8 @@
 #ifndef DAS_TESTS_FAKE_SOURCE_H
 #define DAS_TESTS_FAKE_SOURCE_H
 
+#include <unistd.h>
+
 #include "core/source/source_impl.h"
 #include "tests/unit/kit.h"
 
@@ -22,6 +24,8 @@ struct fake {
     enum das_kill_result answers[16];         /* to the n-th kill */
     int list_fails;
     int lists;
+    unsigned kill_takes_us;                   /* how long each kill takes */
+    struct das_snapshot *after_kill;          /* what is listed after the first kill, if set */
     size_t kills;
     struct fake_kill killed[16];
 };
@@ -48,6 +52,12 @@ static inline enum das_kill_result fake_kill(struct das_source *s, enum das_kill
     struct fake *f = (struct fake *)s;
     enum das_kill_result answer = f->answers[f->kills];
 
+    usleep(f->kill_takes_us);
+    if (f->after_kill) {
+        das_snapshot_release(f->list);
+        f->list = f->after_kill;
+        f->after_kill = NULL;
+    }
     f->killed[f->kills++] = (struct fake_kill){what, id, query_id};
     if (answer == DAS_KILL_FAILED || answer == DAS_KILL_UNKNOWN)
         das_fail(err, DAS_E_DENIED, "answer %d", (int)answer);

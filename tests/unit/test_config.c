@@ -9,10 +9,11 @@ static struct das_err err;
 static struct das_inventory *inv;
 static struct das_protect protect;
 static struct das_rules rules;
+static struct das_secrets secrets;
 
 static int read_path(const char *path)
 {
-    const struct das_config into = {inv, &protect, &rules};
+    const struct das_config into = {inv, &protect, &rules, &secrets};
 
     return das_config_read(path, &into, &err);
 }
@@ -24,6 +25,7 @@ static int read_text(const char *text)
     das_inventory_free(inv);
     das_protect_clear(&protect);
     das_rules_clear(&rules);
+    das_secrets_clear(&secrets);
     inv = das_inventory_new(&err);
     temp_clear();
     path = temp_text(text);
@@ -170,24 +172,46 @@ static void script_rules(void)
        "the defaults");
     is_int(read_text("return { limits = { script = { memory = '8MB', cpu = '500ms', wall = '2m', "
                      "instructions = 1000, output = 77, http_requests = 3, http_bytes = '1KB' } }, "
-                     "scripts = { ['/nowhere/a.lua'] = { limits = { cpu = 9 }, grants = { 'preview', "
+                     "scripts = { ['/bin/sh'] = { limits = { cpu = 9 }, grants = { 'preview', "
                      "'http:a.example', 'secret:s', 'instance:i', 'tag:t' } }, "
-                     "['/nowhere/b.lua'] = { grants = {} } } }"),
+                     "['/bin/cat'] = { grants = {} } } }"),
            0, "rules for all and for two scripts");
-    das_rules_for(&rules, "/nowhere/c.lua", &r);
+    das_rules_for(&rules, "/bin/ls", &r);
     ok(r.limits.memory == 8 << 20 && r.limits.cpu_ms == 500 && r.limits.wall_ms == 120000 &&
            r.limits.instructions == 1000 && r.limits.output == 77 && r.limits.http_requests == 3 &&
-           r.limits.http_bytes == 1024 && !r.grants,
-       "one that is not named has those for all");
-    das_rules_for(&rules, "/nowhere/a.lua", &r);
+           r.limits.http_bytes == 1024,
+       "one that is not named has the limits for all");
+    ok(r.grants && das_granted(r.grants, "preview") && das_granted(r.grants, "instance:*") &&
+           !das_granted(r.grants, "kill"),
+       "and may look, but no more");
+    das_rules_for(&rules, "/bin/sh", &r);
     ok(r.limits.memory == 8 << 20 && r.limits.cpu_ms == 9000, "its own limit, and the others'");
     ok(r.grants && das_granted(r.grants, "preview") && das_granted(r.grants, "http:a.example") &&
            !das_granted(r.grants, "kill") && !das_granted(r.grants, "http") &&
            !das_granted(r.grants, "secret:t"),
        "what it was granted and no more");
-    das_rules_for(&rules, "/nowhere/b.lua", &r);
+    das_rules_for(&rules, "/bin/cat", &r);
     ok(r.grants && !das_granted(r.grants, "preview"), "an empty list grants nothing");
 
+    is_int(read_text("return { scripts = { ['*'] = { grants = { 'kill' } }, ['/bin/sh'] = {} } }"), 0,
+           "\"*\" is every other script");
+    das_rules_for(&rules, "/bin/ls", &r);
+    ok(r.grants && das_granted(r.grants, "kill"), "which has its grants");
+    das_rules_for(&rules, "-", &r);
+    ok(r.grants && das_granted(r.grants, "kill"), "standard input too");
+    das_rules_for(&rules, "/bin/sh", &r);
+    ok(!r.grants, "a named one without grants has the default");
+    bad("return { scripts = { ['/nowhere/x.lua'] = {} } }", "there is no such script");
+    bad("return { scripts = { ['/bin/sh'] = {}, ['/bin/../bin/sh'] = {} } }", "is there twice");
+
+    is_int(read_text("return { secrets = { a = { file = '/x' }, b = { env = 'Y' } } }"), 0, "secrets");
+    ok(das_secrets_find(&secrets, "b", &err) && !das_secrets_find(&secrets, "c", &err),
+       "by their names");
+    bad("return { secrets = { a = 'hunter2' } }", "does not belong in this file");
+    ok(!strstr(err.msg, "hunter2"), "and is not repeated");
+    bad("return { secrets = { a = { file = 'x', env = 'Y' } } }", "expected one of file, env");
+    bad("return { secrets = { a = { fil = 'x' } } }", "did you mean \"file\"");
+    bad("return { limits = { script = { wall = '9999999999s' } } }", "a year at the most");
     bad("return { limits = 5 }", "limits: expected a table");
     bad("return { limits = { scripts = {} } }", "unknown key \"scripts\"; did you mean \"script\"");
     bad("return { limits = { script = { cpus = 1 } } }", "limits.script: unknown key \"cpus\"");
@@ -197,10 +221,10 @@ static void script_rules(void)
         "limits.script.memory: expected bytes such as \"64MB\", got 64XB");
     bad("return { limits = { script = { instructions = -1 } } }", "expected a whole number");
     bad("return { scripts = { 'x.lua' } }", "scripts: expected paths");
-    bad("return { scripts = { x = { grant = {} } } }", "did you mean \"grants\"");
-    bad("return { scripts = { x = { grants = 'kill' } } }", "expected a list of strings");
-    bad("return { scripts = { x = { grants = { 'kil' } } } }", "unknown grant \"kil\"");
-    bad("return { scripts = { x = { grants = { 'secret:' } } } }", "unknown grant \"secret:\"");
+    bad("return { scripts = { ['/bin/sh'] = { grant = {} } } }", "did you mean \"grants\"");
+    bad("return { scripts = { ['/bin/sh'] = { grants = 'kill' } } }", "expected a list of strings");
+    bad("return { scripts = { ['/bin/sh'] = { grants = { 'kil' } } } }", "unknown grant \"kil\"");
+    bad("return { scripts = { ['/bin/sh'] = { grants = { 'secret:' } } } }", "unknown grant \"secret:\"");
     bad("return { instances = { a = { source = 'mem:x', tags = { 5 } } } }",
         "instances.a.tags: expected a list of strings, item 1 is number");
     is_int(read_text("return { instances = { a = { source = 'mem:x', tags = { 'p', 'q' } } } }"), 0,
@@ -213,6 +237,7 @@ int main(void)
 {
     das_protect_init(&protect);
     das_rules_init(&rules);
+    das_secrets_init(&secrets);
     good();
     script_rules();
     mistakes();
@@ -222,6 +247,7 @@ int main(void)
     das_inventory_free(inv);
     das_protect_clear(&protect);
     das_rules_clear(&rules);
+    das_secrets_clear(&secrets);
     temp_clear();
     return tap_done();
 }

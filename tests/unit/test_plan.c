@@ -88,8 +88,10 @@ static void same_or_gone(void)
     now.rows_examined = 5;
     now.command = das_text_of("QUERY");
     one("only further on", &then, &now, DAS_O_KILLED, "query", NULL);
-    now.state_duration += 2;
-    one("2 s of rounding", &then, &now, DAS_O_KILLED, "query", NULL);
+    now.state_duration += 1;
+    one("1 s of rounding", &then, &now, DAS_O_KILLED, "query", NULL);
+    now.state_duration += 1;
+    one("2 s are no rounding", &then, &now, DAS_O_CHANGED, "", "begun 2 s earlier");
 }
 
 static void changes(void)
@@ -141,9 +143,9 @@ static void changes(void)
     one("begun 3 s later", &then, &now, DAS_O_CHANGED, "", "begun 3 s later");
     then.time_ms = 100000;
     now = later(&then);
-    now.time_ms -= 1600;
-    one("begun 1.6 s later, in ms", &then, &now, DAS_O_CHANGED, "", "later");
-    now.time_ms += 1600;
+    now.time_ms -= 1001;
+    one("begun 1.001 s later, in ms", &then, &now, DAS_O_CHANGED, "", "later");
+    now.time_ms += 1001;
     one("at the same ms", &then, &now, DAS_O_KILLED, "query", NULL);
 }
 
@@ -493,6 +495,35 @@ static void refused(void)
     das_filter_release(f);
 }
 
+/* A kill that takes long makes the look at the next victim an old one. */
+static void slow_kills(void)
+{
+    struct das_session then[] = {kit_session(1), kit_session(2)}, now[2];
+    struct das_plan_opts opts = {.mode = DAS_MODE_CONNECTION};
+    struct das_filter *f = kit_all();
+    struct das_plan *p = plan_of(then, 2, f, &opts);
+    struct das_report *r;
+
+    now[0] = later(&then[0]);
+    now[1] = later(&then[1]);
+    fake_show(&fake, now, 2, NOW);
+    now[1].sql_info = das_text_of("UPDATE something else");
+    fake.after_kill = kit_snapshot(now, 2);
+    das_snapshot_set_time(fake.after_kill, NOW);
+    fake.kill_takes_us = 250 * 1000;
+    fake.kills = 0;
+    fake.lists = 0;
+    r = apply(p, true, NULL);
+    ok(r && r->items[0].kind == DAS_O_KILLED, "the first dies");
+    ok(r && r->items[1].kind == DAS_O_CHANGED, "the second has moved on meanwhile and lives");
+    is_int(fake.kills, 1, "one kill was sent");
+    is_int(fake.lists, 2, "the list was asked for again");
+    fake.kill_takes_us = 0;
+    das_report_free(r);
+    das_plan_release(p);
+    das_filter_release(f);
+}
+
 static void nobody(void)
 {
     struct das_session s = kit_session(1);
@@ -582,6 +613,7 @@ int main(void)
     several();
     nameless_server();
     refused();
+    slow_kills();
     nobody();
     no_memory();
     fake_clear(&fake);
