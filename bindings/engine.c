@@ -508,14 +508,13 @@ int das_engine_run(const struct das_engine_opts *opts, struct das_engine_result 
         rc = give_up(job, result, err);
         job->abandoned = true;
         engine_stick(opts->engine, job->hash, opts->path);
+        pthread_detach(job->thread); /* now: once unlocked, the job may be gone any moment */
     }
     pthread_mutex_unlock(&job->run.lock);
     if (done) {
         pthread_join(job->thread, NULL);
         job_free(job);
         engine_end(opts->engine);
-    } else {
-        pthread_detach(job->thread);
     }
     return rc;
 }
