@@ -67,6 +67,12 @@ struck('endless growth', 'local t = {} while true do t[#t + 1] = {} end', $memor
 struck('growth that is caught', 'pcall(function() local t = {} while true do t[#t + 1] = ("x"):rep(1e6) end end)', $memory, 'cpu = "20s"');
 struck('strings', 'local s = "x" while true do s = s .. s end', $memory);
 struck('recursion', 'local function f() return 1 + f() end f()', qr/stack overflow|limit/);
+{
+    my ($code, undef, $err, $took) = run("local function f() return 1 + f() end\nf()", 'memory = "600MB", cpu = "20s"');
+    ok($code == 1 && $err =~ /s\.lua:1: stack overflow/, 'recursion with much memory: ends as what it is') or diag("exit $code: $err");
+    cmp_ok($took, '<', 3, 'soon: telling where it was called from is no loop over all of the stack');
+    is(() = $err =~ /called from/g, 11, 'the innermost callers');
+}
 struck('coroutines', 'local t = {} while true do t[#t + 1] = coroutine.create(print) end', $memory, 'cpu = "20s"');
 
 # --- C that nothing would interrupt --------------------------------------------------------------------
