@@ -75,6 +75,18 @@ struck('recursion', 'local function f() return 1 + f() end f()', qr/stack overfl
 }
 struck('coroutines', 'local t = {} while true do t[#t + 1] = coroutine.create(print) end', $memory, 'cpu = "20s"');
 
+struck('filters that are kept', 'local t = {} while true do t[#t + 1] = das.filter{ info = ("x"):rep(60000) } end', $memory, 'cpu = "20s"');
+struck('filters that are composed', 'local f = das.filter{ info = ("x"):rep(60000) } for i = 1, 400 do f = f | das.filter{ info = i .. ("x"):rep(60000) } end', qr/more than 16777216 bytes of memory/, 'cpu = "20s", memory = "16MB"');
+struck('filters that protect', 'for i = 1, 1e6 do das.protect{ info = i .. ("x"):rep(60000) } end', $memory, 'cpu = "20s"');
+struck('selections', 'local t, p = {}, das.preview{ all = true } while true do t[#t + 1] = p:where{ user = "a%" } end', $memory, 'cpu = "20s"');
+struck('plans', 'local t, p = {}, das.preview{ all = true } while true do t[#t + 1] = p:plan{} end', $memory, 'cpu = "20s"');
+struck('reports', 'local t, p = {}, das.preview{ all = true }:plan{} while true do t[#t + 1] = p:apply() end', $memory, 'cpu = "20s"');
+struck('a criterion of any size', 'das.filter{ info = ("x"):rep(65537) }', qr/s\.lua:1: info: expected at most 65536 bytes, got 65537/);
+{
+    my ($code, undef, $err) = run('local f for i = 1, 5000 do f = das.filter{ info = i .. ("x"):rep(60000) } end print(collectgarbage("count") < 65536)', 'cpu = "20s"');
+    is($code, 0, 'filters that are not kept count no longer') or diag($err);
+}
+
 # --- C that nothing would interrupt --------------------------------------------------------------------
 my ($code, $out, $err, $took) = run('print(#(""):rep(1e15), #(""):rep(1e15, ""))');
 is($code, 0, 'nothing, very often, is nothing at once') or diag($err);
