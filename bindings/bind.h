@@ -58,6 +58,7 @@ struct das_run {
     struct das_vault vault;     /* secrets that it has read */
     struct das_http_client *http; /* NULL until the first request */
     uint64_t memory;            /* bytes held by the state */
+    uint64_t resumes;           /* of coroutines */
     uint64_t untold;            /* bytes of boxes that the collector was not told of yet */
     bool memory_refused;
     bool closing;               /* the state is being closed: nothing is limited any more */
@@ -89,6 +90,9 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
 int64_t das_run_left_ms(const struct das_run *run);
 /* Raises when the run is over: out of time, or cancelled. Call it after having waited. */
 void das_run_check(lua_State *L);
+/* For each resume of a coroutine: counts some instructions, and raises over the limits. */
+void das_run_count_resume(lua_State *L);
+bool das_run_stopped(lua_State *L); /* a limit struck already, or the run was cancelled */
 
 /* --- boxes ---------------------------------------------------------------------------------- */
 
