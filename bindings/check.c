@@ -75,6 +75,8 @@ void das_box_charge(lua_State *L, struct das_box *box, size_t bytes)
     struct das_run *run = das_run_of(L);
     uint64_t untold;
 
+    if (!run) // the configuration's state (config.c): it is small, and nobody's loop
+        return;
     das_need_memory(L, bytes);
     box->bytes += bytes;
     run->memory += bytes;
@@ -95,7 +97,8 @@ void das_box_hold(lua_State *L, int arg, int n)
 
 void das_box_empty(lua_State *L, struct das_box *box)
 {
-    das_run_of(L)->memory -= box->bytes;
+    if (box->bytes) // else there may be no run
+        das_run_of(L)->memory -= box->bytes;
     box->object = NULL;
     box->bytes = 0;
 }
