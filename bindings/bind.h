@@ -59,6 +59,8 @@ struct das_run {
     struct das_http_client *http; /* NULL until the first request */
     uint64_t memory;            /* bytes held by the state */
     size_t memory_asked;        /* refused once; 0: nothing */
+    uint64_t resumes;           /* of coroutines */
+    uint64_t untold;            /* bytes of boxes that the collector was not told of yet */
     bool memory_refused;
     bool closing;               /* the state is being closed: nothing is limited any more */
 
@@ -89,12 +91,21 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
 int64_t das_run_left_ms(const struct das_run *run);
 /* Raises when the run is over: out of time, or cancelled. Call it after having waited. */
 void das_run_check(lua_State *L);
+/* For each resume of a coroutine: counts some instructions, and raises over the limits. */
+void das_run_count_resume(lua_State *L);
+bool das_run_stopped(lua_State *L); /* a limit struck already, or the run was cancelled */
 
 /* --- boxes ---------------------------------------------------------------------------------- */
 
+/* A box is some 60 bytes of Lua, its object in C can be many times that. So what an object holds by
+ * itself is charged to its box and counts as the run's memory. What it shares with the object of
+ * another box - a selection its filter, a report its plan - is charged there, and the box keeps the
+ * other one alive by a user value: shared memory counts once, and as long as it is there. The rows
+ * of a snapshot are not charged: the source decides how many those are. */
 struct das_box {
     void *object;              /* NULL while empty */
     struct das_source *source; /* of selections and plans; belongs to the run's inventory */
+    size_t bytes;              /* charged */
 };
 
 struct das_session_box {
@@ -102,7 +113,16 @@ struct das_session_box {
     uint32_t row;
 };
 
-struct das_box *das_box_push(lua_State *L, const char *type); /* [-0, +1] */
+struct das_box *das_box_push(lua_State *L, const char *type); /* [-0, +1]; 2 user values */
+/* Charges bytes more to the run; raises over its limit. The box has its object already, so that an
+ * error leaks nothing. */
+void das_box_charge(lua_State *L, struct das_box *box, size_t bytes);
+/* The box on top keeps the one at arg alive, as its user value n. */
+void das_box_hold(lua_State *L, int arg, int n);
+/* For __gc, where the object has been freed: the box is empty and its charge taken back. */
+void das_box_empty(lua_State *L, struct das_box *box);
+/* Raises unless the run may hold so many bytes more. */
+void das_need_memory(lua_State *L, size_t bytes);
 struct das_box *das_box_check(lua_State *L, int arg, const char *type);
 struct das_box *das_box_test(lua_State *L, int arg, const char *type); /* NULL: something else */
 

@@ -47,11 +47,60 @@ void das_need(lua_State *L, const char *fmt, ...)
 
 struct das_box *das_box_push(lua_State *L, const char *type)
 {
-    struct das_box *box = lua_newuserdatauv(L, sizeof *box, 1);
+    struct das_box *box = lua_newuserdatauv(L, sizeof *box, 2);
 
     memset(box, 0, sizeof *box);
     luaL_setmetatable(L, type);
     return box;
+}
+
+/* The allocator's rule (state.c), for memory that does not come from it. */
+void das_need_memory(lua_State *L, size_t bytes)
+{
+    struct das_run *run = das_run_of(L);
+
+    if (run->memory + bytes <= run->limits.memory)
+        return;
+    lua_gc(L, LUA_GCCOLLECT);
+    if (run->memory + bytes <= run->limits.memory)
+        return;
+    run->memory_refused = true;
+    das_raise(L, "not enough memory");
+}
+
+#define UNTOLD_MAX 65536
+
+void das_box_charge(lua_State *L, struct das_box *box, size_t bytes)
+{
+    struct das_run *run = das_run_of(L);
+    uint64_t untold;
+
+    if (!run) // the configuration's state (config.c): it is small, and nobody's loop
+        return;
+    das_need_memory(L, bytes);
+    box->bytes += bytes;
+    run->memory += bytes;
+    if (run->memory > atomic_load_explicit(&run->used.memory, memory_order_relaxed))
+        atomic_store_explicit(&run->used.memory, run->memory, memory_order_relaxed);
+    run->untold += bytes;
+    if ((untold = run->untold) < UNTOLD_MAX)
+        return;
+    run->untold = 0;
+    lua_gc(L, LUA_GCSTEP, (int)(untold >> 10)); // else it would wait for as much memory of Lua's
+}
+
+void das_box_hold(lua_State *L, int arg, int n)
+{
+    lua_pushvalue(L, arg);
+    lua_setiuservalue(L, -2, n);
+}
+
+void das_box_empty(lua_State *L, struct das_box *box)
+{
+    if (box->bytes) // else there may be no run
+        das_run_of(L)->memory -= box->bytes;
+    box->object = NULL;
+    box->bytes = 0;
 }
 
 struct das_box *das_box_test(lua_State *L, int arg, const char *type)

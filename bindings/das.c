@@ -19,9 +19,14 @@ static int lua_protect(lua_State *L)
 {
     struct das_filter *f = das_check_filter(L, 1);
     struct das_err err;
+    int held;
 
-    if (das_protect_add(&das_run_of(L)->protect, f, &err) < 0)
+    lua_settop(L, 1);
+    held = luaL_ref(L, LUA_REGISTRYINDEX); // its memory counts to the end of the run
+    if (das_protect_add(&das_run_of(L)->protect, f, &err) < 0) {
+        luaL_unref(L, LUA_REGISTRYINDEX, held);
         return das_raise(L, "%s", err.msg);
+    }
     return 0;
 }
 

@@ -191,6 +191,10 @@ struct das_text das_script_text(struct das_text t)
 
 /* --- running it ----------------------------------------------------------------------------------- */
 
+#define FRAMES_MAX 12
+#define LEVELS_MAX 200 /* lua_getstack() walks from the top each time: all levels of a stack overflow
+                          would take minutes, and no limit strikes in here */
+
 int das_on_error(lua_State *L)
 {
     lua_Debug ar;
@@ -206,11 +210,12 @@ int das_on_error(lua_State *L)
     lua_settop(L, 2);
     luaL_buffinit(L, &b);
     luaL_addlstring(&b, lua_tostring(L, 2), lua_rawlen(L, 2));
-    for (int level = 1; lua_getstack(L, level, &ar); level++) {
+    for (int level = 1; level < LEVELS_MAX && frames < FRAMES_MAX && lua_getstack(L, level, &ar);
+         level++) {
         lua_getinfo(L, "Sl", &ar);
         if (ar.source[0] != '@' || ar.currentline <= 0)
             continue;
-        if (frames++ > 0 && frames <= 12) { // the first frame is in the message already
+        if (frames++ > 0) { // the first frame is in the message already
             lua_pushfstring(L, "\n  called from %s:%d", ar.short_src, ar.currentline);
             luaL_addvalue(&b);
         }
@@ -502,14 +507,13 @@ int das_engine_run(const struct das_engine_opts *opts, struct das_engine_result 
         rc = give_up(job, result, err);
         job->abandoned = true;
         engine_stick(opts->engine, job->hash, opts->path);
+        pthread_detach(job->thread); /* now: once unlocked, the job may be gone any moment */
     }
     pthread_mutex_unlock(&job->run.lock);
     if (done) {
         pthread_join(job->thread, NULL);
         job_free(job);
         engine_end(opts->engine);
-    } else {
-        pthread_detach(job->thread);
     }
     return rc;
 }

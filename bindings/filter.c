@@ -80,6 +80,7 @@ static void filter_from_table(lua_State *L, int arg)
             das_raise(L, "%s", err.msg);
         lua_settop(L, top - 1); // box key
     }
+    das_box_charge(L, box, das_filter_bytes(box->object));
 }
 
 struct das_filter *das_check_filter(lua_State *L, int arg)
@@ -105,7 +106,12 @@ static int compose(lua_State *L,
     struct das_err err;
 
     box->object = op(a, b, &err);
-    return box->object ? 1 : das_raise(L, "%s", err.msg);
+    if (!box->object)
+        return das_raise(L, "%s", err.msg);
+    das_box_hold(L, 1, 1);
+    das_box_hold(L, 2, 2);
+    das_box_charge(L, box, das_filter_bytes(box->object));
+    return 1;
 }
 
 static int filter_and(lua_State *L)
@@ -125,7 +131,11 @@ static int filter_not(lua_State *L)
     struct das_err err;
 
     box->object = das_filter_not(a, &err);
-    return box->object ? 1 : das_raise(L, "%s", err.msg);
+    if (!box->object)
+        return das_raise(L, "%s", err.msg);
+    das_box_hold(L, 1, 1);
+    das_box_charge(L, box, das_filter_bytes(box->object));
+    return 1;
 }
 
 static int filter_tostring(lua_State *L)
@@ -143,7 +153,7 @@ static int filter_gc(lua_State *L)
     struct das_box *box = luaL_checkudata(L, 1, DAS_FILTER);
 
     das_filter_release(box->object);
-    box->object = NULL;
+    das_box_empty(L, box);
     return 0;
 }
 

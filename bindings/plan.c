@@ -82,6 +82,13 @@ int das_plan_options(lua_State *L)
     return 0;
 }
 
+/* An estimate from above: a plan's inside is not seen from here. */
+static size_t plan_bytes(const struct das_plan *p)
+{
+    return 1024 + das_plan_victims(p) * (sizeof(uint32_t) + sizeof(uint64_t)) +
+           strlen(das_plan_reason(p)) + strlen(das_plan_instance(p));
+}
+
 int das_selection_plan(lua_State *L)
 {
     struct das_box *self = das_box_check(L, 1, DAS_SELECTION), *box;
@@ -93,7 +100,12 @@ int das_selection_plan(lua_State *L)
     box = das_box_push(L, DAS_PLAN);
     box->source = self->source;
     box->object = das_plan_new(self->object, das_source_name(self->source), &opts, &err);
-    return box->object ? 1 : das_push_failure(L, &err);
+    if (!box->object)
+        return das_push_failure(L, &err);
+    lua_getiuservalue(L, 1, 1); // the filter
+    lua_setiuservalue(L, -2, 1);
+    das_box_charge(L, box, plan_bytes(box->object));
+    return 1;
 }
 
 /* --- the plan ---------------------------------------------------------------------------------- */
@@ -112,6 +124,33 @@ static int plan_apply(lua_State *L)
         return das_push_failure(L, &err);
     box->object = report;
     das_run_check(L);
+    return 1;
+}
+
+#define NOTE_BYTES 200
+
+/* plan:apply(). The report's memory is made sure of before anything is killed: after that there is
+ * nothing better to do with it than to return it. */
+static int apply_charged(lua_State *L)
+{
+    const struct das_plan *p = das_box_check(L, 1, DAS_PLAN)->object;
+    const struct das_report *r;
+    struct das_box *box;
+    int results;
+    size_t bytes;
+
+    lua_settop(L, 1);
+    das_need_memory(L, sizeof *r + das_plan_victims(p) * (sizeof *r->items + NOTE_BYTES));
+    results = plan_apply(L);
+    if (results != 1)
+        return results;
+    box = das_box_check(L, -1, DAS_REPORT);
+    das_box_hold(L, 1, 1);
+    r = box->object;
+    bytes = sizeof *r + r->count * sizeof *r->items;
+    for (size_t i = 0; i < r->count; i++)
+        bytes += r->items[i].note ? strlen(r->items[i].note) + 1 : 0;
+    das_box_charge(L, box, bytes);
     return 1;
 }
 
@@ -197,7 +236,7 @@ static int plan_gc(lua_State *L)
     struct das_box *box = luaL_checkudata(L, 1, DAS_PLAN);
 
     das_plan_release(box->object);
-    box->object = NULL;
+    das_box_empty(L, box);
     return 0;
 }
 
@@ -283,7 +322,7 @@ static int report_gc(lua_State *L)
     struct das_box *box = luaL_checkudata(L, 1, DAS_REPORT);
 
     das_report_free(box->object);
-    box->object = NULL;
+    das_box_empty(L, box);
     return 0;
 }
 
@@ -324,7 +363,7 @@ void das_open_plan(lua_State *L)
         {"__gc", plan_gc},   {"__fields", plan_fields},
         {NULL, NULL},
     };
-    static const luaL_Reg methods[] = {{"apply", plan_apply}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"apply", apply_charged}, {NULL, NULL}};
 
     das_class(L, DAS_REPORT, report_meta, NULL, report_index);
     lua_pop(L, 1);

@@ -234,6 +234,7 @@ static void begin(struct das_run *run, lua_State *L)
     atomic_store(&run->used.http_requests, 0);
     atomic_store(&run->used.http_bytes, 0);
     run->memory_refused = false;
+    run->memory_asked = 0;
     run->start_ms = das_clock_monotonic_ms();
     lua_sethook(L, das_run_hook, LUA_MASKCOUNT, DAS_HOOK_STEPS);
 }

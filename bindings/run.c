@@ -132,10 +132,22 @@ static int64_t own_cpu_ms(void)
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
 }
 
+static enum das_stop over_now(struct das_run *run)
+{
+    enum das_stop stop = das_run_over(run, own_cpu_ms());
+
+    if (stop == DAS_STOP_NOT && run->limits.instructions &&
+        atomic_load(&run->used.instructions) > run->limits.instructions)
+        stop = stop_for(run, DAS_STOP_INSTRUCTIONS);
+    return stop;
+}
+
+/* From here on the hook raises at every instruction: pcall catches this error, not the next. */
 static int raise_stop(lua_State *L, enum das_stop stop)
 {
     char text[200];
 
+    lua_sethook(L, das_run_hook, LUA_MASKCOUNT, 1);
     das_run_stop_text(das_run_of(L), stop, text, sizeof text);
     return das_raise(L, "%s", text);
 }
@@ -150,14 +162,28 @@ void das_run_hook(lua_State *L, lua_Debug *ar)
         return;
     if (lua_gethookcount(L) > 1)
         atomic_fetch_add(&run->used.instructions, DAS_HOOK_STEPS);
-    stop = das_run_over(run, own_cpu_ms());
-    if (stop == DAS_STOP_NOT && run->limits.instructions &&
-        atomic_load(&run->used.instructions) > run->limits.instructions)
-        stop = stop_for(run, DAS_STOP_INSTRUCTIONS);
-    if (stop == DAS_STOP_NOT)
-        return;
-    lua_sethook(L, das_run_hook, LUA_MASKCOUNT, 1); /* pcall catches this one, not the next */
-    raise_stop(L, stop);
+    stop = over_now(run);
+    if (stop != DAS_STOP_NOT)
+        raise_stop(L, stop);
+}
+
+/* A coroutine counts its own instructions from 0, so that a short one never comes to the hook. */
+#define RESUME_STEPS 100
+
+void das_run_count_resume(lua_State *L)
+{
+    struct das_run *run = das_run_of(L);
+    uint64_t n = atomic_fetch_add(&run->used.instructions, RESUME_STEPS) + RESUME_STEPS;
+
+    run->resumes++;
+    if (run->resumes % (DAS_HOOK_STEPS / RESUME_STEPS) == 0 ||
+        (run->limits.instructions && n > run->limits.instructions))
+        das_run_check(L); // the clocks cost more than a resume: not each time
+}
+
+bool das_run_stopped(lua_State *L)
+{
+    return atomic_load(&das_run_of(L)->stop) != DAS_STOP_NOT;
 }
 
 int64_t das_run_left_ms(const struct das_run *run)
@@ -172,12 +198,10 @@ int64_t das_run_left_ms(const struct das_run *run)
 
 void das_run_check(lua_State *L)
 {
-    enum das_stop stop = das_run_over(das_run_of(L), own_cpu_ms());
+    enum das_stop stop = over_now(das_run_of(L));
 
-    if (stop == DAS_STOP_NOT)
-        return;
-    lua_sethook(L, das_run_hook, LUA_MASKCOUNT, 1);
-    raise_stop(L, stop);
+    if (stop != DAS_STOP_NOT)
+        raise_stop(L, stop);
 }
 
 void das_run_count_output(lua_State *L, size_t bytes)

@@ -9,6 +9,9 @@
  *   string.dump    is gone: bytecode cannot be loaded anyway
  *   table.*        refuse ranges that no table of a script can have: they run in C, where nothing
  *                  interrupts them
+ *   coroutine      wrap, resume and close run no __close once a limit struck: Lua leaves the hook off
+ *                  in a coroutine that it raised in, so nothing would interrupt it; each resume
+ *                  counts towards the limits
  *   getmetatable("") is locked, so that strings stay what they are
  * xpcall is replaced in the prelude: its handler would run where no limit strikes. What is left that
  * can run long in C is a pattern; the thread that waits for the run takes care of those.
@@ -132,6 +135,107 @@ static int checked_table(lua_State *L)
     return lua_gettop(L);
 }
 
+/* --- coroutines --------------------------------------------------------------------------------- */
+
+/* The error on top, of a coroutine that a limit ended, goes on through the one that resumed it. Its
+ * variables to be closed stay as they are. */
+static int pass_stop(lua_State *L)
+{
+    lua_sethook(L, das_run_hook, LUA_MASKCOUNT, 1);
+    return lua_error(L);
+}
+
+/* Upvalue 1: Lua's own. It is called as C calls, in this frame, so that its errors have the line of
+ * the script and the stack in C gets no deeper. */
+static int own_function(lua_State *L)
+{
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static int co_resume(lua_State *L)
+{
+    int results;
+
+    das_run_count_resume(L);
+    results = own_function(L);
+    if (das_run_stopped(L)) {
+        if (!lua_toboolean(L, -results))
+            return pass_stop(L);
+        das_run_check(L);
+    }
+    return results;
+}
+
+static int co_close(lua_State *L)
+{
+    if (das_run_stopped(L))
+        das_run_check(L);
+    return own_function(L);
+}
+
+/* As Lua's coroutine.wrap has it. The results are moved to the top, -1: an error is. */
+static int resume(lua_State *L, lua_State *co, int args)
+{
+    int status, results;
+
+    if (!lua_checkstack(co, args)) {
+        lua_pushliteral(L, "too many arguments to resume");
+        return -1;
+    }
+    lua_xmove(L, co, args);
+    status = lua_resume(co, L, args, &results);
+    if (status != LUA_OK && status != LUA_YIELD) {
+        lua_xmove(co, L, 1);
+        return -1;
+    }
+    if (!lua_checkstack(L, results + 1)) {
+        lua_pop(co, results);
+        lua_pushliteral(L, "too many results to resume");
+        return -1;
+    }
+    lua_xmove(co, L, results);
+    return results;
+}
+
+/* Upvalue 1: the coroutine. */
+static int wrapped(lua_State *L)
+{
+    lua_State *co = lua_tothread(L, lua_upvalueindex(1));
+    int results, status;
+
+    das_run_count_resume(L);
+    results = resume(L, co, lua_gettop(L));
+    if (results >= 0)
+        return results;
+    if (das_run_stopped(L))
+        return pass_stop(L);
+    status = lua_status(co);
+    if (status != LUA_OK && status != LUA_YIELD) { // it failed, and was not just dead already
+        status = lua_resetthread(co);
+        lua_xmove(co, L, 1);
+        if (das_run_stopped(L))
+            return pass_stop(L);
+    }
+    if (status != LUA_ERRMEM && lua_type(L, -1) == LUA_TSTRING) {
+        luaL_where(L, 1);
+        lua_insert(L, -2);
+        lua_concat(L, 2);
+    }
+    return lua_error(L);
+}
+
+static int co_wrap(lua_State *L)
+{
+    lua_State *co;
+
+    luaL_checktype(L, 1, LUA_TFUNCTION);
+    co = lua_newthread(L);
+    lua_pushvalue(L, 1);
+    lua_xmove(L, co, 1);
+    lua_pushcclosure(L, wrapped, 1);
+    return 1;
+}
+
 /* The field name of the library at the top of the stack becomes f, closed over what it was. */
 static void wrap(lua_State *L, const char *name, lua_CFunction f)
 {
@@ -154,6 +258,12 @@ void das_open_sandbox(lua_State *L)
     lua_getfield(L, -1, "table");
     for (size_t i = 0; i < sizeof tables / sizeof *tables; i++)
         wrap(L, tables[i], checked_table);
+    lua_pop(L, 1);
+    lua_getfield(L, -1, "coroutine");
+    wrap(L, "resume", co_resume);
+    wrap(L, "close", co_close);
+    lua_pushcfunction(L, co_wrap);
+    lua_setfield(L, -2, "wrap");
     lua_pop(L, 1);
     lua_getfield(L, -1, "string");
     wrap(L, "rep", repeat);

@@ -40,6 +40,14 @@ static void log_warnings(lua_State *L, const char *instance, const struct das_sn
     lua_pop(L, 1);
 }
 
+/* User value 1 of a selection's box is the box of its filter. */
+static void charge_rows(lua_State *L, struct das_box *box, size_t rows)
+{
+    const struct das_selection *sel = box->object;
+
+    das_box_charge(L, box, sizeof *sel + rows * sizeof *sel->rows);
+}
+
 int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_source *source)
 {
     struct das_filter *f = das_check_filter(L, filter_arg);
@@ -59,6 +67,8 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     box->object = das_preview(source, f, pushdown, &err);
     if (!box->object)
         return das_push_failure(L, &err);
+    das_box_hold(L, filter_arg, 1);
+    charge_rows(L, box, ((struct das_selection *)box->object)->count);
     snap = ((struct das_selection *)box->object)->snap;
     das_run_check(L);
     log_warnings(L, das_source_name(source), snap);
@@ -67,14 +77,26 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     return 1;
 }
 
-/* A new selection of the same source [-0, +1]; raises when made is NULL. */
+/* The box of a new selection of the same source, and so far of the same filter [-0, +1]. */
 static struct das_box *derived(lua_State *L)
 {
     struct das_source *source = das_box_check(L, 1, DAS_SELECTION)->source;
     struct das_box *box = das_box_push(L, DAS_SELECTION);
 
     box->source = source;
+    lua_getiuservalue(L, 1, 1);
+    lua_setiuservalue(L, -2, 1);
     return box;
+}
+
+/* What a function returns whose selection is in the box on top, or is not, for err. rows: that it
+ * may have made room for. */
+static int finish(lua_State *L, struct das_box *box, size_t rows, const struct das_err *err)
+{
+    if (!box->object)
+        return das_push_failure(L, err);
+    charge_rows(L, box, rows);
+    return 1;
 }
 
 static int by_count(lua_State *L, const char *what,
@@ -87,7 +109,7 @@ static int by_count(lua_State *L, const char *what,
     struct das_err err;
 
     box->object = op(sel, (size_t)n, &err);
-    return box->object ? 1 : das_push_failure(L, &err);
+    return finish(L, box, sel->count, &err);
 }
 
 static int selection_oldest(lua_State *L)
@@ -112,7 +134,7 @@ static int selection_except_oldest(lua_State *L)
     struct das_err err;
 
     box->object = das_selection_except_oldest(sel, &err);
-    return box->object ? 1 : das_push_failure(L, &err);
+    return finish(L, box, sel->count, &err);
 }
 
 /* selection:where(filter); the prelude adds where(function). */
@@ -120,11 +142,20 @@ static int selection_where(lua_State *L)
 {
     struct das_selection *sel = check_selection(L, 1);
     struct das_filter *f = das_check_filter(L, 2);
-    struct das_box *box = derived(L);
+    struct das_box *box = derived(L), *both;
     struct das_err err;
 
     box->object = das_selection_where(sel, f, &err);
-    return box->object ? 1 : das_push_failure(L, &err);
+    if (!box->object)
+        return das_push_failure(L, &err);
+    both = das_box_push(L, DAS_FILTER); // box both
+    both->object = das_filter_retain(((struct das_selection *)box->object)->filter);
+    lua_getiuservalue(L, 1, 1);
+    lua_setiuservalue(L, -2, 1);
+    das_box_hold(L, 2, 2);
+    das_box_charge(L, both, das_filter_bytes(both->object));
+    lua_setiuservalue(L, -2, 1); // box
+    return finish(L, box, sel->count, &err);
 }
 
 /* selection:pick{1, 3}: by position, in that order. */
@@ -150,7 +181,7 @@ static int selection_pick(lua_State *L)
     }
     box = derived(L);
     box->object = das_selection_pick(sel, places, (size_t)n, &err);
-    return box->object ? 1 : das_push_failure(L, &err);
+    return finish(L, box, (size_t)n, &err);
 }
 
 /* --- groups ----------------------------------------------------------------------------------- */
@@ -165,7 +196,6 @@ static int groups_gc(lua_State *L)
 static int selection_group_by(lua_State *L)
 {
     struct das_selection *sel = check_selection(L, 1);
-    struct das_source *source = das_box_check(L, 1, DAS_SELECTION)->source;
     const char *key = luaL_checkstring(L, 2);
     struct das_groups *groups = lua_newuserdatauv(L, sizeof *groups, 0);
     struct das_err err;
@@ -189,10 +219,10 @@ static int selection_group_by(lua_State *L)
         }
         lua_pushinteger(L, (lua_Integer)g->members->count);
         lua_setfield(L, -2, "count");
-        box = das_box_push(L, DAS_SELECTION); // list group box
-        box->source = source;
+        box = derived(L); // list group box
         box->object = g->members;
         g->members = NULL; // the box has it now
+        charge_rows(L, box, ((struct das_selection *)box->object)->count);
         lua_setfield(L, -2, "sessions");
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
@@ -201,12 +231,22 @@ static int selection_group_by(lua_State *L)
 
 /* --- explain ---------------------------------------------------------------------------------- */
 
+static size_t explanation_bytes(const struct das_explanation *e)
+{
+    size_t bytes = sizeof *e + e->count * sizeof *e->reasons;
+
+    for (size_t i = 0; i < e->count; i++)
+        bytes += strlen(e->reasons[i].criterion) + strlen(e->reasons[i].value) +
+                 strlen(e->reasons[i].note) + 3;
+    return bytes;
+}
+
 static int explanation_gc(lua_State *L)
 {
     struct das_box *box = luaL_checkudata(L, 1, DAS_EXPLANATION);
 
     das_explanation_free(box->object);
-    box->object = NULL;
+    das_box_empty(L, box);
     return 0;
 }
 
@@ -324,7 +364,10 @@ static int selection_explain(lua_State *L)
     das_snapshot_get(row->snap, row->row, &s);
     box = das_box_push(L, DAS_EXPLANATION);
     box->object = das_explain(sel->filter, &s, &err);
-    return box->object ? 1 : das_push_failure(L, &err);
+    if (!box->object)
+        return das_push_failure(L, &err);
+    das_box_charge(L, box, explanation_bytes(box->object));
+    return 1;
 }
 
 /* --- fields ------------------------------------------------------------------------------------ */
@@ -353,7 +396,7 @@ static int selection_fields(lua_State *L)
 
 static int selection_index(lua_State *L)
 {
-    struct das_box *self = das_box_check(L, 1, DAS_SELECTION), *box;
+    struct das_box *self = das_box_check(L, 1, DAS_SELECTION);
     struct das_selection *sel = self->object;
     const char *name;
 
@@ -378,8 +421,7 @@ static int selection_index(lua_State *L)
     } else if (strcmp(name, "warnings") == 0) {
         push_warnings(L, sel->snap);
     } else if (strcmp(name, "filter") == 0) {
-        box = das_box_push(L, DAS_FILTER);
-        box->object = das_filter_retain(sel->filter);
+        lua_getiuservalue(L, 1, 1);
     } else {
         return das_no_field(L, "a preview", name, fields, sizeof fields / sizeof *fields,
                             lua_upvalueindex(1));
@@ -398,7 +440,7 @@ static int selection_gc(lua_State *L)
     struct das_box *box = luaL_checkudata(L, 1, DAS_SELECTION);
 
     das_selection_free(box->object);
-    box->object = NULL;
+    das_box_empty(L, box);
     return 0;
 }
 

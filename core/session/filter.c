@@ -304,6 +304,9 @@ static int set_text(struct das_filter *f, enum das_key k, const struct das_value
 
     if (v->kind != DAS_V_TEXT)
         return wrong_type(k, v, err);
+    if (v->text.len > DAS_FILTER_TEXT_MAX)
+        return das_fail(err, DAS_E_USAGE, "%s: expected at most %d bytes, got %zu",
+                        das_key_names[k], DAS_FILTER_TEXT_MAX, v->text.len);
     copy = das_strndup(v->text.ptr, v->text.len);
     if (!copy)
         return das_fail_nomem(err);
@@ -420,6 +423,25 @@ bool das_filter_get(const struct das_filter *f, enum das_key k, struct das_crite
         out->count = f->id_count;
     }
     return true;
+}
+
+static size_t pattern_bytes(const struct das_pattern *p)
+{
+    return p->count * sizeof *p->parts;
+}
+
+/* What a criterion is made into has a copy of its text again, in one or two parts. */
+size_t das_filter_bytes(const struct das_filter *f)
+{
+    size_t bytes = sizeof *f + f->id_count * sizeof *f->ids;
+
+    for (int k = 0; k < DAS_K_COUNT; k++) {
+        if (f->text[k])
+            bytes += 2 * (f->text_len[k] + 16);
+    }
+    return bytes + pattern_bytes(&f->user) + pattern_bytes(&f->host) +
+           pattern_bytes(&f->host_rest) + pattern_bytes(&f->db) + pattern_bytes(&f->state) +
+           f->info.count * sizeof *f->info.words;
 }
 
 bool das_filter_is_empty(const struct das_filter *f)

@@ -41,6 +41,7 @@ enum das_key {
 #define DAS_TASK_DURATION_MIN 10
 #define DAS_TASK_DURATION_MAX 31535999
 #define DAS_IDS_MAX 100000
+#define DAS_FILTER_TEXT_MAX 65536 /* bytes of one text criterion */
 #define DAS_FILTER_DEPTH_MAX 500
 #define DAS_FILTER_PARTS_MAX 10000
 
@@ -98,6 +99,8 @@ struct das_criterion {
     size_t count;
 };
 bool das_filter_get(const struct das_filter *f, enum das_key k, struct das_criterion *out);
+/* Memory held by the filter itself, without those that it composes. */
+size_t das_filter_bytes(const struct das_filter *f);
 bool das_filter_is_empty(const struct das_filter *f); /* a table with no criterion that filters */
 
 /* --- matching ------------------------------------------------------------------------------ */

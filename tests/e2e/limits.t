@@ -48,6 +48,14 @@ struck('__close', 'do local x <close> = setmetatable({}, { __close = function() 
 struck('__close after the limit', 'local x <close> = setmetatable({}, { __close = function() while true do pcall(error) end end }) while true do end', $cpu);
 struck('__tostring', 'print(setmetatable({}, { __tostring = function() while true do end end }))', $cpu);
 struck('__index', 'local x = setmetatable({}, { __index = function(t, k) return t[k + 1] end }) while true do pcall(function() return x[1] end) end', $cpu);
+my $loops = 'setmetatable({}, { __close = function() while true do end end })';
+struck('__close in a coroutine', "coroutine.wrap(function() local x <close> = $loops while true do end end)()", qr/s\.lua:1: the run used $cpu$/m);
+struck('__close in a coroutine that is resumed', "local co = coroutine.create(function() local x <close> = $loops while true do end end) while true do pcall(coroutine.resume, co) pcall(coroutine.close, co) end", qr/$cpu$/m);
+struck('__close of a coroutine that is closed', "local co = coroutine.create(function() local x <close> = $loops local y <close> = $loops coroutine.yield() end) coroutine.resume(co) coroutine.close(co)", qr/$cpu$/m);
+struck('__close in coroutines in coroutines', "coroutine.wrap(function() local x <close> = $loops pcall(coroutine.wrap(function() local x <close> = $loops while true do end end)) end)()", qr/$cpu$/m);
+struck('short coroutines', 'while true do coroutine.wrap(function() for i = 1, 2000 do end end)() end', qr/more than 100000 instructions/, 'instructions = 100000');
+struck('short coroutines, resumed', 'while true do coroutine.resume(coroutine.create(function() for i = 1, 2000 do end end)) end', qr/more than 100000 instructions/, 'instructions = 100000');
+struck('a coroutine that yields', 'local f = coroutine.wrap(function() while true do coroutine.yield() end end) while true do f() end', qr/more than 100000 instructions/, 'instructions = 100000');
 struck('sort', 'local t = {} for i = 1, 1000 do t[i] = i % 7 end table.sort(t, function(a, b) while true do end end)', $cpu);
 struck('gsub', '("x"):gsub("x", function() while true do end end)', $cpu);
 struck('xpcall', 'xpcall(error, function() while true do end end)', $cpu);
@@ -67,7 +75,25 @@ struck('endless growth', 'local t = {} while true do t[#t + 1] = {} end', $memor
 struck('growth that is caught', 'pcall(function() local t = {} while true do t[#t + 1] = ("x"):rep(1e6) end end)', $memory, 'cpu = "20s"');
 struck('strings', 'local s = "x" while true do s = s .. s end', $memory);
 struck('recursion', 'local function f() return 1 + f() end f()', qr/stack overflow|limit/);
+{
+    my ($code, undef, $err, $took) = run("local function f() return 1 + f() end\nf()", 'memory = "600MB", cpu = "20s"');
+    ok($code == 1 && $err =~ /s\.lua:1: stack overflow/, 'recursion with much memory: ends as what it is') or diag("exit $code: $err");
+    cmp_ok($took, '<', 3, 'soon: telling where it was called from is no loop over all of the stack');
+    is(() = $err =~ /called from/g, 11, 'the innermost callers');
+}
 struck('coroutines', 'local t = {} while true do t[#t + 1] = coroutine.create(print) end', $memory, 'cpu = "20s"');
+
+struck('filters that are kept', 'local t = {} while true do t[#t + 1] = das.filter{ info = ("x"):rep(60000) } end', $memory, 'cpu = "20s"');
+struck('filters that are composed', 'local f = das.filter{ info = ("x"):rep(60000) } for i = 1, 400 do f = f | das.filter{ info = i .. ("x"):rep(60000) } end', qr/more than 16777216 bytes of memory/, 'cpu = "20s", memory = "16MB"');
+struck('filters that protect', 'for i = 1, 1e6 do das.protect{ info = i .. ("x"):rep(60000) } end', $memory, 'cpu = "20s"');
+struck('selections', 'local t, p = {}, das.preview{ all = true } while true do t[#t + 1] = p:where{ user = "a%" } end', $memory, 'cpu = "20s"');
+struck('plans', 'local t, p = {}, das.preview{ all = true } while true do t[#t + 1] = p:plan{} end', $memory, 'cpu = "20s"');
+struck('reports', 'local t, p = {}, das.preview{ all = true }:plan{} while true do t[#t + 1] = p:apply() end', $memory, 'cpu = "20s"');
+struck('a criterion of any size', 'das.filter{ info = ("x"):rep(65537) }', qr/s\.lua:1: info: expected at most 65536 bytes, got 65537/);
+{
+    my ($code, undef, $err) = run('local f for i = 1, 5000 do f = das.filter{ info = i .. ("x"):rep(60000) } end print(collectgarbage("count") < 65536)', 'cpu = "20s"');
+    is($code, 0, 'filters that are not kept count no longer') or diag($err);
+}
 
 # --- C that nothing would interrupt --------------------------------------------------------------------
 my ($code, $out, $err, $took) = run('print(#(""):rep(1e15), #(""):rep(1e15, ""))');
@@ -86,6 +112,35 @@ for my $pattern (q{('a'):rep(2000):find(('a*'):rep(6) .. 'b')}, q{('a'):rep(2000
     is($out, "before\n", 'what was printed before is there');
     cmp_ok($took, '<', 5, 'soon');
 }
+
+# --- coroutines are Lua's own otherwise ------------------------------------------------------------------
+($code, $out, $err) = run(<<'LUA');
+local co = coroutine.create(function(a, b) local c = coroutine.yield(a + b) pcall(function() coroutine.yield(c) end) error("e") end)
+print(coroutine.resume(co, 1, 2)) print(coroutine.resume(co, 5)) print(coroutine.resume(co)) print(coroutine.resume(co))
+local f = coroutine.wrap(function(...) print(..., coroutine.isyieldable()) coroutine.yield(1, nil, 3) error("g", 0) end)
+print(f("a", "b")) print(pcall(f)) print(pcall(f))
+print(pcall(coroutine.wrap(function() error({}) end)) == false, pcall(coroutine.wrap, 1))
+local closed = coroutine.wrap(function() local x <close> = setmetatable({}, { __close = function() print("closed") end }) error("h") end)
+print(pcall(closed))
+print(coroutine.close(coroutine.create(print)), pcall(coroutine.close, coroutine.running()))
+print(pcall(coroutine.resume, 1))
+LUA
+is($code, 0, 'coroutines') or diag($err);
+is($out, <<'OUT', 'as they are');
+true	3
+true	5
+false	s.lua:1: e
+false	cannot resume dead coroutine
+a	true
+1	nil	3
+false	g
+false	cannot resume dead coroutine
+true	false	bad argument #1 to 'coroutine.wrap' (function expected, got number)
+closed
+false	s.lua:6: h
+true	false	cannot close a running coroutine
+false	bad argument #1 to 'coroutine.resume' (thread expected, got number)
+OUT
 
 # --- what must not work at all ---------------------------------------------------------------------------
 ($code, $out, $err) = run(<<'LUA');
