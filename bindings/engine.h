@@ -65,7 +65,9 @@ struct das_engine_result {
     size_t act_count;
     struct {
         uint64_t memory;         /* bytes, at the highest */
-        uint64_t instructions;   /* of the Lua machine, to the nearest 1,000 or so */
+        uint64_t instructions;   /* of the Lua machine: tens of thousands that were completed; a
+                                    coroutine has a count of its own, whose rest is not seen, and
+                                    each resume stands for 100 */
         int64_t cpu_ms, wall_ms;
         uint64_t output, http_requests, http_bytes;
     } used;

@@ -48,7 +48,33 @@ bool das_push_module_path(lua_State *L, const char *name)
     return true;
 }
 
-/* Upvalue 1: what was loaded. */
+static int lua_require(lua_State *L);
+
+#define LEVELS_MAX 1000 /* a look at a level costs as much as it is deep */
+
+/* Raises when name is being loaded by a require() that has not returned. Which ones those are, the
+ * stack knows; a list would have to be mended after each error. */
+static void check_circle(lua_State *L, const char *name)
+{
+    lua_Debug ar;
+    int chain = lua_gettop(L) + 1;
+
+    lua_pushstring(L, name); // chain
+    for (int level = 1; level < LEVELS_MAX && lua_getstack(L, level, &ar); level++) {
+        lua_getinfo(L, "f", &ar); // chain function
+        if (lua_tocfunction(L, -1) == lua_require && lua_getlocal(L, &ar, 1)) {
+            const char *outer = lua_tostring(L, -1);
+            lua_pushfstring(L, "%s -> %s", outer, lua_tostring(L, chain));
+            lua_replace(L, chain); // chain function outer
+            if (strcmp(outer, name) == 0)
+                das_raise(L, "require: \"%s\" needs itself (%s)", name, lua_tostring(L, chain));
+        }
+        lua_settop(L, chain);
+    }
+    lua_settop(L, chain - 1);
+}
+
+/* Upvalue 1: what was loaded. Its argument stays at 1, where check_circle() looks for it. */
 static int lua_require(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
@@ -60,6 +86,7 @@ static int lua_require(lua_State *L)
         return das_raise(L, "require: \"%s\" is not a module name; expected letters, digits, _ and "
                             "dots",
                          name);
+    check_circle(L, name);
     switch (luaL_loadfilex(L, lua_tostring(L, -1), "t")) {
     case LUA_OK:
         break;
