@@ -28,14 +28,16 @@ BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl
 
 # --- flags -------------------------------------------------------------------------------------
 
-PKGS     := lua5.4 jansson libedit libmariadb openssl libcurl
+PKGS     := lua5.4 jansson libedit libmariadb openssl
+# Loaded when it is needed (core/http/curl.h); the benchmark of HTTP alone is linked to it.
+LAZY_PKGS := libcurl
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wpointer-arith -Wcast-qual -Werror
 # Sanitizers hide from gcc what a string can be; those two warnings are judged without them.
 OPT      := $(if $(SAN),-O1 -g -Wno-format-truncation -Wno-format-overflow -fno-omit-frame-pointer -fsanitize=$(SAN),-O2 -g -D_FORTIFY_SOURCE=2)
 # Asked once, when the first file needs it: before that pkg-config may not be installed yet.
 # System headers are not ours to warn about.
-PKG_CFLAGS = $(eval PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS))))$(PKG_CFLAGS)
+PKG_CFLAGS = $(eval PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) $(LAZY_PKGS))))$(PKG_CFLAGS)
 PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
 CFLAGS    ?=
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(PKG_CFLAGS) \
@@ -93,7 +95,8 @@ $(BUILD)/tests/%: tests/%.c $(LIB)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
 # Nothing of the libraries is used, and all of them are loaded.
-$(BUILD)/tests/bench/empty: tests/bench/empty.c
+$(BUILD)/tests/bench/http: PKG_LIBS += $(shell pkg-config --libs $(LAZY_PKGS))
+$(BUILD)/tests/bench/empty: tests/bench/empty.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--no-as-needed -o $@ $< $(PKG_LIBS)
 

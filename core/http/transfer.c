@@ -1,7 +1,6 @@
 /* transfer.c - see transfer.h. */
 #include "core/http/transfer.h"
 
-#include <pthread.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
@@ -36,22 +35,14 @@ struct das_http_transfer {
     char refused[DAS_ADDRESS_TEXT + 60]; /* the address that was not connected to, and why */
 };
 
-/* --- the library itself -------------------------------------------------------------------------- */
-
-static pthread_once_t once = PTHREAD_ONCE_INIT;
-static CURLcode started;
-
-static void start_library(void)
-{
-    started = curl_global_init(CURL_GLOBAL_DEFAULT);
-}
-
 struct das_http_transfer *das_http_transfer_new(struct das_err *err)
 {
-    struct das_http_transfer *t = das_calloc(1, sizeof *t);
+    struct das_http_transfer *t;
 
-    pthread_once(&once, start_library);
-    if (t && started == CURLE_OK) {
+    if (das_curl_load(err) < 0)
+        return NULL;
+    t = das_calloc(1, sizeof *t);
+    if (t) {
         t->multi = curl_multi_init();
         t->easy = curl_easy_init();
         if (t->multi && t->easy)

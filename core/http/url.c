@@ -17,9 +17,10 @@ void das_url_clear(struct das_url *u)
 {
     if (u->handle)
         curl_url_cleanup(u->handle);
-    if (u->text)
+    if (u->text) {
         explicit_bzero(u->text, strlen(u->text));
-    curl_free(u->text);
+        curl_free(u->text);
+    }
     memset(u, 0, sizeof *u);
 }
 
@@ -105,6 +106,8 @@ int das_url_parse(struct das_url *u, const char *text, struct das_err *err)
             return das_fail(err, DAS_E_USAGE, "url: byte 0x%02x at place %zu; write %%%02X", c,
                             (size_t)(p - text) + 1, c);
     }
+    if (das_curl_load(err) < 0)
+        return -1;
     u->handle = curl_url();
     if (!u->handle)
         return das_fail_nomem(err);

@@ -7,7 +7,7 @@
 #ifndef DAS_HTTP_URL_H
 #define DAS_HTTP_URL_H
 
-#include <curl/curl.h>
+#include "core/http/curl.h"
 #include <stdbool.h>
 
 #include "core/base/err.h"

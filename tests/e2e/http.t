@@ -20,9 +20,9 @@ our $web;
 sub run {
     my ($args, $lua) = @_;
     my ($fh, $script) = tempfile(SUFFIX => '.lua', DIR => $dir);
-    my $url = "http://127.0.0.1:$web->{port}";
+    my $url = "http://127.0.0.1:${\($web->{port} // 0)}";
     $lua =~ s/URL/$url/g;
-    $lua =~ s/PORT/$web->{port}/g;
+    $lua =~ s/PORT/${\($web->{port} // 0)}/g;
     print $fh $lua;
     close $fh;
     my $begin = time;
@@ -104,9 +104,9 @@ my %answers = (
     '/to/gopher' => sub { [302, { Location => 'gopher://127.0.0.1:1/x' }] },
     '/to/metadata' => sub { [302, { Location => 'http://169.254.169.254/latest/meta-data/' }] },
     '/to/metadata6' => sub { [302, { Location => 'http://[::ffff:169.254.169.254]/' }] },
-    '/to/localhost' => sub { [302, { Location => "http://localhost:$web->{port}/echo" }] },
+    '/to/localhost' => sub { [302, { Location => "http://localhost:${\($web->{port} // 0)}/echo" }] },
     '/to/garbage' => sub { [302, { Location => 'http://a b/' }] },
-    '/to/login' => sub { [302, { Location => "http://user:pw\@127.0.0.1:$web->{port}/plain" }] },
+    '/to/login' => sub { [302, { Location => "http://user:pw\@127.0.0.1:${\($web->{port} // 0)}/plain" }] },
     '/reuse-then-die' => sub { [200, {}, "$$"] },
 );
 $answers::reset = $answers{'/reset'};
