@@ -466,8 +466,10 @@ static struct job *job_new(const struct das_engine_opts *opts, struct das_err *e
     if (das_run_init(&job->run, &job->opts, err) < 0)
         goto fail;
     das_buf_printf(&job->chunk, "@%s", strcmp(opts->path, "-") == 0 ? "stdin" : opts->path);
-    if (das_buf_ok(&job->chunk, err) < 0 || das_script_read(opts->path, &job->text, err) < 0 ||
-        das_sha256_hex(das_buf_view(&job->text), job->hash, err) < 0)
+    if (das_buf_ok(&job->chunk, err) < 0 || das_script_read(opts->path, &job->text, err) < 0)
+        goto fail;
+    /* only a host remembers scripts; starting OpenSSL for one run would double its cost */
+    if (opts->engine && das_sha256_hex(das_buf_view(&job->text), job->hash, err) < 0)
         goto fail;
     return job;
 fail:
