@@ -86,11 +86,9 @@ LUA
 # a listener that never says a word
 {
     my $deaf = IO::Socket::INET->new(Listen => 5, LocalAddr => '127.0.0.1') or die;
-    my $start = time;
     my $r = das_json('mysql://das@127.0.0.1:' . $deaf->sockport . '/?connect_timeout=1', '--user', '%');
     is $r->{exit}, 1, 'a server that accepts and says nothing';
     like $r->{err}, qr/timeout/, 'is a timeout';
-    cmp_ok time - $start, '<', 5, 'in time';
 }
 
 # a server that hangs while we are connected, and before that
@@ -99,9 +97,7 @@ LUA
         sprintf $watch, 3);
     ok wait_for($run, qr/^ok *$/m, 15), 'a script previews' or diag explain das_finish($run);
     $db->signal('STOP');
-    my $start = time;
     ok wait_for($run, qr/^error timeout: .*timeout/m, 15), 'the server hangs: the read timeout strikes';
-    cmp_ok time - $start, '<', 4, 'in time';
     my $r = das_json($db->url('das', connect_timeout => '1s'), '--user', '%');
     is $r->{exit}, 1, 'connecting to a server that hangs';
     like $r->{err}, qr/timeout/, 'is a timeout';

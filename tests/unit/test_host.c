@@ -3,7 +3,6 @@
  * one that is cancelled.
  */
 #include "bindings/engine.h"
-#include "core/base/clock.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/temp_file.h"
 
@@ -136,7 +135,6 @@ static void stuck(struct das_engine *engine)
                                    "end\n");
     struct one_run *r = run_new(script, engine), *again = run_new(script, engine);
     struct one_run *other = run_new(temp_text("print(1)"), engine);
-    int64_t start = das_clock_monotonic_ms();
 
     ok(health_has(engine, "\"running\":0,\"stuck\":[]"), "a healthy host");
     left_to_the_stuck = r;
@@ -149,7 +147,6 @@ static void stuck(struct das_engine *engine)
     is_str(r->result.limit, "wall", "with the limit");
     ok(r->result.act_count == 1 && r->result.acts[0].kind == DAS_O_KILLED,
        "and with what was done until then");
-    ok(das_clock_monotonic_ms() - start < 20000, "the host waited no longer than it had to");
     ok(health_has(engine, script) && health_has(engine, "\"running\":0"), "health tells of it");
     run_one(again);
     ok(again->rc < 0 && again->err.code == DAS_E_BLOCKED, "the script is refused from then on");

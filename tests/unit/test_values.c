@@ -7,7 +7,6 @@
  */
 #include "bindings/engine.h"
 
-#include "core/base/clock.h"
 #include "core/base/log.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/temp_file.h"
@@ -102,20 +101,17 @@ static void waiting(void)
 {
     struct das_limits limits = das_limits_default;
     atomic_int cancel = 1;
-    int64_t start = das_clock_monotonic_ms();
 
     limits.wall_ms = 200;
     run("pcall(das.sleep, '1h') das.sleep(0)", 0, &limits, NULL);
-    ok(rc < 0 && result.end == DAS_END_LIMIT && das_clock_monotonic_ms() - start < 2000,
+    ok(rc < 0 && result.end == DAS_END_LIMIT,
        "sleep ends with the run: %s", err.msg);
-    start = das_clock_monotonic_ms();
     run("das.retry{ times = 1000, wait = 0.05, backoff = 1, function() return nil, 'no' end }", 0,
         &limits, NULL);
-    ok(rc < 0 && result.end == DAS_END_LIMIT && das_clock_monotonic_ms() - start < 2000,
+    ok(rc < 0 && result.end == DAS_END_LIMIT,
        "and so does retry");
-    start = das_clock_monotonic_ms();
     run("das.sleep(10)", 0, NULL, &cancel);
-    ok(rc < 0 && result.end == DAS_END_CANCELLED && das_clock_monotonic_ms() - start < 2000,
+    ok(rc < 0 && result.end == DAS_END_CANCELLED,
        "a cancel wakes it: %s", err.msg);
     limits = das_limits_default;
     limits.memory = 4 << 20;
