@@ -17,12 +17,13 @@ my $dir = tempdir(CLEANUP => 1);
 
 # Runs Lua with these grants, limits and secrets; "URL" and "PORT" in it are those of the server.
 our $web;
+sub web_port { return $web ? $web->{port} : 0 }    # 0 in a server that was started before it
 sub run {
     my ($args, $lua) = @_;
     my ($fh, $script) = tempfile(SUFFIX => '.lua', DIR => $dir);
-    my $url = "http://127.0.0.1:${\($web->{port} // 0)}";
+    my $url = "http://127.0.0.1:$web->{port}";
     $lua =~ s/URL/$url/g;
-    $lua =~ s/PORT/${\($web->{port} // 0)}/g;
+    $lua =~ s/PORT/$web->{port}/g;
     print $fh $lua;
     close $fh;
     my $begin = time;
@@ -104,9 +105,9 @@ my %answers = (
     '/to/gopher' => sub { [302, { Location => 'gopher://127.0.0.1:1/x' }] },
     '/to/metadata' => sub { [302, { Location => 'http://169.254.169.254/latest/meta-data/' }] },
     '/to/metadata6' => sub { [302, { Location => 'http://[::ffff:169.254.169.254]/' }] },
-    '/to/localhost' => sub { [302, { Location => "http://localhost:${\($web->{port} // 0)}/echo" }] },
+    '/to/localhost' => sub { [302, { Location => "http://localhost:@{[ web_port() ]}/echo" }] },
     '/to/garbage' => sub { [302, { Location => 'http://a b/' }] },
-    '/to/login' => sub { [302, { Location => "http://user:pw\@127.0.0.1:${\($web->{port} // 0)}/plain" }] },
+    '/to/login' => sub { [302, { Location => "http://user:pw\@127.0.0.1:@{[ web_port() ]}/plain" }] },
     '/reuse-then-die' => sub { [200, {}, "$$"] },
 );
 $answers::reset = $answers{'/reset'};
