@@ -224,6 +224,15 @@ put('t.lua', '');
 like((run($kill, undef, args => '--apply', config => ', scripts = { ["t.lua"] = {} }'))[2], qr/not granted: kill/, 'where scripts are named, one that is not may only look');
 is((run($kill, undef, args => '--apply', config => ', scripts = { ["t.lua"] = {}, ["*"] = { grants = { "preview", "kill", "instance:*" } } }'))[0], 0, 'unless "*" grants more');
 is((run($kill, undef, args => '--apply', config => ', scripts = { ["tt.lua"] = {} }'))[0], 2, 'a name that fits no script is a mistake');
+put('token', "tok-12345\n");
+chmod 0600, 'token';
+my $secrets = ", secrets = { slack = { file = '$dir/token' } }";
+for my $case ([ '"secret:slack"', qr/^\*\*\*\t64$/m ], [ '"secret:other"', qr/s\.lua:1: not granted: secret:slack/ ]) {
+    ($code, $out, $err) = run('local s = das.secret("slack") print(s, #das.crypto.hex_encode(das.crypto.hmac("sha256", s, "x")))',
+        undef, config => "$secrets, scripts = { ['s.lua'] = { grants = { $case->[0] } } }");
+    like($out . $err, $case->[1], "{$case->[0]}: a secret of the configuration");
+    unlike($out . $err, qr/tok-12345/, 'which nobody sees');
+}
 mkdir 'sub';
 put('sub/s.lua', 'print(das.preview{ all = true })');
 put('das.lua', 'return { scripts = { ["sub/s.lua"] = { grants = {} } }, instances = { a = { source = "mem:' . $list . '", tags = { "prod" } } } }');
