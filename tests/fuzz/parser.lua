@@ -34,6 +34,9 @@ local function compare(text, name)
   local good, message = ours(text)
   counts.texts = counts.texts + 1
   counts.accepted = counts.accepted + (good and 1 or 0)
+  if not chunk and theirs:find("too many registers", 1, true) then
+    return -- the code generator's limit, not the grammar's: 250 values in one expression
+  end
   if good ~= (chunk ~= nil) or tostring(message):find("^BROKEN") then
     counts.differences = counts.differences + 1
     print(("%s: Lua: %s; parser.lua: %s\n%s\n"):format(name, theirs or "fine", message or "fine",
