@@ -1,7 +1,7 @@
 /*
  * log.c - das.log.debug, info, warn and error: one line with fields on the run's log.
  *
- * Escaping and the replacement of secrets are core/base/log.c's.
+ * Escaping is core/base/log.c's; the secrets that are taken out are those of the run's vault.
  */
 #include "bindings/bind.h"
 
@@ -12,28 +12,40 @@
 
 #define FIELDS_MAX 100
 
+/* t without the run's secrets, at the end of buf; its ptr is set when buf has stopped growing. */
+static struct das_text redact(const struct das_run *run, struct das_text t, struct das_buf *buf)
+{
+    size_t from = buf->len;
+
+    das_vault_redact(&run->vault, t, buf);
+    return das_text(NULL, buf->len - from);
+}
+
+static void place(struct das_text *t, const char **at)
+{
+    t->ptr = *at;
+    *at += t->len;
+}
+
 /* The event without the run's secrets, in buf. Done before a long text is cut: half a secret would
- * go unnoticed. fields has room for e->count. */
+ * go unnoticed. fields has room for e->count. A value that was JSON and holds *** is text now. */
 static struct das_log_event redacted(const struct das_run *run, const struct das_log_event *e,
                                      struct das_log_field *fields, struct das_buf *buf)
 {
     struct das_log_event out = *e;
     const char *at;
 
-    das_vault_redact(&run->vault, e->message, buf);
-    out.message.len = buf->len;
+    out.message = redact(run, e->message, buf);
     for (size_t i = 0; i < e->count; i++) {
-        size_t from = buf->len;
-        fields[i] = e->fields[i];
-        das_vault_redact(&run->vault, e->fields[i].value, buf);
-        fields[i].value.len = buf->len - from;
+        fields[i].key = redact(run, e->fields[i].key, buf);
+        fields[i].value = redact(run, e->fields[i].value, buf);
     }
-    at = buf->ptr ? buf->ptr : ""; // does not move any more
-    out.message.ptr = at;
-    at += out.message.len;
+    at = buf->ptr ? buf->ptr : "";
+    place(&out.message, &at);
     for (size_t i = 0; i < e->count; i++) {
-        fields[i].value.ptr = at;
-        at += fields[i].value.len;
+        place(&fields[i].key, &at);
+        place(&fields[i].value, &at);
+        fields[i].json = e->fields[i].json && das_text_eq(fields[i].value, e->fields[i].value);
     }
     out.fields = fields;
     return out;

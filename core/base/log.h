@@ -1,9 +1,9 @@
 /*
- * log.h - one line for each event, as text for people or as JSON for machines, in one write.
+ * log.h - one line for each event, as text for people or as JSON for machines.
  *
- * Control characters are escaped, so that what came from a server or a chat cannot forge a line, and
- * registered secrets are replaced by ***. Any thread may log. The log is the one thing in this
- * program that is global.
+ * Control characters are escaped, so that what came from a server or a chat cannot forge a line. Any
+ * thread may make lines. Format and level are the one thing in this program that is global. Secrets
+ * are taken out before, by whoever knows them (secret.h).
  */
 #ifndef DAS_BASE_LOG_H
 #define DAS_BASE_LOG_H
@@ -39,16 +39,4 @@ bool das_log_wants(enum das_log_level level);
 
 /* The event's line, with its end, whatever the level. */
 void das_log_line(const struct das_log_event *e, struct das_buf *b);
-/* Writes it to the descriptor when its level is wanted. Out of memory or a full pipe lose it. */
-void das_log_write(int fd, const struct das_log_event *e);
-
-/* From now on the secret is *** in every line, also where it is escaped as in JSON. The registry is
- * of fixed size and never forgets: -1 and err when the secret is shorter than DAS_SECRET_MIN (it
- * would turn up in plain words), or there is no room. Whoever gets -1 must not let the secret near
- * a log. */
-#define DAS_SECRET_MIN 4
-int das_log_redact(const char *secret, struct das_err *err);
-/* The text with secrets replaced. */
-void das_redact(struct das_text t, struct das_buf *b);
-
 #endif

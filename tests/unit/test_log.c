@@ -1,10 +1,8 @@
 /*
- * test_log.c - lines of the log: both formats, what cannot be forged, secrets, levels, threads.
+ * test_log.c - lines of the log: both formats, what cannot be forged, levels.
  */
 #include "core/base/log.h"
 
-#include <pthread.h>
-#include <unistd.h>
 
 #include "core/base/json.h"
 #include "tests/unit/kit.h"
@@ -104,93 +102,6 @@ static void long_ones(void)
     das_buf_clear(&big);
 }
 
-static void secrets(void)
-{
-    const struct das_log_field fields[] = {{T("token"), T("hunter22"), false},
-                                           {T("hunter22"), T("{\"a\":\"qu\\\"o\\nte\"}"), true},
-                                           {T("pin"), T("12345678"), true}};
-    struct das_log_event e = {
-        .level = DAS_LOG_INFO, .who = "run", .message = T("x"), .fields = fields, .count = 3};
-    const char *got;
-    char name[20];
-    json_t *v;
-    int i;
-
-    is_str(text("say hunter22 twice hunter22"), "das run: info: say hunter22 twice hunter22\n",
-           "before it is known");
-    ok(das_log_redact("hunter22", &err) == 0 && das_log_redact("hunter2", &err) == 0 &&
-           das_log_redact("qu\"o\nte", &err) == 0 && das_log_redact("12345678", &err) == 0,
-       "secrets");
-    is_str(text("say hunter22 twice hunter22"), "das run: info: say *** twice ***\n", "are gone");
-    is_str(text("hunter2hunter22"), "das run: info: ******\n", "the longest first");
-    is_str(text("hunter, hunte"), "das run: info: hunter, hunte\n", "what is none stays");
-    is_str(text("qu\"o\nte"), "das run: info: ***\n", "before it is escaped");
-    is_str(line(&e), "das run: info: x token=*** ***=\"{\\\"a\\\":\\\"***\\\"}\" pin=***\n",
-           "in fields, escaped as in JSON too");
-    das_log_setup(DAS_LOG_JSON, DAS_LOG_INFO);
-    got = line(&e);
-    v = das_json_parse(got, strlen(got), NULL, &err);
-    ok(v && !strstr(got, "hunter") && !strstr(got, "1234"), "JSON stays JSON: %s", got);
-    json_decref(v);
-    das_log_setup(DAS_LOG_TEXT, DAS_LOG_INFO);
-    ok(das_log_redact("abc", &err) < 0 && strstr(err.msg, "at least 4"), "too short: %s", err.msg);
-    ok(das_log_redact("", &err) < 0 && das_log_redact(NULL, &err) < 0, "nothing is no secret");
-    das_alloc_fail_at(1);
-    ok(das_log_redact("another", &err) < 0 && err.code == DAS_E_NOMEM, "out of memory is told");
-    das_alloc_fail_at(0);
-    for (i = 0; i < 300; i++) {
-        snprintf(name, sizeof name, "secret-%d-", i);
-        if (das_log_redact(name, &err) < 0)
-            break;
-    }
-    ok(i > 200 && i < 300 && strstr(err.msg, "more secrets"), "%d fit, and the next is refused", i);
-    is_int(das_log_redact("secret-7-", &err), 0, "a known one is no new one");
-}
-
-/* --- levels and threads ----------------------------------------------------------------------------- */
-
-static int pipe_fd[2];
-
-static void *many(void *arg)
-{
-    struct das_log_event e = {.level = DAS_LOG_INFO, .who = "run"};
-
-    for (int i = 0; i < 200; i++) {
-        e.message = das_text_of(arg);
-        das_log_write(pipe_fd[1], &e);
-    }
-    return NULL;
-}
-
-static void writing(void)
-{
-    static char got[200000];
-    char *messages[] = {"aaaaaaaaaaaaaaaaaaaa", "bbbbbbbbbbbbbbbbbbbb"};
-    pthread_t threads[2];
-    size_t len = 0;
-    ssize_t n;
-    int bad = 0, lines = 0;
-
-    must(pipe(pipe_fd) == 0, "a pipe");
-    das_log_setup(DAS_LOG_TEXT, DAS_LOG_WARN);
-    many("not wanted");
-    das_log_setup(DAS_LOG_TEXT, DAS_LOG_INFO);
-    for (int i = 0; i < 2; i++)
-        must(pthread_create(&threads[i], NULL, many, messages[i]) == 0, "a thread");
-    for (int i = 0; i < 2; i++)
-        pthread_join(threads[i], NULL);
-    close(pipe_fd[1]);
-    while ((n = read(pipe_fd[0], got + len, sizeof got - len - 1)) > 0)
-        len += (size_t)n;
-    close(pipe_fd[0]);
-    got[len] = '\0';
-    for (char *rest = got, *l; (l = strsep(&rest, "\n")) && *l; lines++)
-        bad += strcmp(l, "das run: info: aaaaaaaaaaaaaaaaaaaa") != 0 &&
-               strcmp(l, "das run: info: bbbbbbbbbbbbbbbbbbbb") != 0;
-    is_int(lines, 400, "what is below the level is not written");
-    ok(!bad, "and lines of two threads stay whole");
-}
-
 static void settings(void)
 {
     is_int(das_log_level_find("warn"), DAS_LOG_WARN, "levels have names");
@@ -223,7 +134,7 @@ static void no_memory(void)
         das_log_line(&e, &b);
         failed = das_alloc_failed();
         das_alloc_fail_at(0);
-        ok(failed == b.failed && (failed || !strstr(b.ptr, "hunter")), "failing allocation %ld", n);
+        ok(failed == b.failed && (failed || strstr(b.ptr, "hunter22 k=v\n")), "failing allocation %ld", n);
         das_buf_clear(&b);
         if (!failed)
             break;
@@ -235,9 +146,7 @@ int main(void)
     texts();
     json();
     long_ones();
-    secrets();
     no_memory();
-    writing();
     settings();
     return tap_done();
 }

@@ -22,6 +22,8 @@ static const char sample[] =
     "1\tapp\th:1\tshop\tQuery\t10\tSending data\tselect 1 from t\t101\tNULL\n"
     "2\tapp\th:2\tshop\tSleep\t20\t\tNULL\t102\t15\n";
 
+static struct das_secrets secrets; /* of the runs that follow; none unless a test adds them */
+
 static bool run(const char *script, long fail_at, const struct das_limits *limits,
                 const atomic_int *cancel)
 {
@@ -30,10 +32,14 @@ static bool run(const char *script, long fail_at, const struct das_limits *limit
     struct das_source_conf conf = {.name = "shop", .spec = spec};
     size_t out_size = 0, log_size = 0;
     struct das_engine_opts opts = {.path = script_path, .inventory = inv, .width = 100,
-                                   .limits = limits, .cancel = cancel};
+                                   .limits = limits, .cancel = cancel, .secrets = &secrets};
+    char *granted[] = {(char[]){"preview"}, (char[]){"kill"}, (char[]){"instance:*"},
+                       (char[]){"secret:token"}, (char[]){"secret:pin"}};
+    const struct das_grants grants = {granted, 5};
     FILE *f = fopen(script_path, "w");
     bool failed;
 
+    opts.grants = &grants;
     snprintf(spec, sizeof spec, "mem:%s", sample_path);
     if (!f || fputs(script, f) < 0 || fclose(f) != 0 || !inv ||
         das_inventory_add(inv, &conf, &err) < 0 || !das_inventory_open(inv, 0, &err))
@@ -78,9 +84,22 @@ static void lines(void)
     logs("das.preview{} das.preview{} das.log.info('x')",
          "das run: shop: the filter has no criterion and selects nothing; all = true means every "
          "session\ndas run: info: x\n");
-    must(das_log_redact("s3cr3t-value", &err) == 0, "a secret");
-    logs("das.log.info('it is s3cr3t-value', { l = { 's3cr3t-value' }, ['s3cr3t-value'] = 1 })",
+    setenv("TEST_TOKEN", "s3cr3t-value", 1);
+    setenv("TEST_PIN", "12345678", 1);
+    must(das_secrets_add(&secrets, "token", DAS_SECRET_ENV, "TEST_TOKEN", &err) == 0 &&
+             das_secrets_add(&secrets, "pin", DAS_SECRET_ENV, "TEST_PIN", &err) == 0,
+         "two secrets");
+    logs("das.secret('token') das.log.info('it is s3cr3t-value', { l = { 's3cr3t-value' }, "
+         "['s3cr3t-value'] = 1 })",
          "das run: info: it is *** l=\"[\\\"***\\\"]\" ***=1\n");
+    logs("das.secret('pin') das.log.info('x', { pin = 12345678, n = 7 })",
+         "das run: info: x n=7 pin=***\n");
+    das_log_setup(DAS_LOG_JSON, DAS_LOG_INFO);
+    run("das.secret('pin') das.log.info('x', { pin = 12345678, l = { 12345678 } })", 0, NULL, NULL);
+    has_str(logged, "\"fields\":{\"l\":\"[***]\",\"pin\":\"***\"}}",
+            "a number that is a secret leaves the line JSON");
+    das_log_setup(DAS_LOG_TEXT, DAS_LOG_INFO);
+    das_secrets_clear(&secrets);
     logs("das.log.info('bytes \\xff', { s = '\\xff', l = { '\\xff' } })",
          "das run: info: bytes \xef\xbf\xbd l=[\"\xef\xbf\xbd\"] s=\"\xef\xbf\xbd\"\n");
     das_log_setup(DAS_LOG_JSON, DAS_LOG_DEBUG);
