@@ -3,6 +3,7 @@
  */
 #include <fcntl.h>
 
+#include "core/session/selection.h"
 #include "core/source/file.h"
 #include "tests/unit/recordings.h"
 
@@ -215,6 +216,50 @@ static void test_identity(void)
     unlink(path);
 }
 
+/* A list that leaves out what cannot match gives the same selection as the whole one. */
+static void test_filtered(void)
+{
+    static const char *const keys[][2] = {
+        {"user", "shop%"}, {"command", "Sleep"}, {"time", "60"}, {"info", "select~from"},
+        {"trx_time", "1"}, {"db", "nowhere"},
+    };
+    const struct das_source_conf conf = {.spec = "file:" SAMPLES "recording.jsonl"};
+    struct das_snapshot *whole = NULL;
+    struct das_source *s;
+    struct das_err err;
+
+    must(das_source_open(&conf, &s, &err) == 0 && das_source_list(s, NULL, &whole, &err) == 0,
+         "filtered: the whole list");
+    for (size_t i = 0; i < 2 * sizeof keys / sizeof *keys; i++) { /* each, and each negated */
+        struct das_filter *f = das_filter_new(&err), *not_f = NULL;
+        struct das_snapshot *less = NULL;
+        struct das_selection *a, *b;
+        int wrong = 0;
+        must(f && das_filter_set_text(f, keys[i / 2][0], keys[i / 2][1], &err) == 0, "a filter");
+        if (i % 2) {
+            not_f = das_filter_not(f, &err);
+            das_filter_release(f);
+            f = not_f;
+        }
+        must(das_source_list(s, f, &less, &err) == 0, "filtered: the short list");
+        a = das_select(whole, f, &err);
+        b = das_select(less, f, &err);
+        must(a && b, "two selections");
+        for (size_t k = 0; k < a->count && k < b->count; k++)
+            wrong += das_snapshot_ids(whole)[a->rows[k]] != das_snapshot_ids(less)[b->rows[k]];
+        ok(a->count == b->count && !wrong, "%s%s=%s: the same %zu sessions", i % 2 ? "not " : "",
+           keys[i / 2][0], keys[i / 2][1], a->count);
+        ok(das_snapshot_rows(less) == b->count && das_snapshot_partial(less),
+           "and no others were kept");
+        das_selection_free(a);
+        das_selection_free(b);
+        das_snapshot_release(less);
+        das_filter_release(f);
+    }
+    das_snapshot_release(whole);
+    das_source_close(s);
+}
+
 /* Standard input is read once: a second list comes from memory. */
 static void test_stdin(void)
 {
@@ -328,6 +373,7 @@ int main(void)
     test_recording();
     test_odd_names();
     test_identity();
+    test_filtered();
     test_stdin();
     return tap_done();
 }
