@@ -223,6 +223,9 @@ const char *das_stop_limit(enum das_stop stop); /* "cpu"; NULL for a cancel */
 void das_run_hook(lua_State *L, lua_Debug *ar); /* every DAS_HOOK_STEPS instructions */
 #define DAS_HOOK_STEPS 10000
 
+/* state.c: what any lua_Alloc of das does once it has said yes: *held is what it holds. */
+uint64_t das_lua_held(uint64_t held, const void *ptr, size_t osize, size_t nsize); /* afterwards */
+void *das_lua_resize(uint64_t *held, void *ptr, size_t osize, size_t nsize);
 /* state.c: a fresh state with the trimmed libraries; NULL when out of memory. */
 lua_State *das_state_new(struct das_run *run);
 /* sandbox.c: replaces what the libraries have and a script must not have as it is. [-0, +0] */

@@ -14,29 +14,17 @@
 struct reader {
     const char *path;
     const struct das_config *into;
-    size_t memory;
+    uint64_t memory; /* bytes held by the state */
 };
 
 static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
 {
     struct reader *r = ud;
-    void *p;
+    uint64_t held = das_lua_held(r->memory, ptr, osize, nsize);
 
-    if (!ptr)
-        osize = 0;
-    if (nsize == 0) {
-        das_free(ptr);
-        r->memory -= osize;
+    if (held > r->memory && held > CONFIG_MEMORY)
         return NULL;
-    }
-    if (nsize > osize && r->memory - osize + nsize > CONFIG_MEMORY)
-        return NULL;
-    p = das_realloc(ptr, nsize);
-    if (!p && nsize <= osize)
-        return ptr;
-    if (p)
-        r->memory = r->memory - osize + nsize;
-    return p;
+    return das_lua_resize(&r->memory, ptr, osize, nsize);
 }
 
 static void too_long(lua_State *L, lua_Debug *ar)

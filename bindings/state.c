@@ -11,41 +11,51 @@
 
 #include "core/base/mem.h"
 
-/* Lua's only allocator: counts what the run holds and refuses beyond its limit. For a new block
- * osize is a type tag, not a size. */
+uint64_t das_lua_held(uint64_t held, const void *ptr, size_t osize, size_t nsize)
+{
+    return held - (ptr ? osize : 0) + nsize; /* for a new block osize is a type tag */
+}
+
+void *das_lua_resize(uint64_t *held, void *ptr, size_t osize, size_t nsize)
+{
+    uint64_t after = das_lua_held(*held, ptr, osize, nsize);
+    void *p = NULL;
+
+    if (nsize == 0) {
+        das_free(ptr);
+    } else {
+        p = das_realloc(ptr, nsize);
+        if (!p) /* shrinking may not fail */
+            return ptr && nsize <= osize ? ptr : NULL;
+    }
+    *held = after;
+    return p;
+}
+
+/* The allocator of a run's state: counts what it holds and refuses beyond its limit. */
 static void *allocate(void *ud, void *ptr, size_t osize, size_t nsize)
 {
     struct das_run *run = ud;
+    uint64_t held = das_lua_held(run->memory, ptr, osize, nsize);
+    bool grows = held > run->memory;
     void *p;
 
-    if (!ptr)
-        osize = 0;
-    if (nsize == 0) {
-        das_free(ptr);
-        run->memory -= osize;
-        return NULL;
-    }
     /* After a no Lua collects and asks once more for the same. If it does not, or hears no again, the
      * no has become an error. */
-    if (nsize > osize && run->memory_asked && run->memory_asked != nsize) {
+    if (grows && run->memory_asked && run->memory_asked != nsize) {
         run->memory_refused = true;
         run->memory_asked = 0;
     }
-    if (nsize > osize && run->memory - osize + nsize > run->limits.memory && !run->closing) {
+    if (grows && held > run->limits.memory && !run->closing) {
         run->memory_refused = run->memory_refused || run->memory_asked == nsize;
         run->memory_asked = nsize;
         return NULL;
     }
-    p = das_realloc(ptr, nsize);
-    if (!p && nsize <= osize) /* shrinking may not fail */
-        return ptr;
-    if (p) {
-        if (nsize == run->memory_asked)
-            run->memory_asked = 0;
-        run->memory = run->memory - osize + nsize;
-        if (run->memory > atomic_load_explicit(&run->used.memory, memory_order_relaxed))
-            atomic_store_explicit(&run->used.memory, run->memory, memory_order_relaxed);
-    }
+    p = das_lua_resize(&run->memory, ptr, osize, nsize);
+    if (p && nsize == run->memory_asked)
+        run->memory_asked = 0;
+    if (run->memory > atomic_load_explicit(&run->used.memory, memory_order_relaxed))
+        atomic_store_explicit(&run->used.memory, run->memory, memory_order_relaxed);
     return p;
 }
 
