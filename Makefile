@@ -21,14 +21,14 @@ say = $(if $(V)$(QUIET),,@printf '  %-4s %s\n' $(1) $(2))
 # --- what has to be installed (Debian 12 names) ----------------------------------------------
 
 BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjansson-dev \
-              libmariadb-dev libssl-dev libcurl4-openssl-dev tzdata
+              libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
               mariadb-client openssl perl libio-socket-ssl-perl procps git tmux
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl
 
 # --- flags -------------------------------------------------------------------------------------
 
-PKGS     := lua5.4 jansson libedit libmariadb openssl
+PKGS     := lua5.4 jansson libedit libmariadb openssl sqlite3
 # Loaded when it is needed (core/http/curl.h); the benchmark of HTTP alone is linked to it.
 LAZY_PKGS := libcurl
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
@@ -49,7 +49,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pie -Wl,-z,relro,-z,now -Wl,--as-n
 # --- the program -------------------------------------------------------------------------------
 
 LIB_SRC := $(wildcard core/base/*.c core/http/*.c core/session/*.c core/source/*.c \
-             core/plan/*.c bindings/*.c) \
+             core/store/*.c core/plan/*.c bindings/*.c) \
            $(filter-out core/cli/main.c,$(wildcard core/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 LIB     := $(BUILD)/libdas.a

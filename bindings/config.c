@@ -337,6 +337,7 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     e = &rules->scripts[rules->count++]; // owned by the rules from here on
     memset(e, 0, sizeof *e);
     e->limits = rules->limits;
+    e->policy = rules->policy;
     /* a name that fits nothing would leave the script it was meant for with other grants */
     if (!(e->path = script_path(r->path, name)))
         luaL_error(L, "%s: there is no such script", where);

@@ -30,6 +30,7 @@ void das_rules_init(struct das_rules *r)
 {
     memset(r, 0, sizeof *r);
     r->limits = das_limits_default;
+    r->policy = das_policy_rules_default;
 }
 
 void das_rules_clear(struct das_rules *r)
@@ -62,6 +63,7 @@ void das_rules_for(const struct das_rules *r, const char *path, struct das_scrip
             found = e;
     }
     out->limits = found ? found->limits : r->limits;
+    out->policy = found ? &found->policy : &r->policy;
     out->grants = found ? (found->has_grants ? &found->grants : NULL) : r->count ? &look : NULL;
     free(full);
 }

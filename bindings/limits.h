@@ -9,6 +9,8 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "core/plan/guard.h"
+
 struct das_limits {
     uint64_t memory;        /* bytes of Lua values; 64 MB */
     int64_t cpu_ms;         /* processor time of the script's thread; 5 s */
@@ -35,6 +37,7 @@ bool das_granted(const struct das_grants *grants, const char *what);
 struct das_script_rules {
     struct das_limits limits;
     const struct das_grants *grants; /* NULL: the default */
+    const struct das_policy_rules *policy; /* how far it may go, and how much it may kill */
 };
 
 struct das_rules {
@@ -44,8 +47,11 @@ struct das_rules {
         struct das_limits limits;
         struct das_grants grants;
         bool has_grants;
+        struct das_policy_rules policy; /* owns its lists */
     } *scripts;
     size_t count;
+    struct das_policy_rules policy; /* of scripts that have none of their own; owns its lists */
+    char *state_dir;                /* as configured, or NULL */
 };
 void das_rules_init(struct das_rules *r);
 void das_rules_clear(struct das_rules *r);

@@ -299,7 +299,8 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
                   struct das_report **out, struct das_err *err)
 {
     const struct das_apply_watch watch = {before_kill, after_kill, run};
-    const struct das_apply_opts opts = {run->opts->armed, &run->protect, &watch};
+    const struct das_apply_opts opts = {
+        .armed = run->opts->armed, .protect = &run->protect, .watch = &watch};
 
     if (das_plan_apply(plan, source, &opts, out, err) < 0) {
         pthread_mutex_lock(&run->lock);

@@ -43,6 +43,7 @@ static void settle(struct scene *sc, size_t i, enum das_outcome_kind kind, const
 
     o->kind = kind;
     o->action = action;
+    o->after_ms = o->rows_left = DAS_UNKNOWN;
     sc->report->totals[kind]++;
     /* NULL when memory ran out: a kill that happened is reported even without a remark. */
     o->note = das_buf_take(note);

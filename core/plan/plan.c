@@ -9,7 +9,7 @@
 #include "core/plan/plan_impl.h"
 #include "core/session/render.h"
 
-static const char *const mode_names[] = {"auto", "query", "connection"};
+static const char *const mode_names[] = {"auto", "query", "connection", "soft"};
 
 const char *das_mode_name(enum das_kill_mode m)
 {

@@ -9,6 +9,7 @@
 #define DAS_PLAN_PLAN_H
 
 #include "core/base/digest.h"
+#include "core/plan/guard.h"
 #include "core/plan/protect.h"
 #include "core/session/selection.h"
 #include "core/source/source.h"
@@ -17,16 +18,35 @@ enum das_kill_mode {
     DAS_MODE_AUTO,       /* the statement outside a transaction, else the connection */
     DAS_MODE_QUERY,      /* the statement */
     DAS_MODE_CONNECTION, /* the connection */
+    DAS_MODE_SOFT,       /* the statement, but not where that may damage a table: DDL on tables
+                            without transactions (MariaDB's KILL SOFT) */
 };
 
 #define DAS_PLAN_TTL_DEFAULT 60   /* s */
 #define DAS_PLAN_TTL_MAX 86400    /* s */
 #define DAS_PLAN_REASON_MAX 1000  /* bytes */
 
+#define DAS_PLAN_ESCALATE_MAX 3600000 /* ms */
+
+/* Who wants it. All of them may be NULL: not known, or it does not apply. */
+struct das_asked {
+    const char *user;          /* of the machine: "alice" */
+    const char *script;        /* path; "-" for standard input; "repl" */
+    const char *script_sha256; /* hex, of its text */
+    const char *hook, *task;   /* what started it, where something did */
+};
+
 struct das_plan_opts {
     enum das_kill_mode mode;
     const char *reason;     /* NULL: none given */
     int64_t ttl_s;          /* 0: the default */
+    int64_t escalate_ms;    /* query and soft: where the statement goes on for so long after its
+                               kill, the connection is killed, verified anew; 0: no */
+    struct das_filter *symptom; /* what the kills are to cure: sessions that match it have to become
+                               fewer, or the breaker opens; NULL: none named */
+    const struct das_asked *asked;        /* NULL: nobody known */
+    const struct das_kill_limits *limits; /* that the maker is held to; NULL: the defaults. Applying
+                               holds to them and to those of its own configuration */
 };
 
 struct das_plan; /* immutable, counted by reference */
@@ -44,6 +64,10 @@ const char *das_mode_name(enum das_kill_mode m); /* "auto", "query", "connection
 int das_mode_find(const char *name);             /* or -1 */
 const char *das_plan_reason(const struct das_plan *p);   /* "" when none */
 const char *das_plan_instance(const struct das_plan *p);
+int64_t das_plan_escalate_ms(const struct das_plan *p);
+const struct das_filter *das_plan_symptom(const struct das_plan *p); /* or NULL */
+const struct das_asked *das_plan_asked(const struct das_plan *p);
+const struct das_kill_limits *das_plan_limits(const struct das_plan *p);
 int64_t das_plan_created_ms(const struct das_plan *p);   /* Unix milliseconds */
 int64_t das_plan_expires_ms(const struct das_plan *p);
 const char *das_plan_hash(const struct das_plan *p);     /* SHA-256 of das_plan_json(), hex */
@@ -53,16 +77,24 @@ const struct das_filter *das_plan_filter(const struct das_plan *p);
 void das_plan_json(const struct das_plan *p, struct das_buf *b);
 void das_plan_print(const struct das_plan *p, size_t width, struct das_buf *b);
 
+/* A plan on its own, to be applied later: the object of das_plan_json() with the hash as its last
+ * member "sha256", and a newline. */
+void das_plan_write(const struct das_plan *p, struct das_buf *b);
+/* Reads one such line (with or without its newline). DAS_E_DATA when a byte was changed, or it is no
+ * plan. */
+struct das_plan *das_plan_read(struct das_text line, struct das_err *err);
+
 /* --- applying --------------------------------------------------------------------------------- */
 
 enum das_outcome_kind {
-    DAS_O_KILLED,    /* the server accepted the kill */
+    DAS_O_KILLED,    /* accepted by the server, and seen to be gone */
+    DAS_O_KILLING,   /* accepted; still ending (rolling back) when the wait was over */
     DAS_O_DRY_RUN,   /* would have been killed */
     DAS_O_GONE,      /* ended by itself in the meantime */
     DAS_O_CHANGED,   /* runs something else now, belongs to someone else, or no longer matches */
     DAS_O_PROTECTED, /* never to be killed */
     DAS_O_REFUSED,   /* a rule said no: plan expired, another server, nothing to kill, ... */
-    DAS_O_FAILED,    /* the server refused */
+    DAS_O_FAILED,    /* the server refused, or the statement went on as if nothing had been said */
     DAS_O_UNKNOWN,   /* the connection was lost in between; not tried again */
     DAS_O_COUNT
 };
@@ -70,8 +102,10 @@ const char *das_outcome_name(enum das_outcome_kind k); /* "dry_run" */
 
 struct das_outcome {
     enum das_outcome_kind kind;
-    const char *action; /* "query", "connection"; "" where it did not come to that */
+    const char *action; /* "query", "connection", "soft"; "" where it did not come to that */
     char *note;         /* why; "" when the kind says it all */
+    int64_t after_ms;   /* killed: from the kill until it was seen to be gone; else DAS_UNKNOWN */
+    int64_t rows_left;  /* killing: rows still to be rolled back, where the server tells */
 };
 
 struct das_report {
@@ -80,6 +114,8 @@ struct das_report {
     struct das_outcome *items; /* one for each victim, in the plan's order */
     size_t count;
     size_t totals[DAS_O_COUNT];
+    size_t respawned; /* statements of the victims that came back while we looked */
+    char *would_block; /* dry run: why an armed one would be refused now; NULL: it would not */
 };
 
 /* Called around every single kill of an armed apply, on the applying thread. */
@@ -88,7 +124,8 @@ struct das_apply_watch {
      * refused, with why (filled by the callee) as the note. */
     bool (*before)(void *arg, const struct das_plan *p, size_t victim, const char *action,
                    char *why, size_t size);
-    /* Its outcome: KILLED, GONE, FAILED or UNKNOWN. */
+    /* Its outcome: KILLED, KILLING, GONE, FAILED or UNKNOWN. Several kills may be sent before the
+     * outcome of the first is known. */
     void (*after)(void *arg, const struct das_plan *p, size_t victim,
                   const struct das_outcome *outcome);
     void *arg;
@@ -97,11 +134,12 @@ struct das_apply_watch {
 struct das_apply_opts {
     bool armed;                        /* false: a dry run, whatever the caller hopes */
     const struct das_protect *protect; /* added to the built-in list; may be NULL */
+    const struct das_guard *guard;     /* needed when armed; may be NULL in a dry run */
     const struct das_apply_watch *watch; /* may be NULL */
 };
 
-/* Re-reads source once and deals with every victim. -1 with err when nothing could be verified
- * (and so nothing was killed). Else *out has one outcome for each victim. */
+/* Re-reads source and deals with every victim. -1 with err when nothing could be verified or the
+ * journal could not be written (and so nothing was killed). Else *out has one outcome for each victim. */
 int das_plan_apply(struct das_plan *p, struct das_source *source,
                    const struct das_apply_opts *opts, struct das_report **out,
                    struct das_err *err);

@@ -8,7 +8,7 @@
 #include "core/session/render.h"
 
 static const char *const outcome_names[DAS_O_COUNT] = {
-    "killed", "dry_run", "gone", "changed", "protected", "refused", "failed", "unknown",
+    "killed", "killing", "dry_run", "gone", "changed", "protected", "refused", "failed", "unknown",
 };
 
 const char *das_outcome_name(enum das_outcome_kind k)

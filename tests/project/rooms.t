@@ -37,6 +37,7 @@ sub only {
 only($_, qr{^bindings/}, "$_ only in bindings/") for qw(lua.h lauxlib.h lualib.h);
 only('bindings/bind.h', qr{^bindings/}, 'bind.h stays in bindings/');
 only('curl/curl.h', qr{^core/http/}, 'curl/curl.h only in core/http/');
+only('sqlite3.h', qr{^core/store/}, 'sqlite3.h only in core/store');
 only('microhttpd.h', qr{^core/serve/httpd\.c$}, 'microhttpd.h only in httpd.c');
 only('core/source/source_kill.h', qr{^core/(source/(source|source_impl)\.[ch]|plan/apply\.c)$},
     'source_kill.h only where a kill is done');

@@ -1,0 +1,34 @@
+/*
+ * store.h - the state database: one SQLite file, das.db, in the state directory.
+ *
+ * Holds the journal (journal.h), the count of kills (budget.h) and what is remembered of a policy
+ * (memory of breakers and matches, habits.h). It decides nothing. A commit is on the disk when it
+ * returns (WAL, synchronous=FULL); several processes may have it open. A handle is used by one
+ * thread at a time.
+ *
+ * Each handle is a run: it has an id, and a file with that name in the state directory's runs/ that
+ * the kernel keeps locked while the process lives. That is how another process knows that a run
+ * has died in the middle of a kill, and nothing else about a process is believed.
+ */
+#ifndef DAS_STORE_STORE_H
+#define DAS_STORE_STORE_H
+
+#include "core/base/err.h"
+
+#define DAS_RUN_ID_SIZE 17 /* hex and NUL */
+
+struct das_store;
+
+/* Makes dir (0700) and the database where they are missing, and looks after runs that died: their
+ * intents without an outcome become unknown in the journal, what they had reserved is free again.
+ * DAS_E_STORE names the path and what was wrong with it. */
+int das_store_open(const char *dir, struct das_store **out, struct das_err *err);
+/* For looking only (audit, status): makes nothing, recovers nothing. *out is NULL and 0 is
+ * returned where there is no database yet. */
+int das_store_open_to_read(const char *dir, struct das_store **out, struct das_err *err);
+void das_store_close(struct das_store *s); /* NULL is fine */
+
+const char *das_store_run(const struct das_store *s);  /* this handle's run id */
+const char *das_store_path(const struct das_store *s); /* of das.db */
+
+#endif
