@@ -57,6 +57,11 @@ struct das_run {
     struct das_buf warned;      /* warnings that were written to the log, one a line */
     struct das_vault vault;     /* secrets that it has read */
     struct das_http_client *http; /* NULL until the first request */
+    struct das_text script;     /* its text; NULL: none (das repl) */
+    struct das_guard guard;     /* the store is NULL until the first armed apply */
+    struct das_asked asked;     /* filled when the first plan is made */
+    char script_sha256[DAS_SHA256_HEX];
+    char *policy;               /* the script's absolute path, "stdin", "repl" */
     uint64_t memory;            /* bytes held by the state */
     size_t memory_asked;        /* refused once; 0: nothing */
     uint64_t resumes;           /* of coroutines */
@@ -87,6 +92,12 @@ bool das_run_count_http(struct das_run *run, uint64_t requests, uint64_t bytes);
 /* Applies a plan under the run's rules and remembers what was killed before Lua hears of it. */
 int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
                   struct das_report **out, struct das_err *err);
+/* Who asks, and what the maker of a plan is held to. */
+const struct das_asked *das_run_asked(struct das_run *run);
+const struct das_kill_limits *das_run_kill_limits(const struct das_run *run);
+/* run_kill.c: init and clear of what a run kills with. */
+int das_run_kill_init(struct das_run *run, struct das_err *err);
+void das_run_kill_clear(struct das_run *run);
 /* For bindings that wait (sleep, HTTP): how long they may still do so, 0 when the run is over. */
 int64_t das_run_left_ms(const struct das_run *run);
 /* Raises when the run is over: out of time, or cancelled. Call it after having waited. */
@@ -218,6 +229,7 @@ void das_provide(lua_State *L, const char *name);
 int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct das_err *err);
 void das_run_clear(struct das_run *run);
 enum das_stop das_run_over(struct das_run *run, int64_t cpu_ms);
+int64_t das_own_cpu_ms(void); /* of the calling thread */
 void das_run_stop_text(const struct das_run *run, enum das_stop stop, char *text, size_t size);
 const char *das_stop_limit(enum das_stop stop); /* "cpu"; NULL for a cancel */
 void das_run_hook(lua_State *L, lua_Debug *ar); /* every DAS_HOOK_STEPS instructions */

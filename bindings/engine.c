@@ -420,7 +420,7 @@ static int give_up(struct job *job, struct das_engine_result *out, struct das_er
     take_result(job, out);
     run->act_room = 0;
     /* a report that was cut short is in no total yet: the list of kills is what counts */
-    out->totals[DAS_O_KILLED] = out->totals[DAS_O_FAILED] = out->totals[DAS_O_UNKNOWN] = 0;
+    out->totals[DAS_O_KILLED] = out->totals[DAS_O_KILLING] = out->totals[DAS_O_FAILED] = out->totals[DAS_O_UNKNOWN] = 0;
     for (size_t i = 0; i < out->act_count; i++) {
         if (out->acts[i].kind != DAS_O_GONE)
             out->totals[out->acts[i].kind]++;
@@ -468,6 +468,7 @@ static struct job *job_new(const struct das_engine_opts *opts, struct das_err *e
     das_buf_printf(&job->chunk, "@%s", strcmp(opts->path, "-") == 0 ? "stdin" : opts->path);
     if (das_buf_ok(&job->chunk, err) < 0 || das_script_read(opts->path, &job->text, err) < 0)
         goto fail;
+    job->run.script = das_buf_view(&job->text);
     /* only a host remembers scripts; starting OpenSSL for one run would double its cost */
     if (opts->engine && das_sha256_hex(das_buf_view(&job->text), job->hash, err) < 0)
         goto fail;

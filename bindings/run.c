@@ -1,5 +1,6 @@
 /*
- * run.c - the rules of one run: what it may use up, when it has to end, and what it has killed.
+ * run.c - the rules of one run: what it may use up, and when it has to end. What it kills is in
+ * run_kill.c.
  *
  * A limit strikes in the hook, between two instructions of the script, and from then on at every
  * instruction, so that no pcall outlives it. What runs in C is watched from outside (engine.c).
@@ -26,13 +27,14 @@ int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct
         if (das_protect_add(&run->protect, opts->protect->filters[i], err) < 0)
             return -1;
     }
-    return 0;
+    return das_run_kill_init(run, err);
 }
 
 void das_run_clear(struct das_run *run)
 {
     das_protect_clear(&run->protect);
     das_http_client_free(run->http);
+    das_run_kill_clear(run);
     das_vault_clear(&run->vault);
     das_buf_clear(&run->warned);
     das_engine_result_clear(&run->result);
@@ -124,7 +126,7 @@ enum das_stop das_run_over(struct das_run *run, int64_t cpu_ms)
     return DAS_STOP_NOT;
 }
 
-static int64_t own_cpu_ms(void)
+int64_t das_own_cpu_ms(void)
 {
     struct timespec ts;
 
@@ -134,7 +136,7 @@ static int64_t own_cpu_ms(void)
 
 static enum das_stop over_now(struct das_run *run)
 {
-    enum das_stop stop = das_run_over(run, own_cpu_ms());
+    enum das_stop stop = das_run_over(run, das_own_cpu_ms());
 
     if (stop == DAS_STOP_NOT && run->limits.instructions &&
         atomic_load(&run->used.instructions) > run->limits.instructions)
@@ -229,89 +231,4 @@ bool das_run_count_http(struct das_run *run, uint64_t requests, uint64_t bytes)
     }
     atomic_fetch_add(&run->used.http_bytes, bytes);
     return true;
-}
-
-/* --- what it has killed --------------------------------------------------------------------------- */
-
-/* Room is made before the kill: one that cannot be remembered is not sent. */
-static bool before_kill(void *arg, const struct das_plan *p, size_t victim, const char *action,
-                        char *why, size_t size)
-{
-    struct das_run *run = arg;
-    enum das_stop stop = das_run_over(run, own_cpu_ms());
-    struct das_session s;
-    struct das_act *act, *bigger;
-
-    if (stop != DAS_STOP_NOT) {
-        das_run_stop_text(run, stop, why, size);
-        return false;
-    }
-    if (run->memory_refused) { /* what it decided, it may have decided on half of the data */
-        snprintf(why, size, "the run had hit its limit of memory before");
-        return false;
-    }
-    das_plan_victim(p, victim, &s);
-    pthread_mutex_lock(&run->lock);
-    if (run->result.act_count == run->act_room) {
-        size_t room = run->act_room ? run->act_room * 2 : 8;
-        bigger = das_grow(run->result.acts, room, sizeof *bigger);
-        if (!bigger) {
-            pthread_mutex_unlock(&run->lock);
-            snprintf(why, size, "not enough memory to remember another kill");
-            return false;
-        }
-        run->result.acts = bigger;
-        run->act_room = room;
-    }
-    act = &run->result.acts[run->result.act_count++];
-    memset(act, 0, sizeof *act);
-    act->id = s.id;
-    act->kind = DAS_O_UNKNOWN; /* until an answer comes */
-    snprintf(act->instance, sizeof act->instance, "%s", das_plan_instance(p));
-    snprintf(act->user, sizeof act->user, "%.*s", (int)(s.user.len < 79 ? s.user.len : 79),
-             s.user.ptr ? s.user.ptr : "");
-    snprintf(act->action, sizeof act->action, "%s", action);
-    snprintf(act->note, sizeof act->note, "no answer yet");
-    pthread_mutex_unlock(&run->lock);
-    return true;
-}
-
-static void after_kill(void *arg, const struct das_plan *p, size_t victim,
-                       const struct das_outcome *outcome)
-{
-    struct das_run *run = arg;
-    struct das_act *act;
-
-    (void)p;
-    (void)victim;
-    pthread_mutex_lock(&run->lock);
-    if (run->result.act_count == 0) { /* given up as stuck: the list was handed over */
-        pthread_mutex_unlock(&run->lock);
-        return;
-    }
-    act = &run->result.acts[run->result.act_count - 1];
-    act->kind = outcome->kind;
-    snprintf(act->note, sizeof act->note, "%s", outcome->note ? outcome->note : "");
-    pthread_mutex_unlock(&run->lock);
-}
-
-int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
-                  struct das_report **out, struct das_err *err)
-{
-    const struct das_apply_watch watch = {before_kill, after_kill, run};
-    const struct das_apply_opts opts = {
-        .armed = run->opts->armed, .protect = &run->protect, .watch = &watch};
-
-    if (das_plan_apply(plan, source, &opts, out, err) < 0) {
-        pthread_mutex_lock(&run->lock);
-        run->result.apply_failed++;
-        pthread_mutex_unlock(&run->lock);
-        return -1;
-    }
-    pthread_mutex_lock(&run->lock);
-    run->result.applied++;
-    for (int k = 0; k < DAS_O_COUNT; k++)
-        run->result.totals[k] += (*out)->totals[k];
-    pthread_mutex_unlock(&run->lock);
-    return 0;
 }

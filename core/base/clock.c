@@ -1,6 +1,7 @@
 /* clock.c - see clock.h. */
 #include "core/base/clock.h"
 
+#include <errno.h>
 #include <stdio.h>
 #include <time.h>
 
@@ -20,6 +21,16 @@ int64_t das_clock_unix_ms(void)
 int64_t das_clock_monotonic_ms(void)
 {
     return now_ms(CLOCK_MONOTONIC);
+}
+
+void das_clock_sleep_ms(int64_t ms)
+{
+    struct timespec ts = {ms / 1000, (long)(ms % 1000) * 1000000};
+
+    if (ms < 1)
+        return;
+    while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
+        ;
 }
 
 void das_clock_iso(int64_t unix_s, char *out, size_t size)

@@ -1,414 +1,523 @@
 /*
- * apply.c - the only caller of das_source_kill().
+ * apply.c - the only caller of das_source_kill(): the order in which a plan is carried out.
  *
- * The order is fixed: is the plan still good, is this the same server, what does the server look
- * like now, and then victim by victim: is it the same, may it be touched, is there something to
- * kill. Any doubt means no kill.
+ * Is the plan still good; is this the same server; what does the server look like now; victim by
+ * victim: is it the same, may it be touched, is there something to kill. Then, when armed, the
+ * guards (guard.h) for all that are left, and step by step: off switch, intent into the journal,
+ * kill, a look until it is seen to be over, outcome into the journal. Any doubt means no kill.
+ *
+ * DAS_WITHOUT_RECHECK and DAS_WITHOUT_IDENTITY leave a check out. They exist for the builds with
+ * which the stress test shows that it would notice (tests/e2e/torture_controls.t).
  */
 #include "core/plan/plan.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/mem.h"
-#include "core/plan/plan_impl.h"
+#include "core/plan/apply_impl.h"
 #include "core/source/source_kill.h"
 
-struct indexed {
-    int64_t id;
-    uint32_t row;
-};
-
-/* All that judging one victim needs. */
-struct scene {
-    struct das_plan *plan;
-    struct das_source *source;
-    const struct das_apply_opts *opts;
-    struct das_snapshot *fresh;
-    struct indexed *index; /* of fresh, by id */
-    int64_t looked_ms;     /* when fresh came, by the monotonic clock */
-    struct das_report *report;
-    struct das_err *err;
-    /* Why the rest is left alone: the connection broke in the middle, or the watch said stop. */
-    char stopped[200];
-};
-
-/* The one way an outcome is written. note is taken. */
-static void settle(struct scene *sc, size_t i, enum das_outcome_kind kind, const char *action,
-                  struct das_buf *note)
+size_t das_scene_ready(const struct das_scene *sc)
 {
-    struct das_outcome *o = &sc->report->items[i];
+    size_t n = 0;
 
-    o->kind = kind;
-    o->action = action;
-    o->after_ms = o->rows_left = DAS_UNKNOWN;
-    sc->report->totals[kind]++;
-    /* NULL when memory ran out: a kill that happened is reported even without a remark. */
-    o->note = das_buf_take(note);
+    for (size_t i = 0; i < sc->report->count; i++)
+        n += sc->aims[i].stage == DAS_STAGE_READY;
+    return n;
 }
 
-static void settle_note(struct scene *sc, size_t i, enum das_outcome_kind kind, const char *action,
-                       const char *text)
+const char *das_scene_policy(const struct das_scene *sc)
 {
-    struct das_buf note = {0};
+    const struct das_guard *g = sc->opts->guard;
 
-    das_buf_str(&note, text);
-    settle(sc, i, kind, action, &note);
+    return g && g->policy && *g->policy ? g->policy : "apply";
 }
 
-/* --- is it the same session doing the same thing ----------------------------------------------- */
-
-static bool text_moved(struct das_text then, struct das_text now, const char *what,
-                       struct das_buf *note)
-{
-    if (das_text_eq(then, now))
-        return false;
-    das_buf_printf(note, "another %s: ", what);
-    if (now.ptr)
-        das_buf_text(note, das_text(now.ptr, now.len < 100 ? now.len : 100));
-    else
-        das_buf_str(note, "NULL");
-    return true;
-}
-
-static bool statement_moved(const struct scene *sc, size_t i, const struct das_session *then,
-                            const struct das_session *now, struct das_buf *note)
-{
-    int64_t slack_then, slack_now, started_then, started_now, apart;
-    uint64_t digest;
-
-    if (das_known(then->query_id) != das_known(now->query_id)) {
-        das_buf_str(note, "the server no longer tells the query id");
-        return true;
-    }
-    if (das_known(then->query_id) && then->query_id != now->query_id) {
-        das_buf_printf(note, "another statement: query id %lld, was %lld",
-                       (long long)now->query_id, (long long)then->query_id);
-        return true;
-    }
-    if (das_digest64(now->sql_info, &digest, sc->err) < 0 ||
-        digest != sc->plan->digests[i]) {
-        das_buf_str(note, "another statement");
-        return true;
-    }
-    if (das_known(then->query_id)) /* the server's own name for it: no need to compare times */
-        return false;
-    started_then = das_plan_started_ms(sc->plan->victims->snap, then, &slack_then);
-    started_now = das_plan_started_ms(sc->fresh, now, &slack_now);
-    if (!das_known(started_then) || !das_known(started_now)) {
-        das_buf_str(note, started_then == started_now
-                              ? "neither query id nor age is known: it may be another statement"
-                              : "its age is not known any more, or only now");
-        return true;
-    }
-    apart = started_now - started_then;
-    if (apart > slack_then || apart < -slack_then) {
-        das_buf_printf(note, "the same text, but begun %lld s %s",
-                       (long long)((apart < 0 ? -apart : apart) / 1000),
-                       apart < 0 ? "earlier" : "later");
-        return true;
-    }
-    return false;
-}
-
-static bool changed(const struct scene *sc, size_t i, const struct das_session *then,
-                    const struct das_session *now, struct das_buf *note)
-{
-    if (text_moved(then->user, now->user, "user", note) ||
-        text_moved(then->host, now->host, "host", note))
-        return true;
-    if (!das_text_ieq(then->command, now->command)) {
-        /* say what a person would: the statement ended, or it is being killed already */
-        if (das_text_iis(now->command, "Sleep"))
-            das_buf_str(note, "the statement has ended");
-        else
-            text_moved(then->command, now->command, "command", note);
-        return true;
-    }
-    if (text_moved(then->db, now->db, "db", note))
-        return true;
-    return statement_moved(sc, i, then, now, note);
-}
-
-/* --- what to do with it ------------------------------------------------------------------------- */
+/* --- what to do with a victim ---------------------------------------------------------------------- */
 
 static bool has_statement(const struct das_session *s)
 {
     return !das_text_iis(s->command, "Sleep");
 }
 
-/* Statement or connection, or NULL in *action and the reason in note. */
-static bool choose(enum das_kill_mode mode, const struct das_session *s,
-                   enum das_kill_what *what, const char **action, struct das_buf *note)
+/* Statement or connection; false, and the reason in note, when there is nothing to kill. */
+static bool choose(enum das_kill_mode mode, const struct das_session *s, const char **action,
+                   struct das_buf *note)
 {
     bool in_transaction = das_known(s->trx_time);
 
     if (mode == DAS_MODE_AUTO)
         mode = has_statement(s) && !in_transaction ? DAS_MODE_QUERY : DAS_MODE_CONNECTION;
-    if (mode == DAS_MODE_CONNECTION) {
-        *what = DAS_KILL_SESSION;
-        *action = "connection";
-        return true;
-    }
-    *what = DAS_KILL_STATEMENT;
-    *action = "query";
-    if (has_statement(s))
+    *action = das_mode_name(mode);
+    if (mode == DAS_MODE_CONNECTION || has_statement(s))
         return true;
     das_buf_str(note, "idle: there is no statement to kill");
     return false;
 }
 
-static void kill_it(struct scene *sc, size_t i, const struct das_session *now,
-                    enum das_kill_what what, const char *action)
+static enum das_kill_what kill_what(const char *action)
 {
-    const struct das_apply_watch *watch = sc->opts->watch;
-    struct das_err why = {0};
-
-    if (das_clock_unix_ms() > sc->plan->expires_ms) {
-        snprintf(sc->stopped, sizeof sc->stopped, "the plan expired while it was applied");
-        settle_note(sc, i, DAS_O_REFUSED, action, sc->stopped);
-        return;
-    }
-    if (watch && !watch->before(watch->arg, sc->plan, i, action, sc->stopped, sizeof sc->stopped)) {
-        settle_note(sc, i, DAS_O_REFUSED, action, sc->stopped);
-        return;
-    }
-    switch (das_source_kill(sc->source, what, now->id, now->query_id, &why)) {
-    case DAS_KILLED:
-        settle_note(sc, i, DAS_O_KILLED, action, "");
-        break;
-    case DAS_KILL_GONE:
-        settle_note(sc, i, DAS_O_GONE, action, "ended before the kill arrived");
-        break;
-    case DAS_KILL_FAILED:
-        settle_note(sc, i, DAS_O_FAILED, action, why.msg);
-        break;
-    case DAS_KILL_UNKNOWN:
-        snprintf(sc->stopped, sizeof sc->stopped, "not tried: the connection was lost");
-        settle_note(sc, i, DAS_O_UNKNOWN, action, why.msg);
-        break;
-    }
-    if (watch)
-        watch->after(watch->arg, sc->plan, i, &sc->report->items[i]);
+    return das_is_connection(action) ? DAS_KILL_SESSION : DAS_KILL_STATEMENT;
 }
 
-static int by_id(const void *a, const void *b)
+static bool too_much_to_roll_back(const struct das_scene *sc, const struct das_session *s,
+                                  struct das_buf *note)
 {
-    const struct indexed *x = a, *y = b;
-
-    return x->id < y->id ? -1 : x->id > y->id;
+    if (!das_known(s->rows_modified) || s->rows_modified <= sc->limits.rows_modified)
+        return false;
+    das_buf_printf(note,
+                   "its transaction has changed %lld rows, expected at most %lld "
+                   "(limits.kill.rows_modified): the rollback may outlast the statement",
+                   (long long)s->rows_modified, (long long)sc->limits.rows_modified);
+    return true;
 }
 
-/* A list that names an id twice does not say which of the two a kill would hit. */
-static bool listed_twice(const struct scene *sc, const struct indexed *hit)
+/* Not what was previewed any more, as far as this look tells. */
+static bool has_changed(const struct das_scene *sc, size_t i, const struct das_session *then,
+                        const struct das_session *now, struct das_buf *note)
 {
-    const struct indexed *end = sc->index + das_snapshot_rows(sc->fresh);
-
-    return (hit > sc->index && hit[-1].id == hit->id) || (hit + 1 < end && hit[1].id == hit->id);
+#ifdef DAS_WITHOUT_RECHECK
+    (void)sc, (void)i, (void)then, (void)now, (void)note;
+    return false;
+#else
+    if (das_victim_changed(sc->plan, i, then, sc->look.snap, now, note))
+        return true;
+    if (das_filter_test(das_plan_filter(sc->plan), now) == DAS_YES)
+        return false;
+    das_buf_str(note, "no longer matches ");
+    das_filter_print(das_plan_filter(sc->plan), note);
+    return true;
+#endif
 }
+
+/* Ready, or settled: by the look that there is. */
+static void judge(struct das_scene *sc, size_t i)
+{
+    struct das_aim *aim = &sc->aims[i];
+    struct das_buf note = {0};
+    struct das_session then, now;
+    enum das_found found;
+
+    das_plan_victim(sc->plan, i, &then);
+    found = das_look_find(&sc->look, then.id, &now);
+    if (found == DAS_FOUND_NO) {
+        das_settle(sc, i, DAS_O_GONE, "", "");
+    } else if (found == DAS_FOUND_TWICE) {
+        das_settle(sc, i, DAS_O_REFUSED, "", "the server lists this id twice");
+    } else if (das_protected(sc->opts->protect, sc->look.snap, &now, &note)) {
+        das_settle_buf(sc, i, DAS_O_PROTECTED, "", &note);
+    } else if (has_changed(sc, i, &then, &now, &note)) {
+        das_settle_buf(sc, i, DAS_O_CHANGED, "", &note);
+    } else if (too_much_to_roll_back(sc, &now, &note) ||
+               !choose(das_plan_mode(sc->plan), &now, &aim->action, &note)) {
+        das_settle_buf(sc, i, DAS_O_REFUSED, "", &note);
+    } else {
+        das_buf_clear(&note);
+        aim->stage = DAS_STAGE_READY;
+        aim->judged_in = sc->look.number;
+    }
+}
+
+/* --- one kill -------------------------------------------------------------------------------------- */
 
 /* A kill by query id cannot hit another statement, however late it comes. Any other kill needs a
  * look that is fresh: with many victims, or a slow server, the first one has grown old. */
 #define LOOK_AGAIN_MS 200
 
-static bool look_is_old(const struct scene *sc, const struct das_session *now,
-                        enum das_kill_what what)
+static bool by_query_id(const struct das_scene *sc, size_t i)
 {
-    if (what == DAS_KILL_STATEMENT && das_known(now->query_id))
-        return false;
-    return das_clock_monotonic_ms() - sc->looked_ms > LOOK_AGAIN_MS;
-}
+    struct das_session then;
 
-static int look_again(struct scene *sc);
-static bool other_server(const struct das_plan *p, const struct das_snapshot *fresh,
-                         struct das_buf *note);
-
-/* False, and stopped says why: nothing can be verified any more. */
-static bool renew_look(struct scene *sc)
-{
-    struct das_buf note = {0};
-    bool good = look_again(sc) == 0 && !other_server(sc->plan, sc->fresh, &note);
-
-    if (!good)
-        snprintf(sc->stopped, sizeof sc->stopped, "not tried: %.180s",
-                 note.ptr ? note.ptr : sc->err->msg);
-    das_buf_clear(&note);
-    return good;
-}
-
-static void judge(struct scene *sc, size_t i)
-{
-    struct das_buf note = {0};
-    struct das_session then, now;
-    struct indexed key = {0, 0}, *hit;
-    enum das_kill_what what;
-    const char *action = "";
-
-    if (sc->stopped[0]) {
-        settle_note(sc, i, DAS_O_REFUSED, "", sc->stopped);
-        return;
-    }
     das_plan_victim(sc->plan, i, &then);
-    key.id = then.id;
-    hit = bsearch(&key, sc->index, das_snapshot_rows(sc->fresh), sizeof *sc->index, by_id);
-    if (!hit) {
-        settle_note(sc, i, DAS_O_GONE, "", "");
-        return;
-    }
-    if (listed_twice(sc, hit)) {
-        settle_note(sc, i, DAS_O_REFUSED, "", "the server lists this id twice");
-        return;
-    }
-    das_snapshot_get(sc->fresh, hit->row, &now);
-    if (das_protected(sc->opts->protect, sc->fresh, &now, &note)) {
-        settle(sc, i, DAS_O_PROTECTED, "", &note);
-    } else if (changed(sc, i, &then, &now, &note)) {
-        settle(sc, i, DAS_O_CHANGED, "", &note);
-    } else if (das_filter_test(sc->plan->victims->filter, &now) != DAS_YES) {
-        das_buf_str(&note, "no longer matches ");
-        das_filter_print(sc->plan->victims->filter, &note);
-        settle(sc, i, DAS_O_CHANGED, "", &note);
-    } else if (!choose(sc->plan->mode, &now, &what, &action, &note)) {
-        settle(sc, i, DAS_O_REFUSED, "", &note);
-    } else if (!sc->opts->armed) {
-        settle(sc, i, DAS_O_DRY_RUN, action, &note);
-    } else if (look_is_old(sc, &now, what)) {
-        das_buf_clear(&note);
-        if (renew_look(sc))
-            judge(sc, i);
-        else
-            settle_note(sc, i, DAS_O_REFUSED, "", sc->stopped);
-    } else {
-        das_buf_clear(&note);
-        kill_it(sc, i, &now, what, action);
-    }
+    return kill_what(sc->aims[i].action) == DAS_KILL_STATEMENT && das_known(then.query_id);
 }
 
-/* --- the plan as a whole ------------------------------------------------------------------------ */
-
-/* Why the plan is no good before anybody is asked, in note. */
-static bool stale(const struct das_plan *p, const struct das_source *source, bool armed,
-                  struct das_buf *note)
+static bool other_server(const struct das_scene *sc, char *why, size_t size)
 {
-    int64_t now = das_clock_unix_ms();
+#ifdef DAS_WITHOUT_IDENTITY
+    (void)sc, (void)why, (void)size;
+    return false;
+#else
+    struct das_buf note = {0};
+    bool other = das_other_server(sc->plan, sc->look.snap, &note);
 
-    if (now > p->expires_ms)
-        das_buf_printf(note, "the plan expired %lld s ago",
-                       (long long)((now - p->expires_ms) / 1000));
-    else if (now < p->created_ms)
-        das_buf_str(note, "the clock stands before the plan was made");
-    else if (armed && das_source_cannot_kill(source))
-        das_buf_str(note, das_source_cannot_kill(source));
+    if (other)
+        snprintf(why, size, "%s", note.ptr ? note.ptr : "out of memory");
+    das_buf_clear(&note);
+    return other;
+#endif
+}
+
+bool das_scene_renew(struct das_scene *sc)
+{
+    char why[DAS_WHY];
+
+    DAS_FAULT("before-look-again");
+    if (das_look_take(&sc->look, sc->source, sc->plan, true, sc->err) < 0)
+        das_scene_stop(sc, "not tried: ", sc->err->msg);
+    else if (other_server(sc, why, sizeof why))
+        das_scene_stop(sc, "not tried: ", why);
     else
+        return true;
+    return false;
+}
+
+/* Verified in the look that there is, which is young enough for this kill. False: it is settled, or
+ * all stops. */
+static bool still_ready(struct das_scene *sc, size_t i)
+{
+    if (!by_query_id(sc, i) && das_clock_monotonic_ms() - sc->look.at_ms > LOOK_AGAIN_MS &&
+        !das_scene_renew(sc))
         return false;
+    if (sc->aims[i].judged_in != sc->look.number)
+        judge(sc, i);
+    return sc->aims[i].stage == DAS_STAGE_READY;
+}
+
+/* Everything that may say no before a single kill, the off switch first. */
+static bool may_fire(struct das_scene *sc, size_t i)
+{
+    const struct das_apply_watch *watch = sc->opts->watch;
+    char why[DAS_WHY];
+
+    if (das_stopped(sc->opts->guard->stop_files, why, sizeof why)) {
+        das_scene_stop(sc, "", why);
+        return false;
+    }
+    if (das_clock_unix_ms() > sc->plan->expires_ms) {
+        das_scene_stop(sc, "", "the plan expired while it was applied");
+        return false;
+    }
+    if (watch && !watch->before(watch->arg, sc->plan, i, sc->aims[i].action, why, sizeof why)) {
+        das_scene_stop(sc, "", why);
+        return false;
+    }
     return true;
 }
 
-/* Ids mean something on one server only, and only until it restarts. */
-static bool other_server(const struct das_plan *p, const struct das_snapshot *fresh,
-                         struct das_buf *note)
+/* Intent, kill, and what the server says to it at once. now is the session as it was verified. */
+static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
 {
-    const struct das_identity *now = das_snapshot_identity(fresh);
+    struct das_aim *aim = &sc->aims[i];
+    struct das_err why = {0};
 
-    if (das_identity_same(&p->server, now))
+    DAS_FAULT("before-intent");
+    if (das_record_intent(sc, i, now, aim->claim.id) < 0) {
+        das_scene_stop(sc, "the journal cannot be written: ", sc->err->msg);
+        das_settle(sc, i, DAS_O_REFUSED, aim->action, sc->stopped);
+        aim->recorded = true; /* nothing was opened */
+        das_scene_tell(sc, i);
+        return;
+    }
+    DAS_FAULT("after-intent");
+    aim->recorded = false;
+    aim->sent_ms = das_clock_monotonic_ms();
+    DAS_FAULT("before-kill");
+    switch (das_source_kill(sc->source, kill_what(aim->action), now->id, now->query_id, &why)) {
+    case DAS_KILLED:
+        aim->stage = DAS_STAGE_SENT;
+        break;
+    case DAS_KILL_GONE:
+        das_settle(sc, i, DAS_O_GONE, aim->action, "ended before the kill arrived");
+        break;
+    case DAS_KILL_FAILED:
+        sc->failures++;
+        das_settle(sc, i, DAS_O_FAILED, aim->action, why.msg);
+        break;
+    case DAS_KILL_UNKNOWN:
+        sc->failures++;
+        das_settle(sc, i, DAS_O_UNKNOWN, aim->action, why.msg);
+        das_scene_stop(sc, "", "not tried: the connection was lost");
+        break;
+    }
+    DAS_FAULT("after-kill");
+    if (aim->stage == DAS_STAGE_SETTLED)
+        das_scene_tell(sc, i);
+}
+
+/* One victim; false when it was not tried. */
+static bool try_one(struct das_scene *sc, size_t i)
+{
+    struct das_session then, now;
+
+    if (!still_ready(sc, i) || !may_fire(sc, i))
         return false;
-    das_buf_str(note, !now->server[0] ? "the source does not tell which server answers"
-                      : strcmp(p->server.server, now->server) == 0
-                          ? "the server was restarted since the preview"
-                          : "another server answers than the one previewed");
+    das_plan_victim(sc->plan, i, &then);
+    if (das_look_find(&sc->look, then.id, &now) != DAS_FOUND) /* judged in this look: it is there */
+        return false;
+    fire(sc, i, &now);
     return true;
 }
 
-/* The fresh list, asking only for the victims, and an index over it. */
-static int look_again(struct scene *sc)
-{
-    struct das_filter *only = das_filter_new(sc->err);
-    struct das_value ids = {.kind = DAS_V_INTS};
-    int64_t *list = das_grow(NULL, sc->report->count, sizeof *list);
-    struct das_session s;
-    uint32_t rows;
-    int rc = -1;
+/* --- the next rung of the ladder ------------------------------------------------------------------- */
 
-    das_snapshot_release(sc->fresh);
-    das_free(sc->index);
-    sc->fresh = NULL;
-    sc->index = NULL;
-    if (!only)
-        goto done;
-    if (!list) {
-        das_fail_nomem(sc->err);
-        goto done;
+/* The session as it is now, if it is still the one whose statement was killed and may be touched.
+ * That it is dying does not protect it: that is our doing. */
+static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *now,
+                           struct das_buf *note)
+{
+    struct das_session then, asked;
+
+    das_plan_victim(sc->plan, i, &then);
+    if (das_look_find(&sc->look, then.id, now) != DAS_FOUND ||
+        das_victim_moved_on(sc->plan, i, &then, sc->look.snap, now)) {
+        das_buf_str(note, "it has changed since");
+        return false;
+    }
+    asked = *now;
+    if (das_is_dying(&asked))
+        asked.command = then.command;
+    return !das_protected(sc->opts->protect, sc->look.snap, &asked, note) &&
+           !too_much_to_roll_back(sc, now, note);
+}
+
+static void escalate_one(struct das_scene *sc, size_t i)
+{
+    struct das_aim *aim = &sc->aims[i];
+    struct das_session now;
+    struct das_buf note = {0};
+    char why[DAS_WHY] = "";
+    int claimed;
+
+    aim->escalated = true;
+    if (!still_the_same(sc, i, &now, &note)) {
+        snprintf(why, sizeof why, "its connection is left alone: %.300s",
+                 note.ptr ? note.ptr : "out of memory");
+    } else {
+        claimed = das_caution_claim(sc, i, why, sizeof why);
+        if (claimed < 0)
+            snprintf(why, sizeof why, "%.350s", sc->err->msg);
+        if (claimed <= 0)
+            aim->claim.id = 0;
+        else if (das_record_rung(sc, i) < 0)
+            snprintf(why, sizeof why, "the journal cannot be written: %.300s", sc->err->msg);
+    }
+    das_buf_clear(&note);
+    if (!why[0]) {
+        /* of the first rung; the second one has an outcome of its own */
+        sc->report->items[i] = (struct das_outcome){.kind = DAS_O_FAILED, .action = aim->action};
+        das_scene_tell(sc, i);
+        aim->action = "connection";
+        if (may_fire(sc, i)) {
+            fire(sc, i, &now);
+            return;
+        }
+        snprintf(why, sizeof why, "its connection is left alone: %.300s", sc->stopped);
+        aim->recorded = true; /* the first rung's outcome is in the journal */
+    }
+    sc->failures++;
+    das_settle(sc, i, DAS_O_FAILED, "query", why);
+    das_scene_tell(sc, i);
+}
+
+static void escalate(struct das_scene *sc)
+{
+    for (size_t i = 0; i < sc->report->count; i++) {
+        if (sc->aims[i].stage == DAS_STAGE_SENT && das_can_escalate(sc, i))
+            escalate_one(sc, i);
+    }
+}
+
+/* --- all of them ------------------------------------------------------------------------------------ */
+
+static void refuse_ready(struct das_scene *sc, const char *why)
+{
+    for (size_t i = 0; i < sc->report->count; i++) {
+        if (sc->aims[i].stage == DAS_STAGE_READY)
+            das_settle(sc, i, DAS_O_REFUSED, sc->aims[i].action, why);
+    }
+}
+
+/* The first n that are ready, from *at on. */
+static void fire_step(struct das_scene *sc, size_t *at, size_t n)
+{
+    for (; *at < sc->report->count && n > 0 && !sc->stopped[0]; (*at)++) {
+        if (sc->aims[*at].stage == DAS_STAGE_READY && try_one(sc, *at))
+            n--;
+    }
+}
+
+/* 1, 2, 4, ...: after each step it is known what became of it before the next begins. */
+static void climb(struct das_scene *sc)
+{
+    bool ramp = sc->opts->guard->rules->ramp || sc->canary;
+    size_t step = ramp ? 1 : sc->report->count, at = 0;
+
+    while (das_scene_ready(sc) > 0 && !sc->stopped[0]) {
+        fire_step(sc, &at, step);
+        das_await(sc);
+        escalate(sc);
+        das_await(sc);
+        das_await_record(sc);
+        if (das_caution_step(sc, das_scene_ready(sc) == 0) < 0)
+            das_scene_stop(sc, "not tried: ", sc->err->msg);
+        DAS_FAULT("after-ramp-step");
+        step *= 2;
+    }
+    if (das_caution_respawned(sc) < 0)
+        das_scene_stop(sc, "", sc->err->msg);
+}
+
+static int kill_all(struct das_scene *sc)
+{
+    char why[DAS_WHY] = "";
+    int rc = 1;
+
+    if (das_scene_ready(sc) == 0)
+        return 0;
+    if (das_caution_measure(sc) < 0)
+        return -1;
+    rc = das_caution_allows(sc, why, sizeof why);
+    if (rc > 0)
+        rc = das_caution_reserve(sc, why, sizeof why);
+    if (rc < 0)
+        return -1;
+    if (rc == 0) {
+        refuse_ready(sc, why);
+        das_record_refused(sc, why);
+        return 0;
+    }
+    DAS_FAULT("after-reserve");
+    DAS_FAULT("before-apply-record");
+    if (das_record_apply(sc) < 0 || das_caution_again(sc) < 0) {
+        das_caution_release(sc);
+        return -1;
+    }
+    climb(sc);
+    refuse_ready(sc, sc->stopped[0] ? sc->stopped : "not tried");
+    das_caution_release(sc);
+    return 0;
+}
+
+/* What an armed run would do, and what would keep it from that. */
+static int rehearse(struct das_scene *sc)
+{
+    char why[DAS_WHY] = "";
+    int allowed = 1;
+
+    if (das_scene_ready(sc) > 0 && sc->opts->guard) {
+        if (das_caution_measure(sc) < 0)
+            return -1;
+        if (das_stopped(sc->opts->guard->stop_files, why, sizeof why))
+            allowed = 0;
+        else
+            allowed = das_caution_allows(sc, why, sizeof why);
+        if (allowed < 0)
+            return -1;
+    }
+    if (!allowed) {
+        sc->report->would_block = das_strdup(why);
+        if (!sc->report->would_block)
+            return das_fail_nomem(sc->err);
     }
     for (size_t i = 0; i < sc->report->count; i++) {
-        das_plan_victim(sc->plan, i, &s);
-        list[i] = s.id;
+        if (sc->aims[i].stage == DAS_STAGE_READY)
+            das_settle(sc, i, DAS_O_DRY_RUN, sc->aims[i].action, "");
     }
-    ids.ints = list;
-    ids.count = sc->report->count;
-    if (ids.count <= DAS_IDS_MAX && das_filter_set(only, "id", &ids, sc->err) < 0)
-        goto done;
-    if (das_source_list(sc->source, ids.count <= DAS_IDS_MAX ? only : NULL, &sc->fresh,
-                        sc->err) < 0)
-        goto done;
-    sc->looked_ms = das_clock_monotonic_ms();
-    rows = das_snapshot_rows(sc->fresh);
-    sc->index = das_grow(NULL, rows, sizeof *sc->index);
-    if (!sc->index) {
-        das_fail_nomem(sc->err);
-        goto done;
+    return 0;
+}
+
+/* --- the plan as a whole ---------------------------------------------------------------------------- */
+
+/* Why the plan is no good before anybody is asked: 1 and why, 0, or -1. */
+static int stale(struct das_scene *sc, char *why, size_t size)
+{
+    const struct das_plan *p = sc->plan;
+    int64_t now = das_clock_unix_ms();
+    int before;
+
+    if (now > p->expires_ms) {
+        snprintf(why, size, "the plan expired %lld s ago", (long long)((now - p->expires_ms) / 1000));
+        return 1;
     }
-    for (uint32_t i = 0; i < rows; i++)
-        sc->index[i] = (struct indexed){das_snapshot_ids(sc->fresh)[i], i};
-    qsort(sc->index, rows, sizeof *sc->index, by_id);
-    rc = 0;
-done:
-    das_filter_release(only);
-    das_free(list);
-    return rc;
+    if (now < p->created_ms) {
+        snprintf(why, size, "the clock stands before the plan was made");
+        return 1;
+    }
+    if (!sc->opts->armed)
+        return 0;
+    if (das_source_cannot_kill(sc->source)) {
+        snprintf(why, size, "%s", das_source_cannot_kill(sc->source));
+        return 1;
+    }
+    if (das_stopped(sc->opts->guard->stop_files, why, size))
+        return 1;
+    before = das_journal_applied(sc->opts->guard->store, das_plan_hash(p), sc->err);
+    if (before > 0)
+        snprintf(why, size, "this plan was applied before: a plan is applied once");
+    return before;
+}
+
+static int carry_out(struct das_scene *sc)
+{
+    char why[DAS_WHY] = "";
+    int no = stale(sc, why, sizeof why);
+
+    if (no < 0)
+        return -1;
+    if (no == 0 && sc->report->count > 0) {
+        if (das_look_take(&sc->look, sc->source, sc->plan, false, sc->err) < 0)
+            return -1;
+        no = other_server(sc, why, sizeof why);
+    }
+    for (size_t i = 0; i < sc->report->count; i++) {
+        if (no)
+            das_settle(sc, i, DAS_O_REFUSED, "", why);
+        else
+            judge(sc, i);
+    }
+    if (no) {
+        if (sc->opts->armed && sc->report->count > 0)
+            das_record_refused(sc, why);
+        return 0;
+    }
+    return sc->opts->armed ? kill_all(sc) : rehearse(sc);
+}
+
+static int scene_init(struct das_scene *sc, struct das_err *err)
+{
+    size_t n = das_plan_victims(sc->plan);
+
+    sc->total = DAS_UNKNOWN;
+    sc->limits = *das_plan_limits(sc->plan);
+    if (sc->opts->guard)
+        das_kill_limits_tighten(&sc->limits, &sc->opts->guard->rules->limits);
+    sc->report = das_calloc(1, sizeof *sc->report);
+    if (!sc->report)
+        return das_fail_nomem(err);
+    sc->report->plan = das_plan_retain(sc->plan);
+    sc->report->armed = sc->opts->armed;
+    sc->report->items = das_calloc(n, sizeof *sc->report->items);
+    sc->aims = das_calloc(n, sizeof *sc->aims);
+    if (!sc->report->items || !sc->aims)
+        return das_fail_nomem(err);
+    sc->report->count = n;
+    return 0;
 }
 
 int das_plan_apply(struct das_plan *p, struct das_source *source,
                    const struct das_apply_opts *opts, struct das_report **out,
                    struct das_err *err)
 {
-    struct scene sc = {.plan = p, .source = source, .opts = opts, .err = err};
-    struct das_buf note = {0};
-    bool refused;
-    int rc = -1;
+    struct das_scene sc = {.plan = p, .source = source, .opts = opts, .err = err};
+    int rc;
 
     *out = NULL;
-    sc.report = das_calloc(1, sizeof *sc.report);
-    if (!sc.report)
-        return das_fail_nomem(err);
-    sc.report->plan = das_plan_retain(p);
-    sc.report->armed = opts->armed;
-    sc.report->items = das_calloc(das_plan_victims(p), sizeof *sc.report->items);
-    if (!sc.report->items) {
-        das_fail_nomem(err);
-        goto done;
+    if (opts->armed && (!opts->guard || !opts->guard->store))
+        return das_fail(err, DAS_E_BLOCKED, "nothing is killed without a journal");
+    rc = scene_init(&sc, err);
+    if (rc == 0)
+        rc = carry_out(&sc);
+    if (rc == 0) {
+        *out = sc.report;
+        sc.report = NULL;
     }
-    sc.report->count = das_plan_victims(p);
-    refused = stale(p, source, opts->armed, &note);
-    if (!refused && sc.report->count > 0) {
-        if (look_again(&sc) < 0)
-            goto done;
-        refused = other_server(p, sc.fresh, &note);
-    }
-    for (size_t i = 0; i < sc.report->count; i++) {
-        if (refused)
-            settle_note(&sc, i, DAS_O_REFUSED, "", das_buf_view(&note).ptr);
-        else
-            judge(&sc, i);
-    }
-    rc = 0;
-    *out = sc.report;
-    sc.report = NULL;
-done:
-    das_buf_clear(&note);
-    das_snapshot_release(sc.fresh);
-    das_free(sc.index);
+    das_look_clear(&sc.look);
+    das_free(sc.claims);
+    das_free(sc.aims);
     das_report_free(sc.report);
     return rc;
 }

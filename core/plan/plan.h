@@ -128,6 +128,8 @@ struct das_apply_watch {
      * outcome of the first is known. */
     void (*after)(void *arg, const struct das_plan *p, size_t victim,
                   const struct das_outcome *outcome);
+    /* Asked while outcomes are waited for: true ends the wait. May be NULL. */
+    bool (*cancelled)(void *arg);
     void *arg;
 };
 

@@ -23,6 +23,7 @@ void das_report_free(struct das_report *r)
     for (size_t i = 0; i < r->count; i++)
         das_free(r->items[i].note);
     das_free(r->items);
+    das_free(r->would_block);
     das_plan_release(r->plan);
     das_free(r);
 }
@@ -45,13 +46,29 @@ static void put_totals(const struct das_report *r, struct das_buf *b)
         das_buf_str(b, "no victims");
 }
 
+/* "after 12 ms  ", "1200 rows left  " */
+static void put_times(const struct das_outcome *o, struct das_buf *b)
+{
+    if (das_known(o->after_ms))
+        das_buf_printf(b, "after %lld ms  ", (long long)o->after_ms);
+    if (das_known(o->rows_left))
+        das_buf_printf(b, "%lld rows left  ", (long long)o->rows_left);
+}
+
 void das_report_print(const struct das_report *r, size_t width, struct das_buf *b)
 {
     size_t limit = width > 60 ? width : 60;
 
     das_buf_str(b, r->armed ? "applied: " : "dry run: ");
     put_totals(r, b);
+    if (r->respawned)
+        das_buf_printf(b, ", %zu came back", r->respawned);
     das_buf_char(b, '\n');
+    if (r->would_block) {
+        das_buf_str(b, "armed, it would be refused: ");
+        das_render_cell(das_text_of(r->would_block), 1000, b);
+        das_buf_char(b, '\n');
+    }
     for (size_t i = 0; i < r->count; i++) {
         const struct das_outcome *o = &r->items[i];
         struct das_session s;
@@ -63,6 +80,7 @@ void das_report_print(const struct das_report *r, size_t width, struct das_buf *
         das_buf_char(b, '@');
         das_render_cell(s.host, 40, b);
         das_buf_str(b, "  ");
+        put_times(o, b);
         if (o->note && o->note[0])
             das_render_cell(das_text_of(o->note), limit > b->len - line ? limit - (b->len - line)
                                                                        : 20, b);
@@ -88,6 +106,11 @@ void das_report_json(const struct das_report *r, struct das_buf *b)
         else
             das_json_key_int(b, "would_kill", (int64_t)r->totals[k]);
     }
+    das_json_key_int(b, "respawned", (int64_t)r->respawned);
+    if (r->would_block) {
+        das_json_key(b, "would_block");
+        das_json_str(b, r->would_block);
+    }
     das_json_key(b, "outcomes");
     das_buf_char(b, '[');
     for (size_t i = 0; i < r->count; i++) {
@@ -103,6 +126,10 @@ void das_report_json(const struct das_report *r, struct das_buf *b)
             das_json_key(b, "action");
             das_json_str(b, o->action);
         }
+        if (das_known(o->after_ms))
+            das_json_key_int(b, "after_ms", o->after_ms);
+        if (das_known(o->rows_left))
+            das_json_key_int(b, "rows_left", o->rows_left);
         if (o->note && o->note[0]) {
             das_json_key(b, "note");
             das_json_str(b, o->note);

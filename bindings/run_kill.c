@@ -1,0 +1,200 @@
+/*
+ * run_kill.c - what one run kills: who asks, under which guard, and the list of what was done.
+ *
+ * The guard is the configuration's; nothing here takes it from Lua. The journal is opened by the
+ * first armed apply, so that a run that only looks touches no state.
+ */
+#include "bindings/bind.h"
+
+#include <stdio.h>
+#include <stdlib.h>
+#include <string.h>
+
+#include "core/base/log.h"
+#include "core/base/mem.h"
+
+/* Counts and breaker are kept by this name, wherever the run was started. */
+static char *policy_name(const char *path)
+{
+    char *full, *name;
+
+    if (!path || strcmp(path, "-") == 0)
+        return das_strdup("stdin");
+    full = realpath(path, NULL); /* the C library's memory: free() */
+    name = das_strdup(full ? full : path);
+    free(full);
+    return name;
+}
+
+int das_run_kill_init(struct das_run *run, struct das_err *err)
+{
+    const struct das_engine_opts *opts = run->opts;
+
+    run->policy = policy_name(opts->path);
+    if (!run->policy)
+        return das_fail_nomem(err);
+    run->guard = (struct das_guard){
+        .policy = run->policy,
+        .by_person = opts->by_person,
+        .rules = opts->policy ? opts->policy : &das_policy_rules_default,
+        .stop_files = opts->stop_files,
+        .vault = &run->vault,
+    };
+    return 0;
+}
+
+void das_run_kill_clear(struct das_run *run)
+{
+    das_store_close(run->guard.store);
+    run->guard.store = NULL;
+    das_free(run->policy);
+    run->policy = NULL;
+}
+
+const struct das_asked *das_run_asked(struct das_run *run)
+{
+    struct das_err ignored; /* a plan without the hash says that it is not known */
+
+    if (run->asked.script)
+        return &run->asked;
+    run->asked.user = run->opts->user;
+    run->asked.script = run->policy;
+    if (run->script.ptr && das_sha256_hex(run->script, run->script_sha256, &ignored) == 0)
+        run->asked.script_sha256 = run->script_sha256;
+    return &run->asked;
+}
+
+const struct das_kill_limits *das_run_kill_limits(const struct das_run *run)
+{
+    return &run->guard.rules->limits;
+}
+
+/* --- the list of what was done --------------------------------------------------------------------- */
+
+/* Room is made before the kill: one that cannot be remembered is not sent. */
+static bool before_kill(void *arg, const struct das_plan *p, size_t victim, const char *action,
+                        char *why, size_t size)
+{
+    struct das_run *run = arg;
+    enum das_stop stop = das_run_over(run, das_own_cpu_ms());
+    struct das_session s;
+    struct das_act *act, *bigger;
+
+    if (stop != DAS_STOP_NOT) {
+        das_run_stop_text(run, stop, why, size);
+        return false;
+    }
+    if (run->memory_refused) { /* what it decided, it may have decided on half of the data */
+        snprintf(why, size, "the run had hit its limit of memory before");
+        return false;
+    }
+    das_plan_victim(p, victim, &s);
+    pthread_mutex_lock(&run->lock);
+    if (run->result.act_count == run->act_room) {
+        size_t room = run->act_room ? run->act_room * 2 : 8;
+        bigger = das_grow(run->result.acts, room, sizeof *bigger);
+        if (!bigger) {
+            pthread_mutex_unlock(&run->lock);
+            snprintf(why, size, "not enough memory to remember another kill");
+            return false;
+        }
+        run->result.acts = bigger;
+        run->act_room = room;
+    }
+    act = &run->result.acts[run->result.act_count++];
+    memset(act, 0, sizeof *act);
+    act->id = s.id;
+    act->kind = DAS_O_UNKNOWN; /* until an answer comes */
+    snprintf(act->instance, sizeof act->instance, "%s", das_plan_instance(p));
+    snprintf(act->user, sizeof act->user, "%.*s", (int)(s.user.len < 79 ? s.user.len : 79),
+             s.user.ptr ? s.user.ptr : "");
+    snprintf(act->action, sizeof act->action, "%s", action);
+    snprintf(act->note, sizeof act->note, "no answer yet");
+    pthread_mutex_unlock(&run->lock);
+    return true;
+}
+
+static void after_kill(void *arg, const struct das_plan *p, size_t victim,
+                       const struct das_outcome *outcome)
+{
+    struct das_run *run = arg;
+    struct das_session s;
+
+    das_plan_victim(p, victim, &s);
+    pthread_mutex_lock(&run->lock);
+    /* none is found when the run was given up as stuck: the list was handed over */
+    for (size_t i = run->result.act_count; i-- > 0;) {
+        struct das_act *act = &run->result.acts[i];
+        if (act->id != s.id || act->answered || strcmp(act->instance, das_plan_instance(p)) != 0)
+            continue;
+        act->answered = true;
+        act->kind = outcome->kind;
+        snprintf(act->action, sizeof act->action, "%s", outcome->action);
+        snprintf(act->note, sizeof act->note, "%s", outcome->note ? outcome->note : "");
+        break;
+    }
+    pthread_mutex_unlock(&run->lock);
+}
+
+static bool is_cancelled(void *arg)
+{
+    return das_run_over(arg, das_own_cpu_ms()) != DAS_STOP_NOT;
+}
+
+/* --- applying -------------------------------------------------------------------------------------- */
+
+/* Mode notify: somebody shall know what the policy would have done. */
+static void notify(struct das_run *run, const struct das_plan *plan,
+                   const struct das_report *report)
+{
+    struct das_log_event e = {.level = DAS_LOG_WARN, .who = "run"};
+    struct das_buf text = {0}, clean = {0}, line = {0};
+
+    if (!run->opts->log || report->totals[DAS_O_REFUSED] == 0 || !das_log_wants(e.level))
+        return;
+    das_buf_printf(&text, "%s would kill %zu on %s: %s", run->policy,
+                   report->totals[DAS_O_REFUSED], das_plan_instance(plan), das_plan_reason(plan));
+    das_vault_redact(&run->vault, das_buf_view(&text), &clean);
+    e.message = das_buf_view(&clean);
+    das_log_line(&e, &line);
+    if (!text.failed && !clean.failed && !line.failed)
+        fwrite(line.ptr, 1, line.len, run->opts->log);
+    das_buf_clear(&text);
+    das_buf_clear(&clean);
+    das_buf_clear(&line);
+}
+
+static int open_store(struct das_run *run, struct das_err *err)
+{
+    if (!run->opts->armed || run->guard.store)
+        return 0;
+    if (!run->opts->state_dir)
+        return das_fail(err, DAS_E_BLOCKED, "nothing is killed without a journal, and there is no "
+                        "state directory");
+    return das_store_open(run->opts->state_dir, &run->guard.store, err);
+}
+
+int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
+                  struct das_report **out, struct das_err *err)
+{
+    const struct das_apply_watch watch = {before_kill, after_kill, is_cancelled, run};
+    const struct das_apply_opts opts = {.armed = run->opts->armed,
+                                        .protect = &run->protect,
+                                        .guard = &run->guard,
+                                        .watch = &watch};
+    int rc = open_store(run, err);
+
+    if (rc == 0)
+        rc = das_plan_apply(plan, source, &opts, out, err);
+    if (rc == 0 && run->opts->plans)
+        das_plan_write(plan, run->opts->plans);
+    if (rc == 0 && opts.armed && run->guard.rules->mode == DAS_POLICY_NOTIFY)
+        notify(run, plan, *out);
+    pthread_mutex_lock(&run->lock);
+    run->result.apply_failed += rc < 0;
+    run->result.applied += rc == 0;
+    for (int k = 0; rc == 0 && k < DAS_O_COUNT; k++)
+        run->result.totals[k] += (*out)->totals[k];
+    pthread_mutex_unlock(&run->lock);
+    return rc;
+}
