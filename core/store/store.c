@@ -437,8 +437,10 @@ int das_store_open(const char *dir, struct das_store **out, struct das_err *err)
     *out = NULL;
     if (!s)
         return -1;
-    if (make_place(s, err) == 0 && connect_file(s, s->path, SQLITE_OPEN_READWRITE, err) == 0 &&
-        may_write(s, err) == 0 && prepare(s, err) == 0 && das_run_start(s, err) == 0)
+    /* The run's lock comes first: from here on a record may name it. */
+    if (make_place(s, err) == 0 && das_run_start(s, err) == 0 &&
+        connect_file(s, s->path, SQLITE_OPEN_READWRITE, err) == 0 && may_write(s, err) == 0 &&
+        prepare(s, err) == 0)
         rc = das_run_recover(s, err);
     if (rc < 0)
         das_store_close(s);
