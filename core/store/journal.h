@@ -12,6 +12,11 @@
  * Kinds: "begin" (first record of a journal: a random id), "apply", "refused", "intent",
  * "outcome", "respawned", "breaker", "stop", "resume", "acknowledged". The writer gives the members;
  * seq, prev, time_ms, run and kind are added here.
+ *
+ * What the records mean to each other is read from their bytes, so these come first: after the kind
+ * of an outcome "intent":SEQ,"outcome":"WORD" (WORD unknown: nobody knows, and the intent is listed
+ * until it is acknowledged), of an acknowledged "intent":SEQ, of an apply "plan":"HEX". A record that
+ * is not so, or is no JSON in one line, is refused.
  */
 #ifndef DAS_STORE_JOURNAL_H
 #define DAS_STORE_JOURNAL_H
@@ -21,11 +26,12 @@
 #include "core/store/store.h"
 
 /* One record to write. members is JSON without the braces: "\"plan\":\"..\",\"id\":12"; may be
- * empty. */
+ * empty. Those of an outcome begin with "outcome":"killed" (or another word), those of an apply with
+ * "plan":"HEX". */
 struct das_record {
     const char *kind;
     struct das_text members;
-    int64_t closes;  /* an outcome: seq of its intent; 0: nothing. Written as "intent":SEQ */
+    int64_t closes;  /* an outcome, and nothing else: seq of its intent. Written as "intent":SEQ */
     int64_t spends;  /* an intent: the reservation (budget.h) that is used up now; 0: none */
     int64_t seq;     /* filled */
     int64_t time_ms; /* filled: Unix ms */
@@ -57,10 +63,10 @@ int das_journal_head(struct das_store *s, struct das_head *out, struct das_err *
 int das_journal_verify(struct das_store *s, const struct das_head *anchor, struct das_head *out,
                        struct das_err *err);
 
-/* Kills whose outcome nobody knows, and that nobody has acknowledged yet: seq of the intents.
- * Fills up to n, returns how many there are, or -1. */
+/* Kills whose outcome nobody knows, and that nobody has acknowledged yet: seq of the intents, those
+ * of runs that died a moment ago among them. Fills up to n, returns how many there are, or -1. */
 int64_t das_journal_unknown(struct das_store *s, int64_t *seqs, size_t n, struct das_err *err);
-/* A person has looked into it. DAS_E_USAGE when intent is none that is unknown. */
+/* A person has looked into it, and reason says what was found. DAS_E_USAGE when intent is none that is unknown. */
 int das_journal_acknowledge(struct das_store *s, int64_t intent, const char *who,
                             const char *reason, struct das_err *err);
 

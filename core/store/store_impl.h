@@ -1,0 +1,126 @@
+/*
+ * store_impl.h - the inside of a handle, for core/store only: the connection to SQLite, its
+ * prepared statements, transactions, and what the files of this room ask of each other.
+ */
+#ifndef DAS_STORE_STORE_IMPL_H
+#define DAS_STORE_STORE_IMPL_H
+
+#include <sqlite3.h>
+#include <stdbool.h>
+
+#include "core/base/text.h"
+#include "core/store/journal.h"
+#include "core/store/store.h"
+
+#define DAS_STORE_FORMAT 1             /* user_version of the database */
+#define DAS_STORE_APPLICATION 0x646173 /* "das", application_id of the database */
+#define DAS_STORE_BUSY_MS 10000        /* how long another process may hold the database */
+
+/* Every statement, prepared when it is first needed. Their texts are in sql.c. */
+enum das_query {
+    DAS_Q_BEGIN_WRITE,
+    DAS_Q_BEGIN_READ,
+    DAS_Q_COMMIT,
+    DAS_Q_ROLLBACK,
+
+    DAS_Q_HEAD,
+    DAS_Q_APPEND,
+    DAS_Q_RECORDS,
+    DAS_Q_OPEN_ADD,
+    DAS_Q_OPEN_DROP,
+    DAS_Q_OPEN_FIRST,
+    DAS_Q_OPEN_ALL,
+    DAS_Q_UNKNOWN_ADD,
+    DAS_Q_UNKNOWN_DROP,
+    DAS_Q_UNKNOWN_HAS,
+    DAS_Q_UNKNOWN_ALL,
+    DAS_Q_DOUBTFUL,
+    DAS_Q_APPLIED_ADD,
+    DAS_Q_APPLIED_HAS,
+    DAS_Q_APPLIED_ALL,
+    DAS_Q_OWING_RUNS,
+
+    DAS_Q_RESERVE,
+    DAS_Q_SPEND,
+    DAS_Q_GIVE_BACK,
+    DAS_Q_GIVE_BACK_RUN,
+    DAS_Q_COUNT_RUN,
+    DAS_Q_COUNT_ALL,
+    DAS_Q_COUNT_INSTANCE,
+    DAS_Q_COUNT_USER,
+    DAS_Q_COUNT_RECENT,
+
+    DAS_Q_BREAKER_GET,
+    DAS_Q_BREAKER_PUT,
+    DAS_Q_BREAKER_ALL,
+    DAS_Q_MATCHES_COUNT,
+    DAS_Q_MATCHES_LAST,
+    DAS_Q_MATCHES_ADD,
+    DAS_Q_MATCHES_TRIM,
+    DAS_QUERIES
+};
+extern const char *const das_queries[DAS_QUERIES];
+extern const char das_store_schema[]; /* of an empty database; run inside a transaction */
+
+struct das_store {
+    sqlite3 *db;
+    sqlite3_stmt *statements[DAS_QUERIES];
+    char *dir, *path;
+    char run[DAS_RUN_ID_SIZE];
+    int lock; /* the locked file runs/RUN, or -1 */
+    bool read_only;
+};
+
+/* --- store.c ------------------------------------------------------------------------------------ */
+
+/* "PATH: what SQLite says". Returns -1. */
+int das_store_fail(const struct das_store *s, struct das_err *err);
+
+/* A statement with its values: 'i' int64_t, 's' const char *, 't' struct das_text, 'b' the same as
+ * plain bytes; no text counts as an empty one. What they point to must stay until the statement was stepped. NULL with err. */
+sqlite3_stmt *das_ask(struct das_store *s, struct das_err *err, enum das_query q, const char *kinds,
+                      ...);
+/* 1: a row is there, and the caller resets the statement when it has read it; 0: no more; -1. */
+int das_step(struct das_store *s, sqlite3_stmt *st, struct das_err *err);
+/* A statement that gives no rows. The number of rows that it changed, or -1. */
+int das_do(struct das_store *s, struct das_err *err, enum das_query q, const char *kinds, ...);
+/* A statement that gives one number; 0 where it gives no row. -1 with err. */
+int das_ask_int(struct das_store *s, int64_t *out, struct das_err *err, enum das_query q,
+                const char *kinds, ...);
+struct das_text das_column(sqlite3_stmt *st, int i); /* bytes, valid until the next step */
+
+int das_begin(struct das_store *s, struct das_err *err);      /* to write: nobody else can */
+int das_begin_read(struct das_store *s, struct das_err *err); /* one view of everything */
+/* Commits when rc is 0, else undoes everything. Returns rc, or -1 when the commit failed. */
+int das_end(struct das_store *s, int rc, struct das_err *err);
+
+/* --- run.c: the lock files, and runs that died -------------------------------------------------- */
+
+int das_run_name(char out[DAS_RUN_ID_SIZE], struct das_err *err); /* a new one */
+int das_run_start(struct das_store *s, struct das_err *err);
+void das_run_end(struct das_store *s);
+/* 1: the run has died; 0: it lives, or it is this one; -1: it cannot be told. *held (if not NULL) is
+ * then its lock file, to be closed by the caller, or -1: nobody else can take care of it while it is
+ * held. */
+int das_run_is_dead(struct das_store *s, const char *run, int *held, struct das_err *err);
+int das_run_recover(struct das_store *s, struct das_err *err);
+
+/* --- journal.c ----------------------------------------------------------------------------------- */
+
+/* What is read from the bytes of a record. Borrows from the line. */
+struct das_parts {
+    int64_t seq, time_ms;
+    struct das_text prev, run, kind;
+    int64_t intent;       /* outcome and acknowledged: of which intent; else 0 */
+    bool unknown;         /* outcome: nobody knows */
+    struct das_text plan; /* apply: its hash; else NULL */
+};
+/* False: these are not the bytes of a record. */
+bool das_record_parse(struct das_text line, struct das_parts *out);
+
+/* Inside a transaction of the caller's. *head is the record before, and becomes this one. */
+int das_journal_append(struct das_store *s, struct das_head *head, struct das_record *r,
+                       struct das_err *err);
+int das_journal_last(struct das_store *s, struct das_head *out, struct das_err *err);
+
+#endif
