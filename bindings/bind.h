@@ -96,7 +96,7 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
 const struct das_asked *das_run_asked(struct das_run *run);
 const struct das_kill_limits *das_run_kill_limits(const struct das_run *run);
 /* run_kill.c: init and clear of what a run kills with. */
-int das_run_kill_init(struct das_run *run, struct das_err *err);
+void das_run_kill_init(struct das_run *run);
 void das_run_kill_clear(struct das_run *run);
 /* For bindings that wait (sleep, HTTP): how long they may still do so, 0 when the run is over. */
 int64_t das_run_left_ms(const struct das_run *run);

@@ -27,7 +27,8 @@ int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct
         if (das_protect_add(&run->protect, opts->protect->filters[i], err) < 0)
             return -1;
     }
-    return das_run_kill_init(run, err);
+    das_run_kill_init(run);
+    return 0;
 }
 
 void das_run_clear(struct das_run *run)

@@ -26,21 +26,25 @@ static char *policy_name(const char *path)
     return name;
 }
 
-int das_run_kill_init(struct das_run *run, struct das_err *err)
+/* Asked for by the first plan: most runs only look. */
+static const char *policy_of(struct das_run *run)
+{
+    if (!run->policy)
+        run->policy = policy_name(run->opts->path);
+    run->guard.policy = run->policy;
+    return run->policy;
+}
+
+void das_run_kill_init(struct das_run *run)
 {
     const struct das_engine_opts *opts = run->opts;
 
-    run->policy = policy_name(opts->path);
-    if (!run->policy)
-        return das_fail_nomem(err);
     run->guard = (struct das_guard){
-        .policy = run->policy,
         .by_person = opts->by_person,
         .rules = opts->policy ? opts->policy : &das_policy_rules_default,
         .stop_files = opts->stop_files,
         .vault = &run->vault,
     };
-    return 0;
 }
 
 void das_run_kill_clear(struct das_run *run)
@@ -58,7 +62,7 @@ const struct das_asked *das_run_asked(struct das_run *run)
     if (run->asked.script)
         return &run->asked;
     run->asked.user = run->opts->user;
-    run->asked.script = run->policy;
+    run->asked.script = policy_of(run);
     if (run->script.ptr && das_sha256_hex(run->script, run->script_sha256, &ignored) == 0)
         run->asked.script_sha256 = run->script_sha256;
     return &run->asked;
@@ -182,7 +186,7 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
                                         .protect = &run->protect,
                                         .guard = &run->guard,
                                         .watch = &watch};
-    int rc = open_store(run, err);
+    int rc = policy_of(run) ? open_store(run, err) : das_fail_nomem(err);
 
     if (rc == 0)
         rc = das_plan_apply(plan, source, &opts, out, err);

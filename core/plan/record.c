@@ -165,10 +165,10 @@ static void put_outcome(struct das_scene *sc, size_t victim, struct das_buf *b)
 
     das_plan_victim(sc->plan, victim, &s);
     das_buf_char(b, '{');
+    put_str(sc, b, "outcome", das_outcome_name(o->kind));
     das_json_key_int(b, "apply", sc->apply_seq);
     das_json_key_int(b, "victim", (int64_t)victim);
     das_json_key_int(b, "id", s.id);
-    put_str(sc, b, "outcome", das_outcome_name(o->kind));
     put_str(sc, b, "action", o->action);
     put_int(b, "after_ms", o->after_ms);
     put_int(b, "rows_left", o->rows_left);
@@ -212,10 +212,10 @@ int das_record_rung(struct das_scene *sc, size_t victim)
 
     das_plan_victim(sc->plan, victim, &s);
     das_buf_char(&b, '{');
+    put_str(sc, &b, "outcome", das_outcome_name(DAS_O_FAILED));
     das_json_key_int(&b, "apply", sc->apply_seq);
     das_json_key_int(&b, "victim", (int64_t)victim);
     das_json_key_int(&b, "id", s.id);
-    put_str(sc, &b, "outcome", das_outcome_name(DAS_O_FAILED));
     put_str(sc, &b, "action", sc->aims[victim].action);
     put_str(sc, &b, "note", "it goes on: its connection is next");
     return write_one(sc, &r, &b, sc->err);

@@ -1,5 +1,6 @@
 /*
  * fake_source.h - a source that says what a test wants: scripted lists, identities and kills.
+ * A session that was killed is not listed any more, unless the test calls it stubborn.
  *
  * Owned by the test that includes it; hands out retained snapshots and records each kill.
  */
@@ -28,7 +29,25 @@ struct fake {
     struct das_snapshot *after_kill;          /* what is listed after the first kill, if set */
     size_t kills;
     struct fake_kill killed[16];
+    bool stubborn;                            /* kills are accepted and have no effect */
+    void (*on_kill)(struct fake *f);          /* called before each kill */
 };
+
+/* The list without those that are dead: their rows in rows, how many. */
+static inline uint32_t fake_alive(const struct fake *f, uint32_t *rows)
+{
+    uint32_t n = 0;
+
+    for (uint32_t i = 0; i < das_snapshot_rows(f->list); i++) {
+        bool dead = false;
+        for (size_t k = 0; k < f->kills && !f->stubborn; k++)
+            dead = dead || (f->answers[k] == DAS_KILLED &&
+                            f->killed[k].id == das_snapshot_ids(f->list)[i]);
+        if (!dead)
+            rows[n++] = i;
+    }
+    return n;
+}
 
 static inline int fake_list(struct das_source *s, const struct das_filter *filter,
                             struct das_snapshot **out, struct das_err *err)
@@ -39,7 +58,13 @@ static inline int fake_list(struct das_source *s, const struct das_filter *filte
     f->lists++;
     if (f->list_fails)
         return das_fail(err, DAS_E_CONNECT, "the list failed");
-    *out = das_snapshot_derive(f->list, NULL, das_snapshot_rows(f->list), err);
+    if (f->kills && !f->stubborn) {
+        uint32_t *rows = calloc(das_snapshot_rows(f->list) + 1, sizeof *rows);
+        *out = das_snapshot_derive(f->list, rows, fake_alive(f, rows), err);
+        free(rows);
+    } else {
+        *out = das_snapshot_derive(f->list, NULL, das_snapshot_rows(f->list), err);
+    }
     if (!*out)
         return -1;
     das_snapshot_set_identity(*out, &f->identity);
@@ -53,6 +78,8 @@ static inline enum das_kill_result fake_kill(struct das_source *s, enum das_kill
     enum das_kill_result answer = f->answers[f->kills];
 
     usleep(f->kill_takes_us);
+    if (f->on_kill)
+        f->on_kill(f);
     if (f->after_kill) {
         das_snapshot_release(f->list);
         f->list = f->after_kill;

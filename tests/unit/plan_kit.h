@@ -4,6 +4,7 @@
 
 #include "core/plan/plan.h"
 #include "tests/unit/fake_source.h"
+#include "tests/unit/temp_state.h"
 
 #define THEN 1000000
 #define NOW (THEN + 5)
@@ -28,9 +29,28 @@ static inline struct das_plan *plan_of(const struct das_session *list, size_t n,
     return p;
 }
 
+/* Everything is allowed: for tests that are about something else. */
+static inline const struct das_guard *permissive_guard(void)
+{
+    static struct das_policy_rules rules;
+    static struct das_guard guard;
+
+    rules = (struct das_policy_rules){
+        .mode = DAS_POLICY_AUTO,
+        .limits = {.run = 1000000, .minute = 1000000, .instance = 1000000, .user = 1000000,
+                   .window_ms = 60000, .percent = 100, .rows_modified = INT64_MAX},
+        .outcome_wait_ms = 50,
+    };
+    guard.rules = &rules;
+    guard.policy = "test";
+    guard.store = temp_store();
+    return &guard;
+}
+
 static inline struct das_report *apply(struct das_plan *p, bool armed, const struct das_protect *protect)
 {
-    const struct das_apply_opts opts = {.armed = armed, .protect = protect};
+    const struct das_apply_opts opts = {
+        .armed = armed, .protect = protect, .guard = permissive_guard()};
     struct das_report *r = NULL;
 
     if (das_plan_apply(p, &fake.base, &opts, &r, &err) < 0)
