@@ -189,6 +189,21 @@ static void give_to_owner(const char *dir, const char *path)
         return; /* root can use it all the same */
 }
 
+static int make_one(const char *path, struct das_err *err)
+{
+    struct das_buf above = {0};
+    int rc;
+
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST ? 0 : path_fail(path, err);
+    das_buf_printf(&above, "%s/..", path);
+    rc = das_buf_ok(&above, err);
+    if (rc == 0)
+        rc = sync_dir(above.ptr, err);
+    das_buf_clear(&above);
+    return rc;
+}
+
 /* Makes dir and what is missing above it. */
 static int make_dir(const char *dir, struct das_err *err)
 {
@@ -203,8 +218,7 @@ static int make_dir(const char *dir, struct das_err *err)
             continue;
         was = p[1];
         p[1] = '\0';
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-            rc = path_fail(path, err);
+        rc = make_one(path, err);
         p[1] = was;
     }
     das_free(path);
