@@ -67,8 +67,10 @@ static int open_and_close(void *arg, int i)
 
     (void)i;
     for (int n = 0; n < 5; n++) {
-        if (das_store_open(arg, &s, &err) < 0)
+        if (das_store_open(arg, &s, &err) < 0) {
+            fprintf(stderr, "# %s\n", err.msg);
             return 1;
+        }
         das_store_close(s);
     }
     return 0;
