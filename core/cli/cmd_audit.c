@@ -419,7 +419,7 @@ static const struct verb {
 } verbs[] = {
     {"list", list, "no argument", 0, {"table", "json", "csv"}, true},
     {"show", show, "SEQ", 1, {"table", "json"}, false},
-    {"verify", verify, "no argument", 0, {"table"}, false},
+    {"verify", verify, "no argument", 0, {NULL}, false},
     {"export", export, "no argument", 0, {NULL, "jsonl", "csv"}, false},
     {"acknowledge", acknowledge, "SEQ REASON", 2, {NULL}, false},
 };
