@@ -14,7 +14,8 @@ static const char help[] =
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
-    "  das help run | preview | repl | check  more about one of them\n"
+    "  das audit list | show | verify | export | acknowledge   what was done, and is that still true\n"
+    "  das help run | preview | repl | check | audit  more about one of them\n"
     "  das --version\n"
     "\n"
     "INSTANCE is a name from das.lua, or\n"
@@ -34,7 +35,8 @@ static const char help[] =
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}, {"repl", das_cmd_repl}, {"check", das_cmd_check}};
+} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}, {"repl", das_cmd_repl}, {"check", das_cmd_check},
+                {"audit", das_cmd_audit}};
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -189,6 +189,21 @@ static void give_to_owner(const char *dir, const char *path)
         return; /* root can use it all the same */
 }
 
+static int make_one(const char *path, struct das_err *err)
+{
+    struct das_buf above = {0};
+    int rc;
+
+    if (mkdir(path, 0700) < 0)
+        return errno == EEXIST ? 0 : path_fail(path, err);
+    das_buf_printf(&above, "%s/..", path);
+    rc = das_buf_ok(&above, err);
+    if (rc == 0)
+        rc = sync_dir(above.ptr, err);
+    das_buf_clear(&above);
+    return rc;
+}
+
 /* Makes dir and what is missing above it. */
 static int make_dir(const char *dir, struct das_err *err)
 {
@@ -203,8 +218,7 @@ static int make_dir(const char *dir, struct das_err *err)
             continue;
         was = p[1];
         p[1] = '\0';
-        if (mkdir(path, 0700) < 0 && errno != EEXIST)
-            rc = path_fail(path, err);
+        rc = make_one(path, err);
         p[1] = was;
     }
     das_free(path);
@@ -265,16 +279,22 @@ static int exec(struct das_store *s, const char *sql, struct das_err *err)
     return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : das_store_fail(s, err);
 }
 
-static int pragma(struct das_store *s, const char *sql, int64_t *out, struct das_err *err)
+/* All in one statement: another process may be filling the database just now. */
+static int read_ids(struct das_store *s, int64_t ids[3], struct das_err *err)
 {
     sqlite3_stmt *st = NULL;
     int rc = -1;
 
-    *out = 0;
-    if (sqlite3_prepare_v2(s->db, sql, -1, &st, NULL) != SQLITE_OK || sqlite3_step(st) != SQLITE_ROW) {
+    if (sqlite3_prepare_v2(s->db,
+                           "SELECT application_id, user_version,"
+                           " (SELECT count(*) FROM sqlite_schema)"
+                           " FROM pragma_application_id, pragma_user_version",
+                           -1, &st, NULL) != SQLITE_OK ||
+        sqlite3_step(st) != SQLITE_ROW) {
         das_store_fail(s, err);
     } else {
-        *out = sqlite3_column_int64(st, 0);
+        for (int i = 0; i < 3; i++)
+            ids[i] = sqlite3_column_int64(st, i);
         rc = 0;
     }
     sqlite3_finalize(st);
@@ -284,15 +304,14 @@ static int pragma(struct das_store *s, const char *sql, int64_t *out, struct das
 /* Whose database, and of which format: 1: ours, 0: an empty one, -1. */
 static int look(struct das_store *s, struct das_err *err)
 {
-    int64_t application, format, tables;
+    int64_t ids[3], format;
 
-    if (pragma(s, "PRAGMA application_id", &application, err) < 0 ||
-        pragma(s, "PRAGMA user_version", &format, err) < 0 ||
-        pragma(s, "SELECT count(*) FROM sqlite_schema", &tables, err) < 0)
+    if (read_ids(s, ids, err) < 0)
         return -1;
-    if (application == 0 && format == 0 && tables == 0)
+    format = ids[1];
+    if (ids[0] == 0 && format == 0 && ids[2] == 0)
         return 0;
-    if (application != DAS_STORE_APPLICATION)
+    if (ids[0] != DAS_STORE_APPLICATION)
         return das_fail(err, DAS_E_STORE, "%s: a database, but not one of das", s->path);
     if (format > DAS_STORE_FORMAT)
         return das_fail(err, DAS_E_STORE,
