@@ -6,7 +6,6 @@
  */
 #include "core/plan/plan.h"
 
-#include <math.h>
 #include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
@@ -169,8 +168,9 @@ static int read_number(struct reader *r, const json_t *session, const json_t *ex
         v = json_object_get(exact, key);
     if (json_is_integer(v))
         set_number(out, f, json_integer_value(v));
-    else if (json_is_real(v) && f == DAS_F_PROGRESS && fabs(json_real_value(v)) < 1e15)
-        set_number(out, f, llround(json_real_value(v) * 1000));
+    else if (json_is_real(v) && f == DAS_F_PROGRESS && json_real_value(v) >= 0 &&
+             json_real_value(v) < 1e15)
+        set_number(out, f, (int64_t)(json_real_value(v) * 1000 + 0.5));
     else if (json_is_null(v) && f != DAS_F_ID)
         set_number(out, f, f == DAS_F_STATE_DURATION ? DAS_UNKNOWN : DAS_ABSENT);
     else if (v || f == DAS_F_ID)
