@@ -87,6 +87,9 @@ bool das_run_count_http(struct das_run *run, uint64_t requests, uint64_t bytes);
 /* Applies a plan under the run's rules and remembers what was killed before Lua hears of it. */
 int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
                   struct das_report **out, struct das_err *err);
+/* Who asked for this run, and the limits that it is held to: what its plans say of themselves. */
+const struct das_asked *das_run_asked(const struct das_run *run);
+const struct das_kill_limits *das_run_kill_limits(const struct das_run *run);
 /* For bindings that wait (sleep, HTTP): how long they may still do so, 0 when the run is over. */
 int64_t das_run_left_ms(const struct das_run *run);
 /* Raises when the run is over: out of time, or cancelled. Call it after having waited. */

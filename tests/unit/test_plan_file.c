@@ -360,6 +360,8 @@ static void tampered(void)
     refuses("\"exact\":{\"sql_info\":\"ff27\"}", "\"exact\":{\"sql_info\":\"ff27\",\"user\":\"617070\"}",
             "does not write");
     refuses("\"started_ms\":", "\"started_ms\":1", "does not write");
+    refuses("\"kill\":\"query\",\"escalate_ms\":1500", "\"escalate_ms\":1500,\"kill\":\"query\"",
+            "does not write, at byte");
     refuses("{\"version\"", "{ \"version\"", "does not write");
     refuses("\"instance\":\"fake\"", "\"instance\":\"f\\u0061ke\"", "does not write");
     refuses("\"server\":\"server-1\"", "\"server\":\"server-1\",\"server_hex\":\"7365727665722d31\"",
@@ -368,7 +370,7 @@ static void tampered(void)
     refuses("\"data_sync_time\":1000000", "\"data_sync_time\":1e6", "data_sync_time: expected a whole");
 }
 
-/* Members that swap their places, victims that are there twice, times that no plan has. */
+/* Victims that are there twice, times that no plan has. */
 static void tampered_more(void)
 {
     struct das_session s[2] = {kit_session(7), kit_session(8)};
