@@ -66,5 +66,6 @@ int das_cmd_run(int argc, char **argv);
 int das_cmd_preview(int argc, char **argv);
 int das_cmd_check(int argc, char **argv);
 int das_cmd_repl(int argc, char **argv);
+int das_cmd_plan(int argc, char **argv);
 
 #endif
