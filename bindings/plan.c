@@ -19,7 +19,8 @@ static enum das_kill_mode check_mode(lua_State *L, int options)
     if (lua_getfield(L, options, "kill") != LUA_TNIL) {
         mode = lua_type(L, -1) == LUA_TSTRING ? das_mode_find(lua_tostring(L, -1)) : -1;
         if (mode < 0)
-            das_raise(L, "plan: kill: expected \"auto\", \"query\" or \"connection\", got %s",
+            das_raise(L, "plan: kill: expected \"auto\", \"query\", \"connection\" or \"soft\", got "
+                         "%s",
                       luaL_tolstring(L, -1, NULL));
     }
     lua_pop(L, 1);
@@ -53,18 +54,70 @@ static int64_t check_ttl(lua_State *L, int options)
     return seconds;
 }
 
-/* The options at arg; reason is a string of the state, left on the stack [-0, +1]. */
+/* Milliseconds; 0: no escalation. */
+static int64_t check_escalate(lua_State *L, int options)
+{
+    int64_t ms = -1;
+    struct das_text t;
+    double v;
+
+    switch (lua_getfield(L, options, "escalate")) {
+    case LUA_TNIL:
+        lua_pop(L, 1);
+        return 0;
+    case LUA_TNUMBER:
+        v = lua_tonumber(L, -1);
+        if (v > 0 && v <= DAS_PLAN_ESCALATE_MAX / 1000)
+            ms = (int64_t)(v * 1000 + 0.5);
+        break;
+    case LUA_TSTRING:
+        t.ptr = lua_tolstring(L, -1, &t.len);
+        if (!das_parse_duration_ms(t, &ms))
+            ms = -1;
+        break;
+    default:
+        break;
+    }
+    if (ms < 1 || ms > DAS_PLAN_ESCALATE_MAX)
+        das_raise(L, "plan: escalate: expected up to %d seconds or a duration such as \"10s\", got %s",
+                  DAS_PLAN_ESCALATE_MAX / 1000, luaL_tolstring(L, -1, NULL));
+    lua_pop(L, 1);
+    return ms;
+}
+
+/* A filter or a table of criteria as a filter box, or nil [-0, +1]. */
+static struct das_filter *check_symptom(lua_State *L, int options)
+{
+    switch (lua_getfield(L, options, "symptom")) {
+    case LUA_TNIL:
+        return NULL;
+    case LUA_TTABLE:
+    case LUA_TUSERDATA:
+        return das_check_filter(L, lua_gettop(L));
+    default:
+        das_raise(L, "plan: symptom: expected a filter or a table of criteria, got %s",
+                  luaL_typename(L, -1));
+    }
+}
+
+/* The options at arg; reason is a string of the state and symptom the filter of a box, both left on
+ * the stack, in this order [-0, +2]. */
 static void check_plan_options(lua_State *L, int arg, struct das_plan_opts *opts)
 {
-    static const char *const allowed[] = {"kill", "reason", "ttl"};
+    static const char *const allowed[] = {"kill", "reason", "ttl", "escalate", "symptom"};
 
     das_check_options(L, arg, "plan", allowed, sizeof allowed / sizeof *allowed);
     if (!lua_istable(L, arg)) {
+        lua_pushnil(L);
         lua_pushnil(L);
         return;
     }
     opts->mode = check_mode(L, arg);
     opts->ttl_s = check_ttl(L, arg);
+    opts->escalate_ms = check_escalate(L, arg);
+    if (opts->escalate_ms && opts->mode == DAS_MODE_CONNECTION)
+        das_raise(L, "plan: escalate: expected kill to be query, soft or auto, got connection: there "
+                     "is nothing beyond it");
     if (lua_getfield(L, arg, "reason") != LUA_TNIL) {
         if (lua_type(L, -1) != LUA_TSTRING)
             das_raise(L, "plan: reason: expected a string, got %s", luaL_typename(L, -1));
@@ -72,6 +125,7 @@ static void check_plan_options(lua_State *L, int arg, struct das_plan_opts *opts
         if (strlen(opts->reason) != lua_rawlen(L, -1))
             das_raise(L, "plan: reason: expected text without NUL bytes");
     }
+    opts->symptom = check_symptom(L, arg);
 }
 
 int das_plan_options(lua_State *L)
@@ -85,18 +139,24 @@ int das_plan_options(lua_State *L)
 /* An estimate from above: a plan's inside is not seen from here. */
 static size_t plan_bytes(const struct das_plan *p)
 {
-    return 1024 + das_plan_victims(p) * (sizeof(uint32_t) + sizeof(uint64_t)) +
+    const struct das_asked *a = das_plan_asked(p);
+    const char *const asked[] = {a->user, a->script, a->script_sha256, a->hook, a->task};
+    size_t bytes = 0;
+
+    for (size_t i = 0; i < sizeof asked / sizeof *asked; i++)
+        bytes += asked[i] ? strlen(asked[i]) + 1 : 0;
+    return 1024 + bytes + das_plan_victims(p) * (sizeof(uint32_t) + sizeof(uint64_t)) +
            strlen(das_plan_reason(p)) + strlen(das_plan_instance(p));
 }
 
 int das_selection_plan(lua_State *L)
 {
     struct das_box *self = das_box_check(L, 1, DAS_SELECTION), *box;
-    struct das_plan_opts opts = {0};
+    struct das_plan_opts opts = {.asked = NULL, .limits = NULL};
     struct das_err err;
 
     lua_settop(L, 2);
-    check_plan_options(L, 2, &opts); // 3: stays until the plan has a copy of the reason
+    check_plan_options(L, 2, &opts); // 3: the reason stays until the plan has a copy; 4: symptom
     box = das_box_push(L, DAS_PLAN);
     box->source = self->source;
     box->object = das_plan_new(self->object, das_source_name(self->source), &opts, &err);
@@ -104,6 +164,7 @@ int das_selection_plan(lua_State *L)
         return das_push_failure(L, &err);
     lua_getiuservalue(L, 1, 1); // the filter
     lua_setiuservalue(L, -2, 1);
+    das_box_hold(L, 4, 2);
     das_box_charge(L, box, plan_bytes(box->object));
     return 1;
 }
@@ -166,8 +227,26 @@ static void push_victims(lua_State *L, const struct das_plan *p)
     }
 }
 
-static const char *const plan_names[] = {"ids",  "count",      "kill",       "reason",
-                                         "hash", "created_at", "expires_at", "instance"};
+/* What is not known is not there. */
+static void push_asked(lua_State *L, const struct das_asked *a)
+{
+    lua_createtable(L, 0, 5);
+    lua_pushstring(L, a->user);
+    lua_setfield(L, -2, "user");
+    lua_pushstring(L, a->script);
+    lua_setfield(L, -2, "script");
+    lua_pushstring(L, a->script_sha256);
+    lua_setfield(L, -2, "script_sha256");
+    lua_pushstring(L, a->hook);
+    lua_setfield(L, -2, "hook");
+    lua_pushstring(L, a->task);
+    lua_setfield(L, -2, "task");
+}
+
+static const char *const plan_names[] = {
+    "ids",        "count",    "kill",     "escalate", "reason",  "symptom",  "filter",
+    "created_at", "instance", "asked_by", "hash",     "expires_at",
+};
 
 static int plan_fields(lua_State *L)
 {
@@ -191,6 +270,16 @@ static int plan_index(lua_State *L)
         lua_pushstring(L, das_mode_name(das_plan_mode(p)));
     else if (strcmp(name, "reason") == 0)
         lua_pushstring(L, das_plan_reason(p));
+    else if (strcmp(name, "escalate") == 0 && das_plan_escalate_ms(p) == 0)
+        lua_pushnil(L);
+    else if (strcmp(name, "escalate") == 0)
+        lua_pushnumber(L, (double)das_plan_escalate_ms(p) / 1000);
+    else if (strcmp(name, "filter") == 0)
+        lua_getiuservalue(L, 1, 1);
+    else if (strcmp(name, "symptom") == 0)
+        lua_getiuservalue(L, 1, 2);
+    else if (strcmp(name, "asked_by") == 0)
+        push_asked(L, das_plan_asked(p));
     else if (strcmp(name, "hash") == 0)
         lua_pushstring(L, das_plan_hash(p));
     else if (strcmp(name, "created_at") == 0)
@@ -250,7 +339,7 @@ static void push_outcomes(lua_State *L, const struct das_report *r)
     for (size_t i = 0; i < r->count; i++) {
         const struct das_outcome *o = &r->items[i];
         das_plan_victim(r->plan, i, &s);
-        lua_createtable(L, 0, 5);
+        lua_createtable(L, 0, 7);
         lua_pushinteger(L, s.id);
         lua_setfield(L, -2, "id");
         lua_pushstring(L, das_outcome_name(o->kind));
@@ -261,6 +350,10 @@ static void push_outcomes(lua_State *L, const struct das_report *r)
         lua_setfield(L, -2, "note");
         das_push_text(L, s.user);
         lua_setfield(L, -2, "user");
+        das_push_number(L, o->after_ms);
+        lua_setfield(L, -2, "after_ms");
+        das_push_number(L, o->rows_left);
+        lua_setfield(L, -2, "rows_left");
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -279,8 +372,8 @@ static int outcome_by_name(const char *name)
 }
 
 static const char *const report_names[] = {
-    "outcomes", "dry_run",   "count",   "would_kill", "killed", "gone",
-    "changed",  "protected", "refused", "failed",     "unknown",
+    "outcomes", "dry_run",   "count",   "would_kill", "killed",  "killing",   "gone",
+    "changed",  "protected", "refused", "failed",     "unknown", "respawned", "would_block",
 };
 
 static int report_fields(lua_State *L)
@@ -302,6 +395,10 @@ static int report_index(lua_State *L)
         lua_pushboolean(L, !r->armed);
     else if (strcmp(name, "count") == 0)
         lua_pushinteger(L, (lua_Integer)r->count);
+    else if (strcmp(name, "respawned") == 0)
+        lua_pushinteger(L, (lua_Integer)r->respawned);
+    else if (strcmp(name, "would_block") == 0)
+        lua_pushstring(L, r->would_block); // nil for NULL
     else
         return das_no_field(L, "a report", name, report_names,
                             sizeof report_names / sizeof *report_names, 0);
@@ -341,12 +438,13 @@ bool das_render_value(lua_State *L, int arg, struct das_buf *b)
     if (opts->output != DAS_OUT_JSON)
         return false;
     if ((box = das_box_test(L, arg, DAS_PLAN)))
-        das_plan_json(box->object, b);
+        das_plan_write(box->object, b); // its line of a file: das plan show reads it
     else if ((box = das_box_test(L, arg, DAS_REPORT)))
         das_report_json(box->object, b);
     else
         return false;
-    das_buf_char(b, '\n');
+    if (!b->failed && b->ptr[b->len - 1] != '\n')
+        das_buf_char(b, '\n');
     return true;
 }
 

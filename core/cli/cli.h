@@ -67,5 +67,6 @@ int das_cmd_preview(int argc, char **argv);
 int das_cmd_check(int argc, char **argv);
 int das_cmd_repl(int argc, char **argv);
 int das_cmd_audit(int argc, char **argv);
+int das_cmd_plan(int argc, char **argv);
 
 #endif

@@ -15,7 +15,8 @@ static const char help[] =
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
     "  das audit list | show | verify | export | acknowledge   what was done, and is that still true\n"
-    "  das help run | preview | repl | check | audit  more about one of them\n"
+    "  das plan show FILE                    what a saved plan would kill, and whether it is still good\n"
+    "  das help COMMAND                      more about one of them\n"
     "  das --version\n"
     "\n"
     "INSTANCE is a name from das.lua, or\n"
@@ -35,8 +36,10 @@ static const char help[] =
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}, {"repl", das_cmd_repl}, {"check", das_cmd_check},
-                {"audit", das_cmd_audit}};
+} commands[] = {
+    {"run", das_cmd_run},     {"preview", das_cmd_preview}, {"repl", das_cmd_repl},
+    {"check", das_cmd_check}, {"plan", das_cmd_plan},       {"audit", das_cmd_audit},
+};
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 

@@ -60,7 +60,7 @@ void das_plan_release(struct das_plan *p); /* NULL is fine */
 size_t das_plan_victims(const struct das_plan *p);
 void das_plan_victim(const struct das_plan *p, size_t i, struct das_session *out);
 enum das_kill_mode das_plan_mode(const struct das_plan *p);
-const char *das_mode_name(enum das_kill_mode m); /* "auto", "query", "connection" */
+const char *das_mode_name(enum das_kill_mode m); /* "auto", "query", "connection", "soft" */
 int das_mode_find(const char *name);             /* or -1 */
 const char *das_plan_reason(const struct das_plan *p);   /* "" when none */
 const char *das_plan_instance(const struct das_plan *p);
@@ -80,8 +80,10 @@ void das_plan_print(const struct das_plan *p, size_t width, struct das_buf *b);
 /* A plan on its own, to be applied later: the object of das_plan_json() with the hash as its last
  * member "sha256", and a newline. */
 void das_plan_write(const struct das_plan *p, struct das_buf *b);
-/* Reads one such line (with or without its newline). DAS_E_DATA when a byte was changed, or it is no
- * plan. */
+/* Reads one such line (with or without its newline). DAS_E_DATA when a byte was changed, it is no
+ * plan, of another version, or larger than these. */
+#define DAS_PLAN_LINE_MAX (16 << 20) /* bytes */
+#define DAS_PLAN_VICTIMS_MAX 100000
 struct das_plan *das_plan_read(struct das_text line, struct das_err *err);
 
 /* --- applying --------------------------------------------------------------------------------- */

@@ -6,6 +6,11 @@
 
 #include "core/plan/plan.h"
 
+#define DAS_PLAN_VERSION 2 /* of its JSON: what another version says, this one cannot know */
+
+#define DAS_PLAN_HEX "_hex" /* KEY_hex: the bytes of KEY, where they are not UTF-8 */
+#define DAS_ASKED_COUNT 5  /* texts of a das_asked */
+
 struct das_plan {
     atomic_uint refs;
     struct das_selection *victims;
@@ -13,10 +18,29 @@ struct das_plan {
     char *instance;
     struct das_identity server;
     enum das_kill_mode mode;
+    int64_t escalate_ms;
     char *reason;
+    struct das_filter *symptom; /* or NULL */
+    struct das_asked asked;     /* points into asked_texts */
+    char *asked_texts[DAS_ASKED_COUNT];
+    struct das_kill_limits limits;
     int64_t created_ms, expires_ms;
     char hash[DAS_SHA256_HEX];
 };
+
+/* The texts of a das_asked, by the names that they have in JSON. */
+extern const char *const das_asked_names[DAS_ASKED_COUNT];
+const char **das_asked_slot(struct das_asked *a, size_t i);
+
+/* The whole numbers of das_kill_limits, by name; NULL past the last. percent is no whole number and
+ * stands apart. */
+const char *das_limit_name(size_t i);
+int64_t *das_limit_slot(struct das_kill_limits *l, size_t i);
+
+/* das_plan_new() with its times given. opts->ttl_s is not looked at. */
+struct das_plan *das_plan_build(const struct das_selection *sel, const char *instance,
+                                const struct das_plan_opts *opts, int64_t created_ms,
+                                int64_t expires_ms, struct das_err *err);
 
 /* When the victim's current statement (or sleep) began, Unix ms, as exactly as the source tells:
  * *slack_ms is how far two tellings of the same moment may lie apart. DAS_UNKNOWN if not told. */

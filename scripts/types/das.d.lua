@@ -165,16 +165,21 @@ function selection:group_by(what) end
 function selection:explain(session) end
 
 ---@class (exact) das.plan_options
----auto: the statement outside a transaction, else the connection
----@field kill? "auto"|"query"|"connection"
+---auto: the statement outside a transaction, else the connection; soft: the statement, but not where
+---that may damage a table (MariaDB)
+---@field kill? "auto"|"query"|"connection"|"soft"
 ---@field reason? string for people and logs
 ---@field ttl? integer|string how long the plan is good for, seconds or "5m"; 60 s
+---@field escalate? number|string a statement that goes on for so long after its kill, seconds or "10s": its connection is killed, verified anew; no
+---@field symptom? das.filter|das.criteria what the kills are to cure: sessions that match it have to become fewer
 
 ---A kill that is decided but not done.
 ---```lua
 ---local found = das.preview{ command = "Query", time = "10m", info = "select~from" }
 ---local plan = found:oldest(3):plan{ kill = "query", reason = "select over 10 m", ttl = "30s" }
 ---print(plan)
+----- what does not stop in 10 s loses its connection; the queue behind it is what it is all about
+---print(found:oldest(1):plan{ kill = "query", escalate = "10s", symptom = { state = "Waiting%" } })
 ---```
 ---@param options? das.plan_options
 ---@return das.plan? plan
@@ -183,12 +188,24 @@ function selection:explain(session) end
 ---@nodiscard
 function selection:plan(options) end
 
+---Who asked for a plan. What is not known or does not apply is nil.
+---@class (exact) das.asked
+---@field user? string of the machine
+---@field script? string its path
+---@field script_sha256? string of its text, hex
+---@field hook? string what started it
+---@field task? string what started it
+
 ---Immutable. #plan is the number of victims; tostring() prints them.
 ---@class das.plan
 ---@field ids integer[]
 ---@field count integer
----@field kill "auto"|"query"|"connection"
+---@field kill "auto"|"query"|"connection"|"soft"
+---@field escalate? number seconds; nil: no escalation
 ---@field reason string
+---@field symptom? das.filter
+---@field filter das.filter what selected the victims; each has to match it again
+---@field asked_by das.asked
 ---@field hash string SHA-256 over the whole plan, hex
 ---@field created_at integer Unix seconds
 ---@field expires_at integer Unix seconds
@@ -214,14 +231,16 @@ local plan = {}
 function plan:apply() end
 
 ---@alias das.outcome_kind
----| "killed" | "dry_run" | "gone" | "changed" | "protected" | "refused" | "failed" | "unknown"
+---| "killed" | "killing" | "dry_run" | "gone" | "changed" | "protected" | "refused" | "failed" | "unknown"
 
 ---@class (exact) das.outcome
 ---@field id integer
 ---@field outcome das.outcome_kind
----@field action "query"|"connection"|""
+---@field action "query"|"connection"|"soft"|""
 ---@field note string why
 ---@field user? string
+---@field after_ms? integer killed: milliseconds until it was seen to be gone
+---@field rows_left? integer killing: rows still to be rolled back, where the server tells
 
 ---@class (exact) das.report
 ---@field outcomes das.outcome[] one for each victim, in the plan's order
@@ -229,12 +248,15 @@ function plan:apply() end
 ---@field count integer
 ---@field would_kill integer
 ---@field killed integer
+---@field killing integer accepted, and still ending (rolling back) when the wait was over
 ---@field gone integer
 ---@field changed integer
 ---@field protected integer
 ---@field refused integer
 ---@field failed integer
 ---@field unknown integer
+---@field respawned integer statements of the victims that came back while we looked
+---@field would_block? string dry run: why an armed one would be refused now
 
 ---@class das.instance
 ---@field name string
