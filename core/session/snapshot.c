@@ -18,7 +18,16 @@ struct dict {
 };
 
 /* Numeric columns that many sources lack: allocated with the first value. */
-enum { N_TIME_MS, N_QUERY_ID, N_TRX_TIME, N_ROWS_MODIFIED, N_ROWS_EXAMINED, N_PROGRESS, N_COUNT };
+enum {
+    N_TIME_MS,
+    N_QUERY_ID,
+    N_TRX_TIME,
+    N_ROWS_MODIFIED,
+    N_ROWS_EXAMINED,
+    N_PROGRESS,
+    N_TRX_ID,
+    N_COUNT
+};
 
 struct das_snapshot {
     atomic_uint refs;
@@ -48,7 +57,7 @@ struct das_snapshot {
 
 static int number_column(enum das_field f)
 {
-    return f >= DAS_F_TIME_MS && f <= DAS_F_PROGRESS ? (int)(f - DAS_F_TIME_MS) : -1;
+    return f >= DAS_F_TIME_MS && f <= DAS_F_TRX_ID ? (int)(f - DAS_F_TIME_MS) : -1;
 }
 
 struct das_snapshot *das_snapshot_new(struct das_err *err)
@@ -287,8 +296,9 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
 {
     struct das_text dict_texts[DAS_D_COUNT] = {in->user, das_host_part(in->host), in->db,
                                                in->command, in->state};
-    const int64_t numbers[N_COUNT] = {in->time_ms,       in->query_id,      in->trx_time,
-                                      in->rows_modified, in->rows_examined, in->progress};
+    const int64_t numbers[N_COUNT] = {in->time_ms,       in->query_id, in->trx_time,
+                                      in->rows_modified, in->rows_examined,
+                                      in->progress,      in->trx_id};
     int64_t duration = das_session_clean_time(in->state_duration);
     uint32_t row = s->rows;
 
@@ -625,6 +635,7 @@ void das_snapshot_get(const struct das_snapshot *s, uint32_t row, struct das_ses
     out->rows_modified = number_at(s, N_ROWS_MODIFIED, row);
     out->rows_examined = number_at(s, N_ROWS_EXAMINED, row);
     out->progress = number_at(s, N_PROGRESS, row);
+    out->trx_id = number_at(s, N_TRX_ID, row);
 }
 
 int64_t das_snapshot_find(const struct das_snapshot *s, int64_t id)
