@@ -148,7 +148,7 @@ static bool choose(enum das_kill_mode mode, const struct das_session *s,
     if (mode == DAS_MODE_AUTO)
         mode = has_statement(s) && !in_transaction ? DAS_MODE_QUERY : DAS_MODE_CONNECTION;
     if (mode == DAS_MODE_CONNECTION) {
-        *what = DAS_KILL_SESSION;
+        *what = has_statement(s) ? DAS_KILL_SESSION : DAS_KILL_IDLE_SESSION;
         *action = "connection";
         return true;
     }
@@ -262,7 +262,7 @@ static void judge(struct scene *sc, size_t i)
         return;
     }
     das_snapshot_get(sc->fresh, hit->row, &now);
-    if (das_protected(sc->opts->protect, sc->fresh, &now, &note)) {
+    if (das_protected(sc->opts->protect, NULL, sc->fresh, &now, &note)) {
         settle(sc, i, DAS_O_PROTECTED, "", &note);
     } else if (changed(sc, i, &then, &now, &note)) {
         settle(sc, i, DAS_O_CHANGED, "", &note);
