@@ -25,6 +25,8 @@ int das_own_add(const struct das_identity *server, int64_t id, struct das_err *e
 {
     int rc = 0;
 
+    if (!server->server[0]) /* the same as no other: nobody could ever ask for it */
+        return 0;
     pthread_mutex_lock(&lock);
     if (count == cap) {
         size_t more = cap ? cap * 2 : 8;
