@@ -58,9 +58,11 @@ static bool choose(enum das_kill_mode mode, const struct das_session *s, const c
     return false;
 }
 
-static enum das_kill_what kill_what(const char *action)
+static enum das_kill_what kill_what(const char *action, const struct das_session *now)
 {
-    return das_is_connection(action) ? DAS_KILL_SESSION : DAS_KILL_STATEMENT;
+    if (das_is_connection(action))
+        return has_statement(now) ? DAS_KILL_SESSION : DAS_KILL_IDLE_SESSION;
+    return strcmp(action, "soft") == 0 ? DAS_KILL_STATEMENT_SOFT : DAS_KILL_STATEMENT;
 }
 
 static bool too_much_to_roll_back(const struct das_scene *sc, const struct das_session *s,
@@ -107,7 +109,7 @@ static void judge(struct das_scene *sc, size_t i)
         das_settle(sc, i, DAS_O_GONE, "", "");
     } else if (found == DAS_FOUND_TWICE) {
         das_settle(sc, i, DAS_O_REFUSED, "", "the server lists this id twice");
-    } else if (das_protected(sc->opts->protect, sc->look.snap, &now, &note)) {
+    } else if (das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &now, &note)) {
         das_settle_buf(sc, i, DAS_O_PROTECTED, "", &note);
     } else if (has_changed(sc, i, &then, &now, &note)) {
         das_settle_buf(sc, i, DAS_O_CHANGED, "", &note);
@@ -132,7 +134,7 @@ static bool by_query_id(const struct das_scene *sc, size_t i)
     struct das_session then;
 
     das_plan_victim(sc->plan, i, &then);
-    return kill_what(sc->aims[i].action) == DAS_KILL_STATEMENT && das_known(then.query_id);
+    return !das_is_connection(sc->aims[i].action) && das_known(then.query_id);
 }
 
 static bool other_server(const struct das_scene *sc, char *why, size_t size)
@@ -216,7 +218,7 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
     aim->recorded = false;
     aim->sent_ms = das_clock_monotonic_ms();
     DAS_FAULT("before-kill");
-    switch (das_source_kill(sc->source, kill_what(aim->action), now->id, now->query_id, &why)) {
+    switch (das_source_kill(sc->source, kill_what(aim->action, now), now->id, now->query_id, &why)) {
     case DAS_KILLED:
         aim->stage = DAS_STAGE_SENT;
         break;
@@ -270,7 +272,7 @@ static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *n
     asked = *now;
     if (das_is_dying(&asked))
         asked.command = then.command;
-    return !das_protected(sc->opts->protect, sc->look.snap, &asked, note) &&
+    return !das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &asked, note) &&
            !too_much_to_roll_back(sc, now, note);
 }
 
@@ -451,6 +453,18 @@ static int stale(struct das_scene *sc, char *why, size_t size)
     return before;
 }
 
+/* What the server can do is known once it has been looked at. */
+static bool cannot_soft(const struct das_scene *sc, char *why, size_t size)
+{
+    const char *reason = das_plan_mode(sc->plan) == DAS_MODE_SOFT
+                             ? das_source_cannot_soft(sc->source)
+                             : NULL;
+
+    if (reason)
+        snprintf(why, size, "%s", reason);
+    return reason != NULL;
+}
+
 static int carry_out(struct das_scene *sc)
 {
     char why[DAS_WHY] = "";
@@ -459,9 +473,10 @@ static int carry_out(struct das_scene *sc)
     if (no < 0)
         return -1;
     if (no == 0 && sc->report->count > 0) {
-        if (das_look_take(&sc->look, sc->source, sc->plan, false, sc->err) < 0)
+        if (das_look_take(&sc->look, sc->source, sc->plan, false, sc->err) < 0 ||
+            das_roles_collect(sc->look.snap, &sc->roles, sc->err) < 0)
             return -1;
-        no = other_server(sc, why, sizeof why);
+        no = other_server(sc, why, sizeof why) || cannot_soft(sc, why, sizeof why);
     }
     for (size_t i = 0; i < sc->report->count; i++) {
         if (no)
@@ -516,6 +531,7 @@ int das_plan_apply(struct das_plan *p, struct das_source *source,
         sc.report = NULL;
     }
     das_look_clear(&sc.look);
+    das_roles_clear(&sc.roles);
     das_free(sc.claims);
     das_free(sc.aims);
     das_report_free(sc.report);

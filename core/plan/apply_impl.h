@@ -83,6 +83,7 @@ struct das_scene {
     const struct das_apply_opts *opts;
     struct das_kill_limits limits; /* the plan's and the configuration's, the smaller of each */
     struct das_look look;
+    struct das_roles roles; /* from the first look, which shows everybody */
     struct das_report *report;
     struct das_aim *aims; /* one for each victim */
     struct das_claim *claims;

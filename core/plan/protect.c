@@ -28,17 +28,18 @@ static const struct {
 static const struct {
     const char *command; /* a trailing % means "begins with" */
     const char *why;
+    bool role; /* whoever does this replicates with all his sessions */
 } commands[] = {
-    {"Binlog Dump%", "replication"},
-    {"Slave_%", "replication"},
-    {"Register Slave", "replication"},
-    {"Register Replica", "replication"},
-    {"Table Dump", "replication"},
-    {"Group Replication%", "replication"},
-    {"Subscribe Group Replication%", "replication"},
-    {"clone", "replication"},
-    {"Daemon", "server thread"},
-    {"Killed", "already being killed"},
+    {"Binlog Dump%", "replication", true},
+    {"Slave_%", "replication", true},
+    {"Register Slave", "replication", true},
+    {"Register Replica", "replication", true},
+    {"Table Dump", "replication", true},
+    {"Group Replication%", "replication", true},
+    {"Subscribe Group Replication%", "replication", true},
+    {"clone", "replication", false},
+    {"Daemon", "server thread", false},
+    {"Killed", "already being killed", false},
 };
 
 void das_protect_init(struct das_protect *p)
@@ -68,6 +69,15 @@ int das_protect_add(struct das_protect *p, struct das_filter *f, struct das_err 
     return 0;
 }
 
+/* --- who replicates ------------------------------------------------------------------------- */
+
+static bool text_begins(struct das_text t, const char *with)
+{
+    size_t len = strlen(with);
+
+    return t.ptr && t.len >= len && das_text_ieq(das_text(t.ptr, len), das_text(with, len));
+}
+
 static bool command_is(struct das_text t, const char *command)
 {
     size_t len = strlen(command);
@@ -78,29 +88,115 @@ static bool command_is(struct das_text t, const char *command)
            das_text_ieq(das_text(t.ptr, len - 1), das_text(command, len - 1));
 }
 
+static bool is_role(struct das_text command)
+{
+    for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
+        if (commands[i].role && command_is(command, commands[i].command))
+            return true;
+    }
+    return false;
+}
+
+void das_roles_init(struct das_roles *r)
+{
+    memset(r, 0, sizeof *r);
+}
+
+void das_roles_clear(struct das_roles *r)
+{
+    for (size_t i = 0; i < r->count; i++)
+        das_free(r->users[i]);
+    das_free(r->users);
+    das_roles_init(r);
+}
+
+static bool has_role(const struct das_roles *r, struct das_text user)
+{
+    for (size_t i = 0; r && i < r->count; i++) {
+        if (das_text_iis(user, r->users[i]))
+            return true;
+    }
+    return false;
+}
+
+static int add_role(struct das_roles *r, struct das_text user, struct das_err *err)
+{
+    char **bigger, *copy;
+
+    if (user.len == 0 || has_role(r, user)) /* an anonymous user's sessions are not one user's */
+        return 0;
+    bigger = das_grow(r->users, r->count + 1, sizeof *bigger);
+    if (!bigger)
+        return das_fail_nomem(err);
+    r->users = bigger;
+    copy = das_strndup(user.ptr, user.len);
+    if (!copy)
+        return das_fail_nomem(err);
+    r->users[r->count++] = copy;
+    return 0;
+}
+
+int das_roles_collect(const struct das_snapshot *snap, struct das_roles *r, struct das_err *err)
+{
+    const uint32_t *user = das_snapshot_dict_column(snap, DAS_D_USER);
+    const uint32_t *command = das_snapshot_dict_column(snap, DAS_D_COMMAND);
+
+    for (uint32_t n = 0; n < das_snapshot_dict_size(snap, DAS_D_COMMAND); n++) {
+        if (!is_role(das_snapshot_dict_text(snap, DAS_D_COMMAND, n)))
+            continue;
+        for (uint32_t row = 0; row < das_snapshot_rows(snap); row++) {
+            if (command[row] == n &&
+                add_role(r, das_snapshot_dict_text(snap, DAS_D_USER, user[row]), err) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+/* --- is it protected ------------------------------------------------------------------------ */
+
 static const char *built_in(const struct das_session *s)
 {
     for (size_t i = 0; i < sizeof users / sizeof *users; i++) {
         if (das_text_iis(s->user, users[i].user))
             return users[i].why;
     }
-    if (s->user.ptr && s->user.len > 6 && das_text_ieq(das_text(s->user.ptr, 6),
-                                                       das_text("mysql.", 6)))
+    if (s->user.len > 6 && text_begins(s->user, "mysql."))
         return "system account";
     for (size_t i = 0; i < sizeof commands / sizeof *commands; i++) {
         if (command_is(s->command, commands[i].command))
             return commands[i].why;
     }
-    return NULL;
+    /* Galera: its appliers, and sessions whose commit is on its way through the cluster */
+    return text_begins(s->state, "wsrep") ? "replication" : NULL;
 }
 
-bool das_protected(const struct das_protect *p, const struct das_snapshot *snap,
-                   const struct das_session *s, struct das_buf *reason)
+static const char *own(const struct das_snapshot *snap, const struct das_session *s)
 {
-    const char *why = das_snapshot_is_own(snap, s->id) ? "das's own session" : built_in(s);
+    struct das_text user = das_snapshot_own_user(snap);
 
+    if (das_snapshot_is_own(snap, s->id))
+        return "das's own session";
+    return user.ptr && s->user.ptr && das_text_ieq(user, s->user) ? "a session of das's own user"
+                                                                  : NULL;
+}
+
+bool das_protected(const struct das_protect *p, const struct das_roles *roles,
+                   const struct das_snapshot *snap, const struct das_session *s,
+                   struct das_buf *reason)
+{
+    const char *why = own(snap, s);
+
+    if (!why)
+        why = built_in(s);
     if (why) {
         das_buf_str(reason, why);
+        return true;
+    }
+    if (s->user.ptr && has_role(roles, s->user)) {
+        das_buf_str(reason, "user ");
+        das_buf_text(reason, s->user);
+        das_buf_str(reason, " replicates here");
         return true;
     }
     for (size_t i = 0; p && i < p->count; i++) {

@@ -19,8 +19,23 @@ void das_protect_clear(struct das_protect *p);
 /* Retains the filter. One that selects nothing is refused: it would protect by mistake. */
 int das_protect_add(struct das_protect *p, struct das_filter *f, struct das_err *err);
 
-/* Why this session is protected, written to reason; false: it is not. */
-bool das_protected(const struct das_protect *p, const struct das_snapshot *snap,
-                   const struct das_session *s, struct das_buf *reason);
+/* Users that replicate: all their sessions are protected, also those that only prepare for it. A
+ * list that was asked for some ids does not show what else a user does, so they are collected
+ * beforehand from a list of all sessions. */
+struct das_roles {
+    char **users;
+    size_t count;
+};
+
+void das_roles_init(struct das_roles *r);
+void das_roles_clear(struct das_roles *r);
+/* Adds the users of snap that have a session in a replication command; keeps those found before. */
+int das_roles_collect(const struct das_snapshot *snap, struct das_roles *r, struct das_err *err);
+
+/* Why this session is protected, written to reason; false: it is not. Whose own session it is, snap
+ * says. p and roles may be NULL. */
+bool das_protected(const struct das_protect *p, const struct das_roles *roles,
+                   const struct das_snapshot *snap, const struct das_session *s,
+                   struct das_buf *reason);
 
 #endif

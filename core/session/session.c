@@ -6,7 +6,7 @@
 static const char *const field_names[DAS_F_COUNT] = {
     "id",       "user",           "host",    "db",       "command",  "state",         "sql_info",
     "state_duration", "time_ms", "query_id", "trx_time", "rows_modified", "rows_examined",
-    "progress",
+    "progress", "trx_id",
 };
 
 /* The 29 of the DAS API first, then what MariaDB and MySQL report besides. */
@@ -81,6 +81,8 @@ int64_t das_session_int(const struct das_session *s, enum das_field f)
         return s->rows_examined;
     case DAS_F_PROGRESS:
         return s->progress;
+    case DAS_F_TRX_ID:
+        return s->trx_id;
     default:
         return DAS_UNKNOWN;
     }

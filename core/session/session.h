@@ -31,9 +31,12 @@ struct das_session {
     int64_t time_ms;        /* the same in ms */
     int64_t query_id;       /* MariaDB's number of the statement */
     int64_t trx_time;       /* s since the transaction began; DAS_ABSENT outside one */
-    int64_t rows_modified;  /* by the open transaction; DAS_ABSENT outside one */
+    int64_t rows_modified;  /* by the open transaction; DAS_ABSENT outside one. While it is rolled
+                               back (command "Killed"), what is left to undo */
     int64_t rows_examined;  /* by the statement */
     int64_t progress;       /* thousandths of a per cent */
+    int64_t trx_id;         /* InnoDB's number of the open transaction; DAS_ABSENT outside one,
+                               DAS_UNKNOWN as long as it has none (MariaDB: nothing written yet) */
 };
 
 /* The columns, in the order in which they are printed. */
@@ -52,6 +55,7 @@ enum das_field {
     DAS_F_ROWS_MODIFIED,
     DAS_F_ROWS_EXAMINED,
     DAS_F_PROGRESS,
+    DAS_F_TRX_ID,
     DAS_F_COUNT
 };
 

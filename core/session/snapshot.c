@@ -1,54 +1,14 @@
 /* snapshot.c - see snapshot.h. */
-#include "core/session/snapshot.h"
+#include "core/session/snapshot_impl.h"
 
-#include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
 
-/* A dictionary: distinct texts in the order of their first row, and a hash table of their numbers.
- * NULL and "" are two different entries. */
-struct dict {
-    struct das_text *texts;
-    uint32_t count, cap;
-    uint32_t *slots; /* number + 1; 0 is free */
-    uint32_t slot_count;
-    uint32_t last; /* number of the value added last: most rows repeat it */
-};
-
-/* Numeric columns that many sources lack: allocated with the first value. */
-enum { N_TIME_MS, N_QUERY_ID, N_TRX_TIME, N_ROWS_MODIFIED, N_ROWS_EXAMINED, N_PROGRESS, N_COUNT };
-
-struct das_snapshot {
-    atomic_uint refs;
-    struct das_snapshot *parent; /* owns texts and dictionaries when set */
-    struct das_arena arena;      /* hosts and statements */
-    struct das_arena dict_arena; /* what dictionaries compare: close together, to stay in cache */
-    uint32_t rows, cap;
-
-    int64_t *ids;
-    int32_t *durations;
-    uint32_t *dict_cols[DAS_D_COUNT];
-    struct das_text *hosts;
-    struct das_text *sql;
-    int64_t *numbers[N_COUNT];
-    struct dict dicts[DAS_D_COUNT]; /* unused with a parent */
-
-    struct das_identity identity;
-    int64_t time;
-    int64_t total;
-    bool complete, partial;
-    uint32_t idle_command, idle_state; /* numbers of "Sleep" and "" once prepared */
-    char **warnings;
-    size_t warning_count;
-    int64_t *own;
-    size_t own_count;
-};
-
 static int number_column(enum das_field f)
 {
-    return f >= DAS_F_TIME_MS && f <= DAS_F_PROGRESS ? (int)(f - DAS_F_TIME_MS) : -1;
+    return f >= DAS_F_TIME_MS && f <= DAS_F_TRX_ID ? (int)(f - DAS_F_TIME_MS) : -1;
 }
 
 struct das_snapshot *das_snapshot_new(struct das_err *err)
@@ -103,6 +63,7 @@ void das_snapshot_release(struct das_snapshot *s)
         das_free(s->warnings[i]);
     das_free(s->warnings);
     das_free(s->own);
+    das_free(s->own_user);
     das_free(s);
 }
 
@@ -181,7 +142,7 @@ static int dict_grow(struct dict *d)
     return 0;
 }
 
-static int dict_number(struct dict *d, struct das_arena *arena, struct das_text t, uint32_t *out)
+int das_dict_number(struct dict *d, struct das_arena *arena, struct das_text t, uint32_t *out)
 {
     uint32_t at;
 
@@ -287,8 +248,9 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
 {
     struct das_text dict_texts[DAS_D_COUNT] = {in->user, das_host_part(in->host), in->db,
                                                in->command, in->state};
-    const int64_t numbers[N_COUNT] = {in->time_ms,       in->query_id,      in->trx_time,
-                                      in->rows_modified, in->rows_examined, in->progress};
+    const int64_t numbers[N_COUNT] = {in->time_ms,       in->query_id, in->trx_time,
+                                      in->rows_modified, in->rows_examined,
+                                      in->progress,      in->trx_id};
     int64_t duration = das_session_clean_time(in->state_duration);
     uint32_t row = s->rows;
 
@@ -297,7 +259,7 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
     s->ids[row] = in->id;
     s->durations[row] = duration == DAS_UNKNOWN ? -1 : (int32_t)duration;
     for (int i = 0; i < DAS_D_COUNT; i++) {
-        if (dict_number(&s->dicts[i], &s->dict_arena, dict_texts[i], &s->dict_cols[i][row]) < 0)
+        if (das_dict_number(&s->dicts[i], &s->dict_arena, dict_texts[i], &s->dict_cols[i][row]) < 0)
             return -1;
     }
     s->hosts[row] = in->host;
@@ -378,145 +340,11 @@ int das_snapshot_add_own(struct das_snapshot *s, int64_t id, struct das_err *err
     return 0;
 }
 
-int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err)
+int das_snapshot_set_own_user(struct das_snapshot *s, struct das_text user, struct das_err *err)
 {
-    if (dict_number(&s->dicts[DAS_D_COMMAND], &s->dict_arena, das_text_of("Sleep"), &s->idle_command) <
-            0 ||
-        dict_number(&s->dicts[DAS_D_STATE], &s->dict_arena, das_text_of(""), &s->idle_state) < 0)
-        return das_fail_nomem(err);
-    return 0;
-}
-
-/* The named rows of a column; rows NULL is all, which needs no copy while it stays unchanged. */
-static void *gather(void *column, const uint32_t *rows, size_t n, size_t size)
-{
-    char *to;
-
-    if (!rows)
-        return column;
-    to = das_grow(NULL, n, size);
-    for (size_t i = 0; to && i < n; i++)
-        memcpy(to + i * size, (const char *)column + rows[i] * size, size);
-    return to;
-}
-
-static int derive_columns(struct das_snapshot *s, const struct das_snapshot *parent,
-                          const uint32_t *rows, size_t n)
-{
-    s->ids = gather(parent->ids, rows, n, sizeof *s->ids);
-    s->durations = gather(parent->durations, rows, n, sizeof *s->durations);
-    s->hosts = gather(parent->hosts, rows, n, sizeof *s->hosts);
-    s->sql = gather(parent->sql, rows, n, sizeof *s->sql);
-    if (n && (!s->ids || !s->durations || !s->hosts || !s->sql))
-        return -1;
-    for (int i = 0; i < DAS_D_COUNT; i++) {
-        s->dict_cols[i] = gather(parent->dict_cols[i], rows, n, sizeof *s->dict_cols[i]);
-        if (n && !s->dict_cols[i])
-            return -1;
-    }
-    for (int i = 0; i < N_COUNT; i++) {
-        if (!parent->numbers[i])
-            continue;
-        s->numbers[i] = gather(parent->numbers[i], rows, n, sizeof *s->numbers[i]);
-        if (!s->numbers[i])
-            return -1;
-    }
-    return 0;
-}
-
-static int derive_notes(struct das_snapshot *s, const struct das_snapshot *parent,
-                        struct das_err *err)
-{
-    for (size_t i = 0; i < parent->warning_count; i++) {
-        if (das_snapshot_warn(s, err, "%s", parent->warnings[i]) < 0)
-            return -1;
-    }
-    for (size_t i = 0; i < parent->own_count; i++) {
-        if (das_snapshot_add_own(s, parent->own[i], err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint32_t *rows,
-                                         size_t n, struct das_err *err)
-{
-    struct das_snapshot *s = das_snapshot_new(err);
-
-    if (!s)
-        return NULL;
-    s->parent = das_snapshot_retain(parent);
-    s->rows = s->cap = (uint32_t)n;
-    s->identity = parent->identity;
-    s->time = parent->time;
-    s->total = parent->total;
-    s->complete = parent->complete;
-    s->partial = parent->partial;
-    s->idle_command = parent->idle_command;
-    s->idle_state = parent->idle_state;
-    if (derive_columns(s, parent, rows, n) < 0)
-        das_fail_nomem(err);
-    else if (derive_notes(s, parent, err) == 0)
-        return s;
-    das_snapshot_release(s);
-    return NULL;
-}
-
-/* Before a column of a derived snapshot changes: it may still be the parent's. */
-static int make_own(const struct das_snapshot *s, void *column, const void *of_parent, size_t size)
-{
-    void **p = column, *copy;
-
-    if (!*p || *p != of_parent)
-        return 0;
-    copy = das_grow(NULL, s->rows, size);
-    if (!copy)
-        return -1;
-    das_prefault(copy, s->rows * size);
-    memcpy(copy, *p, s->rows * size);
-    *p = copy;
-    return 0;
-}
-
-int das_snapshot_age(struct das_snapshot *s, int64_t seconds, struct das_err *err)
-{
-    int64_t *ms, *trx;
-
-    if (seconds <= 0)
-        return 0;
-    if (make_own(s, &s->durations, s->parent->durations, sizeof *s->durations) < 0 ||
-        make_own(s, &s->numbers[N_TIME_MS], s->parent->numbers[N_TIME_MS], sizeof *ms) < 0 ||
-        make_own(s, &s->numbers[N_TRX_TIME], s->parent->numbers[N_TRX_TIME], sizeof *trx) < 0)
-        return das_fail_nomem(err);
-    ms = s->numbers[N_TIME_MS];
-    trx = s->numbers[N_TRX_TIME];
-    for (uint32_t i = 0; i < s->rows; i++) {
-        if (s->durations[i] >= 0)
-            s->durations[i] = seconds < INT32_MAX - s->durations[i]
-                                  ? s->durations[i] + (int32_t)seconds
-                                  : -1;
-        if (ms && das_known(ms[i]))
-            ms[i] = seconds < INT32_MAX - ms[i] / 1000 ? ms[i] + seconds * 1000 : DAS_UNKNOWN;
-        if (trx && das_known(trx[i]))
-            trx[i] = seconds < INT32_MAX - trx[i] ? trx[i] + seconds : DAS_UNKNOWN;
-    }
-    s->time += seconds;
-    return 0;
-}
-
-void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duration)
-{
-    s->dict_cols[DAS_D_COMMAND][row] = s->idle_command;
-    s->dict_cols[DAS_D_STATE][row] = s->idle_state;
-    s->sql[row] = DAS_TEXT_NULL;
-    duration = das_session_clean_time(duration);
-    s->durations[row] = duration == DAS_UNKNOWN ? -1 : (int32_t)duration;
-    if (s->numbers[N_TIME_MS])
-        s->numbers[N_TIME_MS][row] = duration == DAS_UNKNOWN ? duration : duration * 1000;
-    if (s->numbers[N_ROWS_EXAMINED])
-        s->numbers[N_ROWS_EXAMINED][row] = 0;
-    if (s->numbers[N_PROGRESS])
-        s->numbers[N_PROGRESS][row] = 0;
+    das_free(s->own_user);
+    s->own_user = user.len ? das_strndup(user.ptr, user.len) : NULL;
+    return user.len && !s->own_user ? das_fail_nomem(err) : 0;
 }
 
 /* --- reading ------------------------------------------------------------------------------- */
@@ -590,6 +418,11 @@ bool das_snapshot_is_own(const struct das_snapshot *s, int64_t id)
     return false;
 }
 
+struct das_text das_snapshot_own_user(const struct das_snapshot *s)
+{
+    return s->own_user ? das_text_of(s->own_user) : DAS_TEXT_NULL;
+}
+
 size_t das_snapshot_bytes(const struct das_snapshot *s)
 {
     size_t row = sizeof *s->ids + sizeof *s->durations + sizeof *s->hosts + sizeof *s->sql +
@@ -625,6 +458,7 @@ void das_snapshot_get(const struct das_snapshot *s, uint32_t row, struct das_ses
     out->rows_modified = number_at(s, N_ROWS_MODIFIED, row);
     out->rows_examined = number_at(s, N_ROWS_EXAMINED, row);
     out->progress = number_at(s, N_PROGRESS, row);
+    out->trx_id = number_at(s, N_TRX_ID, row);
 }
 
 int64_t das_snapshot_find(const struct das_snapshot *s, int64_t id)

@@ -44,6 +44,8 @@ int das_snapshot_warn(struct das_snapshot *s, struct das_err *err, const char *f
     __attribute__((format(printf, 3, 4)));
 /* Marks a session as das's own connection; protected from every kill. */
 int das_snapshot_add_own(struct das_snapshot *s, int64_t id, struct das_err *err);
+/* The database user that das is here: all sessions of it count as das's own. NULL or "": none. */
+int das_snapshot_set_own_user(struct das_snapshot *s, struct das_text user, struct das_err *err);
 
 /* A new snapshot with the given rows of parent. It shares parent's text; with rows NULL (and n all
  * its rows) it also shares the columns until they change. */
@@ -67,6 +69,7 @@ int64_t das_snapshot_total(const struct das_snapshot *s); /* DAS_UNKNOWN: not to
 size_t das_snapshot_warnings(const struct das_snapshot *s);
 const char *das_snapshot_warning(const struct das_snapshot *s, size_t i);
 bool das_snapshot_is_own(const struct das_snapshot *s, int64_t id);
+struct das_text das_snapshot_own_user(const struct das_snapshot *s); /* NULL: there is none */
 size_t das_snapshot_bytes(const struct das_snapshot *s); /* memory held, for benches */
 
 /* Fills out with row (< rows); the bytes live as long as the snapshot. */

@@ -37,6 +37,7 @@ static const struct {
     {"State_duration", DAS_R_TIME},
     {"Trx_time", DAS_R_TRX_TIME},
     {"Rows_modified", DAS_R_ROWS_MODIFIED},
+    {"Trx_id", DAS_R_TRX_ID},
 };
 
 enum das_role das_column_role(struct das_text name)
@@ -155,6 +156,7 @@ void das_session_unknown(struct das_session *s)
     memset(s, 0, sizeof *s);
     s->state_duration = s->time_ms = s->query_id = DAS_UNKNOWN;
     s->trx_time = s->rows_modified = s->rows_examined = s->progress = DAS_UNKNOWN;
+    s->trx_id = DAS_UNKNOWN;
 }
 
 /* Digits at p as a number, INT64_MAX when they make a larger one; p moves behind them. */
@@ -286,6 +288,8 @@ static bool set_number(const struct das_columns *c, enum das_role role, struct d
         return set_count(t, &out->trx_time);
     case DAS_R_ROWS_MODIFIED:
         return set_count(t, &out->rows_modified);
+    case DAS_R_TRX_ID:
+        return set_count(t, &out->trx_id);
     case DAS_R_ROWS_EXAMINED:
         return set_count(t, &out->rows_examined);
     case DAS_R_STAGE:
@@ -325,6 +329,8 @@ static bool set_other(const struct das_columns *c, enum das_role role, struct da
         out->trx_time = DAS_ABSENT;
     else if (role == DAS_R_ROWS_MODIFIED)
         out->rows_modified = DAS_ABSENT;
+    else if (role == DAS_R_TRX_ID)
+        out->trx_id = DAS_ABSENT;
     return true;
 }
 

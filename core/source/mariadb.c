@@ -1,19 +1,12 @@
 /*
  * mariadb.c - the source of kind "mysql:": a MariaDB or MySQL server.
  *
- * Called through source.h and, for kills, source_kill.h. The connection is made by the first list
- * and kept, because when max_connections is reached nobody gets a new one. A list may replace a
- * lost connection once; a kill never does, since ids belong to the server that listed them.
+ * Called through source.h. The connection is made by the first list and kept, because when
+ * max_connections is reached nobody gets a new one. A list may replace a lost connection once; a
+ * kill (mariadb_kill.c) never does, since ids belong to the server that listed them.
  */
 #include "core/source/mariadb_impl.h"
 
-#include <errmsg.h>
-#include <inttypes.h>
-#include <mysqld_error.h>
-#include <stdio.h>
-#include <string.h>
-
-#include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/source/pushdown.h"
 
@@ -58,56 +51,6 @@ done:
     return rc < 0 ? named(s, err) : 0;
 }
 
-static void put_kill(const struct das_mariadb *m, enum das_kill_what what, int64_t id,
-                     int64_t query_id, char *sql, size_t size)
-{
-    if (what == DAS_KILL_STATEMENT && m->server.mariadb && das_known(query_id))
-        snprintf(sql, size, "KILL QUERY ID %" PRId64, query_id);
-    else if (what == DAS_KILL_STATEMENT)
-        snprintf(sql, size, "KILL QUERY %" PRId64, id);
-    else
-        snprintf(sql, size, "%s %" PRId64, m->server.mariadb ? "KILL CONNECTION" : "KILL", id);
-}
-
-static enum das_kill_result kill_failed(struct das_mariadb *m, const char *sql, int64_t start_ms,
-                                        struct das_err *err)
-{
-    unsigned number = mysql_errno(m->my);
-
-    if (number == ER_NO_SUCH_THREAD || number == ER_NO_SUCH_QUERY)
-        return DAS_KILL_GONE;
-    das_mariadb_fail(m, m->my, sql, das_clock_monotonic_ms() - start_ms, m->url.read_timeout, err);
-    if (!das_mariadb_is_lost(number) && number != ER_QUERY_INTERRUPTED)
-        return DAS_KILL_FAILED;
-    /* The statement may have arrived. Whoever comes next must list again. */
-    das_mariadb_disconnect(m);
-    return DAS_KILL_UNKNOWN;
-}
-
-static enum das_kill_result kill_one(struct das_source *s, enum das_kill_what what, int64_t id,
-                                     int64_t query_id, struct das_err *err)
-{
-    struct das_mariadb *m = of(s);
-    enum das_kill_result result = DAS_KILL_FAILED;
-    int64_t start_ms = das_clock_monotonic_ms();
-    char sql[64];
-
-    if (!m->my)
-        das_fail(err, DAS_E_CONNECT, "not killing %" PRId64 ": the connection that listed it is "
-                 "lost, and its id may mean another session on a new one", id);
-    else if (id == m->server.own_id)
-        das_fail(err, DAS_E_BLOCKED, "not killing %" PRId64 ": it is das's own connection", id);
-    else {
-        put_kill(m, what, id, query_id, sql, sizeof sql);
-        if (mysql_real_query(m->my, sql, strlen(sql)) == 0)
-            return DAS_KILLED;
-        result = kill_failed(m, sql, start_ms, err);
-    }
-    if (result != DAS_KILL_GONE)
-        named(s, err);
-    return result;
-}
-
 static void close_source(struct das_source *s)
 {
     struct das_mariadb *m = of(s);
@@ -120,8 +63,9 @@ static void close_source(struct das_source *s)
 
 static const struct das_source_ops ops = {
     .list = list,
-    .kill = kill_one,
+    .kill = das_mariadb_kill,
     .close = close_source,
+    .cannot_soft = das_mariadb_cannot_soft,
 };
 
 int das_source_open_mariadb(const char *rest, const struct das_source_conf *conf,

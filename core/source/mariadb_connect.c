@@ -14,6 +14,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/source/mysql_login.h"
+#include "core/source/own.h"
 
 /* Without a checked certificate nobody knows who asks for the password: only methods that do not
  * show it are answered. */
@@ -34,6 +35,9 @@ void das_mariadb_disconnect(struct das_mariadb *m)
 {
     if (m->my)
         mysql_close(m->my);
+    if (m->own)
+        das_own_remove(&m->identity, m->server.own_id);
+    m->own = false;
     m->my = NULL;
 }
 
@@ -157,45 +161,80 @@ static int read_variables(struct das_mariadb *m, struct variables *v, struct das
 /* A start time is computed from two whole seconds, so it is right to about one (see
  * das_identity_same). A copied data directory has the same uuid: host and port tell the two
  * apart. */
-static int read_identity(struct das_mariadb *m, struct das_err *err)
+static int read_identity(struct das_mariadb *m, struct variables *v, struct das_err *err)
 {
     char now[32] = "", name[64] = "", uptime[32] = "";
     char *const clock_out[] = {now}, *const uptime_out[] = {name, uptime};
     const size_t clock_size[] = {sizeof now}, uptime_size[] = {sizeof name, sizeof uptime};
-    struct variables v;
     int64_t now_s, up_s;
 
-    if (read_variables(m, &v, err) < 0 ||
+    if (read_variables(m, v, err) < 0 ||
         first_row(m, "SHOW GLOBAL STATUS LIKE 'Uptime'", uptime_out, uptime_size, 2, err) < 0 ||
         first_row(m, "SELECT UNIX_TIMESTAMP()", clock_out, clock_size, 1, err) < 0)
         return -1;
     snprintf(m->identity.server, sizeof m->identity.server, "%s %.150s:%.10s id %.20s%s%.64s",
-             m->server.mariadb ? "mariadb" : "mysql", v.hostname, v.port, v.server_id,
-             v.uid[0] ? " " : "", v.uid);
+             m->server.mariadb ? "mariadb" : "mysql", v->hostname, v->port, v->server_id,
+             v->uid[0] ? " " : "", v->uid);
     m->identity.start_unix_s = DAS_UNKNOWN;
     if (das_parse_int(das_text_of(now), &now_s) && das_parse_int(das_text_of(uptime), &up_s))
         m->identity.start_unix_s = now_s - up_s;
     return 0;
 }
 
+/*
+ * A proxy that shares connections may lead us to another one, or to another server, between two
+ * statements. So each list asks again for what we know now, and fails when the answer differs. Only
+ * variables that this server has are asked for.
+ */
+static void make_check(struct das_mysql_server *sv, const struct variables *v)
+{
+    const struct {
+        const char *sql, *value;
+    } parts[] = {{"@@hostname", v->hostname}, {"@@port", v->port},
+                 {"@@global.server_id", v->server_id}};
+    size_t sql = (size_t)snprintf(sv->check_sql, sizeof sv->check_sql,
+                                  "CONCAT_WS('|', CONNECTION_ID()");
+    size_t text = (size_t)snprintf(sv->check, sizeof sv->check, "%lld", (long long)sv->own_id);
+
+    for (size_t i = 0; i < sizeof parts / sizeof *parts; i++) {
+        if (!parts[i].value[0])
+            continue;
+        sql += (size_t)snprintf(sv->check_sql + sql, sizeof sv->check_sql - sql, ", %s",
+                                parts[i].sql);
+        text += (size_t)snprintf(sv->check + text, sizeof sv->check - text, "|%s",
+                                 parts[i].value);
+    }
+    snprintf(sv->check_sql + sql, sizeof sv->check_sql - sql, ")");
+}
+
 static int read_server(struct das_mariadb *m, struct das_err *err)
 {
-    char version[128] = "", comment[256] = "", id[32] = "";
-    char *const out[] = {version, comment, id, m->server.account};
-    const size_t sizes[] = {sizeof version, sizeof comment, sizeof id, sizeof m->server.account};
+    struct das_mysql_server *sv = &m->server;
+    struct variables v;
+    char version[128] = "", comment[256] = "", id[32] = "", *at;
+    char *const out[] = {version, comment, id, sv->account, sv->user};
+    const size_t sizes[] = {sizeof version, sizeof comment, sizeof id, sizeof sv->account,
+                            sizeof sv->user};
 
-    memset(&m->server, 0, sizeof m->server);
-    if (first_row(m, "SELECT VERSION(), @@version_comment, CONNECTION_ID(), CURRENT_USER()", out,
-                  sizes, 4, err) < 0)
+    memset(sv, 0, sizeof *sv);
+    if (first_row(m, "SELECT VERSION(), @@version_comment, CONNECTION_ID(), CURRENT_USER(), USER()",
+                  out, sizes, 5, err) < 0)
         return -1;
-    if (!das_parse_int(das_text_of(id), &m->server.own_id))
+    at = strrchr(sv->user, '@');
+    if (at)
+        *at = '\0';
+    if (!das_parse_int(das_text_of(id), &sv->own_id))
         return das_fail(err, DAS_E_DATA, "the server calls our connection \"%s\", expected a "
                         "number", id);
-    m->server.mariadb = strcasestr(version, "mariadb") || strcasestr(comment, "mariadb");
-    m->server.version = parse_version(version);
-    m->server.sees_all = m->server.sees_trx = true;
-    if (read_identity(m, err) < 0)
+    sv->mariadb = strcasestr(version, "mariadb") || strcasestr(comment, "mariadb");
+    sv->version = parse_version(version);
+    sv->sees_all = sv->sees_trx = true;
+    if (read_identity(m, &v, err) < 0)
         return -1;
+    make_check(sv, &v);
+    if (das_own_add(&m->identity, sv->own_id, err) < 0)
+        return -1;
+    m->own = true;
     return das_mariadb_choose_columns(m, err);
 }
 

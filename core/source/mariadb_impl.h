@@ -1,7 +1,8 @@
 /*
  * mariadb_impl.h - the parts of the MariaDB source, seen by each other and by nobody else.
  *
- *   mariadb.c          the source's operations: open, list, identity, kill, close
+ *   mariadb.c          the source's operations: open, list, close
+ *   mariadb_kill.c     the statements that end a session or its statement
  *   mariadb_connect.c  one connection: TLS, login, what the server is
  *   mariadb_error.c    what the client library and the server report, in das's words
  *   mariadb_list.c     rows of the process list and of open transactions into a snapshot
@@ -29,6 +30,9 @@ struct das_mysql_server {
     unsigned version;          /* 101119 for 10.11.19 */
     int64_t own_id;
     char account[400];         /* CURRENT_USER(): user@host, for GRANT */
+    char user[400];            /* of USER(): as the process list shows our sessions */
+    char check_sql[160];       /* SQL that tells which connection to which server answers ... */
+    char check[400];           /* ... and what it gave when we connected */
     const char *table;         /* the process list to read */
     struct das_mysql_column columns[DAS_MYSQL_COLUMNS];
     size_t column_count;
@@ -45,6 +49,7 @@ struct das_mariadb {
     MYSQL *my;                    /* NULL: not connected */
     struct das_mysql_server server;
     struct das_identity identity; /* of the connection, or of the last one; server "": none yet */
+    bool own;                     /* the connection is listed as our own (own.h) */
     bool lost;                    /* the last failure was a connection that the server ended */
 };
 
@@ -76,6 +81,12 @@ int das_mariadb_fail(struct das_mariadb *m, MYSQL *my, const char *doing, int64_
 void das_mariadb_account(const struct das_mariadb *m, char *out, size_t size);
 /* The privilege that KILL needs on this server. */
 const char *das_mariadb_kill_privilege(const struct das_mariadb *m);
+
+/* --- mariadb_kill.c ------------------------------------------------------------------------ */
+
+enum das_kill_result das_mariadb_kill(struct das_source *s, enum das_kill_what what, int64_t id,
+                                      int64_t query_id, struct das_err *err);
+const char *das_mariadb_cannot_soft(const struct das_source *s);
 
 /* --- mariadb_list.c ------------------------------------------------------------------------ */
 

@@ -13,6 +13,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/source/own.h"
 
 #define IS_TABLE "information_schema.PROCESSLIST"
 #define PS_TABLE "performance_schema.processlist"
@@ -160,16 +161,18 @@ static int64_t or_absent(int64_t v)
 /* --- transactions -------------------------------------------------------------------------- */
 
 struct trx {
-    int64_t id, age, rows;
+    int64_t id, age, rows, trx_id;
 };
 
 struct trx_list {
     struct trx *list;
     size_t count, cap;
-    int64_t now; /* the server's clock */
+    int64_t now;  /* the server's clock */
+    bool checked; /* the same connection to the same server answered */
 };
 
 #define CLOCK_ROW (-1) /* no session has this id */
+#define TRX_COLUMNS 5
 
 static int by_id_oldest_first(const void *a, const void *b)
 {
@@ -208,6 +211,38 @@ static int add_trx(struct trx_list *t, const struct trx *trx, struct das_err *er
     return 0;
 }
 
+/* The row that tells the server's clock, and who answers. */
+static int take_clock(struct das_mariadb *m, int64_t now, struct das_text answers,
+                      struct trx_list *t, struct das_err *err)
+{
+    t->now = now;
+    t->checked = das_text_is(answers, m->server.check);
+    if (t->checked)
+        return 0;
+    return das_fail(err, DAS_E_CONNECT,
+                    "another server or connection answers: %.*s (connection|host|port|server id), "
+                    "expected %s; is there a proxy in between that shares connections?",
+                    (int)(answers.len < 300 ? answers.len : 300), answers.ptr ? answers.ptr : "",
+                    m->server.check);
+}
+
+static int take_trx(struct das_mariadb *m, MYSQL_ROW row, const unsigned long *lengths,
+                    struct trx_list *t, struct das_err *err)
+{
+    struct trx trx;
+    int64_t v[4] = {0, 0, 0, 0};
+
+    for (int i = 0; i < 4; i++) {
+        if (row[i])
+            das_parse_int(das_text(row[i], lengths[i]), &v[i]);
+    }
+    if (v[0] == CLOCK_ROW)
+        return take_clock(m, v[1], das_text(row[4], row[4] ? lengths[4] : 0), t, err);
+    /* MariaDB numbers a transaction when it writes; before, it says 0 */
+    trx = (struct trx){v[0], v[1] < 0 ? 0 : v[1], v[2], v[3] > 0 ? v[3] : DAS_UNKNOWN};
+    return trx.id > 0 ? add_trx(t, &trx, err) : 0; /* 0: no session has it open */
+}
+
 static int stream_trx(struct das_mariadb *m, const char *sql, struct trx_list *t,
                       struct das_err *err)
 {
@@ -218,46 +253,49 @@ static int stream_trx(struct das_mariadb *m, const char *sql, struct trx_list *t
     int got;
 
     t->count = 0;
+    t->checked = false;
     if (das_mariadb_query(m, sql, strlen(sql), err) < 0)
         return -1;
     res = mysql_use_result(m->my);
     if (!res)
         return das_mariadb_fail(m, m->my, "reading transactions", 0, m->url.read_timeout, err);
-    while ((got = das_mariadb_fetch(m, res, start_ms, &row, &lengths, err)) > 0) {
-        struct trx trx;
-        int64_t v[3] = {0, 0, 0};
-        for (int i = 0; i < 3; i++) {
-            if (row[i])
-                das_parse_int(das_text(row[i], lengths[i]), &v[i]);
-        }
-        trx = (struct trx){v[0], v[1] < 0 ? 0 : v[1], v[2]};
-        if (trx.id == CLOCK_ROW)
-            t->now = trx.age;
-        else if (trx.id > 0 && (got = add_trx(t, &trx, err)) < 0) /* 0: no session has it open */
-            break;
+    if (mysql_num_fields(res) != TRX_COLUMNS)
+        got = das_fail(err, DAS_E_DATA, "expected %d columns of transactions", TRX_COLUMNS);
+    else
+        got = 1;
+    while (got > 0 && (got = das_mariadb_fetch(m, res, start_ms, &row, &lengths, err)) > 0) {
+        if (take_trx(m, row, lengths, t, err) < 0)
+            got = -1;
     }
+    if (got == 0 && !t->checked)
+        got = das_fail(err, DAS_E_DATA, "the server did not say who answers");
     das_mariadb_finish(m, res, got < 0);
     return got < 0 ? -1 : 0;
 }
+
+#define CLOCK_SQL "SELECT -1, UNIX_TIMESTAMP(), 0, 0, %s"
 
 /*
  * The server's clock and the open transactions in one question. InnoDB also lists the read view of
  * a plain SELECT outside a transaction: it ends with the statement and is left out.
  * Reading transactions needs the privilege PROCESS, and so does seeing the sessions of others:
  * there the server says nothing, here it refuses. That is how we know.
+ * InnoDB keeps what it told and looks anew only when nobody has asked for 0.1 s: who lists more often
+ * sees the same transactions again.
  */
 static int read_trx(struct das_mariadb *m, struct trx_list *t, struct das_err *err)
 {
     struct das_mysql_server *sv = &m->server;
+    char sql[600];
     unsigned number;
 
     if (sv->sees_trx) {
-        if (stream_trx(m,
-                       "SELECT -1, UNIX_TIMESTAMP(), 0 UNION ALL "
-                       "SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()), "
-                       "trx_rows_modified FROM information_schema.INNODB_TRX "
-                       "WHERE trx_autocommit_non_locking = 0",
-                       t, err) == 0) {
+        snprintf(sql, sizeof sql,
+                 CLOCK_SQL " UNION ALL "
+                 "SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()), "
+                 "trx_rows_modified, trx_id, NULL FROM information_schema.INNODB_TRX "
+                 "WHERE trx_autocommit_non_locking = 0", sv->check_sql);
+        if (stream_trx(m, sql, t, err) == 0) {
             if (t->count)
                 qsort(t->list, t->count, sizeof *t->list, by_id_oldest_first);
             return 0;
@@ -272,7 +310,8 @@ static int read_trx(struct das_mariadb *m, struct trx_list *t, struct das_err *e
             snprintf(sv->trx_problem, sizeof sv->trx_problem, "%.*s",
                      (int)sizeof sv->trx_problem - 1, err->msg);
     }
-    return stream_trx(m, "SELECT -1, UNIX_TIMESTAMP(), 0", t, err);
+    snprintf(sql, sizeof sql, CLOCK_SQL, sv->check_sql);
+    return stream_trx(m, sql, t, err);
 }
 
 /* --- sessions ------------------------------------------------------------------------------ */
@@ -334,6 +373,7 @@ static int add_session(struct das_mariadb *m, MYSQL_ROW row, const unsigned long
         .rows_modified = sv->sees_trx ? DAS_ABSENT : DAS_UNKNOWN,
         .rows_examined = DAS_UNKNOWN,
         .progress = DAS_UNKNOWN,
+        .trx_id = sv->sees_trx ? DAS_ABSENT : DAS_UNKNOWN,
     };
     const struct trx *trx;
 
@@ -345,6 +385,7 @@ static int add_session(struct das_mariadb *m, MYSQL_ROW row, const unsigned long
     if (trx) {
         s.trx_time = trx->age;
         s.rows_modified = trx->rows;
+        s.trx_id = trx->trx_id;
     }
     *cut += s.sql_info.len >= sv->sql_limit;
     return das_snapshot_add(snap, &s, err);
@@ -424,16 +465,19 @@ int das_mariadb_read_list(struct das_mariadb *m, const struct das_buf *where,
                           struct das_snapshot **out, struct das_err *err)
 {
     struct das_snapshot *snap = das_snapshot_new(err);
-    struct trx_list t = {NULL, 0, 0, 0};
+    struct trx_list t = {NULL, 0, 0, 0, false};
     size_t cut = 0;
     int rc = -1;
 
     if (!snap)
         return -1;
-    if (read_trx(m, &t, err) < 0 || das_snapshot_add_own(snap, m->server.own_id, err) < 0 ||
-        stream_sessions(m, where, &t, snap, &cut, err) < 0 || warn(m, snap, cut, err) < 0)
-        goto done;
     das_snapshot_set_identity(snap, &m->identity);
+    if (read_trx(m, &t, err) < 0 ||
+        das_snapshot_set_own_user(snap, das_text_of(m->server.user), err) < 0 ||
+        stream_sessions(m, where, &t, snap, &cut, err) < 0 ||
+        das_own_mark(snap, err) < 0 || /* after: one more may have been made meanwhile */
+        warn(m, snap, cut, err) < 0)
+        goto done;
     das_snapshot_set_time(snap, t.now);
     das_snapshot_set_partial(snap, where->len > 0);
     *out = snap;

@@ -92,18 +92,36 @@ static int memory_list(struct das_source *s, const struct das_filter *filter,
     return *out ? 0 : -1;
 }
 
+static bool sleeps(const struct memory *m, uint32_t row, const struct das_session *s)
+{
+    return m->idle_from[row] != STATEMENT_RUNS || das_text_iis(s->command, "Sleep");
+}
+
+/* Is it what the killer looked at? Without a number nobody can tell, and the id decides. */
+static bool is_meant(const struct memory *m, uint32_t row, const struct das_session *s,
+                     enum das_kill_what what, int64_t query_id)
+{
+    if (query_id == DAS_UNKNOWN || s->query_id == DAS_UNKNOWN)
+        return true;
+    return query_id == s->query_id && sleeps(m, row, s) == (what == DAS_KILL_IDLE_SESSION);
+}
+
 static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what what, int64_t id,
                                         int64_t query_id, struct das_err *err)
 {
     struct memory *m = memory_of(s);
-    int64_t row = das_snapshot_find(m->loaded, id);
+    int64_t found = das_snapshot_find(m->loaded, id);
     struct das_session session;
+    uint32_t row;
 
     (void)err;
-    if (row < 0 || m->gone[row])
+    if (found < 0 || m->gone[found])
         return DAS_KILL_GONE;
-    das_snapshot_get(m->loaded, (uint32_t)row, &session);
-    if (what == DAS_KILL_SESSION) {
+    row = (uint32_t)found;
+    das_snapshot_get(m->loaded, row, &session);
+    if (!is_meant(m, row, &session, what, query_id))
+        return DAS_KILL_GONE;
+    if (what == DAS_KILL_SESSION || what == DAS_KILL_IDLE_SESSION) {
         forget_picture(m);
         m->gone[row] = true;
         m->gone_count++;
@@ -111,12 +129,16 @@ static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what
     }
     if (m->idle_from[row] != STATEMENT_RUNS)
         return DAS_KILL_GONE;
-    if (das_known(query_id) && das_known(session.query_id) && query_id != session.query_id)
-        return DAS_KILL_GONE;
     forget_picture(m);
     m->idle_from[row] = seconds_passed(m);
     m->idle_count++;
     return DAS_KILLED;
+}
+
+static const char *memory_cannot_soft(const struct das_source *s)
+{
+    (void)s;
+    return NULL;
 }
 
 static void memory_close(struct das_source *s)
@@ -134,6 +156,7 @@ static const struct das_source_ops memory_ops = {
     .list = memory_list,
     .kill = memory_kill,
     .close = memory_close,
+    .cannot_soft = memory_cannot_soft,
 };
 
 /* The file source knows every format and which snapshot is meant; it is asked once. */

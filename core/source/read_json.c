@@ -190,6 +190,7 @@ static const struct {
     {"rows_modified", DAS_F_ROWS_MODIFIED, K_WHOLE},
     {"rows_examined", DAS_F_ROWS_EXAMINED, K_WHOLE},
     {"progress", DAS_F_PROGRESS, K_CENT},
+    {"trx_id", DAS_F_TRX_ID, K_WHOLE},
 };
 
 static struct das_text *text_slot(struct das_session *s, enum das_field f)
@@ -227,6 +228,8 @@ static int64_t *number_slot(struct das_session *s, enum das_field f)
         return &s->rows_modified;
     case DAS_F_ROWS_EXAMINED:
         return &s->rows_examined;
+    case DAS_F_TRX_ID:
+        return &s->trx_id;
     default:
         return &s->progress;
     }
@@ -286,8 +289,8 @@ static bool set_field(struct das_session *s, enum das_field f, enum kind kind, c
         return true;
     }
     if (json_is_null(value)) {
-        *number_slot(s, f) =
-            f == DAS_F_TRX_TIME || f == DAS_F_ROWS_MODIFIED ? DAS_ABSENT : DAS_UNKNOWN;
+        bool of_trx = f == DAS_F_TRX_TIME || f == DAS_F_ROWS_MODIFIED || f == DAS_F_TRX_ID;
+        *number_slot(s, f) = of_trx ? DAS_ABSENT : DAS_UNKNOWN;
         return true;
     }
     return to_number(value, kind, number_slot(s, f));

@@ -80,10 +80,23 @@ enum das_kill_result das_source_kill(struct das_source *s, enum das_kill_what wh
         das_fail(err, DAS_E_UNSUPPORTED, "%s", das_source_cannot_kill(s));
         return DAS_KILL_FAILED;
     }
+    if (what == DAS_KILL_STATEMENT_SOFT && das_source_cannot_soft(s)) {
+        das_fail(err, DAS_E_UNSUPPORTED, "%s", das_source_cannot_soft(s));
+        return DAS_KILL_FAILED;
+    }
     return s->ops->kill(s, what, id, query_id, err);
 }
 
 const char *das_source_cannot_kill(const struct das_source *s)
 {
     return s->ops->kill ? NULL : "a recorded list has no sessions to kill";
+}
+
+const char *das_source_cannot_soft(const struct das_source *s)
+{
+    if (!s->ops->kill)
+        return das_source_cannot_kill(s);
+    return s->ops->cannot_soft ? s->ops->cannot_soft(s)
+                               : "this kind of instance has no soft kill; kill = \"query\" or "
+                                 "\"connection\" is possible";
 }

@@ -12,6 +12,8 @@ struct das_source_ops {
     enum das_kill_result (*kill)(struct das_source *s, enum das_kill_what what, int64_t id,
                                  int64_t query_id, struct das_err *err);
     void (*close)(struct das_source *s); /* frees all but the base */
+    /* See das_source_cannot_soft(). NULL: this kind cannot. */
+    const char *(*cannot_soft)(const struct das_source *s);
 };
 
 /* First member of each kind's own struct. */

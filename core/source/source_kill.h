@@ -8,23 +8,34 @@
 #include "core/source/source.h"
 
 enum das_kill_what {
-    DAS_KILL_STATEMENT, /* the statement ends, the session lives */
-    DAS_KILL_SESSION,   /* the connection ends */
+    DAS_KILL_STATEMENT,      /* the statement ends, the session lives */
+    DAS_KILL_STATEMENT_SOFT, /* the same where it does no harm: the server lets a repair or a change
+                                of tables that could corrupt them go on (MariaDB) */
+    DAS_KILL_SESSION,        /* the connection ends: of a session that runs a statement */
+    DAS_KILL_IDLE_SESSION,   /* the same of one that sleeps. What is to be ended is told apart
+                                because a statement that has ended meanwhile is no longer there to
+                                be killed, and one that has begun was never meant */
 };
 
 enum das_kill_result {
     DAS_KILLED,       /* the server accepted the kill */
-    DAS_KILL_GONE,    /* there was nothing left to kill */
+    DAS_KILL_GONE,    /* what was to be killed is not there: the session has ended or moved on */
     DAS_KILL_FAILED,  /* the server refused; err says why */
     DAS_KILL_UNKNOWN, /* the connection broke in between: it may or may not have happened */
 };
 
-/* query_id is the statement to end where the source can name it, else DAS_UNKNOWN. err is filled
- * for FAILED and UNKNOWN. */
+/* query_id is the statement to end, or for a connection the one that the session runs or has run
+ * last, as the list told it: a number, DAS_ABSENT (it has run none) or DAS_UNKNOWN (not told).
+ * Where the source can compare (MariaDB, mem:), a session that is busy when it should sleep, sleeps
+ * when it should be busy or has another query_id is DAS_KILL_GONE. Where it is not told or cannot
+ * be compared, id alone decides: look again just before. err is filled for FAILED and UNKNOWN. */
 enum das_kill_result das_source_kill(struct das_source *s, enum das_kill_what what, int64_t id,
                                      int64_t query_id, struct das_err *err);
 
 /* Can this source kill at all? NULL, or the reason why not. */
 const char *das_source_cannot_kill(const struct das_source *s);
+/* Can it do DAS_KILL_STATEMENT_SOFT? NULL, or the reason why not. A server is known only after its
+ * first list; before, NULL. */
+const char *das_source_cannot_soft(const struct das_source *s);
 
 #endif

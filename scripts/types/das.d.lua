@@ -43,9 +43,10 @@ error("das.d.lua is for editors; das itself is compiled in")
 ---@field time_ms? integer the same in milliseconds (MariaDB)
 ---@field query_id? integer the statement's number (MariaDB)
 ---@field trx_time? integer seconds since the transaction began; nil outside one
----@field rows_modified? integer by the open transaction
+---@field rows_modified? integer by the open transaction; while it is rolled back, what is left
 ---@field rows_examined? integer by the statement
 ---@field progress? number per cent
+---@field trx_id? integer InnoDB's number of the open transaction; nil outside one
 
 ---@class (exact) das.group
 ---@field key? string|any what the sessions have in common; nil: they have none

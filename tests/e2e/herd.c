@@ -8,6 +8,7 @@
  *                        prints the connection id, or "! why"
  *     @N    SQL          reads the result of connection N (counted from 1), then sends SQL (may be
  *                        empty); prints "@N ok" or "@N error NUMBER text" about the result
+ *     ?N                 pings connection N, which must have no statement under way; prints "@N ok"
  * At the end of the input all connections close. For tests only; it waits as long as it takes.
  */
 #include <mysql.h>
@@ -110,6 +111,17 @@ static void next_statement(char *line)
     send_sql(m, tab + 1, unescape(tab + 1));
 }
 
+static void ping(const char *line)
+{
+    unsigned long n = strtoul(line + 1, NULL, 10);
+    struct member *m = n >= 1 && n <= herd_count ? &herd[n - 1] : NULL;
+
+    if (!m || !m->my || m->pending)
+        printf("! no connection %lu that could be pinged\n", n);
+    else
+        printf("@%lu %s\n", n, mysql_ping(m->my) ? mysql_error(m->my) : "ok");
+}
+
 int main(int argc, char **argv)
 {
     struct rlimit files;
@@ -137,6 +149,8 @@ int main(int argc, char **argv)
         line[strcspn(line, "\n")] = '\0';
         if (line[0] == '@') {
             next_statement(line);
+        } else if (line[0] == '?') {
+            ping(line);
         } else if ((db = strchr(line, '\t')) && (sql = strchr(db + 1, '\t'))) {
             *db++ = '\0';
             *sql++ = '\0';

@@ -15,19 +15,24 @@ my $app = [7, 'app', '10.0.0.5:4000', 'shop', 'Query', 30, 'executing', 'SELECT 
 my $own = [77, 'das', 'localhost:5', undef, 'Query', 0, 'executing', 'SELECT ID'];
 my $odd = [8, 'event_scheduler', 'localhost', undef, 'Daemon', undef, 'Waiting', undef];
 
+my @trx = qw(i a r t c);
+my $clock = [-1, 1700000000, 0, 0, '77|db1|3306|5'];
+
 # A server; the earlier answers of a test win over the usual ones.
 sub server {
     my ($version, @first) = @_;
     return FakeMySQL->new([
         @first,
         [qr/^SET /],
-        [qr/^SELECT VERSION\(\)/, [qw(v c i u)], [$version, 'MySQL Community Server', 77, 'das@10.%']],
+        [qr/^SELECT VERSION\(\)/, [qw(v c i a u)],
+            [$version, 'MySQL Community Server', 77, 'das@10.%', 'das@10.0.0.9']],
         [qr/^SHOW GLOBAL VARIABLES/, [qw(n v)], ['hostname', 'db1'], ['port', 3306], ['server_id', 5],
             ['server_uuid', '3e11fa47-71ca-11e1-9e33-c80aa9429562']],
         [qr/^SHOW GLOBAL STATUS/, [qw(n v)], ['Uptime', 1000]],
         [qr/^SELECT UNIX_TIMESTAMP/, ['t'], [1700000000]],
-        [qr/^SELECT -1.*INNODB_TRX/, [qw(i a r)], [-1, 1700000000, 0], [7, 12, 34], [0, 99, 99]],
-        [qr/^SELECT -1/, [qw(i a r)], [-1, 1700000000, 0]],
+        [qr/^SELECT -1.*INNODB_TRX/, \@trx, $clock, [7, 12, 34, 421938471120337, undef],
+            [0, 99, 99, 5, undef]],
+        [qr/^SELECT -1/, \@trx, $clock],
         [qr/performance_schema\.global_status/, [qw(a b c)], [1, 0, 1]],
         [qr/^SELECT \* FROM performance_schema\.processlist LIMIT 0/, \@ps],
         [qr/^SELECT \* FROM information_schema\.PROCESSLIST LIMIT 0/, \@is],
@@ -50,10 +55,34 @@ is $list, 'SELECT ID, USER, HOST, DB, COMMAND, TIME, STATE, INFO FROM performanc
     'is asked through performance_schema';
 my %s = map { $_->{id} => $_ } @{ $r->{json}{processes} };
 is_deeply [ sort keys %s ], [ 7, 77 ], 'a session whose TIME is NULL matches no time';
-is_deeply [ @{ $s{7} }{qw(user host db command state_duration state sql_info trx_time rows_modified)} ],
-    [qw(app 10.0.0.5:4000 shop Query 30 executing), 'SELECT 1', 12, 34], 'all fields';
+is_deeply [ @{ $s{7} }{qw(user host db command state_duration state sql_info trx_time rows_modified
+        trx_id)} ],
+    [qw(app 10.0.0.5:4000 shop Query 30 executing), 'SELECT 1', 12, 34, 421938471120337], 'all fields';
 ok !defined $s{77}{trx_time}, 'no transaction';
 is $r->{json}{data_sync_time}, 1700000000, 'data_sync_time';
+
+# --- somebody else answers -------------------------------------------------------------------------
+($list) = grep { /^SELECT -1/ } $my->statements;
+like $list, qr/CONCAT_WS\('\|', CONNECTION_ID\(\), \@\@hostname, \@\@port, \@\@global\.server_id\)/,
+    'each list asks who answers';
+for my $case (['another connection', '78|db1|3306|5'], ['another server', '77|db2|3306|5'], ['nobody', undef]) {
+    my ($name, $answers) = @$case;
+    my $server = server('8.0.36', [qr/^SELECT -1/, \@trx, [@$clock[ 0 .. 3 ], $answers]]);
+    $r = das_json(url($server), '--user', 'app');
+    is $r->{exit}, 1, "$name: no list";
+    like $r->{err}, qr/another server or connection answers: \Q@{[$answers || '']}\E.*expected 77\|db1/,
+        '... and it is said who';
+    is scalar(grep { /^SELECT ID/ } $server->statements), 0, '... before sessions are read';
+}
+$my = server('8.0.36', [qr/^SHOW GLOBAL VARIABLES/, [qw(n v)], ['port', 3306]],
+    [qr/^SELECT -1/, \@trx, [@$clock[ 0 .. 3 ], '77|3306']]);
+is das_json(url($my), '--user', 'app')->{exit}, 0, 'only what the server has is asked for';
+$my = server('8.0.36', [qr/^SELECT -1/, \@trx]);
+$r = das_json(url($my), '--user', 'app');
+like $r->{err}, qr/did not say who answers/, 'no answer to it is no list';
+$my = server('8.0.36', [qr/^SELECT -1/, [qw(i a r)], [-1, 1700000000, 0]]);
+$r = das_json(url($my), '--user', 'app');
+like $r->{err}, qr/expected 5 columns/, 'nor is half an answer';
 
 # --- where performance_schema is of no use ---------------------------------------------------------
 my $ps = qr/performance_schema\.global_status/;

@@ -113,7 +113,8 @@ static void add_session(struct machine *m, struct das_text line)
     s->state_duration = numbers[0];
     s->trx_time = numbers[1];
     s->rows_modified = numbers[2];
-    s->time_ms = s->query_id = s->rows_examined = s->progress = DAS_UNKNOWN;
+    s->time_ms = s->query_id = s->rows_examined = s->progress = s->trx_id =
+        DAS_UNKNOWN;
     m->count++;
 }
 

@@ -96,8 +96,14 @@ static inline void fake_close(struct das_source *s)
     (void)s;
 }
 
-static const struct das_source_ops fake_ops = {fake_list, fake_kill, fake_close};
-static const struct das_source_ops fake_recorded_ops = {fake_list, NULL, fake_close};
+static inline const char *fake_cannot_soft(const struct das_source *s)
+{
+    (void)s;
+    return NULL;
+}
+
+static const struct das_source_ops fake_ops = {fake_list, fake_kill, fake_close, fake_cannot_soft};
+static const struct das_source_ops fake_recorded_ops = {fake_list, NULL, fake_close, NULL};
 
 static inline void fake_init(struct fake *f)
 {

@@ -150,6 +150,7 @@ static inline struct das_session kit_session(int64_t id)
         .rows_modified = DAS_UNKNOWN,
         .rows_examined = DAS_UNKNOWN,
         .progress = DAS_UNKNOWN,
+        .trx_id = DAS_UNKNOWN,
     };
 }
 

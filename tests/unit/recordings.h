@@ -93,6 +93,7 @@ static inline void print_session(struct das_buf *b, const struct das_session *s)
     print_number(b, "modified", s->rows_modified);
     print_number(b, "examined", s->rows_examined);
     print_number(b, "progress", s->progress);
+    print_number(b, "trx_id", s->trx_id);
     das_buf_char(b, '\n');
 }
 

@@ -114,6 +114,60 @@ static void kill_statement(void)
     das_source_close(s);
 }
 
+/* As a server that compares: what the killer looked at has to be there still. */
+static void exactly(void)
+{
+    struct das_source *s = open_mem(temp_text(sample));
+    struct das_snapshot *snap;
+    struct das_session one;
+
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, 100, &err), DAS_KILL_GONE,
+           "a connection with another statement");
+    is_int(das_source_kill(s, DAS_KILL_IDLE_SESSION, 1, 101, &err), DAS_KILL_GONE,
+           "a busy one taken for idle");
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 2, 102, &err), DAS_KILL_GONE,
+           "an idle one taken for busy");
+    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 2, 102, &err), DAS_KILL_GONE,
+           "there is no statement to end");
+    is_int(das_source_kill(s, DAS_KILL_IDLE_SESSION, 2, DAS_ABSENT, &err), DAS_KILL_GONE,
+           "one that has run a statement taken for one that has not");
+    snap = list(s);
+    is_int(das_snapshot_rows(snap), 3, "all live");
+    das_snapshot_release(snap);
+    is_int(das_source_kill(s, DAS_KILL_IDLE_SESSION, 2, 102, &err), DAS_KILLED, "idle, as seen");
+    ok(!das_source_cannot_soft(s), "soft kills are possible");
+    is_int(das_source_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 100, &err), DAS_KILL_GONE,
+           "another number");
+    is_int(das_source_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 101, &err), DAS_KILLED, "a soft kill");
+    ok(look(s, 1, &one, &snap) && das_text_is(one.command, "Sleep"), "ends the statement");
+    das_snapshot_release(snap);
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, 101, &err), DAS_KILL_GONE,
+           "whose session is busy no more");
+    is_int(das_source_kill(s, DAS_KILL_IDLE_SESSION, 1, 101, &err), DAS_KILLED, "but idle");
+    is_int(das_source_kill(s, DAS_KILL_SESSION, 3, 103, &err), DAS_KILLED, "busy, as seen");
+    snap = list(s);
+    is_int(das_snapshot_rows(snap), 0, "nobody is left");
+    ok(!das_snapshot_own_user(snap).ptr, "das is nobody here");
+    das_snapshot_release(snap);
+    das_source_close(s);
+}
+
+static void soft_elsewhere(void)
+{
+    struct das_source_conf file = {.spec = "file:tests/samples/show_tsv.txt"};
+    struct das_source_conf server = {.spec = "mysql://u@h/"};
+    struct das_source *s = NULL;
+
+    must(das_source_open(&file, &s, &err) == 0, "a recording");
+    has_str(das_source_cannot_soft(s), "recorded", "has nothing to kill");
+    is_int(das_source_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 1, &err), DAS_KILL_FAILED, "softly");
+    is_int(err.code, DAS_E_UNSUPPORTED, "is unsupported");
+    das_source_close(s);
+    must(das_source_open(&server, &s, &err) == 0, "a server that nobody has asked yet");
+    ok(!das_source_cannot_soft(s), "is not ruled out");
+    das_source_close(s);
+}
+
 static void its_clock(void)
 {
     struct das_source *s = open_mem(temp_text(sample));
@@ -296,6 +350,8 @@ int main(void)
 {
     kill_connection();
     kill_statement();
+    exactly();
+    soft_elsewhere();
     its_clock();
     identity();
     samples();

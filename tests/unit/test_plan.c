@@ -217,7 +217,9 @@ static void modes(void)
                           : (struct expected){DAS_O_REFUSED, "", "idle"});
             if (want)
                 is_int(fake.killed[0].what,
-                       strcmp(want, "query") == 0 ? DAS_KILL_STATEMENT : DAS_KILL_SESSION,
+                       strcmp(want, "query") == 0                       ? DAS_KILL_STATEMENT
+                       : strcasecmp(table[i].command, "Sleep") == 0 ? DAS_KILL_IDLE_SESSION
+                                                                    : DAS_KILL_SESSION,
                        "%s: what the source is asked for", what);
             is_str(das_mode_name((enum das_kill_mode)m), mode_names[m], "by name");
             is_int(das_mode_find(mode_names[m]), m, "and back");

@@ -151,6 +151,9 @@ static void hashes(void)
         case DAS_F_PROGRESS:
             t.progress = 1;
             break;
+        case DAS_F_TRX_ID:
+            t.trx_id = 1;
+            break;
         default:
             break;
         }

@@ -82,6 +82,7 @@ static struct das_session any_session(int64_t id)
     s.rows_modified = any_number();
     s.rows_examined = any_number();
     s.progress = any_number();
+    s.trx_id = any_number();
     return s;
 }
 
@@ -101,6 +102,7 @@ static bool json_good(const struct das_session *s, const json_t *o)
 {
     const json_t *t = json_object_get(o, "state_duration"), *q = json_object_get(o, "query_id");
     const json_t *trx = json_object_get(o, "trx_time"), *p = json_object_get(o, "progress");
+    const json_t *id = json_object_get(o, "trx_id");
 
     return json_integer_value(json_object_get(o, "id")) == s->id &&
            string_is(o, "user", s->user) && string_is(o, "host", s->host) &&
@@ -112,6 +114,9 @@ static bool json_good(const struct das_session *s, const json_t *o)
            (s->trx_time == DAS_UNKNOWN  ? !trx
             : s->trx_time == DAS_ABSENT ? json_is_null(trx)
                                         : json_integer_value(trx) == s->trx_time) &&
+           (s->trx_id == DAS_UNKNOWN  ? !id
+            : s->trx_id == DAS_ABSENT ? json_is_null(id)
+                                      : json_integer_value(id) == s->trx_id) &&
            (!das_known(s->progress) || json_is_number(p));
 }
 
@@ -245,7 +250,7 @@ static void csv(void)
     das_render_csv_header(&b);
     is_str(b.ptr,
            "id,user,host,db,command,state,sql_info,state_duration,time_ms,query_id,trx_time,"
-           "rows_modified,rows_examined,progress\r\n",
+           "rows_modified,rows_examined,progress,trx_id\r\n",
            "the header");
     das_buf_reset(&b);
     s.user = DAS_TEXT_NULL;
@@ -254,9 +259,10 @@ static void csv(void)
     s.sql_info = das_text_of("x\ny");
     s.trx_time = DAS_ABSENT;
     s.progress = 12050;
+    s.trx_id = ((int64_t)1 << 48) + 1;
     das_render_session_csv(&s, &b);
     is_str(b.ptr,
-           "1,,10.0.0.7:51000,\"\",Query,\"a\"\"b,c\",\"x\ny\",100,,,,,,12.050\r\n",
+           "1,,10.0.0.7:51000,\"\",Query,\"a\"\"b,c\",\"x\ny\",100,,,,,,12.050,281474976710657\r\n",
            "NULL is empty, \"\" is quoted, quotes are doubled");
     das_buf_clear(&b);
 }

@@ -69,7 +69,8 @@ static void in_and_out(void)
     in[0].id = INT64_MAX;
     in[1] = (struct das_session){.state_duration = DAS_UNKNOWN, .time_ms = 7, .query_id = 0,
                                  .trx_time = DAS_ABSENT, .rows_modified = DAS_ABSENT,
-                                 .rows_examined = 3, .progress = 12345};
+                                 .rows_examined = 3, .progress = 12345,
+                                 .trx_id = INT64_MAX};
     in[2].user = in[2].host = in[2].db = in[2].command = in[2].state = in[2].sql_info =
         das_text("", 0);
     in[3].user = das_text("a\0b", 3);

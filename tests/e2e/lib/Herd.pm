@@ -62,6 +62,17 @@ sub say {
     return $line;
 }
 
+# Pings connection number $n, which does nothing else at the moment. "ok" or why not.
+sub ping {
+    my ($self, $n) = @_;
+    print { $self->{in} } "?$n\n";
+    $self->{in}->flush;
+    my $line = readline($self->{out}) // '';
+    chomp $line;
+    $line =~ s/^\@\d+ //;
+    return $line;
+}
+
 sub close {
     my ($self) = @_;
     return if $$ != $self->{owner} || !$self->{pid};

@@ -3,6 +3,8 @@
 #   my $proxy = Proxy->new("127.0.0.1:$db->{port}");
 #   $proxy->tell('drop KILL');      # forward what holds "KILL", then cut the connection
 #   $proxy->tell('to 127.0.0.1:4000');  # later connections go there; open ones are cut
+#   $proxy->tell('swap 127.0.0.1:4000');  # open connections go on there, as behind a proxy that
+#                                         # shares connections; needs a user without a password
 #   ... "mysql://user@127.0.0.1:$proxy->{port}/" ...
 package Proxy;
 use strict;
@@ -33,7 +35,7 @@ sub new {
 sub serve {
     my ($listen, $control, $done, $target) = @_;
     my $select = IO::Select->new($listen, $control);
-    my (%peer, %from_client, $drop);
+    my (%peer, %from_client, %login, $drop);
     my $cut = sub {
         for my $s (grep { defined } $_[0], delete $peer{ $_[0] }) {
             delete $peer{$s};
@@ -52,6 +54,11 @@ sub serve {
                     $target = $1;
                     $cut->($_) for grep { $from_client{$_} && $peer{$_} } $select->handles;
                 }
+                if ($line =~ /^swap (.*)/) {
+                    $target = $1;
+                    swap($select, \%peer, $_, $target, $login{$_})
+                        for grep { $from_client{$_} && $peer{$_} } $select->handles;
+                }
                 print $done "ok\n";
             } elsif ($s == $listen) {
                 my $client = $listen->accept or next;
@@ -63,11 +70,29 @@ sub serve {
             } elsif ($peer{$s}) {
                 my $n = sysread $s, my $data, 65536;
                 if (!$n) { $cut->($s); next }
+                $login{$s} //= $data if $from_client{$s};    # the first that a client says
                 syswrite $peer{$s}, $data;
                 $cut->($s) if defined $drop && $from_client{$s} && index($data, $drop) >= 0;
             }
         }
     }
+}
+
+# Leads a client to another server: logs in there with what it said to the first one. Without a
+# password that is the same for every server.
+sub swap {
+    my ($select, $peer, $client, $target, $login) = @_;
+    my $server = IO::Socket::INET->new($target) or die "swap: $!\n";
+    sysread $server, my $greeting, 65536;
+    syswrite $server, $login;
+    sysread $server, my $answer, 65536;
+    die "swap: no login there\n" unless ord(substr $answer, 4) == 0;
+    my $old = $peer->{$client};
+    delete $peer->{$old};
+    $select->remove($old);
+    close $old;
+    @$peer{ $client, $server } = ($server, $client);
+    $select->add($server);
 }
 
 sub tell {
