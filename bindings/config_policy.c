@@ -56,7 +56,7 @@ static void read_duration(lua_State *L, int t, const char *where, const char *ke
                           int64_t *to)
 {
     struct das_text text;
-    int64_t ms;
+    int64_t ms = 0;
     int at;
 
     if (has_field(L, t, key)) {
