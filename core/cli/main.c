@@ -14,7 +14,10 @@ static const char help[] =
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
-    "  das help run | preview | repl | check  more about one of them\n"
+    "  das apply FILE                        kill what a saved plan says (das run --plan-out FILE)\n"
+    "  das stop REASON, das resume           the off switch: no kills until das resume\n"
+    "  das status                            off switch, breakers, kills of unknown outcome\n"
+    "  das help COMMAND                      more about one of them\n"
     "  das --version\n"
     "\n"
     "INSTANCE is a name from das.lua, or\n"
@@ -34,7 +37,11 @@ static const char help[] =
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}, {"repl", das_cmd_repl}, {"check", das_cmd_check}};
+} commands[] = {
+    {"run", das_cmd_run},       {"preview", das_cmd_preview}, {"repl", das_cmd_repl},
+    {"check", das_cmd_check},   {"apply", das_cmd_apply},     {"stop", das_cmd_stop},
+    {"resume", das_cmd_resume}, {"status", das_cmd_status},
+};
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
