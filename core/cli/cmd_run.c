@@ -133,8 +133,8 @@ static int save_plans(const char *path, const struct das_buf *plans, bool failed
     }
     if (das_write_file(path, 0600, das_buf_view(plans), err) < 0)
         return -1;
-    fprintf(stderr, "das run: %zu plan%s saved; das apply %s kills, until %s expire%s\n", n,
-            n == 1 ? "" : "s", path, n == 1 ? "it" : "they", n == 1 ? "s" : "");
+    fprintf(stderr, "das run: %zu plan%s in %s; das apply %s kills what %s, before it expires\n", n,
+            n == 1 ? "" : "s", path, path, n == 1 ? "it says" : "they say");
     return 0;
 }
 
