@@ -250,8 +250,8 @@ static int open_store(struct job *j, struct das_err *err)
     if (unknown < 0)
         return -1;
     if (unknown > 0)
-        fprintf(stderr, "das apply: of %lld earlier kill%s the outcome is not known; das status "
-                        "shows which\n",
+        fprintf(stderr, "das apply: of %lld earlier kill%s the outcome is not known; das audit "
+                        "list --unknown shows them\n",
                 (long long)unknown, unknown == 1 ? "" : "s");
     return 0;
 }

@@ -146,7 +146,8 @@ static int put_unknown(struct status *s, struct das_store *store, struct das_err
     if (s->json)
         das_buf_char(&s->out, ']');
     else if (n)
-        das_buf_str(&s->out, n > UNKNOWN_SHOWN ? ", ...\n" : "\n");
+        das_buf_printf(&s->out, "%s (das audit acknowledge SEQ REASON)\n",
+                       n > UNKNOWN_SHOWN ? ", ..." : "");
     return 0;
 }
 
