@@ -170,6 +170,10 @@ struct das_filter *das_check_filter(lua_State *L, int arg);
 /* For an options table at arg (nil or none is fine): raises on a key not in allowed. */
 void das_check_options(lua_State *L, int arg, const char *what, const char *const *allowed,
                        size_t n);
+/* {days = "mon-fri", from = "22:00", to = "06:00"} at index table: raises on a mistake in it, and
+ * leaves the zone (tz) to the caller. */
+struct das_hours;
+void das_check_hours(lua_State *L, int table, const char *what, struct das_hours *h);
 int64_t das_check_count(lua_State *L, int arg, const char *what); /* whole, >= 0 */
 /* Seconds >= 0 at arg: a number, or a duration such as "5m". */
 double das_check_seconds(lua_State *L, int arg, const char *what);

@@ -5,10 +5,10 @@
 #include <string.h>
 
 #include "bindings/bind.h"
+#include "bindings/config_impl.h"
 #include "core/base/mem.h"
 
 #define CONFIG_MEMORY ((size_t)16 << 20)
-#define YEAR_MS ((int64_t)366 * 86400 * 1000)
 #define CONFIG_STEPS 1000000 /* instructions; data needs a few for each value */
 
 struct reader {
@@ -33,8 +33,7 @@ static void too_long(lua_State *L, lua_Debug *ar)
     luaL_error(L, "the configuration is a table, not a program: it ran too long");
 }
 
-/* A string field of the table at index t; NULL when absent. The string stays in the table. */
-static const char *text_field(lua_State *L, int t, const char *where, const char *key)
+const char *das_config_text(lua_State *L, int t, const char *where, const char *key)
 {
     const char *text = NULL;
 
@@ -47,7 +46,7 @@ static const char *text_field(lua_State *L, int t, const char *where, const char
     return text;
 }
 
-static void only_keys(lua_State *L, int t, const char *where, const char *const *allowed, size_t n)
+void das_config_keys(lua_State *L, int t, const char *where, const char *const *allowed, size_t n)
 {
     lua_pushnil(L);
     while (lua_next(L, t)) {
@@ -119,10 +118,10 @@ static void read_instance(lua_State *L, struct reader *r, const char *name)
                           "password_file = \"PATH\" or password_env = \"NAME\"",
                        where);
         lua_pop(L, 1);
-        only_keys(L, value, where, allowed, sizeof allowed / sizeof *allowed);
-        conf.spec = text_field(L, value, where, "source");
-        conf.password_file = text_field(L, value, where, "password_file");
-        conf.password_env = text_field(L, value, where, "password_env");
+        das_config_keys(L, value, where, allowed, sizeof allowed / sizeof *allowed);
+        conf.spec = das_config_text(L, value, where, "source");
+        conf.password_file = das_config_text(L, value, where, "password_file");
+        conf.password_env = das_config_text(L, value, where, "password_env");
         read_tags(L, value, where, &conf); // where it was, and a block of the state below it
     } else {
         luaL_error(L, "%s: expected a source such as \"mysql://user@host:3306/\" or a table, got "
@@ -225,7 +224,7 @@ static void read_limit(lua_State *L, const char *where, const char *key, struct 
         if (known[i].bytes && !das_parse_size(t, known[i].bytes))
             expects = "bytes such as \"64MB\"";
         if (known[i].ms && (!das_parse_duration_ms(t, known[i].ms) || *known[i].ms <= 0 ||
-                            *known[i].ms > YEAR_MS))
+                            *known[i].ms > DAS_CONFIG_YEAR_MS))
             expects = "a duration such as \"5s\", a year at the most";
         if (known[i].count && (!das_parse_int(t, &n) || n < 0))
             expects = "a whole number";
@@ -246,7 +245,7 @@ static void read_limits(lua_State *L, const char *where, struct das_limits *to)
 
     if (!lua_istable(L, t))
         luaL_error(L, "%s: expected a table, got %s", where, luaL_typename(L, t));
-    only_keys(L, t, where, allowed, sizeof allowed / sizeof *allowed);
+    das_config_keys(L, t, where, allowed, sizeof allowed / sizeof *allowed);
     lua_pushnil(L);
     while (lua_next(L, t)) {
         read_limit(L, where, lua_tostring(L, -2), to);
@@ -321,15 +320,17 @@ static char *script_path(const char *config, const char *name)
 /* name and its rules at the top of the stack */
 static void read_script(lua_State *L, struct reader *r, const char *name)
 {
-    static const char *const allowed[] = {"limits", "grants"};
+    static const char *const allowed[] = {"limits", "grants", "mode", "kill",
+                                          DAS_CONFIG_POLICY_KEYS};
     struct das_rules *rules = r->into->rules;
-    const char *where = lua_pushfstring(L, "scripts[\"%s\"]", name), *where_limits;
+    const char *where = lua_pushfstring(L, "scripts[\"%s\"]", name), *in;
     int t = lua_gettop(L) - 1;
     struct das_script_entry *e, *bigger;
+    struct das_err err;
 
     if (!lua_istable(L, t))
         luaL_error(L, "%s: expected a table, got %s", where, luaL_typename(L, t));
-    only_keys(L, t, where, allowed, sizeof allowed / sizeof *allowed);
+    das_config_keys(L, t, where, allowed, sizeof allowed / sizeof *allowed);
     bigger = das_grow(rules->scripts, rules->count + 1, sizeof *bigger);
     if (!bigger)
         luaL_error(L, "out of memory");
@@ -337,7 +338,8 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     e = &rules->scripts[rules->count++]; // owned by the rules from here on
     memset(e, 0, sizeof *e);
     e->limits = rules->limits;
-    e->policy = rules->policy;
+    if (das_policy_rules_copy(&e->policy, &rules->policy, &err) < 0)
+        luaL_error(L, "%s: %s", where, err.msg);
     /* a name that fits nothing would leave the script it was meant for with other grants */
     if (!(e->path = script_path(r->path, name)))
         luaL_error(L, "%s: there is no such script", where);
@@ -345,9 +347,14 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
         if (strcmp(rules->scripts[i].path, e->path) == 0)
             luaL_error(L, "%s: this script is there twice", where);
     }
-    where_limits = lua_pushfstring(L, "%s.limits", where);
+    in = lua_pushfstring(L, "%s.limits", where);
     if (lua_getfield(L, t, "limits") != LUA_TNIL)
-        read_limits(L, where_limits, &e->limits);
+        read_limits(L, in, &e->limits);
+    lua_settop(L, t + 1);
+    in = lua_pushfstring(L, "%s.", where);
+    das_config_mode(L, t, in, &e->policy);
+    das_config_kill(L, t, in, &e->policy.limits);
+    das_config_policy(L, t, in, &e->policy);
     lua_settop(L, t + 1);
     read_grants(L, t, where, e);
     lua_settop(L, t);
@@ -381,9 +388,9 @@ static void read_secret(lua_State *L, struct reader *r, const char *name)
         luaL_error(L, "%s: a secret does not belong in this file; expected { file = \"PATH\" }, "
                       "{ env = \"NAME\" } or { credential = \"NAME\" }",
                    where);
-    only_keys(L, t, where, kinds, 3);
+    das_config_keys(L, t, where, kinds, 3);
     for (int i = 0; i < 3; i++) {
-        const char *text = text_field(L, t, where, kinds[i]);
+        const char *text = das_config_text(L, t, where, kinds[i]);
         if (!text)
             continue;
         place = text;
@@ -412,24 +419,26 @@ static void read_secrets(lua_State *L, struct reader *r)
     }
 }
 
-/* limits = { script = {...} } */
+/* limits = { script = {...}, kill = {...} } */
 static void read_all_limits(lua_State *L, struct reader *r)
 {
-    static const char *const allowed[] = {"script"};
+    static const char *const allowed[] = {"script", "kill"};
     int t = lua_gettop(L);
 
     if (!lua_istable(L, t))
         luaL_error(L, "limits: expected a table, got %s", luaL_typename(L, t));
-    only_keys(L, t, "limits", allowed, 1);
+    das_config_keys(L, t, "limits", allowed, sizeof allowed / sizeof *allowed);
     if (lua_getfield(L, t, "script") != LUA_TNIL)
         read_limits(L, "limits.script", &r->into->rules->limits);
     lua_settop(L, t);
+    das_config_kill(L, t, "limits.", &r->into->rules->policy.limits);
 }
 
 static int read_all(lua_State *L)
 {
     static const char *const allowed[] = {"instances", "protect", "limits", "scripts",
-                                          "secrets"};
+                                          "secrets",   "state",   "journal",
+                                          DAS_CONFIG_POLICY_KEYS};
     struct reader *r = lua_touserdata(L, 1);
     int top;
 
@@ -446,7 +455,7 @@ static int read_all(lua_State *L)
     if (!lua_istable(L, top))
         return luaL_error(L, "expected `return { instances = {...} }`, got %s",
                           luaL_typename(L, top));
-    only_keys(L, top, "configuration", allowed, sizeof allowed / sizeof *allowed);
+    das_config_keys(L, top, "configuration", allowed, sizeof allowed / sizeof *allowed);
     if (lua_getfield(L, top, "instances") != LUA_TNIL)
         read_instances(L, r);
     lua_pop(L, 1);
@@ -456,6 +465,9 @@ static int read_all(lua_State *L)
     if (lua_getfield(L, top, "limits") != LUA_TNIL) // before the scripts, which start from them
         read_all_limits(L, r);
     lua_settop(L, top);
+    das_config_state(L, top, r->into->rules);
+    das_config_journal(L, top, &r->into->rules->policy);
+    das_config_policy(L, top, "", &r->into->rules->policy);
     if (lua_getfield(L, top, "scripts") != LUA_TNIL)
         read_scripts(L, r);
     lua_settop(L, top);

@@ -1,5 +1,5 @@
 /*
- * config.h - reads das.lua: which instances there are and what is protected.
+ * config.h - reads das.lua: which instances there are, what is protected, what a script may do.
  *
  * The file is a Lua table, read in a state that has no functions at all: it is data. Passwords are
  * never in it, only where to find them.
@@ -12,10 +12,21 @@
  *     },
  *     secrets = { slack = { file = "/etc/das/slack" } },
  *     protect = { { user = "backup" }, { user = "etl", db = "warehouse" } },
- *     limits = { script = { memory = "64MB", cpu = "5s", wall = "60s", output = "16MB" } },
+ *     state = "/var/lib/das",
+ *     limits = { script = { memory = "64MB", cpu = "5s", wall = "60s", output = "16MB" },
+ *                kill = { run = 10, minute = 30, instance = 60, user = 20, window = "10m",
+ *                         percent = 5, min_left = 0, rows_modified = 100000 } },
+ *     windows = { { days = "mon-fri", from = "22:00", to = "06:00", tz = "Asia/Shanghai" } },
+ *     freezes = { { from = "2026-12-20", to = "2027-01-03", tz = "Asia/Shanghai",
+ *                   name = "year-end" } },
+ *     breaker = { failures = 1, respawns = 3, respawn_within = "60s", surge = 10,
+ *                 cooldown = "10m" },
+ *     ramp = true, outcome_wait = "5s",
+ *     journal = { redact_sql = true },
  *     scripts = {
  *       ["policies/long_select.lua"] = { grants = { "preview", "kill", "tag:prod" },
- *                                        limits = { wall = "5m" } },
+ *                                        limits = { wall = "5m" }, mode = "auto",
+ *                                        kill = { run = 20 } },
  *     },
  *   }
  *
@@ -25,6 +36,14 @@
  * A script that is named with grants has those and no others. Where scripts are named, one that is
  * not may preview and no more, unless "*" says so; without `scripts` every script may preview and
  * kill on the instances of the run.
+ *
+ * What stands between a plan and its kills (core/plan/guard.h): limits.kill, windows, freezes,
+ * breaker, ramp and outcome_wait hold for every script. A script has `mode` and, under the same
+ * names but `kill` for limits.kill (its `limits` are those of the script itself), what is different
+ * for it: single numbers of kill and breaker take the place of those for all, its windows take the
+ * place of all windows, and its freezes are added to those for all, so that one more never takes
+ * another one away. Without a mode a script observes. A day as the end of a freeze is still frozen;
+ * days and times of day are those of tz, UTC without it.
  */
 #ifndef DAS_BINDINGS_CONFIG_H
 #define DAS_BINDINGS_CONFIG_H

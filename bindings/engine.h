@@ -34,6 +34,14 @@ struct das_engine_opts {
     const struct das_limits *limits;   /* NULL: das_limits_default */
     const struct das_grants *grants;   /* NULL: preview and kill */
     const struct das_secrets *secrets; /* where das.secret() looks; may be NULL */
+    const struct das_policy_rules *policy; /* how far it may go and how much it may kill; NULL: the
+                                          defaults */
+    const char *const *stop_files;     /* the off switch, ends with NULL; may be NULL */
+    const char *state_dir;             /* where the journal is kept; needed when armed */
+    const char *user;                  /* of the machine, who asked; may be NULL */
+    bool by_person;                    /* as in struct das_guard */
+    struct das_buf *plans;             /* gets each plan that is applied, das_plan_write(); may be
+                                          NULL */
     const atomic_int *cancel;          /* not 0: end the run; may be NULL */
     struct das_engine *engine;         /* remembers stuck scripts; may be NULL */
     FILE *out;                         /* where print() writes */

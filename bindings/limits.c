@@ -26,6 +26,51 @@ bool das_granted(const struct das_grants *grants, const char *what)
     return false;
 }
 
+void das_policy_windows_clear(struct das_policy_rules *p)
+{
+    for (size_t i = 0; i < p->window_count; i++)
+        das_zone_free(p->windows[i].zone);
+    das_free(p->windows);
+    p->windows = NULL;
+    p->window_count = 0;
+}
+
+void das_policy_rules_clear(struct das_policy_rules *p)
+{
+    das_policy_windows_clear(p);
+    for (size_t i = 0; i < p->freeze_count; i++)
+        das_free(p->freezes[i].name);
+    das_free(p->freezes);
+    *p = das_policy_rules_default;
+}
+
+int das_policy_rules_copy(struct das_policy_rules *to, const struct das_policy_rules *from,
+                          struct das_err *err)
+{
+    *to = *from;
+    to->windows = NULL;
+    to->freezes = NULL;
+    to->window_count = to->freeze_count = 0;
+    to->windows = das_calloc(from->window_count, sizeof *to->windows);
+    to->freezes = das_calloc(from->freeze_count, sizeof *to->freezes);
+    if ((from->window_count && !to->windows) || (from->freeze_count && !to->freezes))
+        return das_fail_nomem(err);
+    for (size_t i = 0; i < from->window_count; i++) {
+        struct das_hours *h = &to->windows[to->window_count++];
+        *h = from->windows[i];
+        h->zone = das_zone_load(das_zone_name(from->windows[i].zone), err);
+        if (!h->zone)
+            return -1;
+    }
+    for (size_t i = 0; i < from->freeze_count; i++) {
+        struct das_span *f = &to->freezes[to->freeze_count++];
+        *f = from->freezes[i];
+        if (f->name && !(f->name = das_strdup(f->name)))
+            return das_fail_nomem(err);
+    }
+    return 0;
+}
+
 void das_rules_init(struct das_rules *r)
 {
     memset(r, 0, sizeof *r);
@@ -40,9 +85,12 @@ void das_rules_clear(struct das_rules *r)
         for (size_t g = 0; g < e->grants.count; g++)
             das_free(e->grants.names[g]);
         das_free(e->grants.names);
+        das_policy_rules_clear(&e->policy);
         das_free(e->path);
     }
     das_free(r->scripts);
+    das_policy_rules_clear(&r->policy);
+    das_free(r->state_dir);
     das_rules_init(r);
 }
 

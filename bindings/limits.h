@@ -53,6 +53,12 @@ struct das_rules {
     struct das_policy_rules policy; /* of scripts that have none of their own; owns its lists */
     char *state_dir;                /* as configured, or NULL */
 };
+/* A copy that owns its lists. to is to be cleared, also after an error. */
+int das_policy_rules_copy(struct das_policy_rules *to, const struct das_policy_rules *from,
+                          struct das_err *err);
+void das_policy_windows_clear(struct das_policy_rules *p);
+void das_policy_rules_clear(struct das_policy_rules *p);
+
 void das_rules_init(struct das_rules *r);
 void das_rules_clear(struct das_rules *r);
 /* What holds for the script at path. Borrows from r. */

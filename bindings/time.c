@@ -199,72 +199,78 @@ static int window_index(lua_State *L)
     return das_no_field(L, "a window", luaL_tolstring(L, 2, NULL), NULL, 0, lua_upvalueindex(1));
 }
 
-static void add_days(lua_State *L, int index, unsigned *days)
+static void add_days(lua_State *L, int index, const char *what, unsigned *days)
 {
     struct das_text t;
     struct das_err err;
 
     if (lua_type(L, index) != LUA_TSTRING)
-        das_raise(L, "window: days: expected \"mon-fri\" or a list of days, got %s",
+        das_raise(L, "%s: days: expected \"mon-fri\" or a list of days, got %s", what,
                   luaL_typename(L, index));
     t.ptr = lua_tolstring(L, index, &t.len);
     if (das_hours_days(t, days, &err) < 0)
-        das_raise(L, "window: %s", err.msg);
+        das_raise(L, "%s: %s", what, err.msg);
 }
 
-static unsigned check_days(lua_State *L)
+static unsigned check_days(lua_State *L, int table, const char *what)
 {
     unsigned days = 0;
 
-    if (lua_getfield(L, 1, "days") == LUA_TNIL) {
+    if (lua_getfield(L, table, "days") == LUA_TNIL) {
         days = 0x7f;
     } else if (lua_istable(L, -1)) {
         lua_Unsigned n = lua_rawlen(L, -1);
         for (lua_Unsigned i = 1; i <= n && i <= 7; i++) {
             lua_rawgeti(L, -1, (lua_Integer)i);
-            add_days(L, -1, &days);
+            add_days(L, -1, what, &days);
             lua_pop(L, 1);
         }
         if (n < 1 || n > 7)
-            das_raise(L, "window: days: expected 1 to 7 of them, got %d", (int)(n > 99 ? 99 : n));
+            das_raise(L, "%s: days: expected 1 to 7 of them, got %d", what, (int)(n > 99 ? 99 : n));
     } else {
-        add_days(L, -1, &days);
+        add_days(L, -1, what, &days);
     }
     lua_pop(L, 1);
     return days;
 }
 
-static int check_clock(lua_State *L, const char *name, int otherwise)
+static int check_clock(lua_State *L, int table, const char *what, const char *name, int otherwise)
 {
     struct das_text t = {NULL, 0};
     struct das_err err;
     int minutes = otherwise;
 
-    if (lua_getfield(L, 1, name) != LUA_TNIL) {
+    if (lua_getfield(L, table, name) != LUA_TNIL) {
         if (lua_type(L, -1) == LUA_TSTRING)
             t.ptr = lua_tolstring(L, -1, &t.len);
         if (das_hours_clock(t, &minutes, &err) < 0)
-            das_raise(L, "window: %s: %s", name, err.msg);
+            das_raise(L, "%s: %s: %s", what, name, err.msg);
     }
     lua_pop(L, 1);
     return minutes;
 }
 
+void das_check_hours(lua_State *L, int table, const char *what, struct das_hours *h)
+{
+    static const char *const allowed[] = {"days", "from", "to", "tz"};
+
+    das_check_options(L, table, what, allowed, 4);
+    h->days = check_days(L, table, what);
+    h->from_min = check_clock(L, table, what, "from", 0);
+    h->to_min = check_clock(L, table, what, "to", 24 * 60);
+    if (h->from_min == h->to_min || h->from_min == 24 * 60)
+        das_raise(L, "%s: from and to are the same moment; \"00:00\" to \"24:00\" is a whole day",
+                  what);
+}
+
 /* window{days = "mon-fri", from = "22:00", to = "06:00", tz = "Asia/Shanghai"} */
 static int time_window(lua_State *L)
 {
-    static const char *const allowed[] = {"days", "from", "to", "tz"};
     struct das_hours h = {0}, *box;
 
     luaL_checktype(L, 1, LUA_TTABLE);
-    das_check_options(L, 1, "window", allowed, 4);
     lua_settop(L, 1);
-    h.days = check_days(L);
-    h.from_min = check_clock(L, "from", 0);
-    h.to_min = check_clock(L, "to", 24 * 60);
-    if (h.from_min == h.to_min || h.from_min == 24 * 60)
-        return das_raise(L, "window: from and to are the same moment; \"00:00\" to \"24:00\" is a "
-                            "whole day");
+    das_check_hours(L, 1, "window", &h);
     lua_getfield(L, 1, "tz");
     push_zone(L, 2, "window"); // 3
     h.zone = das_box_check(L, 3, ZONE)->object;

@@ -30,6 +30,9 @@ struct das_common {
     const char **instances;
     size_t instance_count;
     enum das_output output;
+    struct das_buf state_dir; /* empty: there is none, das_common_need_state() says why */
+    char **stop_files;        /* ends with NULL (stop_files.h) */
+    char user[64];            /* das_who(), once das_common_guards() asked */
 };
 
 int das_common_init(struct das_common *c, struct das_err *err);
@@ -47,6 +50,18 @@ void das_common_clear(struct das_common *c);
 int das_common_option(struct das_common *c, int option, const char *value, struct das_err *err);
 /* After the options: reads the configuration and chooses the instances. */
 int das_common_finish(struct das_common *c, struct das_err *err);
+/* -1 and why when there is no state directory: whoever kills or looks into the journal needs one. */
+int das_common_need_state(struct das_common *c, struct das_err *err);
+/* The rules for that script as members of opts: limits, policy, off switch, state, who asked. */
+void das_common_guards(struct das_common *c, const struct das_script_rules *rules,
+                       struct das_engine_opts *opts);
+
+/* Which das.lua is in use when none was named: 1 and its path, 0 when there is none, or -1. It is
+ * not opened. */
+int das_find_config(struct das_buf *path, struct das_err *err);
+
+/* The name of the person at the keyboard, also behind sudo; "uid 12" when there is no name. */
+void das_who(char *out, size_t size);
 
 /* What getopt_long() refused, with a suggestion. Fills err and returns -1. */
 int das_bad_option(int result, char **argv, const struct option *known, struct das_err *err);
@@ -57,6 +72,8 @@ int das_complain(const char *command, const struct das_err *err);
 /* What plans did: the exit code that fits (failed: a script raised, or was ended), one line for the
  * person at the terminal, and the list of kills, for a run that did not end well. */
 int das_outcome_exit(const struct das_engine_result *r, bool failed);
+/* The same of outcomes alone; undone: plans of which nothing could be verified. */
+int das_totals_exit(const size_t totals[DAS_O_COUNT], size_t undone, bool failed);
 void das_say_summary(const char *command, const struct das_engine_result *r, bool armed);
 void das_say_acts(const char *command, const struct das_engine_result *r);
 
@@ -68,5 +85,9 @@ int das_cmd_check(int argc, char **argv);
 int das_cmd_repl(int argc, char **argv);
 int das_cmd_audit(int argc, char **argv);
 int das_cmd_plan(int argc, char **argv);
+int das_cmd_apply(int argc, char **argv);
+int das_cmd_stop(int argc, char **argv);
+int das_cmd_resume(int argc, char **argv);
+int das_cmd_status(int argc, char **argv);
 
 #endif

@@ -207,7 +207,8 @@ static int run(struct das_common *c, bool armed)
     int rc;
 
     das_rules_for(&c->rules, "repl", &rules);
-    opts.limits = &rules.limits;
+    das_common_guards(c, &rules, &opts);
+    opts.by_person = isatty(STDIN_FILENO);
     opts.grants = NULL; /* a person at the keyboard, not a script: preview and kill */
     s.repl = das_repl_new(&opts, &err);
     if (!s.repl)
@@ -253,7 +254,8 @@ int das_cmd_repl(int argc, char **argv)
         das_fail(&err, DAS_E_USAGE, "\"%s\" is no option; a script runs with das run", argv[optind]);
         goto complain;
     }
-    if (das_common_finish(&common, &err) < 0)
+    if (das_common_finish(&common, &err) < 0 ||
+        (armed && das_common_need_state(&common, &err) < 0))
         goto complain;
     rc = run(&common, armed);
     goto done;

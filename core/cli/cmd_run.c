@@ -2,20 +2,25 @@
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
+#include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "bindings/engine.h"
 #include "core/cli/cli.h"
+#include "core/cli/write_file.h"
 
 static const char help[] =
-    "das run [-i INSTANCE]... [--apply] [-o table|json|csv] [--config FILE] SCRIPT [ARGS]\n"
+    "das run [-i INSTANCE]... [--apply | --plan-out FILE] [-o table|json|csv] [--config FILE]\n"
+    "        SCRIPT [ARGS]\n"
     "\n"
     "Runs a Lua policy. Without --apply it is a dry run: plan:apply() verifies every victim and\n"
     "reports what would happen, and nothing is killed, whatever the script does.\n"
     "\n"
     "  -i, --instance INSTANCE   a name from das.lua, file:PATH, mem:PATH, mysql://user@host:port/\n"
     "                            (repeat for several: das.instances() lists them)\n"
-    "      --apply               let plan:apply() kill\n"
+    "      --apply               let plan:apply() kill, as far as das.lua has promoted the policy\n"
+    "      --plan-out FILE       a dry run that saves each plan it applies, for das apply FILE\n"
     "      --usage               say at the end what the run used of its limits\n"
     "  -o, --output FORMAT       how print() shows previews, plans and reports: table, json, csv\n"
     "      --config FILE         instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
@@ -28,7 +33,8 @@ static const char help[] =
     "\n"
     "  das run -i mem:processlist.txt policy.lua           try it on a recorded list\n"
     "  das run -i mysql://das@db1/ policy.lua              see what it would do\n"
-    "  das run -i mysql://das@db1/ --apply policy.lua      do it\n"
+    "  das run -i mysql://das@db1/ --plan-out FILE policy.lua, then das apply FILE    do it once\n"
+    "  das run -i mysql://das@db1/ --apply policy.lua      let it, once das.lua says mode = \"auto\"\n"
     "\n"
     "SCRIPT - is standard input; ARGS arrive as ... and das.args.\n"
     "Exit: 0 done, 1 failed, 2 usage or configuration, 4 some kills failed, 5 a plan was refused,\n"
@@ -38,6 +44,7 @@ static const struct option options[] = {
     DAS_COMMON_LONG,
     {"apply", no_argument, NULL, 1001},
     {"usage", no_argument, NULL, 1002},
+    {"plan-out", required_argument, NULL, 1003},
     {NULL, 0, NULL, 0},
 };
 
@@ -92,7 +99,53 @@ static void end_soon(int code)
     alarm(1);
 }
 
-static int run(struct das_common *c, bool armed, bool usage, int argc, char **argv)
+/* --- saving plans ------------------------------------------------------------------------------- */
+
+/* What would be lost is found before the script runs. */
+static int check_plan_out(const char *path, bool armed, struct das_err *err)
+{
+    struct stat st;
+
+    if (armed)
+        return das_fail(err, DAS_E_USAGE, "--plan-out or --apply, not both: a plan is saved for later");
+    if (strcmp(path, "-") == 0)
+        return das_fail(err, DAS_E_USAGE, "--plan-out: expected a file; standard output is the "
+                                          "script's");
+    if (lstat(path, &st) == 0 && !S_ISREG(st.st_mode))
+        return das_fail(err, DAS_E_USAGE, "--plan-out: %s is there and is no plain file", path);
+    return 0;
+}
+
+/* The plans of a script that failed half way are not what it meant. */
+static int save_plans(const char *path, const struct das_buf *plans, bool failed,
+                      struct das_err *err)
+{
+    size_t n = 0;
+
+    if (das_buf_ok(plans, err) < 0)
+        return -1;
+    for (size_t i = 0; i < plans->len; i++)
+        n += plans->ptr[i] == '\n';
+    if (failed || !n) {
+        fprintf(stderr, "das run: %s: %s was not written\n",
+                failed ? "the script failed" : "no plan was applied", path);
+        return 0;
+    }
+    if (das_write_file(path, 0600, das_buf_view(plans), err) < 0)
+        return -1;
+    fprintf(stderr, "das run: %zu plan%s in %s; das apply %s kills what %s, before it expires\n", n,
+            n == 1 ? "" : "s", path, path, n == 1 ? "it says" : "they say");
+    return 0;
+}
+
+/* --- running ------------------------------------------------------------------------------------ */
+
+struct run_opts {
+    bool armed, usage;
+    const char *plan_out;
+};
+
+static int run(struct das_common *c, const struct run_opts *o, int argc, char **argv)
 {
     struct das_script_rules rules;
     struct das_engine_result result;
@@ -103,18 +156,21 @@ static int run(struct das_common *c, bool armed, bool usage, int argc, char **ar
         .inventory = c->inventory,
         .protect = &c->protect,
         .secrets = &c->secrets,
-        .armed = armed,
+        .armed = o->armed,
         .output = c->output,
         .width = das_terminal_width(),
         .cancel = &cancelled,
         .out = stdout,
         .log = stderr,
     };
+    struct das_buf plans = {0};
     struct das_err err;
     int rc, code;
 
     das_rules_for(&c->rules, argv[0], &rules);
-    opts.limits = &rules.limits;
+    das_common_guards(c, &rules, &opts);
+    if (o->plan_out)
+        opts.plans = &plans;
     opts.grants = rules.grants;
     catch_signals();
     rc = das_engine_run(&opts, &result, &err);
@@ -125,13 +181,16 @@ static int run(struct das_common *c, bool armed, bool usage, int argc, char **ar
         fprintf(stderr, "das run: %s\n", err.msg);
         das_say_acts("run", &result);
     }
-    das_say_summary("run", &result, armed);
-    if (usage)
+    das_say_summary("run", &result, o->armed);
+    if (o->usage)
         say_usage(&result);
     if (result.end == DAS_END_STUCK) { /* its thread uses all that would be freed now */
         fflush(stdout);
         _exit(code);
     }
+    if (o->plan_out && save_plans(o->plan_out, &plans, rc < 0, &err) < 0)
+        code = das_complain("run", &err);
+    das_buf_clear(&plans);
     das_engine_result_clear(&result);
     return code;
 }
@@ -140,7 +199,7 @@ int das_cmd_run(int argc, char **argv)
 {
     struct das_common common;
     struct das_err err;
-    bool armed = false, usage = false;
+    struct run_opts o = {0};
     int option, rc = DAS_EXIT_USAGE, known = 0;
 
     if (das_common_init(&common, &err) < 0)
@@ -153,9 +212,11 @@ int das_cmd_run(int argc, char **argv)
             goto done;
         }
         if (option == 1001)
-            armed = true;
+            o.armed = true;
         else if (option == 1002)
-            usage = true;
+            o.usage = true;
+        else if (option == 1003)
+            o.plan_out = optarg;
         else if (option == '?' || option == ':')
             known = das_bad_option(option, argv, options, &err);
         else
@@ -167,9 +228,11 @@ int das_cmd_run(int argc, char **argv)
         das_fail(&err, DAS_E_USAGE, "which script? das run --help shows examples");
         goto complain;
     }
-    if (das_common_finish(&common, &err) < 0)
+    if ((o.plan_out && check_plan_out(o.plan_out, o.armed, &err) < 0) ||
+        das_common_finish(&common, &err) < 0 ||
+        (o.armed && das_common_need_state(&common, &err) < 0))
         goto complain;
-    rc = run(&common, armed, usage, argc - optind, argv + optind);
+    rc = run(&common, &o, argc - optind, argv + optind);
     goto done;
 complain:
     rc = das_complain("run", &err);

@@ -9,6 +9,8 @@
 
 #include "bindings/config.h"
 #include "core/base/mem.h"
+#include "core/cli/state.h"
+#include "core/cli/stop_files.h"
 
 #define WIDTH_PIPE 120 /* cells, when stdout is no terminal and COLUMNS is not set */
 
@@ -28,6 +30,8 @@ void das_common_clear(struct das_common *c)
     das_protect_clear(&c->protect);
     das_rules_clear(&c->rules);
     das_secrets_clear(&c->secrets);
+    das_buf_clear(&c->state_dir);
+    das_stop_files_free(c->stop_files);
     das_free(c->instances);
 }
 
@@ -59,7 +63,7 @@ int das_common_option(struct das_common *c, int option, const char *value, struc
 }
 
 /* The first configuration that is there: ./das.lua, the user's, the machine's. */
-static int find_config(struct das_buf *path, struct das_err *err)
+int das_find_config(struct das_buf *path, struct das_err *err)
 {
     const char *home = getenv("HOME"), *xdg = getenv("XDG_CONFIG_HOME"), *env = getenv("DAS_CONFIG");
 
@@ -91,21 +95,43 @@ int das_common_finish(struct das_common *c, struct das_err *err)
 {
     const struct das_config into = {c->inventory, &c->protect, &c->rules, &c->secrets};
     struct das_buf found = {0};
+    struct das_err none;
+    size_t stop_count;
     int rc = 0;
 
     if (!c->config) {
-        rc = find_config(&found, err);
+        rc = das_find_config(&found, err);
         if (rc > 0)
             c->config = found.ptr;
     }
     if (rc >= 0)
+        rc = das_stop_files(c->config, &c->stop_files, &stop_count, err);
+    if (rc >= 0)
         rc = c->config ? das_config_read(c->config, &into, err) : 0;
     for (size_t i = 0; i < c->instance_count && rc == 0; i++)
         rc = das_inventory_choose(c->inventory, c->instances[i], err);
+    if (rc == 0 && das_state_dir(c->rules.state_dir, &c->state_dir, &none) < 0)
+        das_buf_clear(&c->state_dir); /* most commands do without it */
     if (found.ptr)
         c->config = NULL;
     das_buf_clear(&found);
     return rc;
+}
+
+int das_common_need_state(struct das_common *c, struct das_err *err)
+{
+    return c->state_dir.len ? 0 : das_state_dir(c->rules.state_dir, &c->state_dir, err);
+}
+
+void das_common_guards(struct das_common *c, const struct das_script_rules *rules,
+                       struct das_engine_opts *opts)
+{
+    opts->limits = &rules->limits;
+    opts->policy = rules->policy;
+    opts->stop_files = (const char *const *)c->stop_files;
+    opts->state_dir = c->state_dir.len ? c->state_dir.ptr : NULL;
+    das_who(c->user, sizeof c->user);
+    opts->user = c->user;
 }
 
 int das_bad_option(int result, char **argv, const struct option *known, struct das_err *err)

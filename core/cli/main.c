@@ -12,10 +12,13 @@ static const char help[] =
     "\n"
     "  das preview -i INSTANCE [criteria]    which sessions match, right now\n"
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
+    "  das plan show FILE                    what a saved plan would kill (das run --plan-out FILE)\n"
+    "  das apply FILE                        kill what a saved plan says, verified once more\n"
+    "  das stop REASON, das resume           the off switch: no kills until das resume\n"
+    "  das status                            off switch, breakers, kills of unknown outcome\n"
+    "  das audit list | show | verify | export | acknowledge     the journal of kills\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
-    "  das audit list | show | verify | export | acknowledge   what was done, and is that still true\n"
-    "  das plan show FILE                    what a saved plan would kill, and whether it is still good\n"
     "  das help COMMAND                      more about one of them\n"
     "  das --version\n"
     "\n"
@@ -37,8 +40,10 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"run", das_cmd_run},     {"preview", das_cmd_preview}, {"repl", das_cmd_repl},
-    {"check", das_cmd_check}, {"plan", das_cmd_plan},       {"audit", das_cmd_audit},
+    {"preview", das_cmd_preview}, {"run", das_cmd_run},       {"plan", das_cmd_plan},
+    {"apply", das_cmd_apply},     {"stop", das_cmd_stop},     {"resume", das_cmd_resume},
+    {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
+    {"check", das_cmd_check},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -1,21 +1,28 @@
-/* outcome.c - what a run did, in words and as an exit code: for das run and das repl. */
+/* outcome.c - what a run did, in words and as an exit code: for das run, das repl and das apply. */
 #include <stdio.h>
 
 #include "core/cli/cli.h"
 
 /* What became of the victims decides, the worst first. An error in the script does not hide an
  * unknown outcome. */
-int das_outcome_exit(const struct das_engine_result *r, bool failed)
+int das_totals_exit(const size_t totals[DAS_O_COUNT], size_t undone, bool failed)
 {
-    if (r->totals[DAS_O_UNKNOWN])
+    bool some = totals[DAS_O_KILLED] || totals[DAS_O_KILLING];
+
+    if (totals[DAS_O_UNKNOWN])
         return DAS_EXIT_UNKNOWN;
     if (failed)
         return DAS_EXIT_FAILED;
-    if (r->totals[DAS_O_FAILED] || r->apply_failed)
-        return r->totals[DAS_O_KILLED] ? DAS_EXIT_PARTIAL : DAS_EXIT_FAILED;
-    if (r->totals[DAS_O_REFUSED])
-        return r->totals[DAS_O_KILLED] ? DAS_EXIT_PARTIAL : DAS_EXIT_BLOCKED;
+    if (totals[DAS_O_FAILED] || undone)
+        return some ? DAS_EXIT_PARTIAL : DAS_EXIT_FAILED;
+    if (totals[DAS_O_REFUSED])
+        return some ? DAS_EXIT_PARTIAL : DAS_EXIT_BLOCKED;
     return DAS_EXIT_DONE;
+}
+
+int das_outcome_exit(const struct das_engine_result *r, bool failed)
+{
+    return das_totals_exit(r->totals, r->apply_failed, failed);
 }
 
 /* A run that did not end well leaves the list of what it did: its own report may never have been
@@ -44,7 +51,8 @@ void das_say_acts(const char *command, const struct das_engine_result *r)
 /* One line for the person at the terminal: was this real? */
 void das_say_summary(const char *command, const struct das_engine_result *r, bool armed)
 {
-    size_t killed = 0, failed = 0, unknown = 0;
+    size_t killed = 0, ending = 0, failed = 0, unknown = 0;
+    char still[40] = "";
 
     if (!armed && r->totals[DAS_O_DRY_RUN])
         fprintf(stderr, "das %s: dry run: %zu would be killed; --apply does it\n", command,
@@ -57,10 +65,13 @@ void das_say_summary(const char *command, const struct das_engine_result *r, boo
         return;
     for (size_t i = 0; i < r->act_count; i++) {
         killed += r->acts[i].kind == DAS_O_KILLED;
+        ending += r->acts[i].kind == DAS_O_KILLING;
         failed += r->acts[i].kind == DAS_O_FAILED;
         unknown += r->acts[i].kind == DAS_O_UNKNOWN;
     }
-    fprintf(stderr, "das %s: %zu killed, %zu spared, %zu failed, %zu unknown\n", command, killed,
+    if (ending)
+        snprintf(still, sizeof still, "%zu still ending, ", ending);
+    fprintf(stderr, "das %s: %zu killed, %s%zu spared, %zu failed, %zu unknown\n", command, killed, still,
             r->totals[DAS_O_GONE] + r->totals[DAS_O_CHANGED] + r->totals[DAS_O_PROTECTED] +
                 r->totals[DAS_O_REFUSED],
             failed, unknown);

@@ -6,8 +6,16 @@ cd "$(dirname "$0")/../.."
 das=$1
 COLUMNS=${COLUMNS:-100}
 export COLUMNS
+STATE_DIRECTORY=$(mktemp -d) # the journal, which an armed run cannot do without
+export STATE_DIRECTORY
+trap 'rm -rf "$STATE_DIRECTORY"' EXIT
 
-"$das" run -i 'mem:tests/samples/recording.jsonl?snapshot=3' scripts/demo/policy.lua 2>/dev/null
+run() {
+  "$das" run -i 'mem:tests/samples/recording.jsonl?snapshot=3' --config scripts/demo/das.lua "$@" \
+    scripts/demo/policy.lua 2>/dev/null
+}
+
+run
 printf '\n4. The same with --apply\n\n'
-"$das" run -i 'mem:tests/samples/recording.jsonl?snapshot=3' --apply scripts/demo/policy.lua 2>/dev/null
-printf '\nThe policy: scripts/demo/policy.lua   More: scripts/policies/   Next: README.md\n'
+run --apply
+printf '\nThe policy: scripts/demo/policy.lua, promoted in scripts/demo/das.lua   More: scripts/policies/   Next: README.md\n'

@@ -6,11 +6,14 @@ use Test::More;
 use Cwd qw(getcwd);
 use File::Temp qw(tempdir);
 use JSON::PP;
+use lib 'tests/e2e/lib';
+use Das qw($AUTO $MANY);
 
 my $das = $ENV{DAS} || getcwd() . '/build/das';
 my $list = getcwd() . '/tests/samples/recording.jsonl';
 my $dir = tempdir(CLEANUP => 1);
 $ENV{HOME} = $dir;
+$ENV{STATE_DIRECTORY} = "$dir/state";
 delete @ENV{qw(DAS_CONFIG XDG_CONFIG_HOME COLUMNS)};
 chdir $dir or die;
 
@@ -36,7 +39,7 @@ sub fails {
 }
 
 # --- help ------------------------------------------------------------------------------------
-for my $args ([], ['--help'], ['run', '--help'], ['preview', '-h'], ['help', 'run'], ['help', 'preview']) {
+for my $args ([], ['--help'], ['run', '--help'], ['preview', '-h'], ['help', 'run'], ['help', 'preview'], ['help', 'apply']) {
     my ($code, $out, $err) = das(@$args);
     is($code, @$args ? 0 : 2, "das @$args");
     like(@$args ? $out : $err, qr/das (run|preview) .*-i/, 'shows examples');
@@ -105,7 +108,7 @@ like($out, qr/: 0 sessions match \{\}/, 'selects nothing');
 like($err, qr/no criterion/, 'and says why');
 
 # --- configuration ---------------------------------------------------------------------------
-put('das.lua', qq{return { instances = { shop = "mem:$list", other = "file:$list" }, protect = { { user = "backup" } } }});
+put('das.lua', qq{return { instances = { shop = "mem:$list", other = "file:$list" }, protect = { { user = "backup" } }, $AUTO, limits = { $MANY } }});
 ($code, $out) = das('preview', '-i', 'shop', '--user', 'backup');
 like($out, qr/^shop: 1 session/, './das.lua is found');
 fails(2, qr/no instance "shpo"; did you mean "shop"/, 'preview', '-i', 'shpo', '--all');
@@ -123,7 +126,7 @@ fails(2, qr/bad\.lua/, 'preview', '--all');
 delete $ENV{DAS_CONFIG};
 unlink 'das.lua';
 mkdir '.config'; mkdir '.config/das';
-put('.config/das/das.lua', qq{return { instances = { home = "mem:$list" } }});
+put('.config/das/das.lua', qq{return { instances = { home = "mem:$list" }, $AUTO, limits = { $MANY } }});
 like((das('preview', '--user', 'backup'))[1], qr/^home: 1/, '~/.config/das/das.lua is found');
 
 # --- run -------------------------------------------------------------------------------------

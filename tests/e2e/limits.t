@@ -8,11 +8,14 @@ use Cwd qw(getcwd);
 use File::Temp qw(tempdir);
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(time sleep);
+use lib 'tests/e2e/lib';
+use Das qw($AUTO $MANY);
 
 my $das = $ENV{DAS} || getcwd() . '/build/das';
 my $list = getcwd() . '/tests/samples/recording.jsonl';
 my $dir = tempdir(CLEANUP => 1);
 $ENV{HOME} = $dir;
+$ENV{STATE_DIRECTORY} = "$dir/state";
 delete @ENV{qw(DAS_CONFIG XDG_CONFIG_HOME)};
 chdir $dir or die;
 
@@ -23,8 +26,8 @@ sub get { open my $f, "<", $_[0] or return ""; local $/; return <$f> // '' }
 sub run {
     my ($script, $limits, %opt) = @_;
     put('s.lua', $script);
-    put('das.lua', 'return { limits = { script = { ' . ($limits // 'cpu = "1s", wall = "20s"') . ' } }'
-          . ($opt{config} // '') . ' }');
+    put('das.lua', 'return { limits = { script = { ' . ($limits // 'cpu = "1s", wall = "20s"') . " }, $MANY }"
+          . ($opt{config} // ", $AUTO") . ' }');
     system join ' ', 'timeout 90', $das, 'run', '--usage', $opt{args} // '', '-i', "'mem:$list?snapshot=3'", 's.lua', '>out', '2>err';
     return ($? >> 8, get('out'), get('err'));
 }
@@ -167,7 +170,7 @@ for my $end (['an error', 'error("oops")', qr/s\.lua:2: oops/], ['a limit', 'whi
 }
 for my $signal (qw(INT TERM HUP)) {
     put('s.lua', "$kill\nprint('killed') for i = 1, 1e9 do local _ = das.preview{} end");
-    put('das.lua', 'return { limits = { script = { cpu = "60s" } } }');
+    put('das.lua', 'return { limits = { script = { cpu = "60s" }, ' . "$MANY }, $AUTO }");
     unlink 'out';
     my $pid = fork;
     if (!$pid) {
@@ -212,7 +215,7 @@ like($err, qr/^das run: done; \d+ ms, \d+ ms of processor time, \d+ instructions
 # --- grants ----------------------------------------------------------------------------------------------------
 sub granted {
     my ($grants, $script, $want, $instances) = @_;
-    ($code, $out, $err) = run($script, undef, args => '--apply', config => ", scripts = { ['s.lua'] = { grants = { $grants } } }");
+    ($code, $out, $err) = run($script, undef, args => '--apply', config => ", scripts = { ['s.lua'] = { mode = 'auto', grants = { $grants } } }");
     like($out . $err, $want, "{$grants}: $script");
 }
 granted('', 'das.preview{}', qr/s\.lua:1: not granted: preview/);
@@ -224,7 +227,7 @@ granted('"kill", "instance:other"', 'print(#das.instances())', qr/^0$/m);
 granted('"kill", "instance:*"', 'print(pcall(das.preview, {}))', qr/not granted: preview/);
 put('t.lua', '');
 like((run($kill, undef, args => '--apply', config => ', scripts = { ["t.lua"] = {} }'))[2], qr/not granted: kill/, 'where scripts are named, one that is not may only look');
-is((run($kill, undef, args => '--apply', config => ', scripts = { ["t.lua"] = {}, ["*"] = { grants = { "preview", "kill", "instance:*" } } }'))[0], 0, 'unless "*" grants more');
+is((run($kill, undef, args => '--apply', config => ', scripts = { ["t.lua"] = {}, ["*"] = { mode = "auto", grants = { "preview", "kill", "instance:*" } } }'))[0], 0, 'unless "*" grants more');
 is((run($kill, undef, args => '--apply', config => ', scripts = { ["tt.lua"] = {} }'))[0], 2, 'a name that fits no script is a mistake');
 put('token', "tok-12345\n");
 chmod 0600, 'token';

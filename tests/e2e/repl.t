@@ -5,11 +5,14 @@ use warnings;
 use Test::More;
 use Cwd qw(getcwd);
 use File::Temp qw(tempdir);
+use lib 'tests/e2e/lib';
+use Das qw($AUTO $MANY);
 
 my $das = $ENV{DAS} || getcwd() . '/build/das';
 my $list = getcwd() . '/tests/samples/recording.jsonl';
 my $dir = tempdir(CLEANUP => 1);
 $ENV{HOME} = $dir;
+$ENV{STATE_DIRECTORY} = "$dir/state";
 delete @ENV{qw(DAS_CONFIG XDG_CONFIG_HOME XDG_STATE_HOME COLUMNS)};
 chdir $dir or die;
 
@@ -17,6 +20,7 @@ sub put { open my $f, '>', $_[0] or die "$_[0]: $!"; print $f $_[1]; close $f }
 sub get { open my $f, '<', $_[0] or return ''; local $/; return <$f> // '' }
 
 # --- from a pipe -------------------------------------------------------------------------------
+put('das.lua', "return { limits = { $MANY }, $AUTO }");    # a pipe is no person: it has to be promoted
 sub piped {
     my ($input, @args) = @_;
     put('in', $input);
@@ -105,6 +109,7 @@ sub start {
 sub sees { my ($pattern, $name) = @_; like(wait_for($pattern), $pattern, $name) }
 END { system "$tmux kill-server 2>/dev/null" if $tmux }
 
+# a person at a terminal needs no promotion
 put('das.lua', qq{return { instances = { shop = "mem:$list?snapshot=3", archive = "mem:$list?snapshot=1" } }});
 start('-i shop');
 sees(qr/a dry run: --apply arms it.*^das> ?$/ms, 'a greeting and a prompt');

@@ -5,7 +5,10 @@
 use strict;
 use warnings;
 use Test::More;
+use lib 'tests/e2e/lib';
+use Das qw(das_config);
 
+$ENV{DAS_CONFIG} = das_config();    # in which scripts may kill
 my $das = $ENV{DAS} || 'build/das';
 for my $file (grep { !m{/tap\.lua$} } sort glob 'tests/lua/*.lua') {
     subtest $file => sub {

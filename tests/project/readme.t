@@ -13,6 +13,7 @@ use File::Temp qw(tempfile tempdir);
 my $das = $ENV{DAS} || getcwd() . '/build/das';
 $ENV{PATH} = dirname($das) . ":$ENV{PATH}";
 $ENV{COLUMNS} = 110;
+$ENV{STATE_DIRECTORY} = tempdir(CLEANUP => 1);    # the journal of the examples
 
 sub blocks {
     my ($file) = @_;

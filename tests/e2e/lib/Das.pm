@@ -7,8 +7,25 @@ use JSON::PP;
 use POSIX ();
 use Exporter 'import';
 our @EXPORT = qw(das das_json das_script das_start das_finish with_home);
+our @EXPORT_OK = qw($AUTO $MANY das_config);
 
 my $home = tempdir('das-home-XXXXXX', TMPDIR => 1, CLEANUP => 1);    # no ~/.my.cnf in it
+
+# A policy observes until das.lua promotes it, and the limits that das has by itself are smaller than
+# what tests do. As parts of a das.lua, for tests that write their own:
+our $AUTO = 'scripts = { ["*"] = { mode = "auto" } }';
+our $MANY = 'kill = { run = 100000, minute = 1000000, instance = 1000000, user = 1000000, percent = 100, min_left = 0 }';
+
+# A das.lua with both, and a state directory that nobody else uses.
+my $config;
+sub das_config {
+    return $config if $config;
+    my $dir = tempdir('das-config-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+    open my $fh, '>', "$dir/das.lua" or die "$dir/das.lua: $!\n";
+    print $fh qq{return { state = "$dir/state", limits = { $MANY }, $AUTO }\n};
+    close $fh;
+    return $config = "$dir/das.lua";
+}
 
 sub program { return ($ENV{DAS} || ($ENV{BUILD} || 'build') . '/das') }
 
@@ -17,6 +34,7 @@ sub das_start {
     my ($opt, @args) = ref $_[0] ? @_ : ({}, @_);
     my ($out, $out_path) = tempfile(UNLINK => 1);
     my ($err, $err_path) = tempfile(UNLINK => 1);
+    my $config = das_config();
     my $pid = fork // die "fork: $!\n";
     if (!$pid) {
         $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
@@ -24,6 +42,7 @@ sub das_start {
         open STDOUT, '>&', $out;
         open STDERR, '>&', $err;
         $ENV{HOME} = $home;
+        $ENV{DAS_CONFIG} = $config;
         $ENV{$_} = $opt->{env}{$_} for keys %{ $opt->{env} || {} };
         alarm($opt->{timeout} || 60);    # survives exec; das does not catch it
         exec program(), @args or POSIX::_exit(127);
