@@ -244,13 +244,13 @@ sub wrong_kill {
     my ($c, $server, $r, $was, @candidates) = @_;
     my ($best) = sort { $b->{time} <=> $a->{time} } grep { 1000 * $_->{time} <= $r->{end} } @candidates;
     $best //= $candidates[0];
-    my $said = $best ? 'the plan said ' . ($best->{planned}{sleeps} || !defined $best->{planned}{token}
-        ? doing($best->{planned}) : $best->{planned}{token}) : elsewhere($c, $server, $r->{id});
-    if ($best && $best->{planned}{token} && $best->{planned}{token} eq ($r->{token} // '')) {
-        $said .= $best->{planned}{user} ne $r->{user} ? " of $best->{planned}{user}, not $r->{user}"
-            : " with query id $best->{planned}{query_id}";
+    my $p = $best && $best->{planned}{server} eq $server ? $best->{planned} : undef;
+    my $said = !$p ? elsewhere($c, $server, $r->{id}) // 'no plan named it'
+        : 'the plan said ' . ($p->{sleeps} || !defined $p->{token} ? doing($p) : $p->{token});
+    if ($p && ($p->{token} // '') eq $r->{token}) {
+        $said .= $p->{user} ne $r->{user} ? " of $p->{user}, not $r->{user}" : " with query id $p->{query_id}";
     }
-    found($c, 'wrong kill', "server $server thread $r->{id} was $was, " . ($said // 'no plan named it'));
+    found($c, 'wrong kill', "server $server thread $r->{id} was $was, $said");
 }
 
 # The client of this statement was told that it was interrupted.
@@ -265,12 +265,12 @@ sub judge_interrupted {
 sub arrived {
     my ($log, $records, $n) = @_;
     my $r = $records->[$n];
-    my $is_it = $r->{kind} eq 'change' ? sub { $_[0]{what} eq 'Change user' && $r->{kind} eq $_[1]{kind} }
-        : sub { ($_[0]{token} // '') eq $_[1]{token} && !$_[1]{quiet} && $_[1]{kind} ne 'change' };
-    my @logged = grep { $is_it->($_, $r) } @{ $log->{threads}{ $r->{id} } || [] };
-    my $sent = grep { $r->{kind} eq 'change' ? $_->{kind} eq 'change' : $_->{token} eq $r->{token} && $is_it->($_, $_) }
+    my $change = $r->{kind} eq 'change';
+    my @logged = grep { $change ? $_->{what} eq 'Change user' : ($_->{token} // '') eq $r->{token} }
+        @{ $log->{threads}{ $r->{id} } || [] };
+    my @sent = grep { $change ? $_->{kind} eq 'change' : !$_->{quiet} && $_->{token} eq $r->{token} }
         @$records[0 .. $n];
-    return @logged >= $sent ? $logged[-1]{at} : 0;
+    return @logged >= @sent ? $logged[-1]{at} : 0;
 }
 
 # The connection was gone: in the middle of record $n, or before it reached the server.
