@@ -52,7 +52,7 @@ sub victim {
 sub intent {
     my ($server, $action, $ms, @victim) = @_;
     return { kind => 'intent', instance => 'orders', server => $identity{$server}, action => $action,
-        plan => 'a' x 64, time_ms => $T * 1000 + $ms, victim(@victim) };
+        apply => 2, time_ms => $T * 1000 + $ms, victim(@victim) };
 }
 
 sub outcome { return { kind => 'outcome', intent => $_[0], outcome => $_[1], time_ms => $T * 1000 + $_[2] } }

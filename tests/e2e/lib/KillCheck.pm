@@ -134,7 +134,7 @@ sub read_plans {
 # Checks the chain by its own means and sorts the records.
 sub read_journal {
     my ($c, $path) = @_;
-    my ($seq, $prev, %run_plan, %applied) = (0, '0' x 64);
+    my ($seq, $prev, %plan_of, %applied) = (0, '0' x 64);
     for my $line (lines_of($path)) {
         my $r = eval { $json->decode($line) };
         if (!$r || ref $r ne 'HASH' || !defined $r->{seq}) {
@@ -147,12 +147,12 @@ sub read_journal {
         ($seq, $prev) = ($r->{seq}, sha256_hex($line));
         $c->{count}{"record $r->{kind}"}++;
         if ($r->{kind} eq 'apply' && $r->{plan}) {
-            $run_plan{ $r->{run} } = $r->{plan};
+            $plan_of{$seq} = $r->{plan};
             found($c, 'twice', "plan " . substr($r->{plan}, 0, 12) . " was applied twice: records "
                 . "$applied{ $r->{plan} } and $seq") if $applied{ $r->{plan} };
             $applied{ $r->{plan} } //= $seq;
         }
-        add_intent($c, $r, $run_plan{ $r->{run} }) if $r->{kind} eq 'intent';
+        add_intent($c, $r, $plan_of{ $r->{apply} // 0 }) if $r->{kind} eq 'intent';
         add_outcome($c, $r) if $r->{kind} eq 'outcome';
     }
     $c->{count}{intents} = @{ $c->{intents} };
@@ -161,7 +161,8 @@ sub read_journal {
 sub add_intent {
     my ($c, $r, $plan) = @_;
     my $i = { %{ victim($c, $r->{server}, $r) }, seq => $r->{seq}, time => $r->{time_ms}, run => $r->{run},
-        action => $r->{action}, instance => $r->{instance} // '', plan => $r->{plan} // $plan // '' };
+        action => $r->{action}, instance => $r->{instance} // '', plan => $plan // '' };
+    found($c, 'journal', "record $i->{seq}: an intent of no plan") unless $i->{plan};
     push @{ $c->{intents} }, $c->{intent}{ $i->{seq} } = $i;
     push @{ $c->{by_id}{ $i->{server} }{ $i->{id} } }, $i;
     push @{ $c->{by_query}{ $i->{server} }{ $i->{query_id} } }, $i if $i->{query_id};
