@@ -57,6 +57,14 @@ sub intent {
 
 sub outcome { return { kind => 'outcome', intent => $_[0], outcome => $_[1], time_ms => $T * 1000 + $_[2] } }
 
+# How das ends a connection on MariaDB.
+sub compound {
+    my ($id, $query_id, $where) = @_;
+    $where //= "WHERE ID = $id AND QUERY_ID = $query_id";
+    return "BEGIN NOT ATOMIC IF NOT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST $where AND COMMAND <> 'Sleep') "
+        . "THEN SIGNAL SQLSTATE '45000'; ELSE KILL QUERY ID $query_id; KILL CONNECTION $id; END IF; END";
+}
+
 # A world where all is well: a statement killed (0), an idle connection (1), one with a statement (2),
 # and one of several statements with the same text (3). Times are ms of one second.
 my $hash = 'a' x 64;
@@ -67,7 +75,7 @@ my %good = (
         [ 11, 'SELECT SLEEP(5) /* c1 n1 */' ], [ 12, 'SELECT QUERY_ID /* c2 n1 */' ],
         [ 13, 'SELECT SLEEP(5) /* c3 n1 */' ], [ 14, 'SELECT SLEEP(5) /* c4 n1 */' ],
         [ 14, 'SELECT SLEEP(5) /* c4 n1 */' ], [ 90, 'KILL QUERY ID 101' ],
-        [ 90, 'KILL QUERY ID 102; KILL CONNECTION 12' ], [ 90, 'KILL QUERY ID 103; KILL CONNECTION 13' ],
+        [ 90, 'KILL QUERY ID 102; KILL CONNECTION 12' ], [ 90, compound(13, 103) ],
         [ 90, 'KILL QUERY ID 105' ], [ 11, 'SELECT SLEEP(5) /* c1 n2 */' ], [ 14, 'SELECT SLEEP(5) /* c4 n1 */' ],
     ],
     clients => [
@@ -207,6 +215,12 @@ finds('a kill of a connection alone that was not meant',
     [ 'no intent: server A: KILL CONNECTION 11 has no intent' ], with('general', 11 => [ 90, 'KILL CONNECTION 11' ]));
 finds('a kill by thread id that was not meant',
     [ 'no intent: server A: KILL QUERY 12 has no intent' ], with('general', 11 => [ 90, 'KILL QUERY 12' ]));
+finds('a kill after a look at somebody else',
+    [ 'no intent: server A was told something unknown: KILL of connection 11 after query id 102' ],
+    with('general', 11 => [ 90, compound(11, 102, 'WHERE ID = 12 AND QUERY_ID = 102') ]));
+finds('a kill after a look at another statement',
+    [ 'no intent: server A: KILL of connection 12 after query id 109 has no intent' ],
+    with('general', 11 => [ 90, compound(12, 109) ]));
 finds('a kill of everything that a user has',
     [ 'no intent: server A was told something unknown: KILL USER app1' ],
     with('general', 11 => [ 90, 'KILL USER app1' ]));
@@ -215,7 +229,7 @@ finds('an intent that came after the client had lost its statement',
     with('journal', 2 => { time_ms => $T * 1000 + 151 }));
 finds('intents of a later second than the kills',
     [ map { "late intent: server A: $_ was sent in second " . ($T - 1) . ', its intent is of ' . ($T * 1000 + 140) . ' ms' }
-        'KILL QUERY ID 101', 'KILL QUERY ID 102; KILL CONNECTION 12', 'KILL QUERY ID 103; KILL CONNECTION 13', 'KILL QUERY ID 105' ],
+        'KILL QUERY ID 101', 'KILL QUERY ID 102; KILL CONNECTION 12', 'KILL of connection 13 after query id 103', 'KILL QUERY ID 105' ],
     offset => -1);
 finds('one kill more than intents',
     [ 'twice: server A: KILL QUERY ID 101 was sent 2 times for 1 intents' ], with('general', 11 => [ 90, 'KILL QUERY ID 101' ]));

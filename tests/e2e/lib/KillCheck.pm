@@ -52,22 +52,28 @@ sub read_general_log {
             2000 + substr($date, 0, 2)) if defined $date;
         my ($token) = $text =~ $TOKEN;
         push @{ $threads{$id} }, { at => $at, what => $what, token => $token };
-        push @kills, read_kill($text, at => $at, time => $time) if $text =~ /^\s*KILL\b/i;
+        push @kills, read_kill($text, at => $at, time => $time) if $text =~ /\bKILL\b/i;
     }
     return { threads => \%threads, kills => \@kills };
 }
 
-# The text of one packet: KILL QUERY ID q, KILL QUERY id, KILL [CONNECTION] id, or the first and the
-# last in one, of which the second is only done when the first was.
+# KILL QUERY ID q, KILL QUERY id, KILL [CONNECTION] id, or a compound statement that ends a
+# connection after it has looked at it.
 sub read_kill {
     my ($text, %kill) = @_;
-    $kill{packet} = $text;
-    for my $part (split /;/, $text) {
-        next unless $part =~ /\S/;
-        if ($part =~ /^\s*KILL\s+(?:(?:HARD|SOFT)\s+)?QUERY\s+ID\s+(\d+)\s*$/i) { $kill{query_id} = $1 }
-        elsif ($part =~ /^\s*KILL\s+(?:(?:HARD|SOFT)\s+)?QUERY\s+(\d+)\s*$/i) { $kill{statement_of} = $1 }
-        elsif ($part =~ /^\s*KILL\s+(?:(?:HARD|SOFT)\s+)?(?:CONNECTION\s+)?(\d+)\s*$/i) { $kill{id} = $1 }
+    $kill{packet} = $text =~ s/\s+$//r;
+    my @kills = $text =~ /\bKILL\s+(?:(?:HARD|SOFT)\s+)?((?:QUERY\s+ID|QUERY|CONNECTION)?\s*\S+?)\s*(?:;|$)/gi;
+    for (@kills) {
+        if (/^QUERY\s+ID\s+(\d+)$/i) { $kill{query_id} = $1 }
+        elsif (/^QUERY\s+(\d+)$/i) { $kill{statement_of} = $1 }
+        elsif (/^(?:CONNECTION\s+)?(\d+)$/i) { $kill{id} = $1 }
         else { $kill{unreadable} = 1 }
+    }
+    $kill{unreadable} = 1 unless @kills;
+    if (my ($id, $query_id) = $text =~ /\bWHERE ID = (\d+) AND QUERY_ID = (\d+) AND\b/) {
+        $kill{unreadable} = 1 if $id != ($kill{id} // -1) || $query_id != ($kill{query_id} // $query_id);
+        $kill{query_id} = $query_id;
+        $kill{packet} = "KILL of connection $id after query id $query_id";
     }
     return \%kill;
 }
@@ -342,11 +348,12 @@ sub judge_kills {
             found($c, 'no intent', "server $server was told something unknown: $k->{packet}");
             next;
         }
-        my @meant = defined $k->{query_id} ? @{ $c->{by_query}{$server}{ $k->{query_id} } || [] }
-            : @{ $c->{by_id}{$server}{ $k->{id} // $k->{statement_of} } || [] };
-        @meant = grep { $_->{action} eq 'connection' && $_->{id} == $k->{id} } @meant if defined $k->{id};
-        @meant = grep { $_->{action} ne 'connection' } @meant if !defined $k->{id};
-        my $what = $k->{packet} =~ s/\s+$//r;
+        my @meant = defined $k->{id} || defined $k->{statement_of}
+            ? @{ $c->{by_id}{$server}{ $k->{id} // $k->{statement_of} } || [] }
+            : @{ $c->{by_query}{$server}{ $k->{query_id} } || [] };
+        @meant = grep { $_->{query_id} == $k->{query_id} } @meant if defined $k->{query_id};
+        @meant = grep { ($_->{action} eq 'connection') == defined $k->{id} } @meant;
+        my $what = $k->{packet};
         if (!@meant) {
             my $where = defined $k->{id} ? elsewhere($c, $server, $k->{id}) : undef;
             found($c, 'no intent', "server $server: $what has no intent" . ($where ? ", $where" : ''));

@@ -206,7 +206,7 @@ sub count_kills {
         };
         my $in = $at->{in};
         seek $in, 0, 1;
-        while (defined(my $line = <$in>)) { $at->{kills}++ if $line =~ /\tKILL / }
+        while (defined(my $line = <$in>)) { $at->{kills}++ if $line =~ /\bKILL / }
     }
     my $sum = 0;
     $sum += $_->{kills} for values %{ $self->{tail} };
