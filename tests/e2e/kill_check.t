@@ -216,7 +216,7 @@ finds('a kill of a connection alone that was not meant',
 finds('a kill by thread id that was not meant',
     [ 'no intent: server A: KILL QUERY 12 has no intent' ], with('general', 11 => [ 90, 'KILL QUERY 12' ]));
 finds('a kill after a look at somebody else',
-    [ 'no intent: server A was told something unknown: KILL of connection 11 after query id 102' ],
+    [ 'no intent: server A was told something unknown: KILL of connection 12 after query id 102' ],
     with('general', 11 => [ 90, compound(11, 102, 'WHERE ID = 12 AND QUERY_ID = 102') ]));
 finds('a kill after a look at another statement',
     [ 'no intent: server A: KILL of connection 12 after query id 109 has no intent' ],
