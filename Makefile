@@ -100,6 +100,25 @@ $(BUILD)/tests/bench/empty: tests/bench/empty.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--no-as-needed -o $@ $< $(PKG_LIBS)
 
+# The program without one of its safeguards, and one that a test can kill at every step: single
+# files are compiled again and come before the library.
+define variant
+VARIANTS += $(BUILD)/das-$(1)
+$(BUILD)/das-$(1): $(BUILD)/core/cli/main.o $(patsubst %.c,$(BUILD)/$(1)/%.o,$(3)) $(LIB)
+	$(call say,LD,$(BUILD)/das-$(1))
+	$(Q)$$(CC) $$(ALL_LDFLAGS) -o $$@ $$^ $$(PKG_LIBS)
+
+$(BUILD)/$(1)/%.o: %.c Makefile
+	@mkdir -p $$(@D)
+	$(Q)$$(CC) $$(ALL_CFLAGS) -D$(2) -MMD -MP -c -o $$@ $$<
+
+-include $(patsubst %.c,$(BUILD)/$(1)/%.d,$(3))
+endef
+$(eval $(call variant,without-recheck,DAS_WITHOUT_RECHECK,core/plan/apply.c))
+$(eval $(call variant,without-identity,DAS_WITHOUT_IDENTITY,core/plan/apply.c))
+$(eval $(call variant,without-limit-lock,DAS_WITHOUT_LIMIT_LOCK,core/store/budget.c))
+$(eval $(call variant,faults,DAS_FAULTS,$(shell grep -l '"core/base/fault.h"' $(LIB_SRC))))
+
 -include $(LIB_OBJ:.o=.d) $(BUILD)/core/cli/main.d $(UNIT:=.d) $(TOOLS:=.d) $(BENCHES:=.d)
 
 # --- the two commands --------------------------------------------------------------------------
@@ -112,7 +131,7 @@ demo: deps
 CHECKS = $(UNIT) tests/lua/*.t tests/e2e/*.t $(if $(SAN),,tests/project/*.t)
 
 check: deps-check
-	@$(MAKE) --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS)
+	@$(MAKE) --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS) $(VARIANTS)
 	@DAS=$(CURDIR)/$(BUILD)/das BUILD=$(BUILD) prove -j2 --merge --timer $(CHECKS)
 
 unit: $(UNIT)
