@@ -16,7 +16,7 @@
 #define OUTCOME_WAIT_MAX_MS ((int64_t)3600 * 1000)
 #define COUNT_MAX ((int64_t)1 << 53) /* a number beyond it was meant otherwise */
 
-/* --- single values ------------------------------------------------------------------------------ */
+/* --- single values ---------------------------------------------------------------------------- */
 
 /* Pushes the field key of the table at t [-0, +1]; false when there is none. */
 static bool has_field(lua_State *L, int t, const char *key)
@@ -46,7 +46,8 @@ static void read_count(lua_State *L, int t, const char *where, const char *key, 
     if (has_field(L, t, key)) {
         n = lua_tointegerx(L, -1, &whole);
         if (!whole || lua_type(L, -1) != LUA_TNUMBER || n < least || n > COUNT_MAX)
-            expected(L, where, key, least ? "a whole number from 1 up" : "a whole number from 0 up");
+            expected(L, where, key,
+                     least ? "a whole number from 1 up" : "a whole number from 0 up");
         *to = n;
     }
     lua_pop(L, 1);
@@ -123,7 +124,7 @@ static int open_table(lua_State *L, int t, const char *where, const char *key,
     return at;
 }
 
-/* --- numbers of kills, breaker ------------------------------------------------------------------ */
+/* --- numbers of kills, breaker ---------------------------------------------------------------- */
 
 void das_config_kill(lua_State *L, int t, const char *where, struct das_kill_limits *to)
 {
@@ -159,12 +160,13 @@ static void read_breaker(lua_State *L, int t, const char *where, struct das_brea
     read_count(L, at, in, "failures", 1, &to->failures);
     read_count(L, at, in, "respawns", 0, &to->respawns);
     read_duration(L, at, in, "respawn_within", DAS_CONFIG_YEAR_MS, &to->respawn_ms);
-    read_number(L, at, in, "surge", true, 1, (double)COUNT_MAX, "a number from 1 up, or 0", &to->surge);
+    read_number(L, at, in, "surge", true, 1, (double)COUNT_MAX, "a number from 1 up, or 0",
+                &to->surge);
     read_duration(L, at, in, "cooldown", DAS_CONFIG_YEAR_MS, &to->cooldown_ms);
     lua_settop(L, at - 1);
 }
 
-/* --- windows and freezes ------------------------------------------------------------------------ */
+/* --- windows and freezes ---------------------------------------------------------------------- */
 
 /* Pushes the list of tables in the field key [-0, +1] and returns how many; -1 and nothing pushed
  * when there is none. Anything else than a list is refused: { from = "22:00" } without its outer
@@ -309,7 +311,7 @@ static void read_freezes(lua_State *L, int t, const char *where, struct das_poli
     lua_pop(L, 1);
 }
 
-/* --- what config.c asks for ---------------------------------------------------------------------- */
+/* --- what config.c asks for ------------------------------------------------------------------- */
 
 void das_config_policy(lua_State *L, int t, const char *where, struct das_policy_rules *to)
 {

@@ -50,7 +50,7 @@ void das_common_clear(struct das_common *c);
 int das_common_option(struct das_common *c, int option, const char *value, struct das_err *err);
 /* After the options: reads the configuration and chooses the instances. */
 int das_common_finish(struct das_common *c, struct das_err *err);
-/* -1 and why when there is no state directory: whoever kills or looks into the journal needs one. */
+/* -1 and why when there is no state directory: who kills or looks into the journal needs one. */
 int das_common_need_state(struct das_common *c, struct das_err *err);
 /* The rules for that script as members of opts: limits, policy, off switch, state, who asked. */
 void das_common_guards(struct das_common *c, const struct das_script_rules *rules,

@@ -36,8 +36,8 @@ static const char help[] =
     "  das plan show plan.jsonl\n"
     "  das apply plan.jsonl\n"
     "\n"
-    "Exit: 0 done, 1 failed, 2 usage or configuration, 4 some kills failed or were refused, 5 a guard\n"
-    "said no, 8 a kill was sent and its outcome is not known.\n";
+    "Exit: 0 done, 1 failed, 2 usage or configuration, 4 some kills failed or were refused,\n"
+    "5 a guard said no, 8 a kill was sent and its outcome is not known.\n";
 
 static const struct option options[] = {
     DAS_COMMON_LONG,
@@ -65,7 +65,8 @@ static void on_signal(int number)
     atomic_store(&cancelled, number);
 }
 
-/* The first one stops before the next kill, so that no outcome is lost; the second ends the program. */
+/* The first one stops before the next kill, so that no outcome is lost; the second ends the
+ * program. */
 static void catch_signals(void)
 {
     struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
@@ -98,7 +99,7 @@ static void after(void *arg, const struct das_plan *p, size_t victim,
     (void)outcome;
 }
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 static int add_plan(struct job *j, struct das_text line, const char *path, size_t number,
                     struct das_err *err)
@@ -163,7 +164,7 @@ static int instance_of(struct job *j, const struct das_plan *p, size_t *at, stru
     return 0;
 }
 
-/* --- applying ----------------------------------------------------------------------------------- */
+/* --- applying --------------------------------------------------------------------------------- */
 
 static int show(const struct job *j, const struct das_report *r, struct das_err *err)
 {

@@ -99,7 +99,7 @@ static void end_soon(int code)
     alarm(1);
 }
 
-/* --- saving plans ------------------------------------------------------------------------------- */
+/* --- saving plans ----------------------------------------------------------------------------- */
 
 /* What would be lost is found before the script runs. */
 static int check_plan_out(const char *path, bool armed, struct das_err *err)
@@ -138,7 +138,7 @@ static int save_plans(const char *path, const struct das_buf *plans, bool failed
     return 0;
 }
 
-/* --- running ------------------------------------------------------------------------------------ */
+/* --- running ---------------------------------------------------------------------------------- */
 
 struct run_opts {
     bool armed, usage;

@@ -33,7 +33,7 @@ struct status {
     size_t breakers;
 };
 
-/* --- off switch ---------------------------------------------------------------------------------- */
+/* --- off switch ------------------------------------------------------------------------------- */
 
 static void put_stops(struct status *s, char **files)
 {
@@ -67,7 +67,7 @@ static void put_stops(struct status *s, char **files)
         das_buf_str(&s->out, "off switch  not set: kills are possible\n");
 }
 
-/* --- breakers ------------------------------------------------------------------------------------- */
+/* --- breakers --------------------------------------------------------------------------------- */
 
 static int put_breaker(void *arg, const struct das_breaker_row *row)
 {
@@ -120,7 +120,7 @@ static int put_breakers(struct status *s, struct das_store *store, struct das_er
     return 0;
 }
 
-/* --- journal --------------------------------------------------------------------------------------- */
+/* --- journal ---------------------------------------------------------------------------------- */
 
 static int put_unknown(struct status *s, struct das_store *store, struct das_err *err)
 {

@@ -1,5 +1,5 @@
 /*
- * cmd_stop.c - das stop and das resume: the off switch (core/plan/guard.h asks it before every kill).
+ * cmd_stop.c - das stop and das resume: the off switch (core/plan/guard.h asks it before each kill).
  *
  * It has to work when nothing else does. So the configuration is not read and the database not
  * opened before the files are written, or removed; only afterwards the journal is told, as far as
@@ -68,7 +68,7 @@ struct stop {
     bool changed; /* the journal is to be told */
 };
 
-/* --- stop ----------------------------------------------------------------------------------------- */
+/* --- stop ------------------------------------------------------------------------------------- */
 
 static bool is_there(const char *path)
 {
@@ -160,9 +160,10 @@ static int stop(struct stop *s)
     return das_complain("stop", &err);
 }
 
-/* --- resume --------------------------------------------------------------------------------------- */
+/* --- resume ----------------------------------------------------------------------------------- */
 
-/* Gone or not there: true. A read-only file system says that it is one before it looks for the file. */
+/* Gone or not there: true. A read-only file system says that it is one before it looks for the
+ * file. */
 static bool remove_stop(const char *path, bool *was_there)
 {
     int failed = unlink(path) == 0 ? 0 : errno;
@@ -197,7 +198,7 @@ static int resume(struct stop *s)
     return kept ? DAS_EXIT_FAILED : DAS_EXIT_DONE;
 }
 
-/* --- what both do --------------------------------------------------------------------------------- */
+/* --- what both do ----------------------------------------------------------------------------- */
 
 /* Words as one line: control characters would break the file's one line, and the terminal of
  * whoever reads it. */
@@ -254,7 +255,8 @@ static int run(const char *command, const char *help, int (*act)(struct stop *s)
     das_who(s.who, sizeof s.who);
     rc = s.config ? 0 : das_find_config(&s.found, &err);
     if (rc >= 0)
-        rc = das_stop_files(s.config ? s.config : rc ? s.found.ptr : NULL, &s.files, &s.count, &err);
+        rc = das_stop_files(s.config ? s.config : rc ? s.found.ptr : NULL, &s.files, &s.count,
+                            &err);
     if (rc >= 0)
         rc = das_buf_ok(&s.reason, &err);
     if (rc < 0) {

@@ -1,5 +1,5 @@
--- The configuration of `make demo` and of the examples in README.md: a policy that nobody has promoted
--- only observes, and the limits that das has by itself are meant for larger instances than this.
+-- The configuration of `make demo` and of the examples in README.md: a policy that nobody has
+-- promoted only observes, and the limits that das has by itself are meant for larger instances.
 return {
   limits = { kill = { percent = 25 } },
   scripts = {
