@@ -23,12 +23,6 @@ struct das_engine_opts {
     struct das_inventory *inventory;   /* what it may touch */
     const struct das_protect *protect; /* from the configuration; may be NULL */
     bool armed;                        /* false: every apply is a dry run */
-    bool by_person;                    /* somebody at a terminal asks for each kill (das repl) */
-    const char *user;                  /* of the machine, for plans and journal; may be NULL */
-    const struct das_policy_rules *policy; /* NULL: das_policy_rules_default */
-    const char *const *stop_files;     /* off switches, ends with NULL; NULL: none */
-    const char *state_dir;             /* of the journal; needed when armed */
-    struct das_buf *plans;             /* gets each plan that is applied, one a line; may be NULL */
     enum das_output output;            /* how print() shows previews, plans and reports */
     size_t width;                      /* of a table, in cells; 0: no limit */
     const struct das_limits *limits;   /* NULL: das_limits_default */

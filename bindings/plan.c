@@ -152,7 +152,8 @@ static size_t plan_bytes(const struct das_plan *p)
 int das_selection_plan(lua_State *L)
 {
     struct das_box *self = das_box_check(L, 1, DAS_SELECTION), *box;
-    struct das_plan_opts opts = {.asked = NULL, .limits = NULL};
+    struct das_plan_opts opts = {.asked = das_run_asked(das_run_of(L)),
+                                 .limits = das_run_kill_limits(das_run_of(L))};
     struct das_err err;
 
     lua_settop(L, 2);

@@ -77,6 +77,12 @@ static void catch_signals(void)
     sigaction(SIGHUP, &sa, NULL);
 }
 
+static bool is_cancelled(void *arg)
+{
+    (void)arg;
+    return atomic_load(&cancelled) != 0;
+}
+
 static bool before(void *arg, const struct das_plan *p, size_t victim, const char *action,
                    char *why, size_t size)
 {
@@ -88,15 +94,6 @@ static bool before(void *arg, const struct das_plan *p, size_t victim, const cha
         return true;
     snprintf(why, size, "not tried: interrupted");
     return false;
-}
-
-static void after(void *arg, const struct das_plan *p, size_t victim,
-                  const struct das_outcome *outcome)
-{
-    (void)arg;
-    (void)p;
-    (void)victim;
-    (void)outcome;
 }
 
 /* --- reading ---------------------------------------------------------------------------------- */
@@ -188,7 +185,7 @@ static int show(const struct job *j, const struct das_report *r, struct das_err 
 
 static int apply_one(struct job *j, struct das_plan *p, struct das_err *err)
 {
-    const struct das_apply_watch watch = {before, after, NULL};
+    const struct das_apply_watch watch = {before, NULL, is_cancelled, NULL};
     const struct das_asked *asked = das_plan_asked(p);
     const char *policy = asked && asked->script ? asked->script : "apply";
     struct das_script_rules rules;

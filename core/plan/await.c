@@ -47,7 +47,7 @@ void das_scene_stop(struct das_scene *sc, const char *what, const char *why)
 
 void das_scene_tell(struct das_scene *sc, size_t i)
 {
-    if (sc->opts->watch)
+    if (sc->opts->watch && sc->opts->watch->after)
         sc->opts->watch->after(sc->opts->watch->arg, sc->plan, i, &sc->report->items[i]);
 }
 

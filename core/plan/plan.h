@@ -127,7 +127,7 @@ struct das_apply_watch {
     bool (*before)(void *arg, const struct das_plan *p, size_t victim, const char *action,
                    char *why, size_t size);
     /* Its outcome: KILLED, KILLING, GONE, FAILED or UNKNOWN. Several kills may be sent before the
-     * outcome of the first is known. */
+     * outcome of the first is known. May be NULL. */
     void (*after)(void *arg, const struct das_plan *p, size_t victim,
                   const struct das_outcome *outcome);
     /* Asked while outcomes are waited for: true ends the wait. May be NULL. */
