@@ -12,15 +12,23 @@
 static struct das_err err;
 static struct fake fake; /* the source of all plans: fake_init() first */
 
+static const struct das_kill_limits no_limits = {
+    .run = 1000000, .minute = 1000000, .instance = 1000000, .user = 1000000,
+    .window_ms = 60000, .percent = 100, .rows_modified = INT64_MAX,
+};
+
 static inline struct das_plan *plan_of(const struct das_session *list, size_t n, struct das_filter *f,
                                 const struct das_plan_opts *opts)
 {
+    struct das_plan_opts o = *opts;
     struct das_selection *sel;
     struct das_plan *p;
 
+    if (!o.limits)
+        o.limits = &no_limits;
     fake_show(&fake, list, n, THEN);
     sel = das_select(fake.list, f, &err);
-    p = sel ? das_plan_new(sel, fake.name, opts, &err) : NULL;
+    p = sel ? das_plan_new(sel, fake.name, &o, &err) : NULL;
     das_selection_free(sel);
     if (!p) {
         tap_diag("plan: %s", err.msg);
@@ -37,8 +45,7 @@ static inline const struct das_guard *permissive_guard(void)
 
     rules = (struct das_policy_rules){
         .mode = DAS_POLICY_AUTO,
-        .limits = {.run = 1000000, .minute = 1000000, .instance = 1000000, .user = 1000000,
-                   .window_ms = 60000, .percent = 100, .rows_modified = INT64_MAX},
+        .limits = no_limits,
         .outcome_wait_ms = 50,
     };
     guard.rules = &rules;
