@@ -12,11 +12,6 @@
 static struct das_err err;
 static struct fake fake; /* the source of all plans: fake_init() first */
 
-static const struct das_kill_limits no_limits = {
-    .run = 1000000, .minute = 1000000, .instance = 1000000, .user = 1000000,
-    .window_ms = 60000, .percent = 100, .rows_modified = INT64_MAX,
-};
-
 static inline struct das_plan *plan_of(const struct das_session *list, size_t n, struct das_filter *f,
                                 const struct das_plan_opts *opts)
 {
@@ -40,15 +35,9 @@ static inline struct das_plan *plan_of(const struct das_session *list, size_t n,
 /* Everything is allowed: for tests that are about something else. */
 static inline const struct das_guard *permissive_guard(void)
 {
-    static struct das_policy_rules rules;
     static struct das_guard guard;
 
-    rules = (struct das_policy_rules){
-        .mode = DAS_POLICY_AUTO,
-        .limits = no_limits,
-        .outcome_wait_ms = 50,
-    };
-    guard.rules = &rules;
+    guard.rules = &allow_all;
     guard.policy = "test";
     guard.store = temp_store();
     return &guard;

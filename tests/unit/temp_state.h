@@ -1,11 +1,24 @@
-/* temp_state.h - a state directory for one test program, removed when it ends. */
+/*
+ * temp_state.h - a state directory for one test program, removed when it ends, and rules that allow
+ * everything: for tests that are about something else.
+ */
 #ifndef DAS_TESTS_TEMP_STATE_H
 #define DAS_TESTS_TEMP_STATE_H
 
 #include <unistd.h>
 
+#include "core/plan/guard.h"
 #include "core/store/store.h"
 #include "tests/unit/tap.h"
+
+#define ALLOW_ALL_LIMITS                                                                           \
+    {                                                                                              \
+        .run = 1000000, .minute = 1000000, .instance = 1000000, .user = 1000000,                   \
+        .window_ms = 60000, .percent = 100, .rows_modified = INT64_MAX                             \
+    }
+static const struct das_kill_limits no_limits = ALLOW_ALL_LIMITS;
+static const struct das_policy_rules allow_all = {
+    .mode = DAS_POLICY_AUTO, .limits = ALLOW_ALL_LIMITS, .outcome_wait_ms = 50};
 
 static char temp_state_path[64];
 static struct das_store *temp_state_store;

@@ -9,6 +9,7 @@
 #include "core/base/json.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/temp_file.h"
+#include "tests/unit/temp_state.h"
 
 static struct das_err err;
 static struct das_engine_result result;
@@ -64,6 +65,8 @@ static bool run_file(const char *path, struct how how)
                                    .inventory = inv,
                                    .protect = how.protect,
                                    .armed = how.armed,
+                                   .policy = &allow_all,
+                                   .state_dir = temp_state_dir(),
                                    .output = how.output,
                                    .width = 100,
                                    .limits = &limits};

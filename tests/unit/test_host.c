@@ -5,6 +5,7 @@
 #include "bindings/engine.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/temp_file.h"
+#include "tests/unit/temp_state.h"
 
 #include <pthread.h>
 #include <unistd.h>
@@ -37,6 +38,8 @@ static void *run_one(void *arg)
     struct one_run *r = arg;
     struct das_engine_opts opts = {.path = r->script,
                                    .armed = r->armed,
+                                   .policy = &allow_all,
+                                   .state_dir = temp_state_dir(),
                                    .limits = &r->limits,
                                    .cancel = &r->cancel,
                                    .engine = r->engine};

@@ -7,6 +7,7 @@
 #include "core/source/source_kill.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/temp_file.h"
+#include "tests/unit/temp_state.h"
 
 static struct das_err err;
 
@@ -263,8 +264,9 @@ static void plan_and_apply(void)
 {
     struct das_source *s = open_mem(temp_text(sample));
     struct das_filter *f = kit_filter("user", "app");
-    const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO};
-    struct das_apply_opts how = {0};
+    const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO, .limits = &no_limits};
+    const struct das_guard guard = {.policy = "test", .rules = &allow_all, .store = temp_store()};
+    struct das_apply_opts how = {.guard = &guard};
     struct das_selection *sel = das_preview(s, f, true, &err);
     struct das_snapshot *snap;
     struct das_report *r = NULL;
@@ -290,6 +292,7 @@ static void plan_and_apply(void)
     snap = list(s);
     is_int(das_snapshot_rows(snap), 2, "two are left");
     das_snapshot_release(snap);
+    how.armed = false;
     must(das_plan_apply(p, s, &how, &r, &err) == 0, "once more");
     ok(r->totals[DAS_O_CHANGED] == 1 && r->totals[DAS_O_GONE] == 1, "there is nothing left to do");
     das_report_free(r);
