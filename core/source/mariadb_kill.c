@@ -1,21 +1,23 @@
 /*
- * mariadb_kill.c - the statements that end a session, or what it runs, on a MariaDB or MySQL server.
+ * mariadb_kill.c - the statements that end a session, or what it runs, on MariaDB and MySQL.
  *
  * Called through source_kill.h. Uses the connection that listed the sessions and never makes
  * another: an id may mean somebody else there.
  *
  * What MariaDB can promise:
  *   statement   KILL QUERY ID ends the statement with this number or nothing. A session that was
- *               pinged takes the next number without using it up, so an idle session may carry the
- *               number of a statement that runs elsewhere. The server then may pick the idle one:
- *               the answer is "killed", and nobody is hit.
- *   busy        One compound statement looks at the session, ends its statement by number and then
- *               the connection. It stops at the first that fails. Between the last two the session,
- *               its planned statement already killed, has some microseconds to begin another. The
- *               number alone would not do for the look: see above.
- *   idle        The same without KILL QUERY ID, which could hit a statement elsewhere. What is left
- *               is the time from the server's look at this session to the kill: about a
- *               microsecond for each session of the server.
+ *               pinged carries the next number without using it up, so an idle session may have
+ *               that of a statement that runs elsewhere. The server then may pick the idle one: the
+ *               answer is "killed", and nobody is hit.
+ *   connection  One compound statement looks whether the session still does what was seen, kills
+ *               its statement by number, and then the connection; it stops at the first that fails.
+ *               KILL QUERY ID works on a session that sleeps, too: it then does no harm, but proves
+ *               that nothing has begun. It is done only where no other session carries the number;
+ *               none can get it later, since our own statement has used it up at the latest.
+ *               What is left is the time between the two kills, some microseconds in which a
+ *               session that lost its statement (or slept) can begin another. Where two sessions
+ *               carry the number the look alone decides: then it is the time since the server
+ *               looked at this one, about a microsecond for each session that it has.
  * One statement, not several in one packet: there is one answer to read, no connection has to
  * allow several statements, and a proxy cannot part them. The only text in it that came from
  * outside, the server's own name, is written in hex.
@@ -50,8 +52,9 @@ static bool of_statement(const struct order *o)
 
 static void put_signal(int number, const char *text, struct das_buf *sql)
 {
-    das_buf_printf(sql, "SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = %d, MESSAGE_TEXT = '%s'", number,
-                   text);
+    das_buf_printf(sql,
+                   "SIGNAL SQLSTATE '45000' SET MYSQL_ERRNO = %d, MESSAGE_TEXT = '%s'; END IF; ",
+                   number, text);
 }
 
 static void put_compound(const struct das_mysql_server *sv, const struct order *o,
@@ -60,20 +63,20 @@ static void put_compound(const struct das_mysql_server *sv, const struct order *
     bool busy = o->what == DAS_KILL_SESSION;
     int64_t query_id = das_known(o->query_id) ? o->query_id : 0; /* 0: it never ran one */
 
-    das_buf_printf(sql, "BEGIN NOT ATOMIC IF %s <> x'", sv->check_sql);
+    das_buf_printf(sql, "BEGIN NOT ATOMIC DECLARE same, meant INT; IF %s <> x'", sv->check_sql);
     for (const char *p = sv->check; *p; p++)
         das_buf_printf(sql, "%02x", (unsigned char)*p);
     das_buf_str(sql, "' THEN ");
     put_signal(OTHER_SERVER, "another server or connection answers", sql);
     das_buf_printf(sql,
-                   "; ELSEIF NOT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST WHERE ID = "
-                   "%" PRId64 " AND QUERY_ID = %" PRId64 " AND COMMAND %s 'Sleep') THEN ",
-                   o->id, query_id, busy ? "<>" : "=");
-    put_signal(MOVED_ON, busy ? "it runs another statement" : "it is not idle any more", sql);
-    das_buf_str(sql, "; ELSE ");
-    if (busy && query_id)
-        das_buf_printf(sql, "KILL QUERY ID %" PRId64 "; ", query_id);
-    das_buf_printf(sql, "KILL CONNECTION %" PRId64 "; END IF; END", o->id);
+                   "SELECT COUNT(*), COUNT(CASE WHEN ID = %" PRId64 " AND COMMAND %s 'Sleep' "
+                   "THEN 1 END) INTO same, meant FROM information_schema.PROCESSLIST "
+                   "WHERE QUERY_ID = %" PRId64 "; IF meant = 0 THEN ",
+                   o->id, busy ? "<>" : "=", query_id);
+    put_signal(MOVED_ON, "the session does something else", sql);
+    if (query_id)
+        das_buf_printf(sql, "IF same = 1 THEN KILL QUERY ID %" PRId64 "; END IF; ", query_id);
+    das_buf_printf(sql, "KILL CONNECTION %" PRId64 "; END", o->id);
 }
 
 static void put_kill(const struct das_mysql_server *sv, const struct order *o, struct das_buf *sql)

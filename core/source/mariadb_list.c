@@ -280,8 +280,8 @@ static int stream_trx(struct das_mariadb *m, const char *sql, struct trx_list *t
  * a plain SELECT outside a transaction: it ends with the statement and is left out.
  * Reading transactions needs the privilege PROCESS, and so does seeing the sessions of others:
  * there the server says nothing, here it refuses. That is how we know.
- * InnoDB keeps what it told and looks anew only when nobody has asked for 0.1 s: who lists more often
- * sees the same transactions again.
+ * InnoDB keeps what it told and looks anew only when nobody has asked for 0.1 s: who lists more
+ * often sees the same transactions again.
  */
 static int read_trx(struct das_mariadb *m, struct trx_list *t, struct das_err *err)
 {

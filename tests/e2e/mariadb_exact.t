@@ -130,7 +130,7 @@ is ask($d, 'soft'), '-', 'before the first list a soft kill is not ruled out';
     ok wait_for(sub { look($id) eq '' }), 'the connection is gone';
     my @kills = logged_kills();
     is scalar @kills, 4, 'each was one statement';
-    like $kills[-1], qr/^BEGIN NOT ATOMIC .*KILL QUERY ID $query; KILL CONNECTION $id; END IF; END$/,
+    like $kills[-1], qr/^BEGIN NOT ATOMIC .*KILL QUERY ID $query; END IF; KILL CONNECTION $id; END$/,
         'that ends the statement by its number, and then the connection';
     is ask($d, "kill busy $id $query"), 'gone ', 'nobody is killed twice';
 }

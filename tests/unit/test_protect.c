@@ -108,8 +108,9 @@ static void own(void)
 
 static void roles(void)
 {
-    struct das_session list[] = {session(1, "repl", "Binlog Dump GTID"), session(2, "REPL", "Sleep"),
-                                 session(3, "app", "Query"), session(4, "gr", "Register Replica"),
+    struct das_session list[] = {session(1, "repl", "Binlog Dump GTID"),
+                                 session(2, "REPL", "Sleep"), session(3, "app", "Query"),
+                                 session(4, "gr", "Register Replica"),
                                  session(5, "", "Binlog Dump"), session(6, "", "Query"),
                                  session(7, "repl", "Binlog Dump"), session(8, "c", "clone")};
     struct das_snapshot *all = kit_snapshot(list, 8), *few = kit_snapshot(&list[1], 2);
