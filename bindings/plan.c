@@ -228,6 +228,17 @@ static void push_victims(lua_State *L, const struct das_plan *p)
     }
 }
 
+/* Whole seconds are an integer; 0 is nil. */
+static void push_seconds(lua_State *L, int64_t ms)
+{
+    if (ms == 0)
+        lua_pushnil(L);
+    else if (ms % 1000 == 0)
+        lua_pushinteger(L, ms / 1000);
+    else
+        lua_pushnumber(L, (double)ms / 1000);
+}
+
 /* What is not known is not there. */
 static void push_asked(lua_State *L, const struct das_asked *a)
 {
@@ -271,10 +282,8 @@ static int plan_index(lua_State *L)
         lua_pushstring(L, das_mode_name(das_plan_mode(p)));
     else if (strcmp(name, "reason") == 0)
         lua_pushstring(L, das_plan_reason(p));
-    else if (strcmp(name, "escalate") == 0 && das_plan_escalate_ms(p) == 0)
-        lua_pushnil(L);
     else if (strcmp(name, "escalate") == 0)
-        lua_pushnumber(L, (double)das_plan_escalate_ms(p) / 1000);
+        push_seconds(L, das_plan_escalate_ms(p));
     else if (strcmp(name, "filter") == 0)
         lua_getiuservalue(L, 1, 1);
     else if (strcmp(name, "symptom") == 0)

@@ -27,6 +27,58 @@ static void options(void)
     das_selection_free(sel);
 }
 
+static void refuses(const struct das_selection *sel, const struct das_plan_opts *opts,
+                    const char *message)
+{
+    struct das_plan *p = das_plan_new(sel, fake.name, opts, &err);
+
+    ok(!p && err.code == DAS_E_USAGE, "refused");
+    is_str(err.msg, message, "and why");
+    das_plan_release(p);
+}
+
+static void more_options(void)
+{
+    struct das_session s = kit_session(7);
+    struct das_selection *sel = kit_select(&s, 1);
+    struct das_kill_limits limits = das_kill_limits_default;
+    struct das_plan_opts opts = {.escalate_ms = -1}, limited = {.limits = &limits};
+    struct das_plan *p;
+
+    refuses(sel, &opts, "escalate: expected 1 to 3600000 ms, got -1");
+    opts.escalate_ms = DAS_PLAN_ESCALATE_MAX + 1;
+    refuses(sel, &opts, "escalate: expected 1 to 3600000 ms, got 3600001");
+    for (int mode = DAS_MODE_AUTO; mode <= DAS_MODE_SOFT; mode++) {
+        opts = (struct das_plan_opts){.mode = (enum das_kill_mode)mode,
+                                      .escalate_ms = DAS_PLAN_ESCALATE_MAX};
+        if (mode == DAS_MODE_CONNECTION) {
+            refuses(sel, &opts, "escalate: expected kill to be query, soft or auto, got connection: "
+                                "there is nothing beyond it");
+            continue;
+        }
+        p = das_plan_new(sel, fake.name, &opts, &err);
+        ok(p && das_plan_escalate_ms(p) == DAS_PLAN_ESCALATE_MAX, "%s escalates",
+           das_mode_name((enum das_kill_mode)mode));
+        das_plan_release(p);
+        is_int(das_mode_find(das_mode_name((enum das_kill_mode)mode)), mode, "and has a name");
+    }
+    limits.user = -1;
+    refuses(sel, &limited, "limits: user: expected 0 or more, got -1");
+    limits = das_kill_limits_default;
+    limits.percent = __builtin_nan("");
+    refuses(sel, &limited, "limits: percent: expected 0 to 100, got nan");
+    limits.percent = 100.5;
+    refuses(sel, &limited, "limits: percent: expected 0 to 100, got 100.5");
+    opts = (struct das_plan_opts){.reason = NULL};
+    p = das_plan_new(sel, fake.name, &opts, &err);
+    must(p, "a plan of nobody");
+    ok(!das_plan_asked(p)->user && !das_plan_symptom(p) && das_plan_escalate_ms(p) == 0,
+       "asked for by nobody, with no symptom and no escalation");
+    is_int(das_plan_limits(p)->run, das_kill_limits_default.run, "under the default limits");
+    das_plan_release(p);
+    das_selection_free(sel);
+}
+
 static void immutable(void)
 {
     struct das_session list[] = {kit_session(1), kit_session(2)}, s;
@@ -165,6 +217,33 @@ static void hashes(void)
     o = opts;
     o.reason = "s";
     hash_one("reason", &s, &o, f, first);
+    o = opts;
+    o.escalate_ms = 1;
+    hash_one("escalation", &s, &o, f, first);
+    o = opts;
+    o.symptom = g;
+    hash_one("symptom", &s, &o, f, first);
+    for (size_t i = 0; i < 5; i++) {
+        struct das_asked asked = {0};
+        const char **const texts[] = {&asked.user, &asked.script, &asked.script_sha256, &asked.hook,
+                                      &asked.task};
+        o = opts;
+        o.asked = &asked;
+        *texts[i] = "";
+        hash_one("who asked", &s, &o, f, first);
+    }
+    for (size_t i = 0; i < 8; i++) {
+        struct das_kill_limits l = das_kill_limits_default;
+        int64_t *const numbers[] = {&l.run,       &l.minute,   &l.instance,     &l.user,
+                                    &l.window_ms, &l.min_left, &l.rows_modified};
+        o = opts;
+        o.limits = &l;
+        if (i < 7)
+            ++*numbers[i];
+        else
+            l.percent = 5.5;
+        hash_one("a limit", &s, &o, f, first);
+    }
     hash_one("filter", &s, &opts, g, first);
     strcpy(fake.identity.server, "server-9");
     hash_one("server", &s, &opts, f, first);
@@ -228,13 +307,65 @@ static void printing(void)
     das_filter_release(f);
 }
 
+/* All lines that a plan may have. */
+static void printing_all(void)
+{
+    const struct das_asked asked = {.user = "al\x1bice", .script = "night.lua",
+                                    .script_sha256 = "0123456789abcdef", .task = "7"};
+    struct das_kill_limits limits = das_kill_limits_default;
+    struct das_filter *f = kit_filter("user", "app"), *symptom = kit_filter("state", "a\xc2\x9b");
+    struct das_plan_opts opts = {.mode = DAS_MODE_SOFT, .reason = "r", .escalate_ms = 2500,
+                                 .symptom = symptom, .asked = &asked, .limits = &limits};
+    struct das_session list[5];
+    static const int64_t rows[5] = {0, 1, 1200, 1201, DAS_ABSENT};
+    struct das_plan *p;
+    struct das_buf b = {0};
+
+    limits.rows_modified = 1200;
+    for (int i = 0; i < 5; i++) {
+        list[i] = kit_session(i + 1);
+        list[i].rows_modified = rows[i];
+    }
+    p = plan_of(list, 5, f, &opts);
+    das_plan_print(p, 120, &b);
+    has_str(b.ptr,
+            ": kill the statement (soft) of 5 on fake: r, good for 60 s\n"
+            "because of {user=\"app\"}\n"
+            "a statement that goes on for 2.500 s after its kill: then its connection\n"
+            "to be cured: {state=\"a \"}\n"
+            "asked for by al ice, script night.lua (sha256 0123456789ab), task 7\n"
+            "id  user",
+            "the lines before the victims");
+    has_str(b.ptr,
+            "\n  2 has changed 1 row, those of its statement to be rolled back\n"
+            "  3 has changed 1200 rows, those of its statement to be rolled back\n"
+            "  4 has changed 1201 rows: more than 1200, it would be refused\n",
+            "and those after them");
+    ok(!strstr(b.ptr, "  1 has changed") && !strstr(b.ptr, "  5 has changed"),
+       "none where nothing was changed");
+    das_plan_release(p);
+    opts = (struct das_plan_opts){.mode = DAS_MODE_CONNECTION};
+    p = plan_of(&list[2], 1, f, &opts);
+    das_buf_reset(&b);
+    das_plan_print(p, 120, &b);
+    has_str(b.ptr, "\n  3 has changed 1200 rows, to be rolled back\n", "a connection: all of them");
+    ok(!strstr(b.ptr, "asked for") && !strstr(b.ptr, "cured") && !strstr(b.ptr, "goes on"),
+       "what was not said is not printed");
+    das_plan_release(p);
+    das_filter_release(f);
+    das_filter_release(symptom);
+    das_buf_clear(&b);
+}
+
 int main(void)
 {
     fake_init(&fake);
     options();
+    more_options();
     immutable();
     hashes();
     printing();
+    printing_all();
     fake_clear(&fake);
     return tap_done();
 }
