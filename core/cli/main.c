@@ -14,7 +14,7 @@ static const char help[] =
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
-    "  das plan show FILE                    what a saved plan would kill, and whether it is still good\n"
+    "  das plan show FILE                    what a saved plan would kill, and if it is still good\n"
     "  das help run | preview | repl | check | plan    more about one of them\n"
     "  das --version\n"
     "\n"
@@ -35,7 +35,10 @@ static const char help[] =
 static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
-} commands[] = {{"run", das_cmd_run}, {"preview", das_cmd_preview}, {"repl", das_cmd_repl}, {"check", das_cmd_check}, {"plan", das_cmd_plan}};
+} commands[] = {
+    {"run", das_cmd_run},     {"preview", das_cmd_preview}, {"repl", das_cmd_repl},
+    {"check", das_cmd_check}, {"plan", das_cmd_plan},
+};
 
 #define COMMANDS (sizeof commands / sizeof commands[0])
 
