@@ -10,7 +10,7 @@
 
 #include "core/base/json.h"
 
-/* --- making ------------------------------------------------------------------------------------ */
+/* --- making ---------------------------------------------------------------------------------- */
 
 static enum das_kill_mode check_mode(lua_State *L, int options)
 {
@@ -19,8 +19,8 @@ static enum das_kill_mode check_mode(lua_State *L, int options)
     if (lua_getfield(L, options, "kill") != LUA_TNIL) {
         mode = lua_type(L, -1) == LUA_TSTRING ? das_mode_find(lua_tostring(L, -1)) : -1;
         if (mode < 0)
-            das_raise(L, "plan: kill: expected \"auto\", \"query\", \"connection\" or \"soft\", got "
-                         "%s",
+            das_raise(L, "plan: kill: expected \"auto\", \"query\", \"connection\" or \"soft\", "
+                         "got %s",
                       luaL_tolstring(L, -1, NULL));
     }
     lua_pop(L, 1);
@@ -79,7 +79,8 @@ static int64_t check_escalate(lua_State *L, int options)
         break;
     }
     if (ms < 1 || ms > DAS_PLAN_ESCALATE_MAX)
-        das_raise(L, "plan: escalate: expected up to %d seconds or a duration such as \"10s\", got %s",
+        das_raise(L, "plan: escalate: expected up to %d seconds or a duration such as \"10s\", "
+                     "got %s",
                   DAS_PLAN_ESCALATE_MAX / 1000, luaL_tolstring(L, -1, NULL));
     lua_pop(L, 1);
     return ms;
@@ -116,8 +117,8 @@ static void check_plan_options(lua_State *L, int arg, struct das_plan_opts *opts
     opts->ttl_s = check_ttl(L, arg);
     opts->escalate_ms = check_escalate(L, arg);
     if (opts->escalate_ms && opts->mode == DAS_MODE_CONNECTION)
-        das_raise(L, "plan: escalate: expected kill to be query, soft or auto, got connection: there "
-                     "is nothing beyond it");
+        das_raise(L, "plan: escalate: expected kill to be query, soft or auto, got connection: "
+                     "there is nothing beyond it");
     if (lua_getfield(L, arg, "reason") != LUA_TNIL) {
         if (lua_type(L, -1) != LUA_TSTRING)
             das_raise(L, "plan: reason: expected a string, got %s", luaL_typename(L, -1));
@@ -170,7 +171,7 @@ int das_selection_plan(lua_State *L)
     return 1;
 }
 
-/* --- the plan ---------------------------------------------------------------------------------- */
+/* --- the plan -------------------------------------------------------------------------------- */
 
 static int plan_apply(lua_State *L)
 {
@@ -339,7 +340,7 @@ static int plan_gc(lua_State *L)
     return 0;
 }
 
-/* --- the report -------------------------------------------------------------------------------- */
+/* --- the report ------------------------------------------------------------------------------ */
 
 static void push_outcomes(lua_State *L, const struct das_report *r)
 {

@@ -1,4 +1,4 @@
-/* cmd_plan.c - das plan: looks at plans that were saved. Reads a file; asks no server, kills nothing. */
+/* cmd_plan.c - das plan: looks at saved plans. Reads a file; asks no server, kills nothing. */
 #include <errno.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -12,10 +12,10 @@
 static const char help[] =
     "das plan show [-o table|json] FILE\n"
     "\n"
-    "Shows plans that were saved, one on each line of FILE; - is standard input. Says of each whether\n"
-    "it is still good, and its hash. A plan of which any byte was changed is not shown.\n"
+    "Shows plans that were saved, one on each line of FILE; - is standard input. Says of each\n"
+    "whether it is still good, and its hash. A plan of which a byte was changed is not shown.\n"
     "\n"
-    "  -o, --output FORMAT   table, or json: {\"line\", \"sha256\", \"expired\", \"plan\"}, one on a line\n"
+    "  -o, --output FORMAT   table, or json: {\"line\", \"sha256\", \"expired\", \"plan\"} a line\n"
     "\n"
     "Examples\n"
     "  das plan show night.plan\n"
@@ -39,8 +39,8 @@ struct show {
     struct das_buf text, out;
 };
 
-/* The next line with its newline into text; 0 at the end. What is too long for a plan is not kept: a
- * byte more than fits shows that it was. */
+/* The next line with its newline into text; false at the end. What is too long for a plan is not
+ * kept: a byte more than fits shows that it was. */
 static bool next_line(struct show *s)
 {
     int c = EOF;

@@ -1,4 +1,4 @@
-/* plan.c - making and showing a plan (see plan.h). Its JSON is plan_json.c, a file of it plan_file.c,
+/* plan.c - making and showing a plan (see plan.h). Its JSON is plan_json.c, reading it plan_file.c,
  * applying it apply.c. */
 #include "core/plan/plan.h"
 
@@ -61,7 +61,7 @@ int64_t *das_limit_slot(struct das_kill_limits *l, size_t i)
     return (int64_t *)(void *)((char *)l + limits[i].at);
 }
 
-/* --- making -------------------------------------------------------------------------------------- */
+/* --- making ---------------------------------------------------------------------------------- */
 
 static int check_limits(const struct das_kill_limits *given, struct das_err *err)
 {
@@ -207,7 +207,7 @@ void das_plan_release(struct das_plan *p)
     das_free(p);
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 size_t das_plan_victims(const struct das_plan *p)
 {
@@ -290,7 +290,7 @@ int64_t das_plan_started_ms(const struct das_snapshot *snap, const struct das_se
     return das_known(s->state_duration) ? taken - s->state_duration * 1000 : DAS_UNKNOWN;
 }
 
-/* --- showing ------------------------------------------------------------------------------------- */
+/* --- showing --------------------------------------------------------------------------------- */
 
 #define HASH_SHOWN 12
 
@@ -311,7 +311,8 @@ static void print_filter(const struct das_filter *f, const char *before, struct 
 /* "asked for by alice, script policies/night.lua (sha256 1f0c...), task 7" */
 static void print_asked(const struct das_plan *p, struct das_buf *b)
 {
-    static const char *const words[DAS_ASKED_COUNT] = {" by ", " script ", NULL, " hook ", " task "};
+    static const char *const words[DAS_ASKED_COUNT] = {" by ", " script ", NULL, " hook ",
+                                                       " task "};
     const char *comma = "asked for";
 
     for (size_t i = 0; i < DAS_ASKED_COUNT; i++) {
@@ -369,7 +370,8 @@ void das_plan_print(const struct das_plan *p, size_t width, struct das_buf *b)
     };
     struct das_session s;
 
-    das_buf_printf(b, "plan %.*s: kill %s of %zu on ", HASH_SHOWN, p->hash, what[p->mode], p->victims->count);
+    das_buf_printf(b, "plan %.*s: kill %s of %zu on ", HASH_SHOWN, p->hash, what[p->mode],
+                   p->victims->count);
     das_render_cell(das_text_of(p->instance), 300, b);
     das_buf_str(b, p->reason[0] ? ": " : "");
     if (p->reason[0]) /* may hold text of a session */

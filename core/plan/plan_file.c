@@ -29,7 +29,7 @@ void das_plan_write(const struct das_plan *p, struct das_buf *b)
     das_buf_printf(b, SUFFIX_BEGIN "%s" SUFFIX_END "\n", p->hash);
 }
 
-/* --- reading: values ------------------------------------------------------------------------------- */
+/* --- reading: values ------------------------------------------------------------------------- */
 
 /* What is read on the way to a plan. */
 struct reader {
@@ -123,36 +123,38 @@ static struct das_filter *get_filter(struct reader *r, const json_t *o, const ch
     return f;
 }
 
-/* --- reading: victims ------------------------------------------------------------------------------ */
+/* --- reading: victims ------------------------------------------------------------------------ */
 
 /* The numbers of a session stand one after the other; which is whose, das_session_int() tells. So a
  * field that is added there needs no line here. */
-#define NUMBERS ((sizeof(struct das_session) - offsetof(struct das_session, state_duration)) / 8)
+#define FIRST_NUMBER offsetof(struct das_session, state_duration)
+#define NUMBERS ((sizeof(struct das_session) - FIRST_NUMBER) / sizeof(int64_t))
 
-static int64_t *numbers_of(struct das_session *s)
+static void put_number(struct das_session *s, size_t place, int64_t v)
 {
-    return &s->state_duration;
+    memcpy((char *)s + FIRST_NUMBER + place * sizeof v, &v, sizeof v);
 }
 
-static void forget_numbers(struct das_session *s)
+static void clear_session(struct das_session *s)
 {
+    memset(s, 0, sizeof *s);
     for (size_t i = 0; i < NUMBERS; i++)
-        numbers_of(s)[i] = DAS_UNKNOWN;
+        put_number(s, i, DAS_UNKNOWN);
 }
 
 static void set_number(struct das_session *s, enum das_field f, int64_t v)
 {
-    struct das_session probe = {0};
+    struct das_session probe;
 
     if (f == DAS_F_ID) {
         s->id = v;
         return;
     }
     for (size_t i = 0; i < NUMBERS; i++) {
-        forget_numbers(&probe);
-        numbers_of(&probe)[i] = 1;
+        clear_session(&probe);
+        put_number(&probe, i, 1);
         if (das_session_int(&probe, f) == 1) {
-            numbers_of(s)[i] = v;
+            put_number(s, i, v);
             return;
         }
     }
@@ -190,8 +192,7 @@ static int read_session(struct reader *r, const json_t *victim, struct das_sessi
 
     if (!json_is_object(session))
         return missing(r, "session", "a session");
-    memset(out, 0, sizeof *out);
-    forget_numbers(out);
+    clear_session(out);
     for (int i = 0; i < DAS_F_COUNT; i++) {
         enum das_field f = (enum das_field)i;
         const char *key = das_field_name(f);
@@ -301,7 +302,7 @@ static struct das_selection *select_all(struct das_snapshot *snap, struct das_fi
     return sel;
 }
 
-/* --- reading: the plan ------------------------------------------------------------------------------ */
+/* --- reading: the plan ----------------------------------------------------------------------- */
 
 /* Who asked, and what the maker was held to. */
 static int read_maker(struct reader *r, const json_t *o, struct das_asked *asked,
@@ -420,7 +421,7 @@ static int check_same(const struct das_plan *p, struct das_text line, struct das
 /* The object before its hash, with its last bracket, in b. */
 static int open_seal(struct das_text line, struct das_buf *b, struct das_err *err)
 {
-    const char *suffix;
+    const char *suffix, *end;
     char hex[DAS_SHA256_HEX];
 
     if (line.len > DAS_PLAN_LINE_MAX)
@@ -428,8 +429,9 @@ static int open_seal(struct das_text line, struct das_buf *b, struct das_err *er
     if (line.len <= SUFFIX_LEN)
         return das_fail(err, DAS_E_DATA, "it does not end in its hash");
     suffix = line.ptr + line.len - SUFFIX_LEN;
+    end = line.ptr + line.len - (sizeof SUFFIX_END - 1);
     if (memcmp(suffix, SUFFIX_BEGIN, sizeof SUFFIX_BEGIN - 1) != 0 ||
-        memcmp(line.ptr + line.len - (sizeof SUFFIX_END - 1), SUFFIX_END, sizeof SUFFIX_END - 1) != 0)
+        memcmp(end, SUFFIX_END, sizeof SUFFIX_END - 1) != 0)
         return das_fail(err, DAS_E_DATA, "it does not end in its hash");
     das_buf_add(b, line.ptr, line.len - SUFFIX_LEN);
     das_buf_char(b, '}');

@@ -1,6 +1,6 @@
 /*
- * plan_json.c - a plan as JSON: what its hash is of, and what stands in a file. Writes into a buffer
- * and nowhere else. Whatever is added here has to be read by plan_file.c.
+ * plan_json.c - a plan as JSON: what its hash is of, and what stands in a file. Writes into a
+ * buffer and nowhere else. Whatever is added here has to be read by plan_file.c.
  */
 #include "core/plan/plan.h"
 

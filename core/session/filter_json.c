@@ -8,7 +8,7 @@
 
 #define HEX "_hex"
 
-/* --- writing ------------------------------------------------------------------------------------- */
+/* --- writing --------------------------------------------------------------------------------- */
 
 static bool is_text(enum das_key k)
 {
@@ -78,10 +78,10 @@ void das_filter_json(const struct das_filter *f, struct das_buf *b)
     das_buf_char(b, ']');
 }
 
-/* --- reading ------------------------------------------------------------------------------------- */
+/* --- reading --------------------------------------------------------------------------------- */
 
 struct reader {
-    size_t parts; /* tables and compositions so far: what is refused in the end is not built first */
+    size_t parts; /* tables and compositions so far: what will be refused is not built first */
     struct das_err *err;
 };
 

@@ -4,7 +4,8 @@
  *
  * A table is an object of its criteria, {"user":"app%","time":60}; id is a list of ids and all is
  * true. A composition is an array, ["and",A,B], ["or",A,B] or ["not",A], so that no key of a table
- * can ever be taken for one. Text that is not UTF-8 goes by another key, in hex: {"user_hex":"61ff"}.
+ * can ever be taken for one. Text that is not UTF-8 has another key and is in hex:
+ * {"user_hex":"61ff"}.
  */
 #ifndef DAS_SESSION_FILTER_JSON_H
 #define DAS_SESSION_FILTER_JSON_H

@@ -166,13 +166,15 @@ function selection:group_by(what) end
 function selection:explain(session) end
 
 ---@class (exact) das.plan_options
----auto: the statement outside a transaction, else the connection; soft: the statement, but not where
----that may damage a table (MariaDB)
+---auto: the statement outside a transaction, else the connection; soft: the statement, but not
+---where that may damage a table (MariaDB)
 ---@field kill? "auto"|"query"|"connection"|"soft"
 ---@field reason? string for people and logs
 ---@field ttl? integer|string how long the plan is good for, seconds or "5m"; 60 s
----@field escalate? number|string a statement that goes on for so long after its kill, seconds or "10s": its connection is killed, verified anew; no
----@field symptom? das.filter|das.criteria what the kills are to cure: sessions that match it have to become fewer
+---a statement that goes on for so long after its kill: then its connection, verified anew
+---@field escalate? number|string seconds or "10s"; no escalation
+---what the kills are to cure: sessions that match it have to become fewer
+---@field symptom? das.filter|das.criteria
 
 ---A kill that is decided but not done.
 ---```lua
@@ -180,7 +182,7 @@ function selection:explain(session) end
 ---local plan = found:oldest(3):plan{ kill = "query", reason = "select over 10 m", ttl = "30s" }
 ---print(plan)
 ----- what does not stop in 10 s loses its connection; the queue behind it is what it is all about
----print(found:oldest(1):plan{ kill = "query", escalate = "10s", symptom = { state = "Waiting%" } })
+---print(found:plan{ kill = "query", escalate = "10s", symptom = { state = "Waiting%" } })
 ---```
 ---@param options? das.plan_options
 ---@return das.plan? plan
@@ -232,7 +234,8 @@ local plan = {}
 function plan:apply() end
 
 ---@alias das.outcome_kind
----| "killed" | "killing" | "dry_run" | "gone" | "changed" | "protected" | "refused" | "failed" | "unknown"
+---| "killed" | "killing" | "dry_run" | "gone" | "changed" | "protected" | "refused" | "failed"
+---| "unknown"
 
 ---@class (exact) das.outcome
 ---@field id integer

@@ -28,7 +28,7 @@ static bool same_text(const struct das_filter *a, const struct das_filter *b,
     return same;
 }
 
-/* --- the form ------------------------------------------------------------------------------------ */
+/* --- the form -------------------------------------------------------------------------------- */
 
 /* f is released. */
 static void writes(struct das_filter *f, const char *want)
@@ -85,7 +85,7 @@ static void form(void)
     writes(with_text("user", "\xef\xbf\xbd", 3), "{\"user\":\"\xef\xbf\xbd\"}");
 }
 
-/* --- what is refused ------------------------------------------------------------------------------- */
+/* --- what is refused ------------------------------------------------------------------------- */
 
 static void refuses(const char *text, const char *message)
 {
@@ -183,7 +183,7 @@ static void bounds(void)
     json_decref(j);
 }
 
-/* --- any filter ------------------------------------------------------------------------------------ */
+/* --- any filter ------------------------------------------------------------------------------ */
 
 static void random_text(char *to, size_t *len)
 {
@@ -316,7 +316,7 @@ static void any(void)
     ok(yes > 1000 && yes < (size_t)ROUNDS * ROWS / 2, "which is not always no (%zu times yes)", yes);
 }
 
-/* --- out of memory --------------------------------------------------------------------------------- */
+/* --- out of memory --------------------------------------------------------------------------- */
 
 static void memory(void)
 {

@@ -3,7 +3,7 @@
 #include "core/base/json.h"
 #include "tests/unit/plan_kit.h"
 
-/* --- the stage ------------------------------------------------------------------------------------- */
+/* --- the stage ------------------------------------------------------------------------------- */
 
 static struct das_plan *read_text(const char *text, size_t len)
 {
@@ -46,7 +46,7 @@ static struct das_plan *small_plan(void)
     return p;
 }
 
-/* --- the same plan again ---------------------------------------------------------------------------- */
+/* --- the same plan again --------------------------------------------------------------------- */
 
 static void whole(void)
 {
@@ -133,7 +133,7 @@ static void applied(void)
     das_buf_clear(&line);
 }
 
-/* --- any plan ---------------------------------------------------------------------------------------- */
+/* --- any plan -------------------------------------------------------------------------------- */
 
 static struct das_text any_text(char *room)
 {
@@ -235,7 +235,7 @@ static void any(void)
     das_filter_release(pair);
 }
 
-/* --- a byte that is not as it was ---------------------------------------------------------------------- */
+/* --- a byte that is not as it was ------------------------------------------------------------ */
 
 static void is_refused(const struct das_buf *b, size_t *wrong, size_t at, const char *how)
 {
@@ -280,7 +280,7 @@ static void bytes(void)
     das_buf_clear(&line);
 }
 
-/* --- changed by somebody who knows how to hash ------------------------------------------------------------ */
+/* --- changed by somebody who knows how to hash ----------------------------------------------- */
 
 /* The line of a JSON object, hashed anew. */
 static struct das_buf seal(struct das_text json)
@@ -412,7 +412,7 @@ static void tampered_more(void)
     das_filter_release(f);
 }
 
-/* --- every member, by name and by kind ---------------------------------------------------------------------- */
+/* --- every member, by name and by kind ------------------------------------------------------- */
 
 /* Where the JSON value at p ends. */
 static const char *value_end(const char *p)
@@ -517,7 +517,7 @@ static void members(void)
     das_buf_clear(&json);
 }
 
-/* --- no plan at all -------------------------------------------------------------------------------------- */
+/* --- no plan at all -------------------------------------------------------------------------- */
 
 static void refuses_line(const char *text, size_t len, const char *message)
 {
@@ -598,7 +598,7 @@ static void large(void)
     das_free(list);
 }
 
-/* --- out of memory ------------------------------------------------------------------------------------------ */
+/* --- out of memory --------------------------------------------------------------------------- */
 
 static void memory(void)
 {
