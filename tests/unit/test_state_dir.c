@@ -9,7 +9,7 @@ static struct das_err err;
 
 static const char *dir_of(const char *configured)
 {
-    static char out[200];
+    static char out[1000];
     struct das_buf b = {0};
 
     das_buf_str(&b, "left over");
