@@ -21,8 +21,10 @@
 #define SQL "\"sql\":\"SELECT product_id, SUM(amount) FROM order_items WHERE created > ? AND shop_id = ?\""
 #define INTENT                                                                                     \
     "\"plan\":\"1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef\",\"instance\":"  \
-    "\"orders\",\"id\":4711,\"user\":\"app\"," SQL
-#define OUTCOME "\"outcome\":\"killed\",\"after_ms\":12," SQL ",\"note\":\"connection\""
+    "\"orders\",\"id\":4711,\"user\":\"app\",\"host\":\"10.0.0.7:51000\",\"db\":\"shop\"," SQL
+#define OUTCOME                                                                                    \
+    "\"outcome\":\"killed\",\"after_ms\":12," SQL                                                  \
+    ",\"note\":\"the connection was closed, its transaction rolled back\""
 
 #define ROUNDS 20
 #define BATCH 1000
