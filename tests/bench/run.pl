@@ -12,7 +12,7 @@ my $build = $ENV{BUILD} || 'build';
 my $bench = "$build/tests/bench";
 my $dir = tempdir(CLEANUP => 1);
 my $missed = 0;
-my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, http, runs; none: all
+my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, http, runs, journal; none: all
 
 sub pair {
     my ($n, $a, $b) = @_;
@@ -116,7 +116,20 @@ sub bench_http {
         sprintf '%.2f of it (%d, %d); at least 0.70', $ratio, $das, $bare);
 }
 
-for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ], [ http => \&bench_http ], [ runs => \&bench_runs ]) {
+sub bench_journal {
+    print "The journal\n";
+    my ($ours, $bare, $ratio) = split ' ', `$bench/journal rate $dir/rate 2000`;
+    die "journal failed\n" if $? || !$ratio;
+    say_bound('records a second, a commit each, against bare write and fdatasync', 1 / $ratio, 2,
+        sprintf '%.2f of it (%d, %d); at least 0.50', $ratio, $ours, $bare);
+    system("$bench/journal fill $dir/million 1000000 && $das audit export --state $dir/million >$dir/lines 2>$dir/head") == 0 or die;
+    my %f = pair(5, "$das audit verify --state $dir/million", "sha256sum $dir/lines");
+    say_bound('das audit verify of 1,000,000 records', $f{ms_a}, 5000,
+        sprintf '%.2f s, %d MB resident; under 5 (sha256sum of the same %.0f MB: %.2f s, %.2f times)',
+        $f{ms_a} / 1000, $f{rss_a} / 1024, (-s "$dir/lines") / 1e6, $f{ms_b} / 1000, $f{wall});
+}
+
+for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ], [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ]) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }
 exit $missed;

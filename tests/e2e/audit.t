@@ -109,6 +109,11 @@ for my $line (split /\n/, $out) {
 is($n, 7, 'the chain can be followed without das');
 is("head 7:$prev\n", $head, 'up to the head');
 my $whole = $out;
+put('journal.jsonl', $whole);
+put('follow.sh', get("$start/docs/journal.md") =~ /^```sh\n(.*?)^```/ms);
+is(`sh follow.sh`, $head, 'nor with the lines of docs/journal.md');
+put('journal.jsonl', $whole =~ s/"id":13/"id":31/r);
+is(`sh follow.sh`, "record 6 is wrong, or the one before it\n", 'which find a change');
 ($code, $out) = audit('show', 5, '-o', 'json', '--state', $state);
 is($out, (split /^/, $whole)[4], 'show -o json is the exact line');
 ($code, $out) = audit('export', '--from', 6, '--state', $state);
