@@ -189,7 +189,7 @@ static bool may_fire(struct das_scene *sc, size_t i)
         das_scene_stop(sc, "", why);
         return false;
     }
-    if (das_clock_unix_ms() > sc->plan->expires_ms) {
+    if (das_clock_unix_ms() > sc->plan->birth.expires_ms) {
         das_scene_stop(sc, "", "the plan expired while it was applied");
         return false;
     }
@@ -431,11 +431,11 @@ static int stale(struct das_scene *sc, char *why, size_t size)
     int64_t now = das_clock_unix_ms();
     int before;
 
-    if (now > p->expires_ms) {
-        snprintf(why, size, "the plan expired %lld s ago", (long long)((now - p->expires_ms) / 1000));
+    if (now > p->birth.expires_ms) {
+        snprintf(why, size, "the plan expired %lld s ago", (long long)((now - p->birth.expires_ms) / 1000));
         return 1;
     }
-    if (now < p->created_ms) {
+    if (now < p->birth.created_ms) {
         snprintf(why, size, "the clock stands before the plan was made");
         return 1;
     }

@@ -3,7 +3,9 @@
 #include "core/plan/plan.h"
 
 #include <stddef.h>
+#include <errno.h>
 #include <string.h>
+#include <sys/random.h>
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
@@ -138,8 +140,8 @@ static int fill_asked(struct das_plan *p, const struct das_asked *asked, struct 
 }
 
 struct das_plan *das_plan_build(const struct das_selection *sel, const char *instance,
-                                const struct das_plan_opts *opts, int64_t created_ms,
-                                int64_t expires_ms, struct das_err *err)
+                                const struct das_plan_opts *opts, const struct das_birth *birth,
+                                struct das_err *err)
 {
     struct das_plan *p;
     struct das_buf json = {0};
@@ -158,8 +160,7 @@ struct das_plan *das_plan_build(const struct das_selection *sel, const char *ins
     p->limits = opts->limits ? *opts->limits : das_kill_limits_default;
     p->instance = das_strdup(instance);
     p->reason = das_strdup(opts->reason ? opts->reason : "");
-    p->created_ms = created_ms;
-    p->expires_ms = expires_ms;
+    p->birth = *birth;
     p->server = *das_snapshot_identity(sel->snap);
     if (!p->instance || !p->reason) {
         das_fail_nomem(err);
@@ -181,10 +182,15 @@ fail:
 struct das_plan *das_plan_new(const struct das_selection *sel, const char *instance,
                               const struct das_plan_opts *opts, struct das_err *err)
 {
-    int64_t now = das_clock_unix_ms();
+    struct das_birth birth = {.created_ms = das_clock_unix_ms()};
 
-    return das_plan_build(sel, instance, opts, now,
-                          now + 1000 * (opts->ttl_s ? opts->ttl_s : DAS_PLAN_TTL_DEFAULT), err);
+    birth.expires_ms = birth.created_ms + 1000 * (opts->ttl_s ? opts->ttl_s : DAS_PLAN_TTL_DEFAULT);
+    if (getrandom(&birth.nonce, sizeof birth.nonce, 0) != (ssize_t)sizeof birth.nonce) {
+        das_fail(err, DAS_E_INTERNAL, "no random bytes: %s", strerror(errno));
+        return NULL;
+    }
+    birth.nonce &= INT64_MAX;
+    return das_plan_build(sel, instance, opts, &birth, err);
 }
 
 struct das_plan *das_plan_retain(struct das_plan *p)
@@ -256,12 +262,12 @@ const struct das_kill_limits *das_plan_limits(const struct das_plan *p)
 
 int64_t das_plan_created_ms(const struct das_plan *p)
 {
-    return p->created_ms;
+    return p->birth.created_ms;
 }
 
 int64_t das_plan_expires_ms(const struct das_plan *p)
 {
-    return p->expires_ms;
+    return p->birth.expires_ms;
 }
 
 const char *das_plan_hash(const struct das_plan *p)
@@ -376,7 +382,7 @@ void das_plan_print(const struct das_plan *p, size_t width, struct das_buf *b)
     das_buf_str(b, p->reason[0] ? ": " : "");
     if (p->reason[0]) /* may hold text of a session */
         das_render_cell(das_text_of(p->reason), DAS_PLAN_REASON_MAX, b);
-    das_buf_printf(b, ", good for %lld s\n", (long long)((p->expires_ms - p->created_ms) / 1000));
+    das_buf_printf(b, ", good for %lld s\n", (long long)((p->birth.expires_ms - p->birth.created_ms) / 1000));
     print_filter(p->victims->filter, "because of ", b);
     print_escalation(p, b);
     if (p->symptom)

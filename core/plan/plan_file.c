@@ -352,12 +352,13 @@ static int read_opts(struct reader *r, const json_t *o, struct das_plan_opts *op
     return 0;
 }
 
-static int read_times(struct reader *r, const json_t *o, int64_t *created_ms, int64_t *expires_ms)
+static int read_birth(struct reader *r, const json_t *o, struct das_birth *b)
 {
-    if (get_int(r, o, "created_ms", created_ms) < 0 || get_int(r, o, "expires_ms", expires_ms) < 0)
+    if (get_int(r, o, "nonce", &b->nonce) < 0 || get_int(r, o, "created_ms", &b->created_ms) < 0 ||
+        get_int(r, o, "expires_ms", &b->expires_ms) < 0)
         return -1;
-    if (*created_ms < 0 || *expires_ms <= *created_ms ||
-        *expires_ms - *created_ms > (int64_t)DAS_PLAN_TTL_MAX * 1000)
+    if (b->created_ms < 0 || b->expires_ms <= b->created_ms ||
+        b->expires_ms - b->created_ms > (int64_t)DAS_PLAN_TTL_MAX * 1000)
         return das_fail(r->err, DAS_E_DATA,
                         "expires_ms: expected at most %d seconds after created_ms",
                         DAS_PLAN_TTL_MAX);
@@ -374,7 +375,8 @@ static struct das_plan *read_object(struct reader *r, const json_t *o)
     struct das_filter *filter = NULL;
     struct das_plan *p = NULL;
     const char *instance;
-    int64_t version = 0, created_ms = 0, expires_ms = 0;
+    struct das_birth birth = {0};
+    int64_t version = 0;
 
     if (get_int(r, o, "version", &version) < 0)
         return NULL;
@@ -384,13 +386,13 @@ static struct das_plan *read_object(struct reader *r, const json_t *o)
         return NULL;
     }
     if (get_string(r, o, "instance", false, &instance) < 0 || read_opts(r, o, &opts) < 0 ||
-        read_maker(r, o, &asked, &limits) < 0 || read_times(r, o, &created_ms, &expires_ms) < 0)
+        read_maker(r, o, &asked, &limits) < 0 || read_birth(r, o, &birth) < 0)
         goto done;
     filter = get_filter(r, o, "filter");
     snap = filter ? read_snapshot(r, o) : NULL;
     sel = snap ? select_all(snap, filter, r->err) : NULL;
     if (sel)
-        p = das_plan_build(sel, instance, &opts, created_ms, expires_ms, r->err);
+        p = das_plan_build(sel, instance, &opts, &birth, r->err);
 done:
     das_selection_free(sel);
     das_snapshot_release(snap);

@@ -11,6 +11,12 @@
 #define DAS_PLAN_HEX "_hex" /* KEY_hex: the bytes of KEY, where they are not UTF-8 */
 #define DAS_ASKED_COUNT 5  /* texts of a das_asked */
 
+/* What makes a plan this one and not another of the same content. */
+struct das_birth {
+    int64_t nonce; /* random: a plan is applied once, the same victims may be planned again */
+    int64_t created_ms, expires_ms;
+};
+
 struct das_plan {
     atomic_uint refs;
     struct das_selection *victims;
@@ -24,7 +30,7 @@ struct das_plan {
     struct das_asked asked;     /* points into asked_texts */
     char *asked_texts[DAS_ASKED_COUNT];
     struct das_kill_limits limits;
-    int64_t created_ms, expires_ms;
+    struct das_birth birth;
     char hash[DAS_SHA256_HEX];
 };
 
@@ -37,10 +43,10 @@ const char **das_asked_slot(struct das_asked *a, size_t i);
 const char *das_limit_name(size_t i);
 int64_t *das_limit_slot(struct das_kill_limits *l, size_t i);
 
-/* das_plan_new() with its times given. opts->ttl_s is not looked at. */
+/* das_plan_new() with its birth given. opts->ttl_s is not looked at. */
 struct das_plan *das_plan_build(const struct das_selection *sel, const char *instance,
-                                const struct das_plan_opts *opts, int64_t created_ms,
-                                int64_t expires_ms, struct das_err *err);
+                                const struct das_plan_opts *opts, const struct das_birth *birth,
+                                struct das_err *err);
 
 /* When the victim's current statement (or sleep) began, Unix ms, as exactly as the source tells:
  * *slack_ms is how far two tellings of the same moment may lie apart. DAS_UNKNOWN if not told. */

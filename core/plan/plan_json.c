@@ -108,6 +108,7 @@ void das_plan_json(const struct das_plan *p, struct das_buf *b)
 {
     das_buf_char(b, '{');
     das_json_key_int(b, "version", DAS_PLAN_VERSION);
+    das_json_key_int(b, "nonce", p->birth.nonce);
     put_text(b, "instance", das_text_of(p->instance));
     put_text(b, "server", das_text_of(p->server.server));
     if (das_known(p->server.start_unix_s))
@@ -122,8 +123,8 @@ void das_plan_json(const struct das_plan *p, struct das_buf *b)
     put_asked(b, &p->asked);
     put_limits(b, &p->limits);
     das_json_key_int(b, "data_sync_time", das_snapshot_time(p->victims->snap));
-    das_json_key_int(b, "created_ms", p->created_ms);
-    das_json_key_int(b, "expires_ms", p->expires_ms);
+    das_json_key_int(b, "created_ms", p->birth.created_ms);
+    das_json_key_int(b, "expires_ms", p->birth.expires_ms);
     das_json_key(b, "victims");
     das_buf_char(b, '[');
     for (size_t i = 0; i < p->victims->count; i++) {

@@ -564,7 +564,8 @@ static void no_memory(void)
     now[1].db = das_text_of("x");
     for (n = 1; n < 1000 && !ended; n++) {
         for (int armed = 0; armed < 2; armed++) {
-            const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO, .reason = "r"};
+            const struct das_plan_opts opts = {
+                .mode = DAS_MODE_AUTO, .reason = "r", .limits = &no_limits};
             struct das_selection *sel;
             struct das_plan *p;
             struct das_report *r = NULL;

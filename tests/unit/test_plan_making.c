@@ -117,7 +117,7 @@ static void immutable(void)
     das_buf_clear(&after);
 }
 
-/* What a plan says of itself but for its times; the hash is checked on the way. */
+/* What a plan says of itself but for its birth; the hash is checked on the way. */
 static char *told(const struct das_session *s, const struct das_plan_opts *opts,
                   struct das_filter *f)
 {
@@ -131,6 +131,7 @@ static char *told(const struct das_session *s, const struct das_plan_opts *opts,
     is_str(das_plan_hash(p), hex, "the hash is of the JSON");
     v = das_json_parse(b.ptr, b.len, NULL, &err);
     must(v, "which is valid");
+    json_object_set_new(v, "nonce", json_integer(0)); /* random, as is the next plan's */
     json_object_set_new(v, "created_ms", json_integer(0));
     json_object_set_new(v, "expires_ms", json_integer(0));
     text = json_dumps(v, JSON_COMPACT);
