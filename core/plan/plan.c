@@ -94,6 +94,9 @@ static int check_opts(const struct das_plan_opts *opts, struct das_err *err)
         return das_fail(err, DAS_E_USAGE,
                         "escalate: expected kill to be query, soft or auto, got connection: there "
                         "is nothing beyond it");
+    if (opts->symptom && !das_filter_can_match(opts->symptom))
+        return das_fail(err, DAS_E_USAGE, "symptom: expected a filter with a criterion: this one "
+                        "matches no session");
     return opts->limits ? check_limits(opts->limits, err) : 0;
 }
 

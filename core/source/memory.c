@@ -174,7 +174,9 @@ static int load(struct memory *m, const char *rest, const struct das_source_conf
     das_source_close(file);
     if (rc < 0 || das_snapshot_prepare_idle(m->loaded, err) < 0)
         return -1;
-    snprintf(id.server, sizeof id.server, "mem:%u", atomic_fetch_add(&generations, 1) + 1);
+    /* what it was loaded from belongs to it: a saved plan fits the same sessions only */
+    snprintf(id.server, sizeof id.server, "mem:%u of %.250s",
+             atomic_fetch_add(&generations, 1) + 1, das_snapshot_identity(m->loaded)->server);
     das_snapshot_set_identity(m->loaded, &id);
     rows = das_snapshot_rows(m->loaded);
     m->gone = das_calloc(rows, sizeof *m->gone);
