@@ -1,6 +1,8 @@
 /* test_journal.c - the exact bytes, what is refused, runs that die, and every kind of tampering. */
 #include "core/store/journal.h"
 
+#include <pthread.h>
+
 #include "core/store/store_impl.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/store_kit.h"
@@ -287,6 +289,46 @@ static void appended_at_once(void)
     das_store_close(s);
 }
 
+/* Threads of one process, each with handles of its own, which it opens again and again. */
+static void *append_as_thread(void *dir)
+{
+    struct das_err why;
+    struct das_store *s;
+
+    for (int i = 0; i < 10; i++) {
+        if (das_store_open(dir, &s, &why) < 0)
+            return dir;
+        for (int n = 0; n < 3; n++) {
+            int64_t seq = store_add(s, "intent", "", 0, &why);
+            if (seq < 0 || store_add(s, "outcome", "\"outcome\":\"killed\"", seq, &why) < 0)
+                return dir;
+        }
+        das_store_close(s);
+    }
+    return NULL;
+}
+
+static void threads(void)
+{
+    char dir[100];
+    pthread_t ids[4];
+    struct das_head head;
+    struct das_store *s;
+    void *failed;
+    int good = 0;
+
+    snprintf(dir, sizeof dir, "%s", store_dir());
+    for (int i = 0; i < 4; i++)
+        must(pthread_create(&ids[i], NULL, append_as_thread, dir) == 0, "a thread");
+    for (int i = 0; i < 4; i++)
+        good += pthread_join(ids[i], &failed) == 0 && !failed;
+    is_int(good, 4, "four threads write at once");
+    s = store_open(dir);
+    ok(das_journal_verify(s, NULL, &head, &err) == 0 && head.seq == 1 + 4 * 10 * 6, "one chain");
+    is_int(das_journal_unknown(s, NULL, 0, &err), 0, "none took another for dead");
+    das_store_close(s);
+}
+
 /* --- tampering ------------------------------------------------------------------------------------ */
 
 #define RECORDS 7
@@ -510,6 +552,7 @@ int main(void)
     dead_runs();
     recovered_at_once();
     appended_at_once();
+    threads();
     every_byte();
     rows();
     unknown_rows();
