@@ -92,14 +92,15 @@ void das_audit_row(int64_t seq, struct das_text line, size_t width, struct das_b
     put_cell(b, record ? text_of(record, "kind") : das_text_of("damaged"), CELLS_KIND);
     put_cell(b, record ? text_of(record, "run") : DAS_TEXT_NULL, CELLS_RUN);
     das_buf_reset(&t);
-    json_object_foreach(record, key, v) {
+    json_object_foreach(record, key, v)
+    {
         if (is_head_key(key))
             continue;
         das_buf_printf(&t, "%s%s=", t.len ? " " : "", key);
         put_value(&t, v);
     }
     das_render_cell(record ? das_buf_view(&t) : line,
-                    width == 0               ? SIZE_MAX / 2
+                    width == 0                ? SIZE_MAX / 2
                     : width > CELLS_HEAD + 20 ? width - CELLS_HEAD
                                               : 20,
                     b);
@@ -140,7 +141,8 @@ void das_audit_csv(int64_t seq, struct das_text line, struct das_buf *b)
     das_buf_char(b, ',');
     das_audit_csv_text(text_of(record, "kind"), b);
     das_buf_str(&t, "{");
-    json_object_foreach(record, key, v) {
+    json_object_foreach(record, key, v)
+    {
         if (is_head_key(key))
             continue;
         das_json_key(&t, key);
@@ -183,7 +185,8 @@ void das_audit_whole(struct das_text line, const char *hash, struct das_buf *b)
     } else {
         put_member(b, "damaged", line);
     }
-    json_object_foreach(record, key, v) {
+    json_object_foreach(record, key, v)
+    {
         das_buf_reset(&t);
         put_value(&t, v);
         put_member(b, key, das_buf_view(&t));

@@ -1,6 +1,6 @@
 /*
- * audit_text.h - records of the journal as people read them. Whatever a record holds, no character of
- * it can drive a terminal. Fills buffers only.
+ * audit_text.h - records of the journal as people read them. Whatever a record holds, no character
+ * of it can drive a terminal. Fills buffers only.
  */
 #ifndef DAS_CLI_AUDIT_TEXT_H
 #define DAS_CLI_AUDIT_TEXT_H

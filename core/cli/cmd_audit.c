@@ -1,4 +1,4 @@
-/* cmd_audit.c - das audit: what das did and was about to do, and whether that is still what it says. */
+/* cmd_audit.c - das audit: what das did and was about to do, and whether that was changed since. */
 #include <pwd.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -23,13 +23,15 @@ static const char help[] =
     "\n"
     "  list         the last records\n"
     "  show         one record, all of it\n"
-    "  verify       every record unchanged and in its place? With --head also: is this the journal\n"
+    "  verify       every record unchanged and in its place? With --head also: is this the "
+    "journal\n"
     "               that had this head, and has nothing been cut off it since?\n"
     "  export       the exact records; the head is printed on standard error: keep it elsewhere\n"
     "  acknowledge  for a kill whose outcome nobody knows: a person has looked into it\n"
     "\n"
     "      --unknown         kills whose outcome nobody knows and nobody has acknowledged\n"
-    "      --kind KIND       begin, apply, refused, intent, outcome, respawned, breaker, stop, ...\n"
+    "      --kind KIND       begin, apply, refused, intent, outcome, respawned, breaker, stop, "
+    "...\n"
     "  -n, --last N          so many records, the last ones (100)\n"
     "      --head SEQ:HASH   as verify and export print it\n"
     "      --from SEQ        from this record on\n"
@@ -45,21 +47,17 @@ static const char help[] =
     "  das audit verify --head \"$(cat head.txt)\"\n"
     "  das audit list --kind outcome -o json | jq -r 'select(.outcome == \"failed\").note'\n"
     "\n"
-    "Exit: 0 done, 1 the journal is not what it was, or cannot be read, 2 usage or configuration.\n";
+    "Exit: 0 done, 1 the journal is not what it was, or cannot be read, 2 usage or "
+    "configuration.\n";
 
 enum { O_STATE = 1001, O_UNKNOWN, O_KIND, O_HEAD, O_FROM };
 
 static const struct option options[] = {
-    {"help", no_argument, NULL, 'h'},
-    {"output", required_argument, NULL, 'o'},
-    {"config", required_argument, NULL, 1000},
-    {"state", required_argument, NULL, O_STATE},
-    {"unknown", no_argument, NULL, O_UNKNOWN},
-    {"kind", required_argument, NULL, O_KIND},
-    {"last", required_argument, NULL, 'n'},
-    {"head", required_argument, NULL, O_HEAD},
-    {"from", required_argument, NULL, O_FROM},
-    {NULL, 0, NULL, 0},
+    {"help", no_argument, NULL, 'h'},          {"output", required_argument, NULL, 'o'},
+    {"config", required_argument, NULL, 1000}, {"state", required_argument, NULL, O_STATE},
+    {"unknown", no_argument, NULL, O_UNKNOWN}, {"kind", required_argument, NULL, O_KIND},
+    {"last", required_argument, NULL, 'n'},    {"head", required_argument, NULL, O_HEAD},
+    {"from", required_argument, NULL, O_FROM}, {NULL, 0, NULL, 0},
 };
 
 #define LAST_DEFAULT 100
@@ -80,7 +78,7 @@ struct audit {
     struct das_store *store;
 };
 
-/* --- options ------------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static int number_of(const char *what, const char *text, int64_t min, int64_t *out,
                      struct das_err *err)
@@ -142,7 +140,7 @@ static int set_option(struct audit *a, int option, const char *value, struct das
     }
 }
 
-/* --- list ----------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static int write_out(struct das_buf *b, struct das_err *err)
 {
@@ -174,7 +172,7 @@ struct ring {
         int64_t seq;
         char *line;
         size_t len;
-    } *kept;
+    } * kept;
     size_t size, used, next;
     const int64_t *only; /* or these, by seq */
     size_t only_count;
@@ -285,7 +283,7 @@ static int list(struct audit *a, struct das_err *err)
     return rc;
 }
 
-/* --- show ------------------------------------------------------------------------------------------ */
+/* --- show ------------------------------------------------------------------------------------- */
 
 struct single {
     int64_t seq;
@@ -323,7 +321,7 @@ static int show(struct audit *a, struct das_err *err)
     return one.found ? 0 : das_fail(err, DAS_E_DATA, "no record %lld", (long long)one.seq);
 }
 
-/* --- verify, export, acknowledge ---------------------------------------------------------------- */
+/* --- verify, export, acknowledge -------------------------------------------------------------- */
 
 static int verify(struct audit *a, struct das_err *err)
 {
@@ -399,15 +397,15 @@ static int acknowledge(struct audit *a, struct das_err *err)
     int64_t seq;
     int rc = -1;
 
-    if (number_of("acknowledge", a->args[0], 1, &seq, err) == 0 &&
-        user_name(&who, err) == 0 && das_store_open(a->dir.ptr, &store, err) == 0)
+    if (number_of("acknowledge", a->args[0], 1, &seq, err) == 0 && user_name(&who, err) == 0 &&
+        das_store_open(a->dir.ptr, &store, err) == 0)
         rc = das_journal_acknowledge(store, seq, who.ptr, a->args[1], err);
     das_store_close(store);
     das_buf_clear(&who);
     return rc;
 }
 
-/* --- which of them ----------------------------------------------------------------------------------- */
+/* --- which of them ---------------------------------------------------------------------------- */
 
 static const struct verb {
     const char *name;
@@ -415,7 +413,7 @@ static const struct verb {
     const char *args; /* what has to follow, for the message */
     int arg_count;
     const char *formats[4]; /* in the order of enum format */
-    bool may_be_empty; /* where there is no journal yet */
+    bool may_be_empty;      /* where there is no journal yet */
 } verbs[] = {
     {"list", list, "no argument", 0, {"table", "json", "csv"}, true},
     {"show", show, "SEQ", 1, {"table", "json"}, false},
@@ -472,8 +470,8 @@ static int check(struct audit *a, const struct verb *v, struct das_err *err)
     bool lists = v->run == list;
 
     if (a->arg_count != v->arg_count)
-        return das_fail(err, DAS_E_USAGE, "%s: expected %s, got %d argument%s", v->name,
-                        v->args, a->arg_count, a->arg_count == 1 ? "" : "s");
+        return das_fail(err, DAS_E_USAGE, "%s: expected %s, got %d argument%s", v->name, v->args,
+                        a->arg_count, a->arg_count == 1 ? "" : "s");
     if (!lists && (a->unknown || a->kind || a->has_last))
         return das_fail(err, DAS_E_USAGE, "--unknown, --kind and -n are of das audit list");
     if (a->has_head && v->run != verify)

@@ -40,7 +40,7 @@ struct das_claim {
 int das_budget_reserve(struct das_store *s, const char *instance, const char *policy,
                        struct das_claim *claims, size_t n, const struct das_bound *bounds,
                        size_t bound_count, char *why, size_t size, struct das_err *err);
-/* The same question without taking anything, for a dry run. s may be NULL: nothing was killed yet. */
+/* The same question without taking anything, for a dry run. s may be NULL: no kill was counted. */
 int das_budget_would(struct das_store *s, const char *instance, const struct das_claim *claims,
                      size_t n, const struct das_bound *bounds, size_t bound_count, char *why,
                      size_t size, struct das_err *err);

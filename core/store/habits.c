@@ -48,7 +48,7 @@ int das_breaker_get(struct das_store *s, const char *policy, const char *instanc
     return rc;
 }
 
-/* --- changing ------------------------------------------------------------------------------------- */
+/* --- changing --------------------------------------------------------------------------------- */
 
 static int record(struct das_store *s, const char *policy, const char *instance,
                   const struct das_breaker *was, const struct das_breaker *is, struct das_err *err)
@@ -168,7 +168,7 @@ int das_breaker_each(struct das_store *s, das_breaker_fn *fn, void *arg, struct 
     return rc;
 }
 
-/* --- matches -------------------------------------------------------------------------------------- */
+/* --- matches ---------------------------------------------------------------------------------- */
 
 /* The median of the last ones; of two in the middle, what lies between them. */
 static int median(struct das_store *s, const char *policy, const char *instance, int64_t *usual,
@@ -187,8 +187,8 @@ static int median(struct das_store *s, const char *policy, const char *instance,
         rc = 0;
     }
     if (n)
-        *usual = n % 2 ? counts[n / 2]
-                       : counts[n / 2 - 1] + (counts[n / 2] - counts[n / 2 - 1]) / 2;
+        *usual =
+            n % 2 ? counts[n / 2] : counts[n / 2 - 1] + (counts[n / 2] - counts[n / 2 - 1]) / 2;
     return rc;
 }
 

@@ -11,7 +11,7 @@
 
 static const char no_hash[] = "0000000000000000000000000000000000000000000000000000000000000000";
 
-/* --- the bytes -------------------------------------------------------------------------------------- */
+/* --- the bytes -------------------------------------------------------------------------------- */
 
 static bool eat(struct das_text *t, const char *literal, size_t len)
 {
@@ -60,8 +60,8 @@ static bool parse_kind(struct das_text t, struct das_parts *out)
     struct das_text word;
 
     if (das_text_is(out->kind, "outcome")) {
-        if (!EAT(&t, ",\"intent\":") || !eat_int(&t, &out->intent) ||
-            !EAT(&t, ",\"outcome\":\"") || !eat_word(&t, 0, &word))
+        if (!EAT(&t, ",\"intent\":") || !eat_int(&t, &out->intent) || !EAT(&t, ",\"outcome\":\"") ||
+            !eat_word(&t, 0, &word))
             return false;
         out->unknown = das_text_is(word, "unknown");
     } else if (das_text_is(out->kind, "acknowledged")) {
@@ -89,7 +89,8 @@ bool das_record_parse(struct das_text line, struct das_parts *out)
 static int write_line(const struct das_store *s, const struct das_head *head,
                       const struct das_record *r, struct das_buf *b, struct das_err *err)
 {
-    das_buf_printf(b, "{\"seq\":%lld,\"prev\":\"%s\",\"time_ms\":%lld,\"run\":\"%s\",\"kind\":\"%s\"",
+    das_buf_printf(b,
+                   "{\"seq\":%lld,\"prev\":\"%s\",\"time_ms\":%lld,\"run\":\"%s\",\"kind\":\"%s\"",
                    (long long)r->seq, head->hash, (long long)r->time_ms, s->run, r->kind);
     if (r->closes)
         das_buf_printf(b, ",\"intent\":%lld", (long long)r->closes);
@@ -127,7 +128,7 @@ static int check_line(const struct das_buf *b, const struct das_record *r, struc
     return 0;
 }
 
-/* --- adding ------------------------------------------------------------------------------------------ */
+/* --- adding ----------------------------------------------------------------------------------- */
 
 /* A change that has to hit exactly one row. */
 static int one(int changed, const struct das_store *s, const char *what, int64_t id,
@@ -152,7 +153,8 @@ static int derive(struct das_store *s, const struct das_record *r, const struct 
                    p->intent, err);
     if (!das_text_is(p->kind, "outcome"))
         return 0;
-    if (one(das_do(s, err, DAS_Q_OPEN_DROP, "i", p->intent), s, "no open intent", p->intent, err) < 0)
+    if (one(das_do(s, err, DAS_Q_OPEN_DROP, "i", p->intent), s, "no open intent", p->intent, err) <
+        0)
         return -1;
     return p->unknown && das_do(s, err, DAS_Q_UNKNOWN_ADD, "i", p->intent) < 0 ? -1 : 0;
 }
@@ -193,7 +195,8 @@ int das_journal_last(struct das_store *s, struct das_head *out, struct das_err *
         return rc;
     rc = 0;
     if (sqlite3_column_bytes(st, 1) != DAS_SHA256_HEX - 1) {
-        rc = das_fail(err, DAS_E_STORE, "%s: the last record has no hash; das audit verify", s->path);
+        rc = das_fail(err, DAS_E_STORE, "%s: the last record has no hash; das audit verify",
+                      s->path);
     } else {
         out->seq = sqlite3_column_int64(st, 0);
         memcpy(out->hash, das_column(st, 1).ptr, DAS_SHA256_HEX - 1);
@@ -220,7 +223,7 @@ int das_journal_add(struct das_store *s, struct das_record *records, size_t n, s
     return rc;
 }
 
-/* --- reading ------------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 int das_journal_each(struct das_store *s, int64_t first, das_journal_fn *fn, void *arg,
                      struct das_err *err)
@@ -251,7 +254,7 @@ int das_journal_applied(struct das_store *s, const char *plan_hash, struct das_e
     return das_ask_int(s, &found, err, DAS_Q_APPLIED_HAS, "s", plan_hash) < 0 ? -1 : found != 0;
 }
 
-/* --- kills whose outcome nobody knows ------------------------------------------------------------------ */
+/* --- kills whose outcome nobody knows --------------------------------------------------------- */
 
 /* Open intents of a run that died count, although no one has written that down yet. */
 int64_t das_journal_unknown(struct das_store *s, int64_t *seqs, size_t n, struct das_err *err)

@@ -10,13 +10,13 @@
  * to it was changed, left out, moved or cut off.
  *
  * Kinds: "begin" (first record of a journal: a random id), "apply", "refused", "intent",
- * "outcome", "respawned", "breaker", "stop", "resume", "acknowledged". The writer gives the members;
- * seq, prev, time_ms, run and kind are added here.
+ * "outcome", "respawned", "breaker", "stop", "resume", "acknowledged". The writer gives the
+ * members; seq, prev, time_ms, run and kind are added here.
  *
  * What the records mean to each other is read from their bytes, so these come first: after the kind
  * of an outcome "intent":SEQ,"outcome":"WORD" (WORD unknown: nobody knows, and the intent is listed
- * until it is acknowledged), of an acknowledged "intent":SEQ, of an apply "plan":"HEX". A record that
- * is not so, or is no JSON in one line, is refused.
+ * until it is acknowledged), of an acknowledged "intent":SEQ, of an apply "plan":"HEX". A record
+ * that is not so, or is no JSON in one line, is refused.
  */
 #ifndef DAS_STORE_JOURNAL_H
 #define DAS_STORE_JOURNAL_H
@@ -26,8 +26,8 @@
 #include "core/store/store.h"
 
 /* One record to write. members is JSON without the braces: "\"plan\":\"..\",\"id\":12"; may be
- * empty. Those of an outcome begin with "outcome":"killed" (or another word), those of an apply with
- * "plan":"HEX". */
+ * empty. Those of an outcome begin with "outcome":"killed" (or another word), those of an apply
+ * with "plan":"HEX". */
 struct das_record {
     const char *kind;
     struct das_text members;
@@ -39,10 +39,9 @@ struct das_record {
 
 /* Writes all n in this order, in one transaction, and returns when they are on the disk. An intent
  * stays open until a record closes it. -1: nothing was written (DAS_E_STORE). */
-int das_journal_add(struct das_store *s, struct das_record *records, size_t n,
-                    struct das_err *err);
+int das_journal_add(struct das_store *s, struct das_record *records, size_t n, struct das_err *err);
 
-/* --- reading ------------------------------------------------------------------------------------ */
+/* --- reading ---------------------------------------------------------------------------------- */
 
 struct das_head {
     int64_t seq; /* 0: empty */
@@ -66,7 +65,8 @@ int das_journal_verify(struct das_store *s, const struct das_head *anchor, struc
 /* Kills whose outcome nobody knows, and that nobody has acknowledged yet: seq of the intents, those
  * of runs that died a moment ago among them. Fills up to n, returns how many there are, or -1. */
 int64_t das_journal_unknown(struct das_store *s, int64_t *seqs, size_t n, struct das_err *err);
-/* A person has looked into it, and reason says what was found. DAS_E_USAGE when intent is none that is unknown. */
+/* A person has looked into it, and reason says what was found. DAS_E_USAGE when intent is none that
+ * is unknown. */
 int das_journal_acknowledge(struct das_store *s, int64_t intent, const char *who,
                             const char *reason, struct das_err *err);
 

@@ -22,13 +22,13 @@ struct walk {
     struct das_err *err;
     EVP_MD *sha256;
     EVP_MD_CTX *ctx;
-    sqlite3_stmt *applied; /* goes along: one row for each "apply" */
-    struct das_head head;  /* of the record before */
+    sqlite3_stmt *applied;   /* goes along: one row for each "apply" */
+    struct das_head head;    /* of the record before */
     struct pending *pending; /* by seq */
     size_t count, room, done;
 };
 
-/* --- pending intents ------------------------------------------------------------------------------ */
+/* --- pending intents -------------------------------------------------------------------------- */
 
 static struct pending *find(const struct walk *w, int64_t seq)
 {
@@ -79,7 +79,7 @@ static int add_pending(struct walk *w, const struct das_parts *p)
     return 0;
 }
 
-/* --- one record -------------------------------------------------------------------------------------- */
+/* --- one record ------------------------------------------------------------------------------- */
 
 static int wrong(struct walk *w, int64_t seq, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
@@ -131,7 +131,8 @@ static int check_link(struct walk *w, int64_t seq, struct das_text line, struct 
     if (p->seq != seq)
         return wrong(w, seq, ": its bytes are those of record %lld", (long long)p->seq);
     if (!das_text_is(p->prev, w->head.hash))
-        return wrong(w, seq, ": it does not follow record %lld: one of them was changed or put there",
+        return wrong(w, seq,
+                     ": it does not follow record %lld: one of them was changed or put there",
                      (long long)w->head.seq);
     if (w->anchor && w->anchor->seq == seq && strcmp(w->anchor->hash, next.hash) != 0)
         return wrong(w, seq,
@@ -175,7 +176,7 @@ static int follow(struct walk *w, const struct das_parts *p)
     return 0;
 }
 
-/* --- all of them ---------------------------------------------------------------------------------------- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 /* Damage that SQLite finds is a finding, too. */
 static int unreadable(struct walk *w)
@@ -194,7 +195,8 @@ static int walk_records(struct walk *w)
     int rc = st ? 0 : -1;
 
     while (rc == 0 && (rc = das_step(w->s, st, w->err)) > 0) {
-        rc = check_link(w, sqlite3_column_int64(st, 0), das_column(st, 1), das_column(st, 2), &parts);
+        rc = check_link(w, sqlite3_column_int64(st, 0), das_column(st, 1), das_column(st, 2),
+                        &parts);
         if (rc == 0)
             rc = follow(w, &parts);
         if (rc < 0)
@@ -263,7 +265,8 @@ int das_journal_verify(struct das_store *s, const struct das_head *anchor, struc
     w.sha256 = EVP_MD_fetch(NULL, "SHA256", NULL);
     w.ctx = EVP_MD_CTX_new();
     if (anchor && anchor->seq < 1) {
-        das_fail(err, DAS_E_USAGE, "a head is a record from 1 on, got %lld", (long long)anchor->seq);
+        das_fail(err, DAS_E_USAGE, "a head is a record from 1 on, got %lld",
+                 (long long)anchor->seq);
     } else if (!w.sha256 || !w.ctx) {
         das_fail(err, DAS_E_INTERNAL, "SHA-256 is not available in OpenSSL");
     } else if (das_begin_read(s, err) == 0) {

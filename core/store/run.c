@@ -17,7 +17,8 @@
 
 #include "core/store/store_impl.h"
 
-#define TRIES 100 /* names for a new run; somebody may just be looking whether a file's run lives */
+#define TRIES 100 /* names for a new run; somebody may just be looking whether a file's run lives \
+                   */
 
 static int file_fail(const char *path, struct das_err *err)
 {
@@ -56,7 +57,8 @@ static bool still_there(int fd, const char *path)
 {
     struct stat a, b;
 
-    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev && a.st_ino == b.st_ino;
+    return fstat(fd, &a) == 0 && stat(path, &b) == 0 && a.st_dev == b.st_dev &&
+           a.st_ino == b.st_ino;
 }
 
 /* 1: made and locked; 0: another name has to be tried; -1. */
@@ -154,7 +156,7 @@ int das_run_is_dead(struct das_store *s, const char *run, int *held, struct das_
     return rc;
 }
 
-/* --- dead runs ------------------------------------------------------------------------------------ */
+/* --- dead runs -------------------------------------------------------------------------------- */
 
 /* What run left open becomes unknown. Inside a transaction, which makes it happen once only. */
 static int close_intents(struct das_store *s, const char *run, struct das_err *err)

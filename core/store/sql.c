@@ -1,8 +1,9 @@
 /*
  * sql.c - all SQL of das: the tables and every statement. Nothing is ever put together from values.
  *
- * The journal is the truth. open_intents, unknown_intents and applied are only what its records say,
- * kept in the same transaction so that nobody has to read all of it; das_journal_verify() compares.
+ * The journal is the truth. open_intents, unknown_intents and applied are only what its records
+ * say, kept in the same transaction so that nobody has to read all of it; das_journal_verify()
+ * compares.
  */
 #include "core/store/store_impl.h"
 
@@ -68,9 +69,8 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_COUNT_INSTANCE] = "SELECT count(*) FROM kills WHERE at_ms > ?1 AND instance = ?2",
     [DAS_Q_COUNT_USER] =
         "SELECT count(*) FROM kills WHERE at_ms > ?1 AND instance = ?2 AND user = ?3",
-    [DAS_Q_COUNT_RECENT] =
-        "SELECT count(*) FROM kills WHERE at_ms >= ?1 AND at_ms < " UNSPENT
-        " AND instance = ?2 AND user = ?3 AND fingerprint = ?4",
+    [DAS_Q_COUNT_RECENT] = "SELECT count(*) FROM kills WHERE at_ms >= ?1 AND at_ms < " UNSPENT
+                           " AND instance = ?2 AND user = ?3 AND fingerprint = ?4",
 
     [DAS_Q_BREAKER_GET] = "SELECT state, since_ms, respawns, reason FROM breakers"
                           " WHERE policy = ?1 AND instance = ?2",

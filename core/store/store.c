@@ -12,7 +12,7 @@
 #include "core/base/crypto.h"
 #include "core/base/mem.h"
 
-/* --- errors and statements ---------------------------------------------------------------------- */
+/* --- errors and statements -------------------------------------------------------------------- */
 
 int das_store_fail(const struct das_store *s, struct das_err *err)
 {
@@ -55,8 +55,8 @@ static sqlite3_stmt *vask(struct das_store *s, struct das_err *err, enum das_que
 {
     sqlite3_stmt **st = &s->statements[q];
 
-    if (!*st && sqlite3_prepare_v3(s->db, das_queries[q], -1, SQLITE_PREPARE_PERSISTENT, st, NULL) !=
-                    SQLITE_OK) {
+    if (!*st && sqlite3_prepare_v3(s->db, das_queries[q], -1, SQLITE_PREPARE_PERSISTENT, st,
+                                   NULL) != SQLITE_OK) {
         das_store_fail(s, err);
         return NULL;
     }
@@ -134,7 +134,7 @@ struct das_text das_column(sqlite3_stmt *st, int i)
     return das_text(p ? p : "", n > 0 ? (size_t)n : 0);
 }
 
-/* --- transactions --------------------------------------------------------------------------------- */
+/* --- transactions ----------------------------------------------------------------------------- */
 
 int das_begin(struct das_store *s, struct das_err *err)
 {
@@ -160,7 +160,7 @@ int das_end(struct das_store *s, int rc, struct das_err *err)
     return rc;
 }
 
-/* --- the directory -------------------------------------------------------------------------------- */
+/* --- the directory ---------------------------------------------------------------------------- */
 
 static int path_fail(const char *path, struct das_err *err)
 {
@@ -272,7 +272,7 @@ static int make_place(const struct das_store *s, struct das_err *err)
     return rc;
 }
 
-/* --- opening -------------------------------------------------------------------------------------- */
+/* --- opening ---------------------------------------------------------------------------------- */
 
 static int exec(struct das_store *s, const char *sql, struct das_err *err)
 {
@@ -468,7 +468,7 @@ int das_store_open(const char *dir, struct das_store **out, struct das_err *err)
     return rc;
 }
 
-/* --- opening to read -------------------------------------------------------------------------------- */
+/* --- opening to read -------------------------------------------------------------------------- */
 
 /* The name for a database that nobody can be writing to: then SQLite needs no files beside it. */
 static int connect_still(struct das_store *s, struct das_err *err)

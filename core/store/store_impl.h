@@ -71,13 +71,14 @@ struct das_store {
     bool read_only;
 };
 
-/* --- store.c ------------------------------------------------------------------------------------ */
+/* --- store.c ---------------------------------------------------------------------------------- */
 
 /* "PATH: what SQLite says". Returns -1. */
 int das_store_fail(const struct das_store *s, struct das_err *err);
 
 /* A statement with its values: 'i' int64_t, 's' const char *, 't' struct das_text, 'b' the same as
- * plain bytes; no text counts as an empty one. What they point to must stay until the statement was stepped. NULL with err. */
+ * plain bytes; no text counts as an empty one. What they point to must stay until the statement was
+ * stepped. NULL with err. */
 sqlite3_stmt *das_ask(struct das_store *s, struct das_err *err, enum das_query q, const char *kinds,
                       ...);
 /* 1: a row is there, and the caller resets the statement when it has read it; 0: no more; -1. */
@@ -94,18 +95,18 @@ int das_begin_read(struct das_store *s, struct das_err *err); /* one view of eve
 /* Commits when rc is 0, else undoes everything. Returns rc, or -1 when the commit failed. */
 int das_end(struct das_store *s, int rc, struct das_err *err);
 
-/* --- run.c: the lock files, and runs that died -------------------------------------------------- */
+/* --- run.c: the lock files, and runs that died ------------------------------------------------ */
 
 int das_run_name(char out[DAS_RUN_ID_SIZE], struct das_err *err); /* a new one */
 int das_run_start(struct das_store *s, struct das_err *err);
 void das_run_end(struct das_store *s);
-/* 1: the run has died; 0: it lives, or it is this one; -1: it cannot be told. *held (if not NULL) is
- * then its lock file, to be closed by the caller, or -1: nobody else can take care of it while it is
- * held. */
+/* 1: the run has died; 0: it lives, or it is this one; -1: it cannot be told. *held (if not NULL)
+ * is then its lock file, to be closed by the caller, or -1: nobody else can take care of it while
+ * it is held. */
 int das_run_is_dead(struct das_store *s, const char *run, int *held, struct das_err *err);
 int das_run_recover(struct das_store *s, struct das_err *err);
 
-/* --- journal.c ----------------------------------------------------------------------------------- */
+/* --- journal.c -------------------------------------------------------------------------------- */
 
 /* What is read from the bytes of a record. Borrows from the line. */
 struct das_parts {

@@ -5,8 +5,8 @@
  *                               written and synced by hand, the one by the other
  *     journal fill DIR COUNT    writes a journal of so many records of about 400 bytes
  *
- * The two kinds of writing take turns, in the same directory, so that a slow moment of the disk hits
- * both.
+ * The two kinds of writing take turns, in the same directory, so that a slow moment of the disk
+ * hits both.
  */
 #include <fcntl.h>
 #include <stdio.h>
@@ -18,12 +18,14 @@
 #include "core/base/mem.h"
 #include "core/store/journal.h"
 
-#define SQL "\"sql\":\"SELECT product_id, SUM(amount) FROM order_items WHERE created > ? AND shop_id = ?\""
-#define INTENT                                                                                     \
-    "\"plan\":\"1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef\",\"instance\":"  \
+#define SQL                                                                                      \
+    "\"sql\":\"SELECT product_id, SUM(amount) FROM order_items WHERE created > ? AND shop_id = " \
+    "?\""
+#define INTENT                                                                                    \
+    "\"plan\":\"1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef\",\"instance\":" \
     "\"orders\",\"id\":4711,\"user\":\"app\",\"host\":\"10.0.0.7:51000\",\"db\":\"shop\"," SQL
-#define OUTCOME                                                                                    \
-    "\"outcome\":\"killed\",\"after_ms\":12," SQL                                                  \
+#define OUTCOME                                   \
+    "\"outcome\":\"killed\",\"after_ms\":12," SQL \
     ",\"note\":\"the connection was closed, its transaction rolled back\""
 
 #define ROUNDS 20
@@ -117,9 +119,8 @@ static void fill(const char *dir, int count)
         for (int i = 0; i < n; i++) {
             r[i] = (struct das_record){.kind = "intent", .members = das_text_of(INTENT)};
             if (i % 2)
-                r[i] = (struct das_record){.kind = "outcome",
-                                           .members = das_text_of(OUTCOME),
-                                           .closes = head.seq + i};
+                r[i] = (struct das_record){
+                    .kind = "outcome", .members = das_text_of(OUTCOME), .closes = head.seq + i};
         }
         if (das_journal_add(s, r, (size_t)n, &err) < 0 || das_journal_head(s, &head, &err) < 0)
             die(err.msg);

@@ -5,7 +5,8 @@
  *     journal_write DIR sql <STATEMENTS
  *
  * A record a line: "KIND MEMBERS", or "outcome:SEQ MEMBERS". Each is a commit. At the end it either
- * closes the journal or kills itself. sql is somebody else's hand in the database: das is not asked.
+ * closes the journal or kills itself. sql is somebody else's hand in the database: das is not
+ * asked.
  */
 #include <signal.h>
 #include <sqlite3.h>

@@ -59,7 +59,7 @@ static inline void store_dirs_clear(void)
     store_dir_count = 0;
 }
 
-/* --- handles ------------------------------------------------------------------------------------ */
+/* --- handles ---------------------------------------------------------------------------------- */
 
 static inline struct das_store *store_open(const char *dir)
 {
@@ -103,7 +103,7 @@ static inline int64_t store_head(struct das_store *s)
     return das_journal_head(s, &head, &err) < 0 ? -1 : head.seq;
 }
 
-/* --- other processes -------------------------------------------------------------------------------- */
+/* --- other processes -------------------------------------------------------------------------- */
 
 /* Runs fn in n processes, which all begin when the last is there. How many of them returned 0. */
 static inline int store_herd(int n, int (*fn)(void *arg, int i), void *arg)
@@ -166,7 +166,7 @@ static inline void store_kill(pid_t pid)
         exit(1);
 }
 
-/* --- somebody else's hand ------------------------------------------------------------------------------ */
+/* --- somebody else's hand --------------------------------------------------------------------- */
 
 /* Runs SQL in the database of dir, past das. */
 static inline void store_sql(const char *dir, const char *sql)

@@ -1,4 +1,4 @@
-/* test_budget.c - bounds on kills: what counts, for how long, and that many at once never get more. */
+/* test_budget.c - bounds on kills: what counts, how long, and that many at once get no more. */
 #include "core/store/budget.h"
 
 #include "core/base/clock.h"
@@ -64,7 +64,8 @@ static void scopes(void)
 
     is_int(take(s, c, 4, user), 0, "two of one user, one of another, one of none");
     is_int(take(other, c, 1, user), 1, "a third of the first, by another run");
-    is_str(why, "limits.kill.user: 2 of user \"app\" in the last 600 s and 1 more, expected at most 2",
+    is_str(why,
+           "limits.kill.user: 2 of user \"app\" in the last 600 s and 1 more, expected at most 2",
            "says whose");
     is_int(take(other, &c[2], 2, user), 0, "a second of each other");
     is_int(take(other, &c[2], 1, user), 1, "and no third");
@@ -72,17 +73,20 @@ static void scopes(void)
     is_int(das_budget_reserve(other, "stock", "p", c, 2, &user, 1, why, sizeof why, &err), 0,
            "another instance counts for itself");
     is_int(take(s, c, 1, instance), 1, "six on the instance");
-    is_str(why, "limits.kill.instance: 6 in the last 90500 ms and 1 more, expected at most 4", "says so");
+    is_str(why, "limits.kill.instance: 6 in the last 90500 ms and 1 more, expected at most 4",
+           "says so");
     is_int(take(s, c, 1, (struct das_bound){"run", DAS_SCOPE_RUN, 5, 0}), 0,
            "the run itself had only four");
     is_int(das_budget_would(s, "stock", c, 1, many, 3, why, sizeof why, &err), 0, "a question");
-    is_int(das_budget_would(s, "stock", c, 3, many, 3, why, sizeof why, &err), 1, "of several bounds");
+    is_int(das_budget_would(s, "stock", c, 3, many, 3, why, sizeof why, &err), 1,
+           "of several bounds");
     has_str(why, "limits.kill.minute: 9 in the last 60 s and 3 more", "that is answered: %s", why);
     is_int(das_budget_would(s, "stock", c, 1, many, 3, why, sizeof why, &err), 0, "takes nothing");
     is_int(das_budget_would(NULL, "stock", c, 4, &user, 1, why, sizeof why, &err), 0,
            "without a database: nothing was killed");
     is_int(das_budget_would(NULL, "stock", c, 4, &(struct das_bound){"few", DAS_SCOPE_ALL, 3, 0}, 1,
-                            why, sizeof why, &err), 1, "but the bound holds");
+                            why, sizeof why, &err),
+           1, "but the bound holds");
     das_store_close(other);
     das_store_close(s);
 }
@@ -150,8 +154,8 @@ static void dead_runs(void)
     das_store_close(s);
 }
 
-/* One process of many: takes 1 to 3 again and again, until there is nothing more; spends some, gives
- * some back. */
+/* One process of many: takes 1 to 3 again and again, until there is nothing more; spends some,
+ * gives some back. */
 static int greedy(void *dir, int i)
 {
     struct das_store *s = store_open(dir);

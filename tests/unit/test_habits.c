@@ -40,7 +40,8 @@ static void changes(void)
     char line[700];
 
     is_str(das_breaker_name(DAS_BREAKER_HALF_OPEN), "half-open", "a name");
-    ok(b.state == DAS_BREAKER_CLOSED && b.since_ms == 0 && !*b.reason, "closed, where none is known");
+    ok(b.state == DAS_BREAKER_CLOSED && b.since_ms == 0 && !*b.reason,
+       "closed, where none is known");
     put(s, DAS_BREAKER_CLOSED, 2, "");
     b = get(s, "p.lua");
     ok(b.respawns == 2 && b.since_ms == 0, "a count alone is no change");
@@ -51,9 +52,11 @@ static void changes(void)
     is_str(b.reason, "3 statements came back \xe2\x82\xac\x01", "and why");
     ok(b.since_ms >= before && b.since_ms <= das_clock_unix_ms(), "since now");
     is_int(das_journal_each(s, 2, last_line, line, &err), 0, "a record");
-    has_str(line, "\"kind\":\"breaker\",\"policy\":\"p.lua\",\"instance\":\"orders\",\"state\":\"open\","
-                  "\"was\":\"closed\",\"respawns\":3,\"reason\":\"3 statements came back "
-                  "\xe2\x82\xac\\u0001\"}", "that says it");
+    has_str(line,
+            "\"kind\":\"breaker\",\"policy\":\"p.lua\",\"instance\":\"orders\",\"state\":\"open\","
+            "\"was\":\"closed\",\"respawns\":3,\"reason\":\"3 statements came back "
+            "\xe2\x82\xac\\u0001\"}",
+            "that says it");
     before = b.since_ms;
     store_sql(dir, "UPDATE breakers SET since_ms = since_ms - 1000");
     put(s, DAS_BREAKER_OPEN, 4, "more");
@@ -76,7 +79,8 @@ static void canary(void)
     struct das_breaker b;
     bool yes = true;
 
-    ok(das_breaker_try(s, "p.lua", "orders", 0, &yes, &b, &err) == 0 && !yes, "closed: none needed");
+    ok(das_breaker_try(s, "p.lua", "orders", 0, &yes, &b, &err) == 0 && !yes,
+       "closed: none needed");
     put(s, DAS_BREAKER_OPEN, 0, "failed");
     ok(das_breaker_try(s, "p.lua", "orders", 60000, &yes, &b, &err) == 0 && !yes, "just opened");
     ok(b.state == DAS_BREAKER_OPEN && strcmp(b.reason, "failed") == 0, "it is told why");
@@ -153,7 +157,8 @@ static void matches(void)
     int64_t usual, earlier;
 
     for (int i = 0; i < 5; i++) {
-        must(das_matches_note(s, "p.lua", "orders", counts[i], &usual, &earlier, &err) == 0, "noted");
+        must(das_matches_note(s, "p.lua", "orders", counts[i], &usual, &earlier, &err) == 0,
+             "noted");
         is_int(usual, medians[i], "the median of %d before", i);
         is_int(earlier, i, "how many there were");
     }

@@ -1,6 +1,8 @@
 /* test_journal.c - the exact bytes, what is refused, runs that die, and every kind of tampering. */
 #include "core/store/journal.h"
 
+#include <pthread.h>
+
 #include "core/store/store_impl.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/store_kit.h"
@@ -10,7 +12,7 @@ static struct das_err err;
 #define PLAN "1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef"
 #define UNKNOWN "\"outcome\":\"unknown\",\"note\":\"lost\""
 
-/* --- the bytes --------------------------------------------------------------------------------- */
+/* --- the bytes -------------------------------------------------------------------------------- */
 
 struct lines {
     char text[16][700], hash[16][DAS_SHA256_HEX];
@@ -44,17 +46,17 @@ static void bytes(void)
     is_int(store_must_add(s, "outcome", "\"outcome\":\"killed\",\"after_ms\":3", 2), 4, "a third");
     is_int(das_journal_each(s, 0, take_line, &l, &err), 0, "all are read");
     is_int(l.n, 4, "four of them");
-    snprintf(want, sizeof want,
-             "{\"seq\":1,\"prev\":\"%064d\",\"time_ms\":", 0);
+    snprintf(want, sizeof want, "{\"seq\":1,\"prev\":\"%064d\",\"time_ms\":", 0);
     ok(strncmp(l.text[0], want, strlen(want)) == 0, "the first has none before it");
     has_str(l.text[0], "\"kind\":\"begin\",\"id\":\"", "and begins the journal");
-    snprintf(want, sizeof want,
-             "{\"seq\":2,\"prev\":\"%s\",\"time_ms\":%lld,\"run\":\"%s\",\"kind\":\"intent\",\"id\":12}",
-             l.hash[0], (long long)two[0].time_ms, das_store_run(s));
+    snprintf(
+        want, sizeof want,
+        "{\"seq\":2,\"prev\":\"%s\",\"time_ms\":%lld,\"run\":\"%s\",\"kind\":\"intent\",\"id\":12}",
+        l.hash[0], (long long)two[0].time_ms, das_store_run(s));
     is_str(l.text[1], want, "an intent");
     snprintf(want, sizeof want,
-             "{\"seq\":3,\"prev\":\"%s\",\"time_ms\":%lld,\"run\":\"%s\",\"kind\":\"stop\"}", l.hash[1],
-             (long long)two[1].time_ms, das_store_run(s));
+             "{\"seq\":3,\"prev\":\"%s\",\"time_ms\":%lld,\"run\":\"%s\",\"kind\":\"stop\"}",
+             l.hash[1], (long long)two[1].time_ms, das_store_run(s));
     is_str(l.text[2], want, "one without members");
     has_str(l.text[3], "\"kind\":\"outcome\",\"intent\":2,\"outcome\":\"killed\",\"after_ms\":3}",
             "an outcome");
@@ -83,7 +85,7 @@ static void walk_ends(void)
     das_store_close(s);
 }
 
-/* --- what is refused ---------------------------------------------------------------------------- */
+/* --- what is refused -------------------------------------------------------------------------- */
 
 static void refuse(struct das_store *s, const char *kind, const char *members, int64_t closes,
                    const char *words)
@@ -114,7 +116,8 @@ static void refusals(void)
     refuse(s, "st\"op", "", 0, "no JSON");
     refuse(s, "Stop", "", 0, "does not begin as it should");
     refuse(s, "outcome", "\"outcome\":\"killed\"", 0, "an outcome closes an intent");
-    refuse(s, "outcome", "\"after_ms\":1,\"outcome\":\"unknown\"", intent, "begins with \"outcome\"");
+    refuse(s, "outcome", "\"after_ms\":1,\"outcome\":\"unknown\"", intent,
+           "begins with \"outcome\"");
     refuse(s, "outcome", "", intent, "begins with \"outcome\"");
     refuse(s, "outcome", "\"outcome\":\"killed\"", 77, "77 is no open intent");
     refuse(s, "outcome", "\"outcome\":\"killed\"", 1, "1 is no open intent");
@@ -130,7 +133,7 @@ static void refusals(void)
     das_store_close(s);
 }
 
-/* --- nobody knows --------------------------------------------------------------------------------- */
+/* --- nobody knows ----------------------------------------------------------------------------- */
 
 static void unknowns(void)
 {
@@ -157,8 +160,10 @@ static void unknowns(void)
     ok(das_journal_acknowledge(s, a, "alice", "again", &err) < 0 && err.code == DAS_E_USAGE,
        "once only");
     is_int(das_journal_each(s, 6, take_line, &l, &err), 0, "the record");
-    has_str(l.text[0], "\"kind\":\"acknowledged\",\"intent\":2,\"who\":\"alice\","
-                       "\"reason\":\"gone \\\"for\\\" \\n good\"}", "says who and why");
+    has_str(l.text[0],
+            "\"kind\":\"acknowledged\",\"intent\":2,\"who\":\"alice\","
+            "\"reason\":\"gone \\\"for\\\" \\n good\"}",
+            "says who and why");
     ok(das_journal_verify(s, NULL, &head, &err) == 0 && head.seq == 6, "verifies");
     das_store_close(s);
 }
@@ -177,7 +182,7 @@ static void applied(void)
     das_store_close(s);
 }
 
-/* --- runs that die ----------------------------------------------------------------------------- */
+/* --- runs that die ---------------------------------------------------------------------------- */
 
 static int intend_three(void *dir)
 {
@@ -287,7 +292,47 @@ static void appended_at_once(void)
     das_store_close(s);
 }
 
-/* --- tampering ------------------------------------------------------------------------------------ */
+/* Threads of one process, each with handles of its own, which it opens again and again. */
+static void *append_as_thread(void *dir)
+{
+    struct das_err why;
+    struct das_store *s;
+
+    for (int i = 0; i < 10; i++) {
+        if (das_store_open(dir, &s, &why) < 0)
+            return dir;
+        for (int n = 0; n < 3; n++) {
+            int64_t seq = store_add(s, "intent", "", 0, &why);
+            if (seq < 0 || store_add(s, "outcome", "\"outcome\":\"killed\"", seq, &why) < 0)
+                return dir;
+        }
+        das_store_close(s);
+    }
+    return NULL;
+}
+
+static void threads(void)
+{
+    char dir[100];
+    pthread_t ids[4];
+    struct das_head head;
+    struct das_store *s;
+    void *failed;
+    int good = 0;
+
+    snprintf(dir, sizeof dir, "%s", store_dir());
+    for (int i = 0; i < 4; i++)
+        must(pthread_create(&ids[i], NULL, append_as_thread, dir) == 0, "a thread");
+    for (int i = 0; i < 4; i++)
+        good += pthread_join(ids[i], &failed) == 0 && !failed;
+    is_int(good, 4, "four threads write at once");
+    s = store_open(dir);
+    ok(das_journal_verify(s, NULL, &head, &err) == 0 && head.seq == 1 + 4 * 10 * 6, "one chain");
+    is_int(das_journal_unknown(s, NULL, 0, &err), 0, "none took another for dead");
+    das_store_close(s);
+}
+
+/* --- tampering -------------------------------------------------------------------------------- */
 
 #define RECORDS 7
 
@@ -336,7 +381,8 @@ static void every_byte(void)
     must(sqlite3_open(store_path(dir, "das.db"), &db) == SQLITE_OK &&
              sqlite3_exec(db, "PRAGMA synchronous = OFF", NULL, NULL, NULL) == SQLITE_OK &&
              sqlite3_prepare_v2(db, "UPDATE journal SET line = ?1, hash = ?2 WHERE seq = ?3", -1,
-                                &st, NULL) == SQLITE_OK, "a hand in it");
+                                &st, NULL) == SQLITE_OK,
+         "a hand in it");
     for (size_t i = 0; i < l.n; i++) {
         size_t len = strlen(l.text[i]);
         snprintf(place, sizeof place, "record %zu:", i + 1);
@@ -391,16 +437,17 @@ static void rows(void)
     tamper("DELETE FROM journal WHERE seq = 4", false, "record 4 is missing");
     tamper("DELETE FROM journal WHERE seq = 1", false, "record 1 is missing");
     tamper("DELETE FROM journal", false, "record 1 is missing: the journal is empty");
-    tamper("DELETE FROM journal WHERE seq >= 6", true, "record 6 is missing: the head was record 7");
+    tamper("DELETE FROM journal WHERE seq >= 6", true,
+           "record 6 is missing: the head was record 7");
     tamper("UPDATE journal SET seq = 0 WHERE seq = 1", false,
            "record 0: there is no such place in a journal");
     tamper("UPDATE journal SET seq = 100 WHERE seq = 3; UPDATE journal SET seq = 3 WHERE seq = 4;"
-           "UPDATE journal SET seq = 4 WHERE seq = 100", false,
-           "record 3: its bytes are those of record 4");
+           "UPDATE journal SET seq = 4 WHERE seq = 100",
+           false, "record 3: its bytes are those of record 4");
     tamper("INSERT INTO journal SELECT 8, line, hash FROM journal WHERE seq = 5", true,
            "record 8: its bytes are those of record 5");
-    tamper("DELETE FROM journal WHERE seq = 4; UPDATE journal SET seq = seq - 1 WHERE seq > 4", false,
-           "record 4: its bytes are those of record 5");
+    tamper("DELETE FROM journal WHERE seq = 4; UPDATE journal SET seq = seq - 1 WHERE seq > 4",
+           false, "record 4: its bytes are those of record 5");
     tamper("UPDATE journal SET hash = '' WHERE seq = 2", false,
            "record 2: its bytes or its hash were changed");
     tamper("DELETE FROM open_intents", false,
@@ -441,7 +488,8 @@ static void heads(void)
     struct das_store *s = small(dir, &head);
 
     store_sql(dir, "DELETE FROM journal WHERE seq = 7");
-    ok(das_journal_verify(s, NULL, &out, &err) == 0 && out.seq == 6, "a cut at the end is not seen");
+    ok(das_journal_verify(s, NULL, &out, &err) == 0 && out.seq == 6,
+       "a cut at the end is not seen");
     ok(das_journal_verify(s, &head, &out, &err) < 0, "but by who has noted the head");
     store_must_add(s, "stop", "\"reason\":\"y\"", 0);
     ok(das_journal_verify(s, &head, &out, &err) < 0 && err.code == DAS_E_DATA, "or written anew");
@@ -451,7 +499,8 @@ static void heads(void)
     ok(das_journal_verify(s, &head, &out, &err) < 0, "another journal of the same content");
     has_str(err.msg, "rewritten, or it is another one", "is another one");
     head.seq = 0;
-    ok(das_journal_verify(s, &head, &out, &err) < 0 && err.code == DAS_E_USAGE, "no head: %s", err.msg);
+    ok(das_journal_verify(s, &head, &out, &err) < 0 && err.code == DAS_E_USAGE, "no head: %s",
+       err.msg);
     das_store_close(s);
 }
 
@@ -463,8 +512,10 @@ static void forged(void)
     struct das_store *s = small(dir, &head);
     char line[600], sql[1500], hash[DAS_SHA256_HEX];
 
-    snprintf(line, sizeof line, "{\"seq\":8,\"prev\":\"%s\",\"time_ms\":1,\"run\":\"0123456789abcdef\","
-             "\"kind\":\"outcome\",\"intent\":3,\"outcome\":\"killed\"}", head.hash);
+    snprintf(line, sizeof line,
+             "{\"seq\":8,\"prev\":\"%s\",\"time_ms\":1,\"run\":\"0123456789abcdef\","
+             "\"kind\":\"outcome\",\"intent\":3,\"outcome\":\"killed\"}",
+             head.hash);
     must(das_sha256_hex(das_text_of(line), hash, &err) == 0, "a hash");
     snprintf(sql, sizeof sql, "INSERT INTO journal VALUES(8, '%s', '%s')", line, hash);
     store_sql(dir, sql);
@@ -495,7 +546,8 @@ static void many_open(void)
     for (int i = 0; i < N; i++)
         r[i] = (struct das_record){.kind = "stop"};
     must(das_journal_add(s, r, N, &err) == 0, "more records");
-    ok(das_journal_verify(s, NULL, &head, &err) == 0 && head.seq == 3 * N - 49, "still: %s", err.msg);
+    ok(das_journal_verify(s, NULL, &head, &err) == 0 && head.seq == 3 * N - 49, "still: %s",
+       err.msg);
     das_free(r);
     das_store_close(s);
 }
@@ -510,6 +562,7 @@ int main(void)
     dead_runs();
     recovered_at_once();
     appended_at_once();
+    threads();
     every_byte();
     rows();
     unknown_rows();

@@ -217,7 +217,7 @@ static void damage(void)
     ok(opened < 200 && good < opened, "%d of 200 damaged files open, %d verify", opened, good);
 }
 
-/* --- where writing fails --------------------------------------------------------------------------- */
+/* --- where writing fails ---------------------------------------------------------------------- */
 
 static int as_nobody(void *arg, int i)
 {
@@ -267,7 +267,8 @@ static int up_to_a_limit(void *arg, int i)
     if (setrlimit(RLIMIT_FSIZE, &limit) < 0)
         return 1;
     for (int n = 0; n < 2000; n++) {
-        int64_t seq = store_add(s, "intent", "\"sql\":\"select * from orders where id = 12\"", 0, &err);
+        int64_t seq =
+            store_add(s, "intent", "\"sql\":\"select * from orders where id = 12\"", 0, &err);
         if (seq < 0) {
             fprintf(stderr, "# %s\n", err.msg);
             if (err.code != DAS_E_STORE || !strstr(err.msg, "das.db"))
@@ -288,7 +289,8 @@ static void full_disk(void)
 
     snprintf(dir, sizeof dir, "%s", store_dir());
     das_store_close(store_open(dir));
-    is_int(store_herd(1, up_to_a_limit, dir), 1, "no room left: an error, and nothing half written");
+    is_int(store_herd(1, up_to_a_limit, dir), 1,
+           "no room left: an error, and nothing half written");
     s = store_open(dir);
     ok(das_journal_verify(s, NULL, &head, &err) == 0, "the journal is good afterwards");
     ok(store_add(s, "stop", "", 0, &err) > 0, "and goes on");
