@@ -72,6 +72,8 @@ struct das_engine_result {
     size_t totals[DAS_O_COUNT];  /* outcomes over all of them */
     struct das_act *acts;        /* every kill that was sent */
     size_t act_count;
+    char refused[400];           /* why a plan, or what was left of it, was refused; "": none was */
+    char would_refuse[400];      /* dry run: why an armed one would be */
     struct {
         uint64_t memory;         /* bytes, at the highest */
         uint64_t instructions;   /* of the Lua machine: tens of thousands that were completed; a

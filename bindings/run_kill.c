@@ -178,6 +178,17 @@ static int open_store(struct das_run *run, struct das_err *err)
     return das_store_open(run->opts->state_dir, &run->guard.store, err);
 }
 
+/* For the person at the terminal: a script that prints no report says nothing of it. */
+static void remember_refusal(struct das_engine_result *result, const struct das_report *report)
+{
+    if (report->would_block && !result->would_refuse[0])
+        snprintf(result->would_refuse, sizeof result->would_refuse, "%s", report->would_block);
+    for (size_t i = 0; i < report->count && !result->refused[0]; i++) {
+        if (report->items[i].kind == DAS_O_REFUSED && report->items[i].note)
+            snprintf(result->refused, sizeof result->refused, "%s", report->items[i].note);
+    }
+}
+
 int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
                   struct das_report **out, struct das_err *err)
 {
@@ -195,6 +206,8 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
     if (rc == 0 && opts.armed && run->guard.rules->mode == DAS_POLICY_NOTIFY)
         notify(run, plan, *out);
     pthread_mutex_lock(&run->lock);
+    if (rc == 0)
+        remember_refusal(&run->result, *out);
     run->result.apply_failed += rc < 0;
     run->result.applied += rc == 0;
     for (int k = 0; rc == 0 && k < DAS_O_COUNT; k++)

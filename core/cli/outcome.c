@@ -48,6 +48,15 @@ void das_say_acts(const char *command, const struct das_engine_result *r)
     }
 }
 
+static void say_why(const char *command, const char *what, const char *why)
+{
+    struct das_buf line = {0};
+
+    das_render_cell(das_text_of(why), 400, &line); /* may hold text of a session */
+    fprintf(stderr, "das %s: %s: %s\n", command, what, line.ptr ? line.ptr : "");
+    das_buf_clear(&line);
+}
+
 /* One line for the person at the terminal: was this real? */
 void das_say_summary(const char *command, const struct das_engine_result *r, bool armed)
 {
@@ -55,8 +64,10 @@ void das_say_summary(const char *command, const struct das_engine_result *r, boo
     char still[40] = "";
 
     if (!armed && r->totals[DAS_O_DRY_RUN])
-        fprintf(stderr, "das %s: dry run: %zu would be killed; --apply does it\n", command,
-                r->totals[DAS_O_DRY_RUN]);
+        fprintf(stderr, "das %s: dry run: %zu would be killed%s\n", command,
+                r->totals[DAS_O_DRY_RUN], r->would_refuse[0] ? "" : "; --apply does it");
+    if (!armed && r->would_refuse[0])
+        say_why(command, "--apply would be refused", r->would_refuse);
     if (r->apply_failed)
         fprintf(stderr, "das %s: %zu plan%s could not be verified: nothing was done for %s\n", command,
                 r->apply_failed, r->apply_failed == 1 ? "" : "s",
@@ -75,4 +86,6 @@ void das_say_summary(const char *command, const struct das_engine_result *r, boo
             r->totals[DAS_O_GONE] + r->totals[DAS_O_CHANGED] + r->totals[DAS_O_PROTECTED] +
                 r->totals[DAS_O_REFUSED],
             failed, unknown);
+    if (r->refused[0])
+        say_why(command, "refused", r->refused);
 }

@@ -1,7 +1,7 @@
 /*
  * apply_impl.h - the parts of applying a plan, seen by each other and by nobody else.
  *
- *   apply.c    the order of everything; the only caller of das_source_kill()
+ *   apply.c    the order of everything; the only place that kills
  *   look.c     the fresh list, and finding a victim in it
  *   verify.c   is this still the session, and the statement, that was previewed
  *   await.c    what became of a kill that was sent

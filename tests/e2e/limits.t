@@ -9,7 +9,7 @@ use File::Temp qw(tempdir);
 use POSIX qw(:sys_wait_h);
 use Time::HiRes qw(time sleep);
 use lib 'tests/e2e/lib';
-use Das qw($AUTO $MANY);
+use Das qw($AUTO $CALM $MANY);
 
 my $das = $ENV{DAS} || getcwd() . '/build/das';
 my $list = getcwd() . '/tests/samples/recording.jsonl';
@@ -27,7 +27,7 @@ sub run {
     my ($script, $limits, %opt) = @_;
     put('s.lua', $script);
     put('das.lua', 'return { limits = { script = { ' . ($limits // 'cpu = "1s", wall = "20s"') . " }, $MANY }"
-          . ($opt{config} // ", $AUTO") . ' }');
+          . ($opt{config} ? "$opt{config}, $CALM" : ", $AUTO") . ' }');
     system join ' ', 'timeout 90', $das, 'run', '--usage', $opt{args} // '', '-i', "'mem:$list?snapshot=3'", 's.lua', '>out', '2>err';
     return ($? >> 8, get('out'), get('err'));
 }

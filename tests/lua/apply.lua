@@ -5,6 +5,8 @@ local t = require "tap"
 
 local found = das.preview{ user = "app_rw" }
 local plan = found:plan{ kill = "auto", reason = "test", ttl = "5m" }
+local twin = found:plan{ kill = "auto", reason = "test", ttl = "5m" }
+t.is(plan.hash ~= twin.hash, true, "two plans are two, whatever they say")
 t.is(#plan, 3, "#plan")
 t.is(plan.count, 3, "count")
 t.is(table.concat(plan.ids, " "), "65 66 67", "ids")
@@ -24,7 +26,10 @@ t.is(report.outcomes[3].action, "connection", "the connection of an idle session
 t.is(#das.preview{ user = "app_rw" }, 2, "the idle one is gone")
 t.is(das.preview{ id = 65 }[1].command, "Sleep", "the statement has ended")
 
-local again = plan:apply()
+local once = plan:apply()
+t.is(once.refused, 3, "a plan is applied once")
+t.has(once.outcomes[1].note, "applied before", "and says so")
+local again = twin:apply()
 t.is(again.killed, 0, "nobody dies twice")
 t.is(again.changed, 2, "whoever is there has changed")
 t.is(again.gone, 1, "who is not is gone")

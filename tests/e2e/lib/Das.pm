@@ -7,13 +7,17 @@ use JSON::PP;
 use POSIX ();
 use Exporter 'import';
 our @EXPORT = qw(das das_json das_script das_start das_finish with_home);
-our @EXPORT_OK = qw($AUTO $MANY das_config);
+our @EXPORT_OK = qw($AUTO $CALM $MANY das_config);
 
 my $home = tempdir('das-home-XXXXXX', TMPDIR => 1, CLEANUP => 1);    # no ~/.my.cnf in it
 
+# Nothing that a test does is kept in the machine's own state directory.
+$ENV{STATE_DIRECTORY} //= tempdir('das-state-XXXXXX', TMPDIR => 1, CLEANUP => 1);
+
 # A policy observes until das.lua promotes it, and the limits that das has by itself are smaller than
 # what tests do. As parts of a das.lua, for tests that write their own:
-our $AUTO = 'scripts = { ["*"] = { mode = "auto" } }';
+our $CALM = 'breaker = { failures = 1000, respawns = 0, surge = 0 }';
+our $AUTO = 'scripts = { ["*"] = { mode = "auto" } }, ' . $CALM;
 our $MANY = 'kill = { run = 100000, minute = 1000000, instance = 1000000, user = 1000000, percent = 100, min_left = 0 }';
 
 # A das.lua with both, and a state directory that nobody else uses.

@@ -3,7 +3,7 @@
 #   my $my = FakeMySQL->new([ [qr/^SELECT \@\@performance_schema/, ['a', 'b', 'c'], [1, 0, 1]], ... ]);
 #
 # Each answer is a pattern, the names of the columns and the rows; [pattern, 1227, 'text'] is an
-# error, [pattern] an OK. The first pattern that fits a statement answers it. $my->statements is
+# error, [pattern] an OK. A session that was killed is in no list any more. The first pattern that fits a statement answers it. $my->statements is
 # what was asked so far. It proves what das asks and how it reads answers, not what MySQL does.
 package FakeMySQL;
 use strict;
@@ -65,6 +65,7 @@ sub result {
 sub serve {
     my ($s, $answers, $version, $log) = @_;
     my $seq = 0;
+    my %killed;
     # 4.1 protocol, secure connection, plugin authentication, connect with db
     my $caps = 0x0000_0200 | 0x0000_8000 | 0x0008_0000 | 0x0000_0009;
     send_packet($s, \$seq, "\x0a$version\0" . pack('V', 77) . '12345678' . "\0"
@@ -84,11 +85,13 @@ sub serve {
         if (!$answer) {
             send_packet($s, \$seq, "\xff" . pack('v', 1064) . "#42000no answer to this");
         } elsif (@$answer == 1) {
+            $killed{$1} = 1 if $sql =~ /^KILL (?:\w+ )*(\d+)$/;
             send_packet($s, \$seq, $OK);
         } elsif (!ref $answer->[1]) {
             send_packet($s, \$seq, "\xff" . pack('v', $answer->[1]) . "#HY000$answer->[2]");
         } else {
-            result($s, \$seq, @$answer[ 1 .. $#$answer ]);
+            my ($names, @rows) = @$answer[ 1 .. $#$answer ];
+            result($s, \$seq, $names, grep { !$killed{ $_->[0] } } @rows);
         }
     }
 }
