@@ -15,7 +15,8 @@
  *     START END   Unix microseconds
  *     CONNECTION  its id
  *     USER
- *     KIND        short, long, same, trx, quick; idle and pause: nothing was running; change: user
+ *     KIND        short, long, same, trx, quick; idle and pause: nothing was running; change: user;
+ *                 ping: no statement either, but MariaDB gives the session another query id
  *     TOKEN       "c17 n123", as in the comment of the statement. Unique, but for kind same, which is
  *                 one text several times. idle and pause have that of the statement before them
  *     QUERY_ID    of the statement, where it asked for it; else 0
@@ -228,6 +229,26 @@ static void connect_client(struct client *c)
     atomic_fetch_add(&connects, 1);
 }
 
+static int ping(struct client *c)
+{
+    int64_t start = now_us();
+
+    new_token(c);
+    c->query_id = 0;
+    mysql_ping(c->my);
+    return result(c, start, "ping", mysql_errno(c->my));
+}
+
+/* Waits in a transaction, with a ping in between or without. */
+static int idle(struct client *c)
+{
+    unsigned ms = 3000 + below(c, 20000);
+
+    if (below(c, 3) > 0)
+        return rest(c, "idle", ms);
+    return rest(c, "idle", ms / 2) && ping(c) && rest(c, "idle", ms / 2);
+}
+
 /* A transaction that waits for its client, or runs something long. */
 static void transaction(struct client *c)
 {
@@ -238,8 +259,7 @@ static void transaction(struct client *c)
     if (!run_new(c, "trx", "START TRANSACTION") || !run_new(c, "trx", sql))
         return;
     if (below(c, 3) > 0)
-        go_on = run_new(c, "trx", "SELECT QUERY_ID " OWN_QUERY_ID) &&
-                rest(c, "idle", 3000 + below(c, 20000));
+        go_on = run_new(c, "trx", "SELECT QUERY_ID " OWN_QUERY_ID) && idle(c);
     else
         go_on = wait_ms(c, "long", 1000 + below(c, 6000));
     if (go_on)

@@ -70,10 +70,11 @@ sub read_kill {
         else { $kill{unreadable} = 1 }
     }
     $kill{unreadable} = 1 unless @kills;
-    if (my ($id, $query_id) = $text =~ /\bWHERE ID = (\d+) AND QUERY_ID = (\d+) AND\b/) {
-        $kill{unreadable} = 1 if $id != ($kill{id} // -1) || $query_id != ($kill{query_id} // $query_id);
+    if (my ($query_id) = $text =~ /\bQUERY_ID = (\d+)/) {
+        my ($id) = $text =~ /\bID = (\d+) AND\b/;
+        $kill{unreadable} = 1 if ($id // -1) != ($kill{id} // -2) || $query_id != ($kill{query_id} // $query_id);
         $kill{query_id} = $query_id;
-        $kill{packet} = "KILL of connection $id after query id $query_id";
+        $kill{packet} = 'KILL of connection ' . ($kill{id} // '?') . " after query id $query_id";
     }
     return \%kill;
 }
@@ -268,16 +269,26 @@ sub judge_interrupted {
     wrong_kill($c, $server, $r, "running $r->{token}", @$intents);
 }
 
+# What has no token in the log, by the log's own word for it.
+my %WORD = (change => 'Change user', ping => 'Ping');
+
 # Where in the log record $n of a connection arrived; 0 when it did not.
 sub arrived {
     my ($log, $records, $n) = @_;
     my $r = $records->[$n];
-    my $change = $r->{kind} eq 'change';
-    my @logged = grep { $change ? $_->{what} eq 'Change user' : ($_->{token} // '') eq $r->{token} }
+    my $word = $WORD{ $r->{kind} };
+    my @logged = grep { $word ? $_->{what} eq $word : ($_->{token} // '') eq $r->{token} }
         @{ $log->{threads}{ $r->{id} } || [] };
-    my @sent = grep { $change ? $_->{kind} eq 'change' : !$_->{quiet} && $_->{token} eq $r->{token} }
+    my @sent = grep { $word ? $_->{kind} eq $r->{kind} : !$_->{quiet} && $_->{token} eq $r->{token} }
         @$records[0 .. $n];
     return @logged >= @sent ? $logged[-1]{at} : 0;
+}
+
+# The record of the last thing that the session did before record $n.
+sub last_deed {
+    my ($records, $n) = @_;
+    do { $n-- } while $n >= 0 && $records->[$n]{quiet};
+    return $n;
 }
 
 # The connection was gone: in the middle of record $n, or before it reached the server.
@@ -287,21 +298,20 @@ sub judge_lost {
     my @kills = grep { $_->{action} eq 'connection' } @$intents;
     my @mine = grep { $_->{planned}{server} eq $server } @kills;
     my $at = $r->{quiet} ? 0 : arrived($log, $records, $n);
-    my @right = $at ? grep { names_statement($_, $r) } @mine : ();
-    # what the session did last before
-    my ($before) = grep { !$_->{quiet} } reverse @$records[0 .. $n - 1];
-    my @silence = grep { names_silence($c, $_, $before, $server) } @mine;
-    @right = @silence unless $at;
+    my $deed = $at ? $n : last_deed($records, $n);
+    my $d = $deed < 0 ? undef : $records->[$deed];
+    my @right = grep { $at ? names_statement($_, $d) : names_silence($c, $_, $d, $server) } @mine;
     return in_time($c, $server, $r, @right) if @right;
-    my $was = $at ? ($r->{kind} eq 'change' ? 'changing its user' : "running $r->{token}")
-        : $before ? "idle after $before->{token}" : 'idle and new';
-    my %queries = map { ($_->{planned}{query_id} => 1) } @silence;
-    if ($at && grep { $_->{at} < $at && ((defined $_->{query_id} && $queries{ $_->{query_id} })
-            || (defined $_->{id} && $_->{id} == $r->{id})) } @silence ? @{ $log->{kills} } : ()) {
-        found($c, 'window', "server $server thread $r->{id} began $r->{token} after the server had been told to kill it");
-        return;
+    if ($d && (my $began = $at || arrived($log, $records, $deed))) {
+        my $before = last_deed($records, $deed);
+        my @silence = grep { names_silence($c, $_, $before < 0 ? undef : $records->[$before], $server) } @mine;
+        if (@silence && grep { $_->{at} < $began && defined $_->{id} && $_->{id} == $r->{id} } @{ $log->{kills} }) {
+            found($c, 'window', "server $server thread $r->{id} began $d->{token} after the server had been told to kill it");
+            return;
+        }
     }
-    wrong_kill($c, $server, $r, $was, @mine ? @mine : @kills);
+    wrong_kill($c, $server, $r, !$d ? 'idle and new' : !$at ? "idle after $d->{token}"
+        : $d->{kind} eq 'change' ? 'changing its user' : "running $d->{token}", @mine ? @mine : @kills);
 }
 
 sub judge_clients {

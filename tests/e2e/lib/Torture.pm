@@ -33,7 +33,7 @@ our @LOOKS = (
     [ 'auto', '{ user = USER, time = 1 }', 'oldest' ],
     [ 'auto', '{ user = USER, trx_time = 1 }', 'newest' ],
 );
-our @USERS = qw(app1 app2 app% app% app% app% %);
+our @USERS = qw(app1 app% app% app% %);
 
 sub new {
     my ($class, %opt) = @_;
@@ -171,7 +171,7 @@ sub words {
 sub one_job {
     my ($self, $n) = @_;
     my ($kill, $filter, $pick) = @{ $self->{looks}[ rand @{ $self->{looks} } ] };
-    my $instance = (qw(A B P P))[ rand 4 ];
+    my $instance = (qw(A B A B P))[ rand 5 ];
     $instance = $self->{at}[ rand @{ $self->{at} } ] if $self->{at};
     my @config = ('--config', $self->{config});
     # mostly many; now and then more than a run may
@@ -232,7 +232,7 @@ sub swap_proxy {
 sub run {
     my ($self, %opt) = @_;
     my $end = time + $opt{seconds};
-    $self->{murder} = $opt{murder} // 0.15;
+    $self->{murder} = $opt{murder} // 0.1;
     $self->start_clients unless $self->{churn};
     my @runners = map { $self->start_runner($_) } 1 .. $opt{runners};
     my $next_swap = 0;
@@ -240,7 +240,7 @@ sub run {
         sleep 0.1;
         next if time < $next_swap;
         $self->swap_proxy;
-        $next_swap = time + 0.3 + rand 1;
+        $next_swap = time + 0.5 + rand 2;
     }
     $self->write_file('enough', '');
     waitpid $_, 0 for @runners;
