@@ -87,6 +87,7 @@ sub read_clients {
     my %of;
     for my $line (map { lines_of($_) } @paths) {
         my %r;
+        next if $line !~ /^(?:[^\t]+\t){7}[^\t]+$/;    # cut short
         @r{qw(start end id user kind token query_id result)} = split /\t/, $line;
         $r{quiet} = $r{kind} eq 'idle' || $r{kind} eq 'pause';
         push @{ $of{ $r{id} } }, \%r;

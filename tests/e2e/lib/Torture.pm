@@ -128,7 +128,7 @@ sub start_clients {
 sub stop_clients {
     my ($self) = @_;
     local ($?, $!);
-    for my $churn (values %{ delete $self->{churn} || {} }) {
+    for my $churn (grep { $_->{pid} } values %{ delete $self->{churn} || {} }) {
         close $churn->{in};
         my $out = $churn->{out};
         /^(\w+) (\d+)$/ and $self->{clients_said}{$1} += $2 while <$out>;
