@@ -3,7 +3,8 @@
 #
 #   my $r = KillCheck::check(
 #       servers => { A => { match => qr/:3306\b/,          # which "server" of a plan or record it is
-#                           log => 'general.log',          # the server's own general log
+#                           log => 'general.log',          # the server's own general log, read
+#                           from => 0,                     # from this byte on
 #                           clients => ['churn.log'] } },  # see churn.c
 #       journal => 'journal.jsonl',                        # das audit export
 #       plans => ['plans.jsonl'],     # lines with a plan as JSON: "sha256" in it, or before it
@@ -41,9 +42,10 @@ sub found { push @{ $_[0]{found} }, { kind => $_[1], text => $_[2] }; return }
 # { threads => { ID => [{ at, what, token }] }, kills => [{ at, time, query_id, id, packet }] }; at is
 # the place in the log, which is written before a statement begins.
 sub read_general_log {
-    my ($path) = @_;
+    my ($path, $from) = @_;
     my ($time, $at, %threads, @kills) = (0, 0);
     open my $in, '<', $path or die "$path: $!\n";
+    seek $in, $from // 0, 0;
     while (<$in>) {
         $at++;
         my ($date, $h, $m, $s, $id, $what, $text) =
@@ -370,7 +372,8 @@ sub judge_kills {
             found($c, 'no intent', "server $server: $what has no intent" . ($where ? ", $where" : ''));
             next;
         }
-        my $early = grep { int($_->{time} / 1000) <= $k->{time} } @meant;
+        # in the middle of a log the first second is not known
+        my $early = !$k->{time} || grep { int($_->{time} / 1000) <= $k->{time} } @meant;
         found($c, 'late intent', "server $server: $what was sent in second $k->{time}, its intent is of $meant[0]{time} ms")
             unless $early;
         my $key = join ' ', $k->{query_id} // '', $k->{id} // '', $k->{statement_of} // '';
@@ -426,7 +429,7 @@ sub check {
         found => [], count => { kills => 0, lost => 0, interrupted => 0 }, intents => [],
         limits => $arg{limits} || {}, protected => { map { ($_ => 1) } @{ $arg{protected} || [] } } };
     for my $s (values %{ $c->{servers} }) {
-        $s->{general} = read_general_log($s->{log});
+        $s->{general} = read_general_log($s->{log}, $s->{from});
         $s->{records} = read_clients(@{ $s->{clients} });
     }
     $c->{plans} = read_plans($c, @{ $arg{plans} || [] });
