@@ -135,8 +135,8 @@ sub finds {
 
 my $r = world();
 is_deeply($r->{found}, [], 'nothing to say of a world where all is well');
-is_deeply({ map { ($_ => $r->{count}{$_}) } qw(kills intents interrupted lost), 'outcome killed' },
-    { kills => 4, intents => 4, interrupted => 3, lost => 2, 'outcome killed' => 3 }, 'and it counts');
+is_deeply({ map { ($_ => $r->{count}{$_}) } qw(kills intents interrupted lost dead), 'outcome killed' },
+    { kills => 4, intents => 4, interrupted => 3, lost => 2, dead => 4, 'outcome killed' => 3 }, 'and it counts');
 
 # --- the wrong one dies ---------------------------------------------------------------------------
 finds('the next statement of a victim',

@@ -41,7 +41,7 @@ sub finds {
         limits => { run => 20, instance => 20, window_ms => 1000 }, victims => 12,
         looks => [ [ 'query', '{ user = USER, command = "Query" }', 'oldest' ] ]);
     for (1 .. 6) {    # two have to count at the same moment
-        $t->run(kills => $t->count_kills + 150, seconds => 8, runners => 4, murder => 0);
+        $t->run(kills => $t->count_dead + 120, seconds => 8, runners => 4, murder => 0);
         my $so_far = KillCheck::check(servers => {}, journal => $t->export, limits => $t->{limits});
         last if KillCheck::of_kind($so_far, 'limit');
     }

@@ -12,7 +12,7 @@
 #       protected => ['keep']);
 #   $r->{found}   [{ kind => 'wrong kill', text => 'server A thread 123 was running c17 n124, the plan
 #                    said c17 n123' }, ...]
-#   $r->{count}   { kills => 10234, died => ..., intents => ..., ... }
+#   $r->{count}   { kills => 10234, dead => ..., intents => ..., ... }
 #
 # Kinds: "wrong kill", "window" (a connection kill that came after the last look was confirmed by the
 # server, and hit the next statement), "no intent", "late intent", "twice", "limit", "protected",
@@ -83,13 +83,18 @@ sub read_kill {
 
 # --- what the clients wrote --------------------------------------------------------------------------
 
+# A line about a statement or a connection that was killed: not the end of a connection whose
+# statement was killed just before.
+sub is_death { return $_[0] =~ /\tinterrupted$/ || ($_[0] =~ /\tlost$/ && $_[0] !~ /\tpause\t/) }
+
 # { CONNECTION => [records in their order] }, each with the query ids between which its own must be.
 sub read_clients {
-    my (@paths) = @_;
+    my ($c, @paths) = @_;
     my %of;
     for my $line (map { lines_of($_) } @paths) {
         my %r;
         next if $line !~ /^(?:[^\t]+\t){7}[^\t]+$/;    # cut short
+        $c->{count}{dead}++ if is_death($line);
         @r{qw(start end id user kind token query_id result)} = split /\t/, $line;
         $r{quiet} = $r{kind} eq 'idle' || $r{kind} eq 'pause';
         push @{ $of{ $r{id} } }, \%r;
@@ -426,11 +431,11 @@ sub judge_window {
 sub check {
     my (%arg) = @_;
     my $c = { servers => { map { ($_ => { %{ $arg{servers}{$_} } }) } keys %{ $arg{servers} } },
-        found => [], count => { kills => 0, lost => 0, interrupted => 0 }, intents => [],
+        found => [], count => { kills => 0, dead => 0, lost => 0, interrupted => 0 }, intents => [],
         limits => $arg{limits} || {}, protected => { map { ($_ => 1) } @{ $arg{protected} || [] } } };
     for my $s (values %{ $c->{servers} }) {
         $s->{general} = read_general_log($s->{log}, $s->{from});
-        $s->{records} = read_clients(@{ $s->{clients} });
+        $s->{records} = read_clients($c, @{ $s->{clients} });
     }
     $c->{plans} = read_plans($c, @{ $arg{plans} || [] });
     read_journal($c, $arg{journal});

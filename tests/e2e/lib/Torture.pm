@@ -1,7 +1,7 @@
 # Torture.pm - two servers full of clients that never stand still, and several das that kill among
 # them, are killed themselves, and find another server behind an address that they know.
 #
-#   my $t = Torture->new(clients => 200, limits => { run => 60, instance => 100, window_ms => 1000 });
+#   my $t = Torture->new(clients => 400, limits => { run => 120, instance => 180, window_ms => 1000 });
 #   $t->run(kills => 10000, seconds => 90, runners => 4);
 #   my $r = $t->verdict;          # KillCheck's, of all that was written down; and
 #   $t->{exits}                   # how often das ended how: { "apply 5" => 17, ... }
@@ -37,9 +37,9 @@ our @USERS = qw(app1 app% app% app% %);
 
 sub new {
     my ($class, %opt) = @_;
-    my $self = bless { das => Das::program(), clients => 200, seed => 1, owner => $$, jobs => [ 'run', 'two steps' ],
+    my $self = bless { das => Das::program(), clients => 400, seed => 1, owner => $$, jobs => [ 'run', 'two steps' ],
         looks => \@LOOKS, proxy_at => 'A', exits => {}, %opt }, $class;
-    $self->{limits} ||= { run => 60, instance => 100, window_ms => 1000 };
+    $self->{limits} ||= { run => 120, instance => 180, window_ms => 1000 };
     $self->{names} = [ 'A', 'B' ];
     for my $name ('A', 'B') {
         my $db = $self->{$name} = MariaDB->new(args => [ '--general-log=1', '--general-log-file=general.log',
@@ -204,21 +204,16 @@ sub start_runner {
     POSIX::_exit(0);
 }
 
-# KILLs that the servers were told so far.
-sub count_kills {
+# What the clients have lost so far. A connection kill ends the statement first: that is one.
+sub count_dead {
     my ($self) = @_;
-    for my $name (@{ $self->{names} }) {
-        my $at = $self->{tail}{$name} ||= do {
-            open my $in, '<', "$self->{$name}{dir}/data/general.log" or die "general.log: $!\n";
-            { in => $in, kills => 0 };
-        };
-        my $in = $at->{in};
+    for my $churn (values %{ $self->{churn} }) {
+        if (!$churn->{tail}) { open $churn->{tail}, '<', $churn->{log} or die "$churn->{log}: $!\n" }
+        my $in = $churn->{tail};
         seek $in, 0, 1;
-        while (defined(my $line = <$in>)) { $at->{kills}++ if $line =~ /\bKILL / }
+        while (defined(my $line = <$in>)) { $self->{dead}++ if KillCheck::is_death($line) }
     }
-    my $sum = 0;
-    $sum += $_->{kills} for values %{ $self->{tail} };
-    return $sum;
+    return $self->{dead} || 0;
 }
 
 sub swap_proxy {
@@ -228,7 +223,7 @@ sub swap_proxy {
     $self->{swaps}++;
 }
 
-# Until so many kills were sent, or the time is over.
+# Until so many have died, or the time is over.
 sub run {
     my ($self, %opt) = @_;
     my $end = time + $opt{seconds};
@@ -236,7 +231,7 @@ sub run {
     $self->start_clients unless $self->{churn};
     my @runners = map { $self->start_runner($_) } 1 .. $opt{runners};
     my $next_swap = 0;
-    while (time < $end && $self->count_kills < $opt{kills}) {
+    while (time < $end && $self->count_dead < $opt{kills}) {
         sleep 0.1;
         next if time < $next_swap;
         $self->swap_proxy;
