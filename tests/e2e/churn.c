@@ -5,7 +5,9 @@
  *     churn SOCKET LOG CLIENTS FIRST SEED
  *
  * Client number c (FIRST, FIRST+1, ...) works in a thread of its own, on its own row of shop.t, as
- * one of app1 .. app4; every tenth is "keep", whom nobody may kill. Prints "ready" when all have been
+ * one of app1 .. app4; every tenth is "keep", whom nobody may kill. What takes long waits for a
+ * lock that one more "keep" holds. (Not SLEEP(): all of them share a mutex in MariaDB, and a KILL
+ * of one can hold up the others, and itself, for two seconds.) Prints "ready" when all have been
  * connected once. When standard input ends it prints counts ("name number", one a line) and exits
  * in the middle of whatever the clients do.
  *
@@ -13,11 +15,13 @@
  *     START END   Unix microseconds
  *     CONNECTION  its id
  *     USER
- *     KIND        short, long, same, trx, quick; idle and pause: nothing was running; change: user
+ *     KIND        short, long, same, trx, quick; idle and pause: nothing was running; change: user;
+ *                 ping: no statement either, but MariaDB gives the session another query id
  *     TOKEN       "c17 n123", as in the comment of the statement. Unique, but for kind same, which is
  *                 one text several times. idle and pause have that of the statement before them
  *     QUERY_ID    of the statement, where it asked for it; else 0
- *     RESULT      ok; interrupted (error 1317); lost: the connection was gone; error NUMBER
+ *     RESULT      ok; interrupted (error 1317, or GET_LOCK() is NULL); lost: the connection was gone;
+ *                 error NUMBER
  */
 #include <mysql.h>
 
@@ -35,6 +39,7 @@
 #include <unistd.h>
 
 #define APP_USERS 4
+#define LOCKED_ROWS 1000 /* of shop.t, those with a larger a are locked */
 /* The last statement before a pause asks for its own query id: it stays the session's while it
  * sleeps, and is how a plan names it. */
 #define OWN_QUERY_ID "FROM information_schema.PROCESSLIST WHERE ID = CONNECTION_ID()"
@@ -133,25 +138,40 @@ static int rest(struct client *c, const char *kind, unsigned ms)
     return 0;
 }
 
+/* What a result says: the query id, where it was asked for, and a lock that was not got because
+ * somebody killed the statement. */
+static unsigned read_result(struct client *c, MYSQL_RES *res, const char *sql)
+{
+    unsigned columns = mysql_num_fields(res);
+    MYSQL_ROW row = mysql_fetch_row(res);
+
+    if (!row)
+        return 0;
+    if (row[0] && strncmp(sql, "SELECT QUERY_ID", 15) == 0)
+        c->query_id = strtoull(row[0], NULL, 10);
+    return !row[columns - 1] && strstr(sql, "GET_LOCK") ? ER_QUERY_INTERRUPTED : 0;
+}
+
 /* The session goes on only after a while: who is interrupted does not try again at once. (A kill of
  * the connection ends its statement first.) */
-static int run(struct client *c, const char *kind, const char *sql, size_t len, int own_query_id)
+static int run(struct client *c, const char *kind, const char *sql)
 {
     int64_t start = now_us();
+    unsigned number = 0;
     MYSQL_RES *res;
-    MYSQL_ROW row;
-    unsigned number;
 
     c->query_id = 0;
-    if (mysql_real_query(c->my, sql, len) == 0 && (res = mysql_store_result(c->my)) != NULL) {
-        if (own_query_id && (row = mysql_fetch_row(res)) != NULL && row[0])
-            c->query_id = strtoull(row[0], NULL, 10);
+    if (mysql_real_query(c->my, sql, strlen(sql)) == 0 && (res = mysql_store_result(c->my)) != NULL) {
+        number = read_result(c, res, sql);
         mysql_free_result(res);
     }
-    number = mysql_errno(c->my);
+    if (mysql_errno(c->my))
+        number = mysql_errno(c->my);
+    if (number == ER_LOCK_WAIT_TIMEOUT) /* as planned */
+        number = 0;
     if (!result(c, start, kind, number))
         return 0;
-    return number == 0 || rest(c, "pause", 200 + below(c, 300));
+    return number == 0 || rest(c, "pause", 100 + below(c, 200));
 }
 
 static void new_token(struct client *c)
@@ -162,18 +182,22 @@ static void new_token(struct client *c)
 static int run_new(struct client *c, const char *kind, const char *text)
 {
     char sql[256];
-    int n;
 
     new_token(c);
-    n = snprintf(sql, sizeof sql, "%s /* %s */", text, c->token);
-    return run(c, kind, sql, (size_t)n, strncmp(text, "SELECT QUERY_ID", 15) == 0);
+    snprintf(sql, sizeof sql, "%s /* %s */", text, c->token);
+    return run(c, kind, sql);
 }
 
-static int sleep_ms(struct client *c, const char *kind, unsigned ms)
+/* For one of two kinds of lock; the second makes it a transaction, too. */
+static int wait_ms(struct client *c, const char *kind, unsigned ms)
 {
-    char text[64];
+    char text[128];
 
-    snprintf(text, sizeof text, "SELECT SLEEP(%u.%03u)", ms / 1000, ms % 1000);
+    if (ms < 1000 || below(c, 3) > 0)
+        snprintf(text, sizeof text, "SELECT GET_LOCK('g%u', %u.%03u)", c->number, ms / 1000, ms % 1000);
+    else
+        snprintf(text, sizeof text, "SET STATEMENT innodb_lock_wait_timeout = %u FOR "
+                 "SELECT b FROM t WHERE a = %u FOR UPDATE", ms / 1000, LOCKED_ROWS + c->number);
     return run_new(c, kind, text);
 }
 
@@ -195,6 +219,7 @@ static void connect_client(struct client *c)
     any_user(c, c->user, sizeof c->user);
     if (!mysql_real_connect(c->my, NULL, c->user, NULL, "shop", 0, socket_path, 0)) {
         atomic_fetch_add(&refused, 1);
+        fprintf(stderr, "churn: c%u as %s: %s\n", c->number, c->user, mysql_error(c->my));
         close_client(c);
         usleep(50000);
         return;
@@ -203,6 +228,26 @@ static void connect_client(struct client *c)
     snprintf(c->token, sizeof c->token, "-");
     c->query_id = 0;
     atomic_fetch_add(&connects, 1);
+}
+
+static int ping(struct client *c)
+{
+    int64_t start = now_us();
+
+    new_token(c);
+    c->query_id = 0;
+    mysql_ping(c->my);
+    return result(c, start, "ping", mysql_errno(c->my));
+}
+
+/* Waits in a transaction, with a ping in between or without. */
+static int idle(struct client *c)
+{
+    unsigned ms = 3000 + below(c, 20000);
+
+    if (below(c, 3) > 0)
+        return rest(c, "idle", ms);
+    return rest(c, "idle", ms / 2) && ping(c) && rest(c, "idle", ms / 2);
 }
 
 /* A transaction that waits for its client, or runs something long. */
@@ -215,10 +260,9 @@ static void transaction(struct client *c)
     if (!run_new(c, "trx", "START TRANSACTION") || !run_new(c, "trx", sql))
         return;
     if (below(c, 3) > 0)
-        go_on = run_new(c, "trx", "SELECT QUERY_ID " OWN_QUERY_ID) &&
-                rest(c, "idle", 3000 + below(c, 20000));
+        go_on = run_new(c, "trx", "SELECT QUERY_ID " OWN_QUERY_ID) && idle(c);
     else
-        go_on = sleep_ms(c, "long", 1000 + below(c, 6000));
+        go_on = wait_ms(c, "long", 1000 + below(c, 6000));
     if (go_on)
         run_new(c, "trx", below(c, 2) ? "COMMIT" : "ROLLBACK");
 }
@@ -228,12 +272,11 @@ static void same_again(struct client *c)
 {
     unsigned times = 3 + below(c, 6), ms = 20 + below(c, 700);
     char sql[256];
-    int n;
 
     new_token(c);
-    n = snprintf(sql, sizeof sql, "SELECT QUERY_ID, SLEEP(0.%03u) " OWN_QUERY_ID " /* %s */", ms,
-                 c->token);
-    while (times-- > 0 && run(c, "same", sql, (size_t)n, 1))
+    snprintf(sql, sizeof sql, "SELECT QUERY_ID, GET_LOCK('g%u', 0.%03u) " OWN_QUERY_ID " /* %s */",
+             c->number, ms, c->token);
+    while (times-- > 0 && run(c, "same", sql))
         ;
 }
 
@@ -265,15 +308,15 @@ static void do_something(struct client *c)
 {
     unsigned what = below(c, 1000);
 
-    if (c->number % 4 == 0 && what >= 400) /* a busy one: little but short statements */
-        what = below(c, 400);
-    if (what < 400) {
-        sleep_ms(c, "short", 1 + below(c, 100));
-    } else if (what < 440) {
+    if (c->number % 8 == 0 && what >= 340) /* a busy one: little but short statements */
+        what = below(c, 340);
+    if (what < 300) {
+        wait_ms(c, "short", 1 + below(c, 100));
+    } else if (what < 330) {
         for (int i = 0; i < 20 && run_new(c, "quick", "SELECT 1"); i++)
             ;
-    } else if (what < 680) {
-        sleep_ms(c, "long", 1500 + below(c, 7000));
+    } else if (what < 700) {
+        wait_ms(c, "long", 1500 + below(c, 7000));
     } else if (what < 860) {
         transaction(c);
     } else if (what < 940) {
@@ -303,6 +346,27 @@ static void *live(void *arg)
     return NULL;
 }
 
+/* Holds what everybody waits for, to the end. */
+static int lock_all(unsigned first, unsigned count)
+{
+    MYSQL *my = mysql_init(NULL);
+    char sql[64];
+    MYSQL_RES *res;
+
+    if (!my || !mysql_real_connect(my, NULL, "keep", NULL, "shop", 0, socket_path, 0))
+        return -1;
+    for (unsigned i = 0; i <= count; i++) {
+        snprintf(sql, sizeof sql, "SELECT GET_LOCK('g%u', 0)", first + i);
+        if (i == count)
+            snprintf(sql, sizeof sql, "SELECT b FROM t WHERE a > %u FOR UPDATE", LOCKED_ROWS);
+        if ((i == count && mysql_query(my, "START TRANSACTION")) || mysql_query(my, sql) ||
+            !(res = mysql_store_result(my)))
+            return -1;
+        mysql_free_result(res);
+    }
+    return 0;
+}
+
 int main(int argc, char **argv)
 {
     unsigned count = argc == 6 ? (unsigned)atoi(argv[3]) : 0;
@@ -318,6 +382,10 @@ int main(int argc, char **argv)
     record = fopen(argv[2], "w");
     if (!record) {
         perror(argv[2]);
+        return 1;
+    }
+    if (lock_all((unsigned)atoi(argv[4]), count) < 0) {
+        fprintf(stderr, "churn: cannot lock what the clients wait for\n");
         return 1;
     }
     pthread_attr_init(&attr);

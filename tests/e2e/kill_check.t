@@ -59,10 +59,11 @@ sub outcome { return { kind => 'outcome', intent => $_[0], outcome => $_[1], tim
 
 # How das ends a connection on MariaDB.
 sub compound {
-    my ($id, $query_id, $where) = @_;
-    $where //= "WHERE ID = $id AND QUERY_ID = $query_id";
-    return "BEGIN NOT ATOMIC IF NOT EXISTS (SELECT 1 FROM information_schema.PROCESSLIST $where AND COMMAND <> 'Sleep') "
-        . "THEN SIGNAL SQLSTATE '45000'; ELSE KILL QUERY ID $query_id; KILL CONNECTION $id; END IF; END";
+    my ($id, $query_id, $seen) = @_;
+    $seen //= $id;
+    return "BEGIN NOT ATOMIC DECLARE same, meant INT; SELECT COUNT(*), COUNT(CASE WHEN ID = $seen AND COMMAND <> 'Sleep' THEN 1 END) "
+        . "INTO same, meant FROM information_schema.PROCESSLIST WHERE QUERY_ID = $query_id; IF meant = 0 THEN SIGNAL SQLSTATE '45000'; "
+        . "END IF; IF same = 1 THEN KILL QUERY ID $query_id; END IF; KILL CONNECTION $id; END";
 }
 
 # A world where all is well: a statement killed (0), an idle connection (1), one with a statement (2),
@@ -134,8 +135,8 @@ sub finds {
 
 my $r = world();
 is_deeply($r->{found}, [], 'nothing to say of a world where all is well');
-is_deeply({ map { ($_ => $r->{count}{$_}) } qw(kills intents interrupted lost), 'outcome killed' },
-    { kills => 4, intents => 4, interrupted => 3, lost => 2, 'outcome killed' => 3 }, 'and it counts');
+is_deeply({ map { ($_ => $r->{count}{$_}) } qw(kills intents interrupted lost dead), 'outcome killed' },
+    { kills => 4, intents => 4, interrupted => 3, lost => 2, dead => 4, 'outcome killed' => 3 }, 'and it counts');
 
 # --- the wrong one dies ---------------------------------------------------------------------------
 finds('the next statement of a victim',
@@ -165,6 +166,13 @@ finds('or after it had been sent: told apart',
     [ 'window: server A thread 12 began c2 n2 after the server had been told to kill it' ],
     with('clients', 4 => [ 5, 151, 12, 'app1', 'trx', 'c2 n2', 0, 'lost' ]),
     general => [ @{ $good{general} }[0 .. 6], [ 12, 'COMMIT /* c2 n2 */' ], @{ $good{general} }[7 .. 10] ]);
+finds('an idle connection that had been pinged, and then was looked at', [],
+    with('clients', 4 => [ 60, 61, 12, 'app1', 'ping', 'c2 n2', 0, 'ok' ], 10 => [ 61, 151, 12, 'app1', 'idle', 'c2 n2', 0, 'lost' ]),
+    with('victims', 1 => [ 12, 107 ]), with('journal', 3 => { query_id => 107 }),
+    with('general', 6 => [ 90, 'KILL QUERY ID 107; KILL CONNECTION 12' ]));
+finds('an idle connection that had been looked at, and then was pinged',
+    [ 'wrong kill: server A thread 12 was idle after c2 n2, the plan said idle after query id 102' ],
+    with('clients', 4 => [ 60, 61, 12, 'app1', 'ping', 'c2 n2', 0, 'ok' ], 10 => [ 61, 151, 12, 'app1', 'idle', 'c2 n2', 0, 'lost' ]));
 finds('and nothing is wrong where the statement never arrived', [],
     with('clients', 10 => [ 151, 152, 12, 'app1', 'trx', 'c2 n2', 0, 'lost' ], 4 => { 7 => 'ok' }));
 finds('a session that lost its connection for its statement',
@@ -216,8 +224,8 @@ finds('a kill of a connection alone that was not meant',
 finds('a kill by thread id that was not meant',
     [ 'no intent: server A: KILL QUERY 12 has no intent' ], with('general', 11 => [ 90, 'KILL QUERY 12' ]));
 finds('a kill after a look at somebody else',
-    [ 'no intent: server A was told something unknown: KILL of connection 12 after query id 102' ],
-    with('general', 11 => [ 90, compound(11, 102, 'WHERE ID = 12 AND QUERY_ID = 102') ]));
+    [ 'no intent: server A was told something unknown: KILL of connection 11 after query id 102' ],
+    with('general', 11 => [ 90, compound(11, 102, 12) ]));
 finds('a kill after a look at another statement',
     [ 'no intent: server A: KILL of connection 12 after query id 109 has no intent' ],
     with('general', 11 => [ 90, compound(12, 109) ]));

@@ -3,7 +3,8 @@
 #
 #   my $r = KillCheck::check(
 #       servers => { A => { match => qr/:3306\b/,          # which "server" of a plan or record it is
-#                           log => 'general.log',          # the server's own general log
+#                           log => 'general.log',          # the server's own general log, read
+#                           from => 0,                     # from this byte on
 #                           clients => ['churn.log'] } },  # see churn.c
 #       journal => 'journal.jsonl',                        # das audit export
 #       plans => ['plans.jsonl'],     # lines with a plan as JSON: "sha256" in it, or before it
@@ -11,7 +12,7 @@
 #       protected => ['keep']);
 #   $r->{found}   [{ kind => 'wrong kill', text => 'server A thread 123 was running c17 n124, the plan
 #                    said c17 n123' }, ...]
-#   $r->{count}   { kills => 10234, died => ..., intents => ..., ... }
+#   $r->{count}   { kills => 10234, dead => ..., intents => ..., ... }
 #
 # Kinds: "wrong kill", "window" (a connection kill that came after the last look was confirmed by the
 # server, and hit the next statement), "no intent", "late intent", "twice", "limit", "protected",
@@ -41,9 +42,10 @@ sub found { push @{ $_[0]{found} }, { kind => $_[1], text => $_[2] }; return }
 # { threads => { ID => [{ at, what, token }] }, kills => [{ at, time, query_id, id, packet }] }; at is
 # the place in the log, which is written before a statement begins.
 sub read_general_log {
-    my ($path) = @_;
+    my ($path, $from) = @_;
     my ($time, $at, %threads, @kills) = (0, 0);
     open my $in, '<', $path or die "$path: $!\n";
+    seek $in, $from // 0, 0;
     while (<$in>) {
         $at++;
         my ($date, $h, $m, $s, $id, $what, $text) =
@@ -70,22 +72,29 @@ sub read_kill {
         else { $kill{unreadable} = 1 }
     }
     $kill{unreadable} = 1 unless @kills;
-    if (my ($id, $query_id) = $text =~ /\bWHERE ID = (\d+) AND QUERY_ID = (\d+) AND\b/) {
-        $kill{unreadable} = 1 if $id != ($kill{id} // -1) || $query_id != ($kill{query_id} // $query_id);
+    if (my ($query_id) = $text =~ /\bQUERY_ID = (\d+)/) {
+        my ($id) = $text =~ /\bID = (\d+) AND\b/;
+        $kill{unreadable} = 1 if ($id // -1) != ($kill{id} // -2) || $query_id != ($kill{query_id} // $query_id);
         $kill{query_id} = $query_id;
-        $kill{packet} = "KILL of connection $id after query id $query_id";
+        $kill{packet} = 'KILL of connection ' . ($kill{id} // '?') . " after query id $query_id";
     }
     return \%kill;
 }
 
 # --- what the clients wrote --------------------------------------------------------------------------
 
+# A line about a statement or a connection that was killed: not the end of a connection whose
+# statement was killed just before.
+sub is_death { return $_[0] =~ /\tinterrupted$/ || ($_[0] =~ /\tlost$/ && $_[0] !~ /\tpause\t/) }
+
 # { CONNECTION => [records in their order] }, each with the query ids between which its own must be.
 sub read_clients {
-    my (@paths) = @_;
+    my ($c, @paths) = @_;
     my %of;
     for my $line (map { lines_of($_) } @paths) {
         my %r;
+        next if $line !~ /^(?:[^\t]+\t){7}[^\t]+$/;    # cut short
+        $c->{count}{dead}++ if is_death($line);
         @r{qw(start end id user kind token query_id result)} = split /\t/, $line;
         $r{quiet} = $r{kind} eq 'idle' || $r{kind} eq 'pause';
         push @{ $of{ $r{id} } }, \%r;
@@ -268,16 +277,26 @@ sub judge_interrupted {
     wrong_kill($c, $server, $r, "running $r->{token}", @$intents);
 }
 
+# What has no token in the log, by the log's own word for it.
+my %WORD = (change => 'Change user', ping => 'Ping');
+
 # Where in the log record $n of a connection arrived; 0 when it did not.
 sub arrived {
     my ($log, $records, $n) = @_;
     my $r = $records->[$n];
-    my $change = $r->{kind} eq 'change';
-    my @logged = grep { $change ? $_->{what} eq 'Change user' : ($_->{token} // '') eq $r->{token} }
+    my $word = $WORD{ $r->{kind} };
+    my @logged = grep { $word ? $_->{what} eq $word : ($_->{token} // '') eq $r->{token} }
         @{ $log->{threads}{ $r->{id} } || [] };
-    my @sent = grep { $change ? $_->{kind} eq 'change' : !$_->{quiet} && $_->{token} eq $r->{token} }
+    my @sent = grep { $word ? $_->{kind} eq $r->{kind} : !$_->{quiet} && $_->{token} eq $r->{token} }
         @$records[0 .. $n];
     return @logged >= @sent ? $logged[-1]{at} : 0;
+}
+
+# The record of the last thing that the session did before record $n.
+sub last_deed {
+    my ($records, $n) = @_;
+    do { $n-- } while $n >= 0 && $records->[$n]{quiet};
+    return $n;
 }
 
 # The connection was gone: in the middle of record $n, or before it reached the server.
@@ -287,21 +306,20 @@ sub judge_lost {
     my @kills = grep { $_->{action} eq 'connection' } @$intents;
     my @mine = grep { $_->{planned}{server} eq $server } @kills;
     my $at = $r->{quiet} ? 0 : arrived($log, $records, $n);
-    my @right = $at ? grep { names_statement($_, $r) } @mine : ();
-    # what the session did last before
-    my ($before) = grep { !$_->{quiet} } reverse @$records[0 .. $n - 1];
-    my @silence = grep { names_silence($c, $_, $before, $server) } @mine;
-    @right = @silence unless $at;
+    my $deed = $at ? $n : last_deed($records, $n);
+    my $d = $deed < 0 ? undef : $records->[$deed];
+    my @right = grep { $at ? names_statement($_, $d) : names_silence($c, $_, $d, $server) } @mine;
     return in_time($c, $server, $r, @right) if @right;
-    my $was = $at ? ($r->{kind} eq 'change' ? 'changing its user' : "running $r->{token}")
-        : $before ? "idle after $before->{token}" : 'idle and new';
-    my %queries = map { ($_->{planned}{query_id} => 1) } @silence;
-    if ($at && grep { $_->{at} < $at && ((defined $_->{query_id} && $queries{ $_->{query_id} })
-            || (defined $_->{id} && $_->{id} == $r->{id})) } @silence ? @{ $log->{kills} } : ()) {
-        found($c, 'window', "server $server thread $r->{id} began $r->{token} after the server had been told to kill it");
-        return;
+    if ($d && (my $began = $at || arrived($log, $records, $deed))) {
+        my $before = last_deed($records, $deed);
+        my @silence = grep { names_silence($c, $_, $before < 0 ? undef : $records->[$before], $server) } @mine;
+        if (@silence && grep { $_->{at} < $began && defined $_->{id} && $_->{id} == $r->{id} } @{ $log->{kills} }) {
+            found($c, 'window', "server $server thread $r->{id} began $d->{token} after the server had been told to kill it");
+            return;
+        }
     }
-    wrong_kill($c, $server, $r, $was, @mine ? @mine : @kills);
+    wrong_kill($c, $server, $r, !$d ? 'idle and new' : !$at ? "idle after $d->{token}"
+        : $d->{kind} eq 'change' ? 'changing its user' : "running $d->{token}", @mine ? @mine : @kills);
 }
 
 sub judge_clients {
@@ -359,7 +377,8 @@ sub judge_kills {
             found($c, 'no intent', "server $server: $what has no intent" . ($where ? ", $where" : ''));
             next;
         }
-        my $early = grep { int($_->{time} / 1000) <= $k->{time} } @meant;
+        # in the middle of a log the first second is not known
+        my $early = !$k->{time} || grep { int($_->{time} / 1000) <= $k->{time} } @meant;
         found($c, 'late intent', "server $server: $what was sent in second $k->{time}, its intent is of $meant[0]{time} ms")
             unless $early;
         my $key = join ' ', $k->{query_id} // '', $k->{id} // '', $k->{statement_of} // '';
@@ -412,11 +431,11 @@ sub judge_window {
 sub check {
     my (%arg) = @_;
     my $c = { servers => { map { ($_ => { %{ $arg{servers}{$_} } }) } keys %{ $arg{servers} } },
-        found => [], count => { kills => 0, lost => 0, interrupted => 0 }, intents => [],
+        found => [], count => { kills => 0, dead => 0, lost => 0, interrupted => 0 }, intents => [],
         limits => $arg{limits} || {}, protected => { map { ($_ => 1) } @{ $arg{protected} || [] } } };
     for my $s (values %{ $c->{servers} }) {
-        $s->{general} = read_general_log($s->{log});
-        $s->{records} = read_clients(@{ $s->{clients} });
+        $s->{general} = read_general_log($s->{log}, $s->{from});
+        $s->{records} = read_clients($c, @{ $s->{clients} });
     }
     $c->{plans} = read_plans($c, @{ $arg{plans} || [] });
     read_journal($c, $arg{journal});

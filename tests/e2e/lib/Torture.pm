@@ -1,7 +1,7 @@
 # Torture.pm - two servers full of clients that never stand still, and several das that kill among
 # them, are killed themselves, and find another server behind an address that they know.
 #
-#   my $t = Torture->new(clients => 200, limits => { run => 40, instance => 150, window_ms => 1000 });
+#   my $t = Torture->new(clients => 400, limits => { run => 120, instance => 180, window_ms => 1000 });
 #   $t->run(kills => 10000, seconds => 90, runners => 4);
 #   my $r = $t->verdict;          # KillCheck's, of all that was written down; and
 #   $t->{exits}                   # how often das ended how: { "apply 5" => 17, ... }
@@ -22,22 +22,24 @@ use Proxy;
 # statement is seconds away: between the server's confirmation and the end of the connection there
 # are microseconds that nobody can close.
 our @LOOKS = (
-    [ 'query', '{ user = USER, command = "Query", time = 1 }', 'oldest' ],
+    [ 'query', '{ user = USER, command = "Query" }', 'oldest' ],
+    [ 'query', '{ user = USER, command = "Query" }', 'oldest' ],
     [ 'query', '{ user = USER, command = "Query" }', 'newest' ],
-    [ 'query', '{ user = USER, info = "query_id~sleep" }', 'newest' ],
+    [ 'query', '{ user = USER, info = "query_id~get_lock" }', 'newest' ],
     [ 'query', '{ user = USER }', 'newest' ],
     [ 'connection', '{ user = USER, command = "Sleep", trx_time = 1 }', 'oldest' ],
     [ 'connection', '{ user = USER, command = "Sleep", trx_time = 1 }', 'newest' ],
     [ 'connection', '{ user = USER, command = "Query", time = 1 }', 'newest' ],
     [ 'auto', '{ user = USER, time = 1 }', 'oldest' ],
+    [ 'auto', '{ user = USER, trx_time = 1 }', 'newest' ],
 );
-my @USERS = qw(app1 app2 app3 app4 app% app% %);
+our @USERS = qw(app1 app% app% app% %);
 
 sub new {
     my ($class, %opt) = @_;
-    my $self = bless { das => Das::program(), clients => 200, seed => 1, owner => $$, jobs => [ 'run', 'two steps' ],
+    my $self = bless { das => Das::program(), clients => 400, seed => 1, owner => $$, jobs => [ 'run', 'two steps' ],
         looks => \@LOOKS, proxy_at => 'A', exits => {}, %opt }, $class;
-    $self->{limits} ||= { run => 40, instance => 150, window_ms => 1000 };
+    $self->{limits} ||= { run => 120, instance => 180, window_ms => 1000 };
     $self->{names} = [ 'A', 'B' ];
     for my $name ('A', 'B') {
         my $db = $self->{$name} = MariaDB->new(args => [ '--general-log=1', '--general-log-file=general.log',
@@ -78,11 +80,14 @@ $instances  },
   limits = { kill = { run = $l->{run}, instance = $l->{instance}, window = "${window}s",
     minute = 10000000, user = 10000000, percent = 100 } },
   breaker = { failures = 1000000, respawns = 0, surge = 0 },
-  scripts = { ["policy.lua"] = { mode = "auto", grants = { "preview", "kill", "instance:*" } } },
+  scripts = {
+    ["policy.lua"] = { mode = "auto", grants = { "preview", "kill", "instance:*" } },
+    ["at_once.lua"] = { mode = "auto", ramp = false, grants = { "preview", "kill", "instance:*" } },
+  },
 }
 LUA
     # The plan is printed whole, for the checker, before anything is done with it.
-    $self->{policy} = $self->write_file('policy.lua', <<'LUA');
+    my $policy = <<'LUA';
 local kill, n, pick, filter = das.args[1], math.tointeger(das.args[2]), das.args[3], {}
 for i = 4, #das.args do
   local key, value = das.args[i]:match("^(.-)=(.*)$")
@@ -99,6 +104,7 @@ print("\n" .. plan.hash .. " " .. das.json.encode(plan) .. "\n" .. (" "):rep(819
 local report, message = plan:apply()
 if not report then print("! apply: " .. message) end
 LUA
+    $self->{policies} = [ map { $self->write_file($_, $policy) } qw(policy.lua at_once.lua) ];
 }
 
 # --- clients ------------------------------------------------------------------------------------------
@@ -122,7 +128,7 @@ sub start_clients {
 sub stop_clients {
     my ($self) = @_;
     local ($?, $!);
-    for my $churn (values %{ delete $self->{churn} || {} }) {
+    for my $churn (grep { $_->{pid} } values %{ delete $self->{churn} || {} }) {
         close $churn->{in};
         my $out = $churn->{out};
         /^(\w+) (\d+)$/ and $self->{clients_said}{$1} += $2 while <$out>;
@@ -165,11 +171,13 @@ sub words {
 sub one_job {
     my ($self, $n) = @_;
     my ($kill, $filter, $pick) = @{ $self->{looks}[ rand @{ $self->{looks} } ] };
-    my $instance = (qw(A B P P))[ rand 4 ];
+    my $instance = (qw(A B A B P))[ rand 5 ];
     $instance = $self->{at}[ rand @{ $self->{at} } ] if $self->{at};
     my @config = ('--config', $self->{config});
-    my $most = $self->{victims} || $self->{limits}{run} + 2;    # now and then more than a run may
-    my @script = ($self->{policy}, $kill, 1 + int(rand $most), $pick, words($filter, $USERS[ rand @USERS ]));
+    # mostly many; now and then more than a run may
+    my $victims = rand() < 0.2 ? 1 + int rand 10 : int $self->{limits}{run} * (0.5 + rand 0.52);
+    my @script = ($self->{policies}[ rand 2 ], $kill, $self->{victims} || $victims, $pick,
+        words($filter, $USERS[ rand @USERS ]));
     my $job = $self->{jobs}[ rand @{ $self->{jobs} } ];
     if ($job eq 'run') {
         $self->one($n, 'run', 'run', @config, '-i', $instance, '--apply', @script);
@@ -180,7 +188,7 @@ sub one_job {
     $self->one($n, 'plan', 'run', @config, '-i', $instance, '--plan-out', $file, @script);
     return unless -e $file;
     system "cat $file >>$self->{dir}/runner.$n.out";
-    sleep rand($self->{wait} // 0.6);
+    sleep rand 0.5;
     my @apply = ('apply', @config, $file);
     $self->one($n, 'apply', @apply);
     $self->one($n, 'apply again', @apply) if rand() < 0.2;    # refused: once applied is applied
@@ -196,21 +204,16 @@ sub start_runner {
     POSIX::_exit(0);
 }
 
-# KILLs that the servers were told so far.
-sub count_kills {
+# What the clients have lost so far. A connection kill ends the statement first: that is one.
+sub count_dead {
     my ($self) = @_;
-    for my $name (@{ $self->{names} }) {
-        my $at = $self->{tail}{$name} ||= do {
-            open my $in, '<', "$self->{$name}{dir}/data/general.log" or die "general.log: $!\n";
-            { in => $in, kills => 0 };
-        };
-        my $in = $at->{in};
+    for my $churn (values %{ $self->{churn} }) {
+        if (!$churn->{tail}) { open $churn->{tail}, '<', $churn->{log} or die "$churn->{log}: $!\n" }
+        my $in = $churn->{tail};
         seek $in, 0, 1;
-        while (defined(my $line = <$in>)) { $at->{kills}++ if $line =~ /\bKILL / }
+        while (defined(my $line = <$in>)) { $self->{dead}++ if KillCheck::is_death($line) }
     }
-    my $sum = 0;
-    $sum += $_->{kills} for values %{ $self->{tail} };
-    return $sum;
+    return $self->{dead} || 0;
 }
 
 sub swap_proxy {
@@ -220,19 +223,19 @@ sub swap_proxy {
     $self->{swaps}++;
 }
 
-# Until so many kills were sent, or the time is over.
+# Until so many have died, or the time is over.
 sub run {
     my ($self, %opt) = @_;
     my $end = time + $opt{seconds};
-    $self->{murder} = $opt{murder} // 0.15;
+    $self->{murder} = $opt{murder} // 0.1;
     $self->start_clients unless $self->{churn};
     my @runners = map { $self->start_runner($_) } 1 .. $opt{runners};
     my $next_swap = 0;
-    while (time < $end && $self->count_kills < $opt{kills}) {
+    while (time < $end && $self->count_dead < $opt{kills}) {
         sleep 0.1;
         next if time < $next_swap;
         $self->swap_proxy;
-        $next_swap = time + 0.3 + rand 1;
+        $next_swap = time + 0.5 + rand 2;
     }
     $self->write_file('enough', '');
     waitpid $_, 0 for @runners;
@@ -253,7 +256,7 @@ sub tell {
 # The journal as it is exported, after a start that looked after those that died.
 sub export {
     my ($self) = @_;
-    $self->tell('run', '-i', 'A', '--apply', $self->{policy}, 'query', 1, 'oldest', 'user=nobody');
+    $self->tell('run', '-i', 'A', '--apply', $self->{policies}[0], 'query', 1, 'oldest', 'user=nobody');
     my $r = $self->tell('audit', 'export');
     return $self->write_file('journal.jsonl', $r->{out});
 }
