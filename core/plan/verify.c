@@ -85,6 +85,20 @@ static bool statement_moved(const struct das_plan *p, size_t i, const struct das
     return begun_anew(p, then, fresh, now, note);
 }
 
+/* What a kill rolls back is what was previewed. A transaction may have no number before its first
+ * write: only two that are told and differ, or one that is over, are a change. */
+static bool transaction_moved(const struct das_session *then, const struct das_session *now,
+                              struct das_buf *note)
+{
+    if (das_known(then->trx_id) && das_known(now->trx_id) && then->trx_id != now->trx_id)
+        das_buf_str(note, "another transaction");
+    else if (das_known(then->trx_time) && now->trx_time == DAS_ABSENT)
+        das_buf_str(note, "its transaction has ended");
+    else
+        return false;
+    return true;
+}
+
 bool das_victim_changed(const struct das_plan *p, size_t i, const struct das_session *then,
                         const struct das_snapshot *fresh, const struct das_session *now,
                         struct das_buf *note)
@@ -100,7 +114,7 @@ bool das_victim_changed(const struct das_plan *p, size_t i, const struct das_ses
             text_moved(then->command, now->command, "command", note);
         return true;
     }
-    if (text_moved(then->db, now->db, "db", note))
+    if (text_moved(then->db, now->db, "db", note) || transaction_moved(then, now, note))
         return true;
     return statement_moved(p, i, then, fresh, now, note);
 }

@@ -108,6 +108,17 @@ static void changes(void)
     then.query_id = DAS_UNKNOWN;
     now.query_id = 44;
     one("a query id only now", &then, &now, DAS_O_CHANGED, "", "query id");
+    then.trx_time = 10;
+    then.trx_id = 77;
+    now = later(&then);
+    one("the same transaction", &then, &now, DAS_O_KILLED, "connection", NULL);
+    now.trx_id = DAS_UNKNOWN;
+    one("a transaction without a number", &then, &now, DAS_O_KILLED, "connection", NULL);
+    now.trx_id = 78;
+    one("another transaction", &then, &now, DAS_O_CHANGED, "", "another transaction");
+    now.trx_id = now.trx_time = DAS_ABSENT;
+    one("no transaction any more", &then, &now, DAS_O_CHANGED, "", "has ended");
+    then = kit_session(7);
     now = later(&then);
     now.user = das_text_of("App");
     one("another user", &then, &now, DAS_O_CHANGED, "", "another user: App");
