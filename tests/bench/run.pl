@@ -4,6 +4,8 @@
 use strict;
 use warnings;
 use File::Temp qw(tempdir);
+use IPC::Open2;
+use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC sleep);
 use MariaDB;
 use Herd;
 
@@ -12,7 +14,7 @@ my $build = $ENV{BUILD} || 'build';
 my $bench = "$build/tests/bench";
 my $dir = tempdir(CLEANUP => 1);
 my $missed = 0;
-my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, http, runs, journal; none: all
+my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, http, runs, journal, kill; none: all
 
 sub pair {
     my ($n, $a, $b) = @_;
@@ -129,7 +131,89 @@ sub bench_journal {
         $f{ms_a} / 1000, $f{rss_a} / 1024, (-s "$dir/lines") / 1e6, $f{ms_b} / 1000, $f{wall});
 }
 
-for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ], [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ]) {
+sub median { my @v = sort { $a <=> $b } @_; return $v[ @v / 2 ] }
+
+# Seconds from the start of a program until the last of the victims has seen its statement end.
+sub until_dead {
+    my ($victims, @command) = @_;
+    print { $victims->{in} } "go\n";
+    die "no victims\n" if readline($victims->{out}) ne "ready\n";
+    sleep 1.2;    # they are a second old: what pt-kill can ask for
+    my $start = clock_gettime(CLOCK_MONOTONIC);
+    my $pid = fork // die "fork: $!\n";
+    if (!$pid) {
+        open STDOUT, '>', "$dir/kill.out";
+        open STDERR, '>', "$dir/kill.err";
+        exec @command or exit 127;
+    }
+    my $end = readline($victims->{out}) / 1e6;
+    kill 'TERM', $pid if $command[0] eq 'pt-kill';    # it has no "once"
+    waitpid $pid, 0;
+    return $end - $start;
+}
+
+sub bench_kill {
+    my ($sessions, $n) = (1000, 50);
+    my $db = MariaDB->new(args => ['--max-connections=1200', '--thread-handling=pool-of-threads',
+            '--open-files-limit=20000', '--thread-pool-max-threads=300']);
+    $db->sql('CREATE USER app@localhost; CREATE USER idle@localhost; CREATE USER gate@localhost');
+    my $herd = Herd->new($db->{socket});
+    my @ids = $herd->add_all(map { [ 'idle', '', '' ] } 1 .. $sessions - $n);
+    die "the herd did not connect: $herd->{error}\n" if grep { !defined } @ids;
+    my %victims;
+    $victims{pid} = open2(@victims{qw(out in)}, "$bench/kills", 'victims', $db->{socket}, $n);
+    print "$n statements killed among $sessions sessions\n";
+
+    open my $out, '>', "$dir/kill.lua" or die;
+    print $out <<'LUA';
+local plan = assert(das.preview{ user = "app", command = "Query" }):plan{ kill = "query", reason = "bench" }
+local start = das.time.monotonic()
+local report = assert(plan:apply())
+print(report.killed, (das.time.monotonic() - start) * 1000)
+LUA
+    close $out;
+    my (%whole, %apply, @bare);
+    for my $ramp ('true', 'false') {
+        open my $conf, '>', "$dir/kill-$ramp.lua.conf" or die;
+        print $conf "return { state = '$dir/kill-$ramp', ramp = $ramp, breaker = { respawns = 0, surge = 0 },\n"
+            . "limits = { kill = { run = $n, minute = 1000000, instance = 1000000, user = 1000000, percent = 100 } },\n"
+            . "scripts = { ['kill.lua'] = { mode = 'auto' } } }\n";
+        close $conf;
+    }
+    for my $round (0 .. 7) {    # the first one does not count
+        for my $ramp ('true', 'false') {
+            my $s = until_dead(\%victims, $das, 'run', '--apply', '--config', "$dir/kill-$ramp.lua.conf", '-i',
+                "mysql://root\@localhost/?socket=$db->{socket}", "$dir/kill.lua");
+            my ($killed, $ms) = split ' ', `cat $dir/kill.out`;
+            die "das killed too few: ", `cat $dir/kill.out $dir/kill.err` if ($killed // 0) != $n;
+            push @{ $whole{$ramp} }, $s if $round;
+            push @{ $apply{$ramp} }, $ms if $round;
+        }
+        my $s = until_dead(\%victims, "$bench/kills", 'bare', $db->{socket});
+        push @{ $whole{bare} }, $s if $round;
+        push @bare, (split ' ', `cat $dir/kill.out`)[1] / 1000 if $round;
+        # looks at once, then every second
+        $s = until_dead(\%victims, 'pt-kill', '--no-version-check', '--socket', $db->{socket}, '--user', 'root', '--password', '',
+            '--kill-query', '--victims', 'all', '--match-user', 'app', '--busy-time', 1, '--interval', 1);
+        push @{ $whole{pt} }, $s if $round;
+    }
+    close $victims{in};
+    waitpid $victims{pid}, 0;
+    my $bare = median(@bare);
+    my %ms = map { ($_ => 1000 * median(@{ $whole{$_} })) } keys %whole;
+    for my $ramp ('false', 'true') {
+        my $ms = median(@{ $apply{$ramp} });
+        printf "         a verified, journalled kill, %s: %.2f ms each, %.0f times a bare KILL (%.3f ms)\n",
+            $ramp eq 'true' ? 'step by step (1, 2, 4, ...)' : 'all at once', $ms / $n, $ms / $bare, $bare / $n;
+        say_bound('das run against pt-kill, from the start to the last one dead, ' . ($ramp eq 'true' ? 'step by step' : 'all at once'),
+            $ms{$ramp} / $ms{pt}, 1, sprintf '%.1f times faster (%.0f ms, %.0f ms; the bare client %.0f ms); at least 1',
+            $ms{pt} / $ms{$ramp}, $ms{$ramp}, $ms{pt}, $ms{bare});
+    }
+}
+
+my @parts = ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ],
+    [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ]);
+for my $part (@parts) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }
 exit $missed;

@@ -146,12 +146,22 @@ sub read_plans {
     return \%plans;
 }
 
+# A record of the journal: one object of plain values, and there are many of them. undef: it is none.
+sub read_record {
+    my ($line) = @_;
+    return eval { $json->decode($line) } if $line =~ /[\\\[]|.\{/;
+    my %r;
+    my $rest = $line =~ s/"(\w+)":(?:"([^"\x00-\x1f]*)"|(-?\d+(?:\.\d+)?)|(true)|(false)|null)(?:,(?=")|(?=\}$))/
+        $r{$1} = defined $2 ? $2 : defined $3 ? $3 : $4 ? 1 : $5 ? 0 : undef; ''/ger;
+    return $rest eq '{}' ? \%r : undef;
+}
+
 # Checks the chain by its own means and sorts the records.
 sub read_journal {
     my ($c, $path) = @_;
     my ($seq, $prev, %plan_of, %applied) = (0, '0' x 64);
     for my $line (lines_of($path)) {
-        my $r = eval { $json->decode($line) };
+        my $r = read_record($line);
         if (!$r || ref $r ne 'HASH' || !defined $r->{seq}) {
             found($c, 'journal', 'after record ' . $seq . ': a line that is no record');
             next;

@@ -100,7 +100,9 @@ if not found then
 end
 if #found == 0 then return end
 local plan = found[pick](found, n):plan{ kill = kill, reason = "torture" }
-print("\n" .. plan.hash .. " " .. das.json.encode(plan) .. "\n" .. (" "):rep(8192))
+if not das.dry_run then -- else it is saved
+  print("\n" .. plan.hash .. " " .. das.json.encode(plan) .. "\n" .. (" "):rep(8192))
+end
 local report, message = plan:apply()
 if not report then print("! apply: " .. message) end
 LUA
