@@ -221,7 +221,6 @@ static void connect_client(struct client *c)
     any_user(c, c->user, sizeof c->user);
     if (!mysql_real_connect(c->my, NULL, c->user, NULL, "shop", 0, socket_path, 0)) {
         atomic_fetch_add(&refused, 1);
-        fprintf(stderr, "churn: c%u as %s: %s\n", c->number, c->user, mysql_error(c->my));
         close_client(c);
         usleep(50000);
         return;

@@ -43,7 +43,7 @@ sub new {
     $self->{names} = [ 'A', 'B' ];
     for my $name ('A', 'B') {
         my $db = $self->{$name} = MariaDB->new(args => [ '--general-log=1', '--general-log-file=general.log',
-            '--max-connections=' . ($self->{clients} + 100) ]);
+            '--back-log=1000', '--max-connections=' . ($self->{clients} + 100) ]);
         $db->sql("CREATE DATABASE shop; USE shop; CREATE TABLE t (a INT PRIMARY KEY, b INT) ENGINE=InnoDB; "
             . 'INSERT INTO t SELECT seq, 0 FROM seq_1_to_2000; '
             . join('', map { "CREATE USER $_\@localhost; GRANT ALL ON shop.* TO $_\@localhost; " } qw(app1 app2 app3 app4 keep))
