@@ -1,12 +1,13 @@
 /*
  * kills.c - both ends of a kill, for measuring it.
  *
- *     kills victims SOCKET N    N connections that wait for a lock. For each line of standard input all
- *                               of them send a statement and "ready" is printed; when the last one
- *                               was interrupted, when that was: microseconds of the monotonic clock
- *     kills bare SOCKET         what a client without das must do: lists the victims, ends the statement
- *                               of each, one KILL QUERY ID after the other on one connection. Prints
- *                               how many, and the microseconds for all of them
+ *     kills victims SOCKET N    N connections that wait for a lock. For each line of standard input
+ *                               all of them send a statement and "ready" is printed; when the last
+ *                               one was interrupted, when that was: microseconds of the monotonic
+ *                               clock
+ *     kills bare SOCKET         what a client without das must do: lists the victims and ends the
+ *                               statement of each, one KILL QUERY ID after the other on one
+ *                               connection. Prints how many, and the microseconds for all of them
  */
 #include <mysql.h>
 
@@ -107,8 +108,9 @@ static int bare(const char *socket)
     int64_t start;
     int n = 0;
 
-    if (mysql_query(my, "SELECT QUERY_ID FROM information_schema.PROCESSLIST WHERE USER = 'app' AND "
-                        "COMMAND = 'Query'") || !(res = mysql_store_result(my)))
+    if (mysql_query(my, "SELECT QUERY_ID FROM information_schema.PROCESSLIST "
+                        "WHERE USER = 'app' AND COMMAND = 'Query'") ||
+        !(res = mysql_store_result(my)))
         die(my);
     while (n < MAX && (row = mysql_fetch_row(res)) != NULL)
         snprintf(kills[n++], sizeof kills[0], "KILL QUERY ID %s", row[0]);

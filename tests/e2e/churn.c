@@ -17,11 +17,11 @@
  *     USER
  *     KIND        short, long, same, trx, quick; idle and pause: nothing was running; change: user;
  *                 ping: no statement either, but MariaDB gives the session another query id
- *     TOKEN       "c17 n123", as in the comment of the statement. Unique, but for kind same, which is
- *                 one text several times. idle and pause have that of the statement before them
+ *     TOKEN       "c17 n123", as in the comment of the statement. Unique, but for kind same, which
+ *                 is one text several times. idle and pause have that of the statement before them
  *     QUERY_ID    of the statement, where it asked for it; else 0
- *     RESULT      ok; interrupted (error 1317, or GET_LOCK() is NULL); lost: the connection was gone;
- *                 error NUMBER
+ *     RESULT      ok; interrupted (error 1317, or GET_LOCK() is NULL); lost: the connection was
+ *                 gone; error NUMBER
  */
 #include <mysql.h>
 
@@ -161,7 +161,8 @@ static int run(struct client *c, const char *kind, const char *sql)
     MYSQL_RES *res;
 
     c->query_id = 0;
-    if (mysql_real_query(c->my, sql, strlen(sql)) == 0 && (res = mysql_store_result(c->my)) != NULL) {
+    if (mysql_real_query(c->my, sql, strlen(sql)) == 0 &&
+        (res = mysql_store_result(c->my)) != NULL) {
         number = read_result(c, res, sql);
         mysql_free_result(res);
     }
@@ -194,14 +195,15 @@ static int wait_ms(struct client *c, const char *kind, unsigned ms)
     char text[128];
 
     if (ms < 1000 || below(c, 3) > 0)
-        snprintf(text, sizeof text, "SELECT GET_LOCK('g%u', %u.%03u)", c->number, ms / 1000, ms % 1000);
+        snprintf(text, sizeof text, "SELECT GET_LOCK('g%u', %u.%03u)", c->number, ms / 1000,
+                 ms % 1000);
     else
         snprintf(text, sizeof text, "SET STATEMENT innodb_lock_wait_timeout = %u FOR "
                  "SELECT b FROM t WHERE a = %u FOR UPDATE", ms / 1000, LOCKED_ROWS + c->number);
     return run_new(c, kind, text);
 }
 
-/* --- what clients do ------------------------------------------------------------------------------ */
+/* --- what clients do -------------------------------------------------------------------------- */
 
 static void any_user(struct client *c, char *user, size_t size)
 {
@@ -219,7 +221,6 @@ static void connect_client(struct client *c)
     any_user(c, c->user, sizeof c->user);
     if (!mysql_real_connect(c->my, NULL, c->user, NULL, "shop", 0, socket_path, 0)) {
         atomic_fetch_add(&refused, 1);
-        fprintf(stderr, "churn: c%u as %s: %s\n", c->number, c->user, mysql_error(c->my));
         close_client(c);
         usleep(50000);
         return;

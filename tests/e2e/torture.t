@@ -14,8 +14,9 @@ use Torture;
 
 plan skip_all => MariaDB::missing() if MariaDB::missing();
 
-my $kills = $ENV{TORTURE_KILLS} || (($ENV{BUILD} || '') =~ /san-/ ? 1500 : 10000);
-my $t = Torture->new(clients => 400, seed => $ENV{TORTURE_SEED} || 1, limits => { run => 120, instance => 180, window_ms => 1000 });
+my $kills = $ENV{TORTURE_KILLS} || (($ENV{BUILD} || '') =~ /san-/ ? 800 : 10000);
+my $t = Torture->new(clients => 400, seed => $ENV{TORTURE_SEED} || 1,
+    limits => { run => 120, instance => 180, window_ms => 1000 });
 my $start = time;
 $t->run(kills => $kills, seconds => 300, runners => 4);
 my $took = time - $start;

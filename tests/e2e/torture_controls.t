@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use lib 'tests/e2e/lib';
+use POSIX ();
 use Test::More;
 use Time::HiRes qw(sleep time);
 use Herd;
@@ -36,17 +37,34 @@ sub finds {
 }
 
 # --- without the lock around counting and reserving --------------------------------------------------
+# Plans for different victims at the same moment, of which the limit allows one; until two have
+# counted at once.
 {
-    my $t = Torture->new(clients => 100, seed => 3, das => variant('limit-lock'), jobs => ['run'], at => ['A'],
-        limits => { run => 20, instance => 20, window_ms => 1000 }, victims => 12,
-        looks => [ [ 'query', '{ user = USER, command = "Query" }', 'oldest' ] ]);
-    for (1 .. 6) {    # two have to count at the same moment
-        $t->run(kills => $t->count_dead + 120, seconds => 8, runners => 4, murder => 0);
+    my $t = Torture->new(clients => 100, seed => 3, limits => { run => 12, instance => 12, window_ms => 1000 });
+    $t->start_clients;
+    my @plans = map { "$t->{dir}/plan.$_" } 1 .. 4;
+    for (1 .. 20) {
+        unlink @plans;
+        $t->one($_, 'plan', 'run', '--config', $t->{config}, '-i', 'A', '--plan-out', "$t->{dir}/plan.$_",
+            $t->{policies}[0], 'query', 12, 'oldest', "user=app$_", 'command=Query') for 1 .. 4;
+        system "cat @plans >>$t->{dir}/runner.1.out";
+        sleep 1;
+        local $t->{das} = variant('limit-lock');
+        my @das = map {
+            my $n = $_;
+            my $pid = fork // die "fork: $!\n";
+            if (!$pid) {
+                $t->one($n, 'apply', 'apply', '--config', $t->{config}, "$t->{dir}/plan.$n");
+                POSIX::_exit(0);
+            }
+            $pid;
+        } 1 .. 4;
+        waitpid $_, 0 for @das;
         my $so_far = KillCheck::check(servers => {}, journal => $t->export, limits => $t->{limits});
         last if KillCheck::of_kind($so_far, 'limit');
     }
     my $r = $t->verdict;
-    finds($r, 'limit', qr/^instance A had \d+ kills within 1000 ms \(up to record \d+\), at most 20$/,
+    finds($r, 'limit', qr/^instance A had \d+ kills within 1000 ms \(up to record \d+\), at most 12$/,
         'without the lock: more kills within the window than the limit');
     is_deeply([ KillCheck::of_kind($r, 'wrong kill') ], [], 'and nothing else is wrong with them');
 }

@@ -43,7 +43,7 @@ sub new {
     $self->{names} = [ 'A', 'B' ];
     for my $name ('A', 'B') {
         my $db = $self->{$name} = MariaDB->new(args => [ '--general-log=1', '--general-log-file=general.log',
-            '--max-connections=' . ($self->{clients} + 100) ]);
+            '--back-log=1000', '--max-connections=' . ($self->{clients} + 100) ]);
         $db->sql("CREATE DATABASE shop; USE shop; CREATE TABLE t (a INT PRIMARY KEY, b INT) ENGINE=InnoDB; "
             . 'INSERT INTO t SELECT seq, 0 FROM seq_1_to_2000; '
             . join('', map { "CREATE USER $_\@localhost; GRANT ALL ON shop.* TO $_\@localhost; " } qw(app1 app2 app3 app4 keep))
@@ -174,11 +174,10 @@ sub one_job {
     my ($self, $n) = @_;
     my ($kill, $filter, $pick) = @{ $self->{looks}[ rand @{ $self->{looks} } ] };
     my $instance = (qw(A B A B P))[ rand 5 ];
-    $instance = $self->{at}[ rand @{ $self->{at} } ] if $self->{at};
     my @config = ('--config', $self->{config});
     # mostly many; now and then more than a run may
     my $victims = rand() < 0.2 ? 1 + int rand 10 : int $self->{limits}{run} * (0.5 + rand 0.52);
-    my @script = ($self->{policies}[ rand 2 ], $kill, $self->{victims} || $victims, $pick,
+    my @script = ($self->{policies}[ rand 2 ], $kill, $victims, $pick,
         words($filter, $USERS[ rand @USERS ]));
     my $job = $self->{jobs}[ rand @{ $self->{jobs} } ];
     if ($job eq 'run') {
@@ -192,7 +191,10 @@ sub one_job {
     system "cat $file >>$self->{dir}/runner.$n.out";
     sleep rand 0.5;
     my @apply = ('apply', @config, $file);
+    my $rival = rand() < 0.1 ? fork : undef;    # one of two has to be refused
     $self->one($n, 'apply', @apply);
+    POSIX::_exit(0) if defined $rival && !$rival;
+    waitpid $rival, 0 if $rival;
     $self->one($n, 'apply again', @apply) if rand() < 0.2;    # refused: once applied is applied
 }
 
@@ -230,7 +232,7 @@ sub run {
     my ($self, %opt) = @_;
     my $end = time + $opt{seconds};
     $self->{murder} = $opt{murder} // 0.1;
-    $self->start_clients unless $self->{churn};
+    $self->start_clients;
     my @runners = map { $self->start_runner($_) } 1 .. $opt{runners};
     my $next_swap = 0;
     while (time < $end && $self->count_dead < $opt{kills}) {
