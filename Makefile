@@ -129,7 +129,9 @@ demo: deps
 	@scripts/demo/demo.sh $(BUILD)/das
 
 # With SAN= only what runs compiled code: the guards on the text of the project need it once.
-CHECKS = $(UNIT) tests/lua/*.t tests/e2e/*.t $(if $(SAN),,tests/project/*.t)
+# What takes longest begins first.
+LONG   = tests/e2e/torture.t
+CHECKS = $(LONG) $(UNIT) tests/lua/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
 
 check: deps-check
 	@$(MAKE) --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS) $(VARIANTS)

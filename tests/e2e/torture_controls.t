@@ -37,19 +37,20 @@ sub finds {
 }
 
 # --- without the lock around counting and reserving --------------------------------------------------
-# Plans for different victims at the same moment, of which the limit allows one; until two have
-# counted at once.
+# Plans for different victims, of which the limit allows one. All wait for a proxy that sleeps, so
+# that they go on at the same moment; again until two have counted at once.
 {
     my $t = Torture->new(clients => 100, seed => 3, limits => { run => 12, instance => 12, window_ms => 1000 });
     $t->start_clients;
     my @plans = map { "$t->{dir}/plan.$_" } 1 .. 4;
     for (1 .. 20) {
         unlink @plans;
-        $t->one($_, 'plan', 'run', '--config', $t->{config}, '-i', 'A', '--plan-out', "$t->{dir}/plan.$_",
+        $t->one($_, 'plan', 'run', '--config', $t->{config}, '-i', 'P', '--plan-out', "$t->{dir}/plan.$_",
             $t->{policies}[0], 'query', 12, 'oldest', "user=app$_", 'command=Query') for 1 .. 4;
         system "cat @plans >>$t->{dir}/runner.1.out";
-        sleep 1;
+        sleep 0.6;
         local $t->{das} = variant('limit-lock');
+        kill 'STOP', $t->{proxy}{pid};
         my @das = map {
             my $n = $_;
             my $pid = fork // die "fork: $!\n";
@@ -59,12 +60,14 @@ sub finds {
             }
             $pid;
         } 1 .. 4;
+        sleep 0.5;
+        kill 'CONT', $t->{proxy}{pid};
         waitpid $_, 0 for @das;
         my $so_far = KillCheck::check(servers => {}, journal => $t->export, limits => $t->{limits});
         last if KillCheck::of_kind($so_far, 'limit');
     }
     my $r = $t->verdict;
-    finds($r, 'limit', qr/^instance A had \d+ kills within 1000 ms \(up to record \d+\), at most 12$/,
+    finds($r, 'limit', qr/^instance P had \d+ kills within 1000 ms \(up to record \d+\), at most 12$/,
         'without the lock: more kills within the window than the limit');
     is_deeply([ KillCheck::of_kind($r, 'wrong kill') ], [], 'and nothing else is wrong with them');
 }

@@ -288,6 +288,7 @@ sub said {
 sub DESTROY {
     my ($self) = @_;
     return if $$ != $self->{owner};
+    kill 'CONT', $self->{proxy}{pid} if $self->{proxy};    # a test may have stopped it
     $self->stop_clients;
 }
 
