@@ -384,7 +384,14 @@ static int kill_all(struct das_scene *sc)
     }
     DAS_FAULT("after-reserve");
     DAS_FAULT("before-apply-record");
-    if (das_record_apply(sc) < 0 || das_caution_again(sc) < 0) {
+    rc = das_record_apply(sc);
+    if (rc < 0 && sc->err->code == DAS_E_BLOCKED) { /* another process was faster */
+        das_caution_release(sc);
+        refuse_ready(sc, sc->err->msg);
+        das_record_refused(sc, sc->err->msg);
+        return 0;
+    }
+    if (rc < 0 || das_caution_again(sc) < 0) {
         das_caution_release(sc);
         return -1;
     }

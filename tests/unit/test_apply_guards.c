@@ -193,6 +193,37 @@ static void applied_once(void)
     das_plan_release(p);
 }
 
+static char rival_plan[100];
+
+/* Another process applies the same plan while this one looks at the server. */
+static void rival_applies(struct fake *f)
+{
+    char members[120];
+    struct das_record r = {.kind = "apply"};
+
+    f->on_list = NULL;
+    snprintf(members, sizeof members, "\"plan\":\"%s\"", rival_plan);
+    r.members = das_text_of(members);
+    must(das_journal_add(temp_store(), &r, 1, &err) == 0, "the rival: %s", err.msg);
+}
+
+static void applied_at_once(void)
+{
+    struct das_session list[2];
+    struct das_plan *p;
+
+    fresh("at-once");
+    sessions(list, 2);
+    p = plan_with(list, 2, &(struct das_plan_opts){.reason = "x"});
+    snprintf(rival_plan, sizeof rival_plan, "%s", das_plan_hash(p));
+    fake.on_list = rival_applies;
+    refused(go_armed(p, true), 2, "applied before", "two at once: the later one");
+    fresh("at-once");
+    rules.limits.instance = 1;
+    killed(run(9, 1, DAS_MODE_QUERY), 1, "and what it had reserved is free again");
+    das_plan_release(p);
+}
+
 static void drop_journal(struct fake *f)
 {
     sqlite3 *db;
@@ -768,6 +799,7 @@ int main(void)
     no_journal_no_kill();
     what_is_written();
     applied_once();
+    applied_at_once();
     journal_breaks();
     off_switch();
     limits();
