@@ -153,12 +153,12 @@ static bool other_server(const struct das_scene *sc, char *why, size_t size)
 #endif
 }
 
-bool das_scene_renew(struct das_scene *sc)
+bool das_scene_renew(struct das_scene *sc, bool victims_only)
 {
     char why[DAS_WHY];
 
     DAS_FAULT("before-look-again");
-    if (das_look_take(&sc->look, sc->source, sc->plan, true, sc->err) < 0)
+    if (das_look_take(&sc->look, sc->source, sc->plan, victims_only, sc->err) < 0)
         das_scene_stop(sc, "not tried: ", sc->err->msg);
     else if (other_server(sc, why, sizeof why))
         das_scene_stop(sc, "not tried: ", why);
@@ -172,7 +172,7 @@ bool das_scene_renew(struct das_scene *sc)
 static bool still_ready(struct das_scene *sc, size_t i)
 {
     if (!by_query_id(sc, i) && das_clock_monotonic_ms() - sc->look.at_ms > LOOK_AGAIN_MS &&
-        !das_scene_renew(sc))
+        !das_scene_renew(sc, true))
         return false;
     if (sc->aims[i].judged_in != sc->look.number)
         judge(sc, i);
@@ -357,7 +357,8 @@ static void climb(struct das_scene *sc)
         if (das_caution_step(sc, das_scene_ready(sc) == 0) < 0)
             das_scene_stop(sc, "not tried: ", sc->err->msg);
         DAS_FAULT("after-ramp-step");
-        step *= 2;
+        if (!sc->canary) /* one that had ended by itself tells nothing: the next is the only one */
+            step *= 2;
     }
     if (das_caution_respawned(sc) < 0)
         das_scene_stop(sc, "", sc->err->msg);

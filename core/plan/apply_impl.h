@@ -90,6 +90,7 @@ struct das_scene {
     size_t claim_count;
     int64_t apply_seq;      /* of the journal's record "apply"; 0: not written yet */
     bool canary;            /* the breaker is half-open: this apply tries one victim */
+    int64_t canary_since;   /* since_ms of the breaker that it has to answer for */
     size_t failures;        /* kills that failed or whose outcome is not known */
     size_t again;           /* victims that an earlier kill had ended once */
     int64_t symptom_before; /* sessions that matched the plan's symptom at first */
@@ -104,8 +105,8 @@ const char *das_scene_policy(const struct das_scene *sc);
 
 /* Why the rest is left alone; the first reason stays. */
 void das_scene_stop(struct das_scene *sc, const char *what, const char *why);
-/* A new look at the victims, of the same server; false: all stops. */
-bool das_scene_renew(struct das_scene *sc);
+/* A new look, of the same server, at the victims or at everybody; false: all stops. */
+bool das_scene_renew(struct das_scene *sc, bool victims_only);
 
 static inline bool das_is_connection(const char *action)
 {

@@ -161,7 +161,7 @@ void das_await(struct das_scene *sc)
 
     while (any_sent(sc)) {
         bool ends = watch && watch->cancelled && watch->cancelled(watch->arg);
-        if (!das_scene_renew(sc)) {
+        if (!das_scene_renew(sc, true)) {
             all_unknown(sc, "the kill was accepted, then the connection was lost or led to "
                             "another server");
             return;

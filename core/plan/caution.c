@@ -256,6 +256,7 @@ static int try_breaker(struct das_scene *sc, char *why, size_t size)
     if (das_breaker_try(g->store, das_scene_policy(sc), das_plan_instance(sc->plan),
                         g->rules->breaker.cooldown_ms, &sc->canary, &b, sc->err) < 0)
         return -1;
+    sc->canary_since = b.since_ms;
     if (sc->canary || b.state == DAS_BREAKER_CLOSED)
         return 1;
     say_open(sc, &b, why, size);
@@ -316,6 +317,7 @@ int das_caution_claim(struct das_scene *sc, size_t victim, char *why, size_t siz
 
 /* True when the symptom got better, or none was named. Looks until the wait is over: locks that a
  * victim held need a moment to pass on. */
+/* -1: sc->stopped says why. */
 static int symptom_better(struct das_scene *sc, int64_t *now_count)
 {
     const struct das_filter *symptom = das_plan_symptom(sc->plan);
@@ -325,7 +327,7 @@ static int symptom_better(struct das_scene *sc, int64_t *now_count)
     if (!symptom || sc->symptom_before == 0)
         return 1;
     for (;;) {
-        if (das_look_take(&sc->look, sc->source, sc->plan, false, sc->err) < 0)
+        if (!das_scene_renew(sc, false))
             return -1;
         *now_count = count_matches(symptom, sc->look.snap);
         if (*now_count < sc->symptom_before)
@@ -351,27 +353,79 @@ static bool any_killed(const struct das_scene *sc)
     return sc->report->totals[DAS_O_KILLED] || sc->report->totals[DAS_O_KILLING];
 }
 
+/* Unless it took so long that another canary was sent after it: then that one's answer counts. */
 static int close_breaker(struct das_scene *sc)
 {
-    struct das_breaker b = {.state = DAS_BREAKER_CLOSED};
+    bool closed;
 
-    sc->canary = false;
-    return das_breaker_put(sc->opts->guard->store, das_scene_policy(sc),
-                           das_plan_instance(sc->plan), &b, sc->err);
+    if (das_breaker_close(sc->opts->guard->store, das_scene_policy(sc),
+                          das_plan_instance(sc->plan), sc->canary_since, &closed, sc->err) < 0)
+        return -1;
+    if (!closed)
+        das_scene_stop(sc, "", "another run has changed the breaker meanwhile");
+    return 0;
+}
+
+/* The breaker belongs to all runs of a policy: what another one has seen stops this one, too. */
+static int others_opened(struct das_scene *sc)
+{
+    struct das_breaker b;
+
+    if (das_breaker_get(sc->opts->guard->store, das_scene_policy(sc), das_plan_instance(sc->plan),
+                        &b, sc->err) < 0)
+        return -1;
+    if (sc->canary ? b.state == DAS_BREAKER_HALF_OPEN && b.since_ms == sc->canary_since
+                   : b.state == DAS_BREAKER_CLOSED)
+        return 0;
+    das_scene_stop(sc, "another run opened the breaker: ", b.reason);
+    return 1;
+}
+
+static bool is_cancelled(const struct das_scene *sc)
+{
+    const struct das_apply_watch *watch = sc->opts->watch;
+
+    return watch && watch->cancelled && watch->cancelled(watch->arg);
+}
+
+/* A canary has one kill, and no failure is too few. */
+static bool failed_too_often(const struct das_scene *sc)
+{
+    int64_t most = sc->canary ? 1 : sc->opts->guard->rules->breaker.failures;
+
+    return most > 0 && (int64_t)sc->failures >= most;
+}
+
+/* The half-open breaker's one kill was done, and the symptom did not get worse. */
+static int end_canary(struct das_scene *sc, bool last)
+{
+    if (!sc->report->totals[DAS_O_KILLED]) {
+        das_scene_stop(sc, "", "the breaker is half-open: one victim was tried, and is still ending");
+        return 0;
+    }
+    if (close_breaker(sc) < 0)
+        return -1;
+    if (!last)
+        das_scene_stop(sc, "", "the breaker was half-open: one victim was tried, and it went well");
+    return 0;
 }
 
 int das_caution_step(struct das_scene *sc, bool last)
 {
-    const struct das_breaker_rules *rules = &sc->opts->guard->rules->breaker;
     int64_t count;
     int better;
 
-    if (rules->failures > 0 && (int64_t)sc->failures >= rules->failures) {
+    if (failed_too_often(sc)) {
         snprintf(sc->stopped, sizeof sc->stopped, "%zu kill%s failed or stayed unknown",
                  sc->failures, sc->failures == 1 ? "" : "s");
         return stop_and_open(sc);
     }
-    if (sc->stopped[0] || !any_killed(sc))
+    if (sc->stopped[0])
+        return 0;
+    better = others_opened(sc);
+    if (better)
+        return better < 0 ? -1 : 0;
+    if (!any_killed(sc) || is_cancelled(sc)) /* who is in a hurry does not judge a symptom */
         return 0;
     better = symptom_better(sc, &count);
     if (better < 0)
@@ -383,12 +437,7 @@ int das_caution_step(struct das_scene *sc, bool last)
                  sc->report->totals[DAS_O_KILLED] + sc->report->totals[DAS_O_KILLING]);
         return stop_and_open(sc);
     }
-    if (!sc->canary)
-        return 0;
-    if (!last)
-        snprintf(sc->stopped, sizeof sc->stopped, "the breaker was half-open: one victim was tried, "
-                 "and it went well");
-    return close_breaker(sc);
+    return sc->canary ? end_canary(sc, last) : 0;
 }
 
 /* --- what comes back ------------------------------------------------------------------------------ */
@@ -428,15 +477,11 @@ int das_caution_again(struct das_scene *sc)
     if (g->rules->breaker.respawns <= 0)
         return 0;
     if (count_again(sc) < 0 ||
-        das_breaker_get(g->store, das_scene_policy(sc), das_plan_instance(sc->plan), &b,
-                        sc->err) < 0)
+        das_breaker_respawned(g->store, das_scene_policy(sc), das_plan_instance(sc->plan),
+                              (int64_t)sc->again, &b, sc->err) < 0)
         return -1;
-    if (sc->again == 0 && b.respawns == 0)
+    if (sc->again == 0 || b.respawns < g->rules->breaker.respawns)
         return 0;
-    b.respawns = sc->again ? b.respawns + (int64_t)sc->again : 0; /* it stopped coming back */
-    if (b.respawns < g->rules->breaker.respawns)
-        return das_breaker_put(g->store, das_scene_policy(sc), das_plan_instance(sc->plan), &b,
-                               sc->err);
     snprintf(sc->stopped, sizeof sc->stopped,
              "statements come back after their kill: %lld times within %lld s each",
              (long long)b.respawns, (long long)(g->rules->breaker.respawn_ms / 1000));
@@ -497,7 +542,7 @@ int das_caution_respawned(struct das_scene *sc)
 
     if (sc->opts->guard->rules->breaker.respawns <= 0 || first == INT64_MAX)
         return 0;
-    if (das_look_take(&sc->look, sc->source, sc->plan, false, sc->err) < 0)
+    if (!das_scene_renew(sc, false))
         return -1;
     for (uint32_t i = 0; i < das_snapshot_rows(sc->look.snap); i++) {
         uint64_t shape;

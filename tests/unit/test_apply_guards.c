@@ -552,6 +552,76 @@ static void canary_fails(void)
     refused(run(9, 2, DAS_MODE_QUERY), 2, "breaker is open", "and nobody passes");
 }
 
+static struct das_report *stubborn(const char *command, int64_t rows, int64_t escalate_ms);
+
+/* A breaker of the case's policy that is due for its canary. */
+static void half_open(const char *policy)
+{
+    struct das_breaker b = {.state = DAS_BREAKER_OPEN, .reason = "earlier"};
+
+    fresh(policy);
+    rules.ramp = true;
+    must(das_breaker_put(temp_store(), policy, fake.name, &b, &err) == 0, "%s", err.msg);
+}
+
+static void canary_is_one(void)
+{
+    struct das_report *r;
+    char reason[300];
+
+    half_open("lenient");
+    rules.breaker.failures = 5;
+    fake.answers[0] = DAS_KILL_FAILED;
+    r = run(9, 4, DAS_MODE_QUERY);
+    is_int((int64_t)fake.kills, 1, "a canary may not fail, whatever others may");
+    das_report_free(r);
+    ok(breaker(reason, sizeof reason) == DAS_BREAKER_OPEN, "it is open again: %s", reason);
+
+    half_open("unlimited");
+    rules.breaker.failures = 0;
+    fake.answers[0] = DAS_KILL_FAILED;
+    r = run(9, 4, DAS_MODE_QUERY);
+    is_int((int64_t)fake.kills, 1, "nor where failures open nothing");
+    das_report_free(r);
+
+    half_open("gone");
+    fake.answers[0] = fake.answers[1] = DAS_KILL_GONE;
+    r = run(9, 6, DAS_MODE_QUERY);
+    ok(r->totals[DAS_O_GONE] == 2 && r->totals[DAS_O_KILLED] == 1 && fake.kills == 3,
+       "two that had ended by themselves, and still one kill (%zu)", r->totals[DAS_O_KILLED]);
+    das_report_free(r);
+    ok(breaker(reason, sizeof reason) == DAS_BREAKER_CLOSED, "which closes it");
+
+    half_open("ending");
+    r = stubborn("Killed", 5, 0);
+    is_str(das_outcome_name(r->items[0].kind), "killing", "a canary that is still ending");
+    das_report_free(r);
+    ok(breaker(reason, sizeof reason) == DAS_BREAKER_HALF_OPEN, "has not done well yet");
+}
+
+static void open_it(struct fake *f)
+{
+    struct das_breaker b = {.state = DAS_BREAKER_OPEN, .reason = "seen by another run"};
+
+    if (f->kills == 1)
+        must(das_breaker_put(temp_store(), guard.policy, f->name, &b, &err) == 0, "%s", err.msg);
+}
+
+static void opened_by_others(void)
+{
+    struct das_report *r;
+    char reason[300];
+
+    fresh("others");
+    rules.ramp = true;
+    fake.on_kill = open_it;
+    r = run(20, 10, DAS_MODE_QUERY);
+    is_int((int64_t)fake.kills, 3, "another run opens the breaker: the step that runs, and no more");
+    has_str(r->items[9].note, "seen by another run", "and why");
+    das_report_free(r);
+    ok(breaker(reason, sizeof reason) == DAS_BREAKER_OPEN, "it stays open");
+}
+
 static void surge(void)
 {
     struct das_report *r;
@@ -626,6 +696,42 @@ static void symptom(void)
     r = go_armed(p, true);
     must(r, "%s", err.msg);
     is_int(r->totals[DAS_O_KILLED], 4, "better after the first: on it goes");
+    das_report_free(r);
+    das_plan_release(p);
+    das_filter_release(waits);
+}
+
+static int64_t swap_at; /* the list from which on another server answers */
+
+static void swap_server(struct fake *f)
+{
+    if (f->kills && f->lists >= swap_at)
+        strcpy(f->identity.server, "another");
+}
+
+/* The connection is lost while the symptom is looked at, and the address leads somewhere else: there
+ * the same ids, users and statements mean other sessions. */
+static void symptom_elsewhere(void)
+{
+    struct das_filter *waits = kit_filter("state", "Waiting%");
+    const struct das_plan_opts opts = {.reason = "x", .symptom = waits};
+    struct das_session list[6];
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh("elsewhere");
+    rules.ramp = true;
+    sessions(list, 6);
+    list[0].state = list[5].state = das_text_of("Waiting for table metadata lock");
+    p = plan_with(list, 4, &opts);
+    fake_show(&fake, list, 6, THEN);
+    fake.on_list = swap_server;
+    swap_at = 3; /* 1: verified, 2: the first is dead, 3: the symptom */
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    is_int((int64_t)fake.kills, 1, "no kill on another server");
+    is_int(r->totals[DAS_O_REFUSED], 3, "the others are refused");
+    has_str(r->items[1].note, "another server answers", "why");
     das_report_free(r);
     das_plan_release(p);
     das_filter_release(waits);
@@ -810,9 +916,12 @@ int main(void)
     would();
     ramp();
     canary_fails();
+    canary_is_one();
+    opened_by_others();
     surge();
     respawns();
     symptom();
+    symptom_elsewhere();
     outcomes();
     lost();
     watched();
