@@ -99,6 +99,7 @@ static bool has_changed(const struct das_scene *sc, size_t i, const struct das_s
 static void judge(struct das_scene *sc, size_t i)
 {
     struct das_aim *aim = &sc->aims[i];
+    const char *before = aim->action; /* what the limits were asked for; NULL: not yet */
     struct das_buf note = {0};
     struct das_session then, now;
     enum das_found found;
@@ -116,6 +117,10 @@ static void judge(struct das_scene *sc, size_t i)
     } else if (too_much_to_roll_back(sc, &now, &note) ||
                !choose(das_plan_mode(sc->plan), &now, &aim->action, &note)) {
         das_settle_buf(sc, i, DAS_O_REFUSED, "", &note);
+    } else if (before && strcmp(before, aim->action) != 0) {
+        das_settle(sc, i, DAS_O_CHANGED, "",
+                   das_is_connection(before) ? "its transaction has ended"
+                                             : "it is in a transaction now");
     } else {
         das_buf_clear(&note);
         aim->stage = DAS_STAGE_READY;
@@ -189,6 +194,10 @@ static bool may_fire(struct das_scene *sc, size_t i)
         das_scene_stop(sc, "", why);
         return false;
     }
+    if (!das_guard_allows(sc->opts->guard, das_clock_unix_ms() / 1000, why, sizeof why)) {
+        das_scene_stop(sc, "", why); /* its window has ended, or a freeze has begun */
+        return false;
+    }
     if (das_clock_unix_ms() > sc->plan->birth.expires_ms) {
         das_scene_stop(sc, "", "the plan expired while it was applied");
         return false;
@@ -200,10 +209,80 @@ static bool may_fire(struct das_scene *sc, size_t i)
     return true;
 }
 
+static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *now,
+                           struct das_buf *note);
+
+/* What is sent. */
+struct order {
+    enum das_kill_what what;
+    int64_t id, query_id;
+};
+
+static struct order order_of(const struct das_aim *aim, const struct das_session *now)
+{
+    return (struct order){kill_what(aim->action, now), now->id, now->query_id};
+}
+
+/* The session is looked at alone: false when it is not what was verified, and then it is settled. */
+static bool verify_alone(struct das_scene *sc, size_t i, struct order *o)
+{
+    struct das_aim *aim = &sc->aims[i];
+    struct das_buf note = {0};
+    struct das_session now;
+    char why[DAS_WHY] = "";
+
+    if (das_look_take_one(&sc->look, sc->source, o->id, sc->err) < 0)
+        snprintf(why, sizeof why, "%.350s", sc->err->msg);
+    if (why[0] || other_server(sc, why, sizeof why)) {
+        das_scene_stop(sc, "not tried: ", why);
+        das_settle(sc, i, DAS_O_REFUSED, aim->action, sc->stopped);
+        return false;
+    }
+    if (!aim->escalated) {
+        judge(sc, i);
+        if (aim->stage != DAS_STAGE_READY || das_look_find(&sc->look, o->id, &now) != DAS_FOUND)
+            return false;
+    } else if (!still_the_same(sc, i, &now, &note)) {
+        das_settle_buf(sc, i, DAS_O_CHANGED, aim->action, &note);
+        return false;
+    }
+    das_buf_clear(&note);
+    *o = order_of(aim, &now);
+    return true;
+}
+
+/*
+ * Writing the intent takes time, more when another process holds the journal. So the off switch is
+ * looked at again; and where the kill goes by the session's number alone, so is the session: nothing
+ * lies between that look and the kill. False: it is settled.
+ */
+static bool last_look(struct das_scene *sc, size_t i, struct order *o)
+{
+    struct das_look before;
+    char why[DAS_WHY];
+    bool same;
+
+    if (das_stopped(sc->opts->guard->stop_files, why, sizeof why)) {
+        das_scene_stop(sc, "", why);
+        das_settle(sc, i, DAS_O_REFUSED, sc->aims[i].action, why);
+        return false;
+    }
+    if (das_known(o->query_id) && (!das_is_connection(sc->aims[i].action) ||
+                                   das_clock_monotonic_ms() - sc->look.at_ms <= LOOK_AGAIN_MS))
+        return true;
+    before = sc->look; /* of all victims: the others are judged by it */
+    sc->look = (struct das_look){.number = before.number};
+    same = verify_alone(sc, i, o);
+    das_look_clear(&sc->look);
+    sc->look = before;
+    return same;
+}
+
 /* Intent, kill, and what the server says to it at once. now is the session as it was verified. */
 static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
 {
     struct das_aim *aim = &sc->aims[i];
+    struct order o = order_of(aim, now);
     struct das_err why = {0};
 
     DAS_FAULT("before-intent");
@@ -216,9 +295,13 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
     }
     DAS_FAULT("after-intent");
     aim->recorded = false;
+    if (!last_look(sc, i, &o)) {
+        das_scene_tell(sc, i);
+        return;
+    }
     aim->sent_ms = das_clock_monotonic_ms();
     DAS_FAULT("before-kill");
-    switch (das_source_kill(sc->source, kill_what(aim->action, now), now->id, now->query_id, &why)) {
+    switch (das_source_kill(sc->source, o.what, o.id, o.query_id, &why)) {
     case DAS_KILLED:
         aim->stage = DAS_STAGE_SENT;
         break;
@@ -279,6 +362,7 @@ static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *n
 static void escalate_one(struct das_scene *sc, size_t i)
 {
     struct das_aim *aim = &sc->aims[i];
+    const char *first = aim->action;
     struct das_session now;
     struct das_buf note = {0};
     char why[DAS_WHY] = "";
@@ -311,15 +395,31 @@ static void escalate_one(struct das_scene *sc, size_t i)
         aim->recorded = true; /* the first rung's outcome is in the journal */
     }
     sc->failures++;
-    das_settle(sc, i, DAS_O_FAILED, "query", why);
+    das_settle(sc, i, DAS_O_FAILED, first, why);
     das_scene_tell(sc, i);
+}
+
+/* No second rung for anybody: what became of the first one is still looked for. */
+static void give_up_ladder(struct das_scene *sc)
+{
+    for (size_t i = 0; i < sc->report->count; i++)
+        sc->aims[i].escalated = sc->aims[i].escalated || sc->aims[i].stage == DAS_STAGE_SENT;
 }
 
 static void escalate(struct das_scene *sc)
 {
     for (size_t i = 0; i < sc->report->count; i++) {
-        if (sc->aims[i].stage == DAS_STAGE_SENT && das_can_escalate(sc, i))
-            escalate_one(sc, i);
+        if (sc->aims[i].stage != DAS_STAGE_SENT || !das_can_escalate(sc, i))
+            continue;
+        if (das_clock_monotonic_ms() - sc->look.at_ms > LOOK_AGAIN_MS) { /* the others took long */
+            if (!das_scene_renew(sc, true)) {
+                give_up_ladder(sc);
+                return;
+            }
+            if (das_await_over(sc, i))
+                continue;
+        }
+        escalate_one(sc, i);
     }
 }
 

@@ -30,7 +30,8 @@ struct das_indexed {
 struct das_look {
     struct das_snapshot *snap;
     struct das_indexed *index; /* by id */
-    int64_t at_ms;             /* monotonic */
+    int64_t at_ms;             /* monotonic; when it was read */
+    int64_t began_unix_ms;     /* when it was asked for */
     unsigned number;           /* another one for each look */
 };
 
@@ -40,6 +41,9 @@ void das_look_clear(struct das_look *l);
 /* A new look: all sessions, or only the victims of p. The old one is gone in any case. */
 int das_look_take(struct das_look *l, struct das_source *source, const struct das_plan *p,
                   bool victims_only, struct das_err *err);
+/* At one session alone. */
+int das_look_take_one(struct das_look *l, struct das_source *source, int64_t id,
+                      struct das_err *err);
 enum das_found das_look_find(const struct das_look *l, int64_t id, struct das_session *out);
 
 /* --- verify.c ------------------------------------------------------------------------------------ */
@@ -126,6 +130,8 @@ void das_scene_tell(struct das_scene *sc, size_t i);
 bool das_can_escalate(const struct das_scene *sc, size_t i);
 /* Looks until each kill that was sent is over, due for the next rung, or past its bound. */
 void das_await(struct das_scene *sc);
+/* Is it over, by the look that there is? Then it is settled. */
+bool das_await_over(struct das_scene *sc, size_t i);
 /* Outcomes that the journal does not have yet. */
 void das_await_record(struct das_scene *sc);
 
