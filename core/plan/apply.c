@@ -65,9 +65,13 @@ static enum das_kill_what kill_what(const char *action, const struct das_session
     return strcmp(action, "soft") == 0 ? DAS_KILL_STATEMENT_SOFT : DAS_KILL_STATEMENT;
 }
 
-static bool too_much_to_roll_back(const struct das_scene *sc, const struct das_session *s,
-                                  struct das_buf *note)
+static bool too_much_to_roll_back(const struct das_scene *sc, const struct das_session *then,
+                                  const struct das_session *s, struct das_buf *note)
 {
+    if (s->rows_modified == DAS_UNKNOWN && then->rows_modified != DAS_UNKNOWN) {
+        das_buf_str(note, "the server no longer tells what its transaction has changed");
+        return true;
+    }
     if (!das_known(s->rows_modified) || s->rows_modified <= sc->limits.rows_modified)
         return false;
     das_buf_printf(note,
@@ -114,7 +118,7 @@ static void judge(struct das_scene *sc, size_t i)
         das_settle_buf(sc, i, DAS_O_PROTECTED, "", &note);
     } else if (has_changed(sc, i, &then, &now, &note)) {
         das_settle_buf(sc, i, DAS_O_CHANGED, "", &note);
-    } else if (too_much_to_roll_back(sc, &now, &note) ||
+    } else if (too_much_to_roll_back(sc, &then, &now, &note) ||
                !choose(das_plan_mode(sc->plan), &now, &aim->action, &note)) {
         das_settle_buf(sc, i, DAS_O_REFUSED, "", &note);
     } else if (before && strcmp(before, aim->action) != 0) {
@@ -356,7 +360,7 @@ static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *n
     if (das_is_dying(&asked))
         asked.command = then.command;
     return !das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &asked, note) &&
-           !too_much_to_roll_back(sc, now, note);
+           !too_much_to_roll_back(sc, &then, now, note);
 }
 
 static void escalate_one(struct das_scene *sc, size_t i)

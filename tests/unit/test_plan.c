@@ -98,6 +98,27 @@ static void same_or_gone(void)
     one("2 s are no rounding", &then, &now, DAS_O_CHANGED, "", "begun 2 s earlier");
 }
 
+static void transactions(void)
+{
+    struct das_session then = kit_session(7), now;
+
+    then.command = das_text_of("Sleep");
+    then.trx_time = 10;
+    then.rows_modified = 5;
+    then.trx_id = 9001;
+    now = later(&then);
+    one("the same transaction", &then, &now, DAS_O_KILLED, "connection", NULL);
+    now.trx_id = 9002;
+    one("another transaction", &then, &now, DAS_O_CHANGED, "", "another transaction: 9002, was 9001");
+    now.trx_id = now.trx_time = now.rows_modified = DAS_ABSENT;
+    one("none any more", &then, &now, DAS_O_CHANGED, "", "its transaction has ended");
+    now = later(&then);
+    then.trx_id = ((int64_t)421 << 40);
+    one("it has a number only now", &then, &now, DAS_O_KILLED, "connection", NULL);
+    now.trx_time = now.rows_modified = now.trx_id = DAS_UNKNOWN;
+    one("the server tells nothing now", &then, &now, DAS_O_REFUSED, "", "no longer tells");
+}
+
 static void changes(void)
 {
     struct das_session then = kit_session(7), now;
@@ -613,6 +634,7 @@ int main(void)
     fake_init(&fake);
     same_or_gone();
     changes();
+    transactions();
     unknown_ages();
     no_longer_matching();
     modes();
