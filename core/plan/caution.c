@@ -119,12 +119,15 @@ static bool may_end_session(const struct das_scene *sc, size_t i)
 
 static int64_t sessions_of(const struct das_scene *sc, struct das_text user)
 {
-    struct das_session s;
+    const struct das_snapshot *snap = sc->look.snap;
+    const uint32_t *column = das_snapshot_dict_column(snap, DAS_D_USER);
     int64_t n = 0;
 
-    for (uint32_t r = 0; r < das_snapshot_rows(sc->look.snap); r++) {
-        das_snapshot_get(sc->look.snap, r, &s);
-        n += das_text_eq(s.user, user);
+    for (uint32_t u = 0; u < das_snapshot_dict_size(snap, DAS_D_USER); u++) {
+        if (!das_text_eq(das_snapshot_dict_text(snap, DAS_D_USER, u), user))
+            continue;
+        for (uint32_t r = 0; r < das_snapshot_rows(snap); r++)
+            n += column[r] == u;
     }
     return n;
 }

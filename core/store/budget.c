@@ -97,9 +97,12 @@ static int check_bound(const struct request *q, const struct das_bound *b, struc
 
     for (size_t i = 0; i < (by_user ? q->n : 1); i++) {
         struct das_text user = by_user ? q->claims[i].user : DAS_TEXT_NULL;
-        size_t more = by_user ? claims_of(q, i) : q->n;
+        size_t more;
         int64_t had;
-        if (!more || (by_user && b->user.ptr && !same_user(b->user, user)))
+        if (by_user && b->user.ptr && !same_user(b->user, user))
+            continue;
+        more = by_user ? claims_of(q, i) : q->n;
+        if (!more)
             continue;
         if (count(q, b, user, &had, err) < 0)
             return -1;
