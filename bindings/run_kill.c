@@ -40,6 +40,7 @@ void das_run_kill_init(struct das_run *run)
     const struct das_engine_opts *opts = run->opts;
 
     run->guard = (struct das_guard){
+        .who = opts->user,
         .by_person = opts->by_person,
         .rules = opts->policy ? opts->policy : &das_policy_rules_default,
         .stop_files = opts->stop_files,

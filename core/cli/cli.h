@@ -77,6 +77,9 @@ int das_totals_exit(const size_t totals[DAS_O_COUNT], size_t undone, bool failed
 void das_say_summary(const char *command, const struct das_engine_result *r, bool armed);
 void das_say_acts(const char *command, const struct das_engine_result *r);
 
+/* Kills of which nobody knows what became of them are said until somebody has looked. */
+int das_say_unknown(const char *command, struct das_store *s, struct das_err *err);
+
 size_t das_terminal_width(void); /* cells for a table on stdout */
 
 int das_cmd_run(int argc, char **argv);

@@ -52,6 +52,8 @@ struct job {
     size_t count;
     size_t chosen; /* instances, of those that the plans name */
     struct das_store *store;
+    struct das_vault vault; /* every secret that can be read: none of them goes into the journal */
+    char who[64];
     size_t totals[DAS_O_COUNT];
     size_t undone; /* plans of which nothing could be verified */
 };
@@ -190,10 +192,12 @@ static int apply_one(struct job *j, struct das_plan *p, struct das_err *err)
     const char *policy = asked && asked->script ? asked->script : "apply";
     struct das_script_rules rules;
     struct das_guard guard = {
+        .who = j->who,
         .policy = policy,
         .by_person = true,
         .stop_files = (const char *const *)j->common.stop_files,
         .store = j->store,
+        .vault = &j->vault,
     };
     const struct das_apply_opts opts = {
         .armed = j->armed, .protect = &j->common.protect, .guard = &guard, .watch = &watch};
@@ -236,22 +240,21 @@ static int apply_all(struct job *j)
     return das_totals_exit(j->totals, j->undone, atomic_load(&cancelled) != 0);
 }
 
-/* Kills of which nobody knows what became of them are said until somebody has looked. */
+/* What the script had read is not known here. One that cannot be read now is in nobody's hands. */
+static void read_secrets(struct job *j)
+{
+    struct das_err ignored;
+
+    for (size_t i = 0; i < j->common.secrets.count; i++)
+        das_vault_read(&j->vault, &j->common.secrets.places[i], &ignored);
+}
+
 static int open_store(struct job *j, struct das_err *err)
 {
-    int64_t unknown;
-
     if (das_common_need_state(&j->common, err) < 0 ||
         das_store_open(j->common.state_dir.ptr, &j->store, err) < 0)
         return -1;
-    unknown = das_journal_unknown(j->store, NULL, 0, err);
-    if (unknown < 0)
-        return -1;
-    if (unknown > 0)
-        fprintf(stderr, "das apply: of %lld earlier kill%s the outcome is not known; das audit "
-                        "list --unknown shows them\n",
-                (long long)unknown, unknown == 1 ? "" : "s");
-    return 0;
+    return das_say_unknown("apply", j->store, err);
 }
 
 static int prepare(struct job *j, int argc, char **argv, struct das_err *err)
@@ -271,6 +274,8 @@ static int prepare(struct job *j, int argc, char **argv, struct das_err *err)
         if (instance_of(j, j->plans[i], &at, err) < 0)
             return -1;
     }
+    das_who(j->who, sizeof j->who);
+    read_secrets(j);
     return j->armed ? open_store(j, err) : 0;
 }
 
@@ -302,6 +307,7 @@ int das_cmd_apply(int argc, char **argv)
     struct das_err err;
     int rc, parsed = -1;
 
+    das_vault_init(&j.vault);
     if (das_common_init(&j.common, &err) == 0)
         parsed = parse(&j, argc, argv, &err);
     if (parsed > 0) {
@@ -316,6 +322,7 @@ int das_cmd_apply(int argc, char **argv)
         das_plan_release(j.plans[i]);
     das_free(j.plans);
     das_store_close(j.store);
+    das_vault_clear(&j.vault);
     das_common_clear(&j.common);
     return rc;
 }

@@ -9,6 +9,7 @@
 #include "bindings/engine.h"
 #include "core/cli/cli.h"
 #include "core/cli/write_file.h"
+#include "core/store/store.h"
 
 static const char help[] =
     "das run [-i INSTANCE]... [--apply | --plan-out FILE] [-o table|json|csv] [--config FILE]\n"
@@ -138,6 +139,20 @@ static int save_plans(const char *path, const struct das_buf *plans, bool failed
     return 0;
 }
 
+/* An armed run begins with what earlier ones left open. Its own handle comes with its first kill. */
+static int say_unknown(struct das_common *c, struct das_err *err)
+{
+    struct das_store *s;
+    int rc;
+
+    if (das_common_need_state(c, err) < 0 ||
+        das_store_open_to_read(c->state_dir.ptr, &s, err) < 0)
+        return -1;
+    rc = das_say_unknown("run", s, err);
+    das_store_close(s);
+    return rc;
+}
+
 /* --- running ---------------------------------------------------------------------------------- */
 
 struct run_opts {
@@ -230,7 +245,7 @@ int das_cmd_run(int argc, char **argv)
     }
     if ((o.plan_out && check_plan_out(o.plan_out, o.armed, &err) < 0) ||
         das_common_finish(&common, &err) < 0 ||
-        (o.armed && das_common_need_state(&common, &err) < 0))
+        (o.armed && say_unknown(&common, &err) < 0))
         goto complain;
     rc = run(&common, &o, argc - optind, argv + optind);
     goto done;

@@ -23,8 +23,8 @@
 #define PLACES                                                                                     \
     "  /run/das/STOP                  of the whole machine; needs root\n"                         \
     "  $RUNTIME_DIRECTORY/STOP        of a systemd unit\n"                                        \
-    "  $XDG_RUNTIME_DIR/das/STOP      of one user (without the variable: STOP in the user's state\n" \
-    "                                 directory)\n"                                               \
+    "  $XDG_RUNTIME_DIR/das/STOP      of one user, and ~/.local/state/das/STOP, which is there\n"    \
+    "                                 from cron as well\n"                                        \
     "  /etc/das/STOP                  and STOP beside the das.lua in use\n"                       \
     "  $DAS_STOP_DIR/STOP             an additional directory\n"                                  \
     "\n"

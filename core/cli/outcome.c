@@ -2,6 +2,18 @@
 #include <stdio.h>
 
 #include "core/cli/cli.h"
+#include "core/store/journal.h"
+
+int das_say_unknown(const char *command, struct das_store *s, struct das_err *err)
+{
+    int64_t unknown = s ? das_journal_unknown(s, NULL, 0, err) : 0;
+
+    if (unknown > 0)
+        fprintf(stderr, "das %s: of %lld earlier kill%s the outcome is not known; das audit "
+                        "list --unknown shows them\n",
+                command, (long long)unknown, unknown == 1 ? "" : "s");
+    return unknown < 0 ? -1 : 0;
+}
 
 /* What became of the victims decides, the worst first. An error in the script does not hide an
  * unknown outcome. */

@@ -9,7 +9,7 @@
 #include "core/base/buf.h"
 #include "core/base/mem.h"
 
-#define PLACES 6
+#define PLACES 7
 
 struct list {
     char **files;
@@ -78,9 +78,9 @@ int das_stop_files(const char *config_path, char ***out, size_t *count, struct d
     if (unit.len)
         unit.len = strcspn(unit.ptr, ":");
     add(&l, unit, "");
-    if (user.len)
-        add(&l, user, "das/");
-    else if (geteuid() != 0 && absolute("XDG_STATE_HOME").len)
+    add(&l, user, "das/");
+    /* Whatever runs from cron does not have that variable, and is stopped all the same. */
+    if (geteuid() != 0 && absolute("XDG_STATE_HOME").len)
         add(&l, absolute("XDG_STATE_HOME"), "das/");
     else if (geteuid() != 0)
         add(&l, absolute("HOME"), ".local/state/das/");

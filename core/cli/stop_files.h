@@ -12,8 +12,9 @@
 /* Each once, ends with NULL, das_stop_files_free() frees it:
  *   /run/das/STOP                     of the whole machine
  *   $RUNTIME_DIRECTORY/STOP           of a systemd unit (the first entry)
- *   $XDG_RUNTIME_DIR/das/STOP         of this user; without the variable, and not for root, STOP in
- *                                     the user's state directory
+ *   $XDG_RUNTIME_DIR/das/STOP         of this user
+ *   $XDG_STATE_HOME/das/STOP          of this user, but not for root; without the variable
+ *                                     ~/.local/state/das/STOP: cron jobs have no XDG_RUNTIME_DIR
  *   /etc/das/STOP                     beside the machine's configuration
  *   STOP beside config_path           NULL: no configuration in use
  *   $DAS_STOP_DIR/STOP                one more, which can only add a place to look

@@ -65,9 +65,13 @@ static enum das_kill_what kill_what(const char *action, const struct das_session
     return strcmp(action, "soft") == 0 ? DAS_KILL_STATEMENT_SOFT : DAS_KILL_STATEMENT;
 }
 
-static bool too_much_to_roll_back(const struct das_scene *sc, const struct das_session *s,
-                                  struct das_buf *note)
+static bool too_much_to_roll_back(const struct das_scene *sc, const struct das_session *then,
+                                  const struct das_session *s, struct das_buf *note)
 {
+    if (s->rows_modified == DAS_UNKNOWN && then->rows_modified != DAS_UNKNOWN) {
+        das_buf_str(note, "the server no longer tells what its transaction has changed");
+        return true;
+    }
     if (!das_known(s->rows_modified) || s->rows_modified <= sc->limits.rows_modified)
         return false;
     das_buf_printf(note,
@@ -99,6 +103,7 @@ static bool has_changed(const struct das_scene *sc, size_t i, const struct das_s
 static void judge(struct das_scene *sc, size_t i)
 {
     struct das_aim *aim = &sc->aims[i];
+    const char *before = aim->action; /* what the limits were asked for; NULL: not yet */
     struct das_buf note = {0};
     struct das_session then, now;
     enum das_found found;
@@ -113,9 +118,13 @@ static void judge(struct das_scene *sc, size_t i)
         das_settle_buf(sc, i, DAS_O_PROTECTED, "", &note);
     } else if (has_changed(sc, i, &then, &now, &note)) {
         das_settle_buf(sc, i, DAS_O_CHANGED, "", &note);
-    } else if (too_much_to_roll_back(sc, &now, &note) ||
+    } else if (too_much_to_roll_back(sc, &then, &now, &note) ||
                !choose(das_plan_mode(sc->plan), &now, &aim->action, &note)) {
         das_settle_buf(sc, i, DAS_O_REFUSED, "", &note);
+    } else if (before && strcmp(before, aim->action) != 0) {
+        das_settle(sc, i, DAS_O_CHANGED, "",
+                   das_is_connection(before) ? "its transaction has ended"
+                                             : "it is in a transaction now");
     } else {
         das_buf_clear(&note);
         aim->stage = DAS_STAGE_READY;
@@ -153,12 +162,12 @@ static bool other_server(const struct das_scene *sc, char *why, size_t size)
 #endif
 }
 
-bool das_scene_renew(struct das_scene *sc)
+bool das_scene_renew(struct das_scene *sc, bool victims_only)
 {
     char why[DAS_WHY];
 
     DAS_FAULT("before-look-again");
-    if (das_look_take(&sc->look, sc->source, sc->plan, true, sc->err) < 0)
+    if (das_look_take(&sc->look, sc->source, sc->plan, victims_only, sc->err) < 0)
         das_scene_stop(sc, "not tried: ", sc->err->msg);
     else if (other_server(sc, why, sizeof why))
         das_scene_stop(sc, "not tried: ", why);
@@ -172,7 +181,7 @@ bool das_scene_renew(struct das_scene *sc)
 static bool still_ready(struct das_scene *sc, size_t i)
 {
     if (!by_query_id(sc, i) && das_clock_monotonic_ms() - sc->look.at_ms > LOOK_AGAIN_MS &&
-        !das_scene_renew(sc))
+        !das_scene_renew(sc, true))
         return false;
     if (sc->aims[i].judged_in != sc->look.number)
         judge(sc, i);
@@ -189,6 +198,10 @@ static bool may_fire(struct das_scene *sc, size_t i)
         das_scene_stop(sc, "", why);
         return false;
     }
+    if (!das_guard_allows(sc->opts->guard, das_clock_unix_ms() / 1000, why, sizeof why)) {
+        das_scene_stop(sc, "", why); /* its window has ended, or a freeze has begun */
+        return false;
+    }
     if (das_clock_unix_ms() > sc->plan->birth.expires_ms) {
         das_scene_stop(sc, "", "the plan expired while it was applied");
         return false;
@@ -200,10 +213,80 @@ static bool may_fire(struct das_scene *sc, size_t i)
     return true;
 }
 
+static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *now,
+                           struct das_buf *note);
+
+/* What is sent. */
+struct order {
+    enum das_kill_what what;
+    int64_t id, query_id;
+};
+
+static struct order order_of(const struct das_aim *aim, const struct das_session *now)
+{
+    return (struct order){kill_what(aim->action, now), now->id, now->query_id};
+}
+
+/* The session is looked at alone: false when it is not what was verified, and then it is settled. */
+static bool verify_alone(struct das_scene *sc, size_t i, struct order *o)
+{
+    struct das_aim *aim = &sc->aims[i];
+    struct das_buf note = {0};
+    struct das_session now;
+    char why[DAS_WHY] = "";
+
+    if (das_look_take_one(&sc->look, sc->source, o->id, sc->err) < 0)
+        snprintf(why, sizeof why, "%.350s", sc->err->msg);
+    if (why[0] || other_server(sc, why, sizeof why)) {
+        das_scene_stop(sc, "not tried: ", why);
+        das_settle(sc, i, DAS_O_REFUSED, aim->action, sc->stopped);
+        return false;
+    }
+    if (!aim->escalated) {
+        judge(sc, i);
+        if (aim->stage != DAS_STAGE_READY || das_look_find(&sc->look, o->id, &now) != DAS_FOUND)
+            return false;
+    } else if (!still_the_same(sc, i, &now, &note)) {
+        das_settle_buf(sc, i, DAS_O_CHANGED, aim->action, &note);
+        return false;
+    }
+    das_buf_clear(&note);
+    *o = order_of(aim, &now);
+    return true;
+}
+
+/*
+ * Writing the intent takes time, more when another process holds the journal. So the off switch is
+ * looked at again; and where the kill goes by the session's number alone, so is the session: nothing
+ * lies between that look and the kill. False: it is settled.
+ */
+static bool last_look(struct das_scene *sc, size_t i, struct order *o)
+{
+    struct das_look before;
+    char why[DAS_WHY];
+    bool same;
+
+    if (das_stopped(sc->opts->guard->stop_files, why, sizeof why)) {
+        das_scene_stop(sc, "", why);
+        das_settle(sc, i, DAS_O_REFUSED, sc->aims[i].action, why);
+        return false;
+    }
+    if (das_known(o->query_id) && (!das_is_connection(sc->aims[i].action) ||
+                                   das_clock_monotonic_ms() - sc->look.at_ms <= LOOK_AGAIN_MS))
+        return true;
+    before = sc->look; /* of all victims: the others are judged by it */
+    sc->look = (struct das_look){.number = before.number};
+    same = verify_alone(sc, i, o);
+    das_look_clear(&sc->look);
+    sc->look = before;
+    return same;
+}
+
 /* Intent, kill, and what the server says to it at once. now is the session as it was verified. */
 static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
 {
     struct das_aim *aim = &sc->aims[i];
+    struct order o = order_of(aim, now);
     struct das_err why = {0};
 
     DAS_FAULT("before-intent");
@@ -216,9 +299,13 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
     }
     DAS_FAULT("after-intent");
     aim->recorded = false;
+    if (!last_look(sc, i, &o)) {
+        das_scene_tell(sc, i);
+        return;
+    }
     aim->sent_ms = das_clock_monotonic_ms();
     DAS_FAULT("before-kill");
-    switch (das_source_kill(sc->source, kill_what(aim->action, now), now->id, now->query_id, &why)) {
+    switch (das_source_kill(sc->source, o.what, o.id, o.query_id, &why)) {
     case DAS_KILLED:
         aim->stage = DAS_STAGE_SENT;
         break;
@@ -273,12 +360,13 @@ static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *n
     if (das_is_dying(&asked))
         asked.command = then.command;
     return !das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &asked, note) &&
-           !too_much_to_roll_back(sc, now, note);
+           !too_much_to_roll_back(sc, &then, now, note);
 }
 
 static void escalate_one(struct das_scene *sc, size_t i)
 {
     struct das_aim *aim = &sc->aims[i];
+    const char *first = aim->action;
     struct das_session now;
     struct das_buf note = {0};
     char why[DAS_WHY] = "";
@@ -311,15 +399,31 @@ static void escalate_one(struct das_scene *sc, size_t i)
         aim->recorded = true; /* the first rung's outcome is in the journal */
     }
     sc->failures++;
-    das_settle(sc, i, DAS_O_FAILED, "query", why);
+    das_settle(sc, i, DAS_O_FAILED, first, why);
     das_scene_tell(sc, i);
+}
+
+/* No second rung for anybody: what became of the first one is still looked for. */
+static void give_up_ladder(struct das_scene *sc)
+{
+    for (size_t i = 0; i < sc->report->count; i++)
+        sc->aims[i].escalated = sc->aims[i].escalated || sc->aims[i].stage == DAS_STAGE_SENT;
 }
 
 static void escalate(struct das_scene *sc)
 {
     for (size_t i = 0; i < sc->report->count; i++) {
-        if (sc->aims[i].stage == DAS_STAGE_SENT && das_can_escalate(sc, i))
-            escalate_one(sc, i);
+        if (sc->aims[i].stage != DAS_STAGE_SENT || !das_can_escalate(sc, i))
+            continue;
+        if (das_clock_monotonic_ms() - sc->look.at_ms > LOOK_AGAIN_MS) { /* the others took long */
+            if (!das_scene_renew(sc, true)) {
+                give_up_ladder(sc);
+                return;
+            }
+            if (das_await_over(sc, i))
+                continue;
+        }
+        escalate_one(sc, i);
     }
 }
 
@@ -357,7 +461,8 @@ static void climb(struct das_scene *sc)
         if (das_caution_step(sc, das_scene_ready(sc) == 0) < 0)
             das_scene_stop(sc, "not tried: ", sc->err->msg);
         DAS_FAULT("after-ramp-step");
-        step *= 2;
+        if (!sc->canary) /* one that had ended by itself tells nothing: the next is the only one */
+            step *= 2;
     }
     if (das_caution_respawned(sc) < 0)
         das_scene_stop(sc, "", sc->err->msg);
@@ -384,7 +489,14 @@ static int kill_all(struct das_scene *sc)
     }
     DAS_FAULT("after-reserve");
     DAS_FAULT("before-apply-record");
-    if (das_record_apply(sc) < 0 || das_caution_again(sc) < 0) {
+    rc = das_record_apply(sc);
+    if (rc < 0 && sc->err->code == DAS_E_BLOCKED) { /* another process was faster */
+        das_caution_release(sc);
+        refuse_ready(sc, sc->err->msg);
+        das_record_refused(sc, sc->err->msg);
+        return 0;
+    }
+    if (rc < 0 || das_caution_again(sc) < 0) {
         das_caution_release(sc);
         return -1;
     }

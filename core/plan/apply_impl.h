@@ -30,7 +30,8 @@ struct das_indexed {
 struct das_look {
     struct das_snapshot *snap;
     struct das_indexed *index; /* by id */
-    int64_t at_ms;             /* monotonic */
+    int64_t at_ms;             /* monotonic; when it was read */
+    int64_t began_unix_ms;     /* when it was asked for */
     unsigned number;           /* another one for each look */
 };
 
@@ -40,6 +41,9 @@ void das_look_clear(struct das_look *l);
 /* A new look: all sessions, or only the victims of p. The old one is gone in any case. */
 int das_look_take(struct das_look *l, struct das_source *source, const struct das_plan *p,
                   bool victims_only, struct das_err *err);
+/* At one session alone. */
+int das_look_take_one(struct das_look *l, struct das_source *source, int64_t id,
+                      struct das_err *err);
 enum das_found das_look_find(const struct das_look *l, int64_t id, struct das_session *out);
 
 /* --- verify.c ------------------------------------------------------------------------------------ */
@@ -90,6 +94,7 @@ struct das_scene {
     size_t claim_count;
     int64_t apply_seq;      /* of the journal's record "apply"; 0: not written yet */
     bool canary;            /* the breaker is half-open: this apply tries one victim */
+    int64_t canary_since;   /* since_ms of the breaker that it has to answer for */
     size_t failures;        /* kills that failed or whose outcome is not known */
     size_t again;           /* victims that an earlier kill had ended once */
     int64_t symptom_before; /* sessions that matched the plan's symptom at first */
@@ -104,8 +109,8 @@ const char *das_scene_policy(const struct das_scene *sc);
 
 /* Why the rest is left alone; the first reason stays. */
 void das_scene_stop(struct das_scene *sc, const char *what, const char *why);
-/* A new look at the victims, of the same server; false: all stops. */
-bool das_scene_renew(struct das_scene *sc);
+/* A new look, of the same server, at the victims or at everybody; false: all stops. */
+bool das_scene_renew(struct das_scene *sc, bool victims_only);
 
 static inline bool das_is_connection(const char *action)
 {
@@ -125,6 +130,8 @@ void das_scene_tell(struct das_scene *sc, size_t i);
 bool das_can_escalate(const struct das_scene *sc, size_t i);
 /* Looks until each kill that was sent is over, due for the next rung, or past its bound. */
 void das_await(struct das_scene *sc);
+/* Is it over, by the look that there is? Then it is settled. */
+bool das_await_over(struct das_scene *sc, size_t i);
 /* Outcomes that the journal does not have yet. */
 void das_await_record(struct das_scene *sc);
 

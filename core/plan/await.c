@@ -90,23 +90,39 @@ static void settle_late(struct das_scene *sc, size_t i, const struct das_session
     das_scene_tell(sc, i);
 }
 
-/* Is it over? By the look that there is; *now is filled when it is not. */
-static bool is_over(const struct das_scene *sc, size_t i, struct das_session *now)
+/* Listed twice: which of the two was meant, nobody can say. */
+static void settle_ambiguous(struct das_scene *sc, size_t i)
+{
+    sc->failures++;
+    das_settle(sc, i, DAS_O_UNKNOWN, sc->aims[i].action, "the server lists this id twice");
+    das_scene_tell(sc, i);
+}
+
+/* Is it over? By the look that there is; *now is filled when it was found, which is said in
+ * *found. */
+static bool is_over(const struct das_scene *sc, size_t i, struct das_session *now,
+                    enum das_found *found)
 {
     struct das_session then;
 
     das_plan_victim(sc->plan, i, &then);
-    switch (das_look_find(&sc->look, then.id, now)) {
-    case DAS_FOUND_NO:
-        return true;
-    case DAS_FOUND_TWICE:
-        return false;
-    case DAS_FOUND:
-        break;
-    }
+    *found = das_look_find(&sc->look, then.id, now);
+    if (*found != DAS_FOUND)
+        return *found == DAS_FOUND_NO;
     if (!das_is_connection(sc->aims[i].action))
         return das_victim_moved_on(sc->plan, i, &then, sc->look.snap, now);
     return !das_text_eq(then.user, now->user) || !das_text_eq(then.host, now->host);
+}
+
+bool das_await_over(struct das_scene *sc, size_t i)
+{
+    struct das_session now;
+    enum das_found found;
+
+    if (!is_over(sc, i, &now, &found))
+        return false;
+    settle_killed(sc, i);
+    return true;
 }
 
 /* Settles those that are over or overdue; how many are still looked for, and not due to be
@@ -120,10 +136,13 @@ static size_t take_stock(struct das_scene *sc, const char *no_more)
         int64_t wait = escalates ? das_plan_escalate_ms(sc->plan)
                                  : sc->opts->guard->rules->outcome_wait_ms;
         struct das_session now;
+        enum das_found found;
         if (sc->aims[i].stage != DAS_STAGE_SENT)
             continue;
-        if (is_over(sc, i, &now))
+        if (is_over(sc, i, &now, &found))
             settle_killed(sc, i);
+        else if (found == DAS_FOUND_TWICE)
+            settle_ambiguous(sc, i);
         else if (no_more)
             settle_late(sc, i, &now, no_more);
         else if (das_clock_monotonic_ms() - sc->aims[i].sent_ms < wait)
@@ -161,7 +180,7 @@ void das_await(struct das_scene *sc)
 
     while (any_sent(sc)) {
         bool ends = watch && watch->cancelled && watch->cancelled(watch->arg);
-        if (!das_scene_renew(sc)) {
+        if (!das_scene_renew(sc, true)) {
             all_unknown(sc, "the kill was accepted, then the connection was lost or led to "
                             "another server");
             return;
@@ -171,6 +190,18 @@ void das_await(struct das_scene *sc)
         das_clock_sleep_ms(pause);
         pause = pause * 2 < POLL_LONGEST_MS ? pause * 2 : POLL_LONGEST_MS;
     }
+}
+
+/* It was done all the same, and nobody reads of it later: in the journal it will be unknown. */
+static void say_unwritten(struct das_scene *sc, size_t i)
+{
+    struct das_outcome *o = &sc->report->items[i];
+    struct das_buf note = {0};
+
+    das_buf_printf(&note, "%s%sits outcome could not be written into the journal: %s",
+                   o->note ? o->note : "", o->note && *o->note ? "; " : "", sc->err->msg);
+    das_free(o->note);
+    o->note = das_buf_take(&note);
 }
 
 void das_await_record(struct das_scene *sc)
@@ -189,8 +220,11 @@ void das_await_record(struct das_scene *sc)
         aim->recorded = true;
     }
     DAS_FAULT("before-outcome");
-    if (n && das_record_outcomes(sc, list, n) < 0)
+    if (n && das_record_outcomes(sc, list, n) < 0) {
+        for (size_t k = 0; k < n; k++)
+            say_unwritten(sc, list[k]);
         das_scene_stop(sc, "outcomes could not be written into the journal: ", sc->err->msg);
+    }
     DAS_FAULT("after-outcome");
     das_free(list);
 }

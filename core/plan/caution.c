@@ -68,23 +68,33 @@ int das_caution_measure(struct das_scene *sc)
 
 /* --- limits -------------------------------------------------------------------------------------- */
 
-static size_t bounds_of(const struct das_scene *sc, struct das_bound *out)
+#define COUNTED 4 /* bounds that do not depend on what is there now */
+
+static void counted_bounds(const struct das_scene *sc, struct das_bound out[COUNTED])
 {
     const struct das_kill_limits *l = &sc->limits;
 
-    out[0] = (struct das_bound){"limits.kill.run", DAS_SCOPE_RUN, l->run, 0};
-    out[1] = (struct das_bound){"limits.kill.minute", DAS_SCOPE_ALL, l->minute, MINUTE_MS};
-    out[2] = (struct das_bound){"limits.kill.instance", DAS_SCOPE_INSTANCE, l->instance,
-                                l->window_ms};
-    out[3] = (struct das_bound){"limits.kill.user", DAS_SCOPE_USER, l->user, l->window_ms};
-    return 4;
+    out[0] = (struct das_bound){.name = "limits.kill.run", .scope = DAS_SCOPE_RUN, .max = l->run};
+    out[1] = (struct das_bound){.name = "limits.kill.minute", .scope = DAS_SCOPE_ALL,
+                                .max = l->minute, .window_ms = MINUTE_MS};
+    out[2] = (struct das_bound){.name = "limits.kill.instance", .scope = DAS_SCOPE_INSTANCE,
+                                .max = l->instance, .window_ms = l->window_ms};
+    out[3] = (struct das_bound){.name = "limits.kill.user", .scope = DAS_SCOPE_USER,
+                                .max = l->user, .window_ms = l->window_ms};
+}
+
+/* So many sessions may be killed at once; the list is known to be complete. */
+static int64_t allowed_share(const struct das_scene *sc)
+{
+    double share = sc->limits.percent * (double)sc->total / 100;
+    int64_t allowed = (int64_t)share;
+
+    /* rounded up: a small instance may lose one; but what a double adds to a whole number is none */
+    return allowed + ((double)allowed < share - 1e-9);
 }
 
 static bool too_large_a_share(const struct das_scene *sc, int64_t n, char *why, size_t size)
 {
-    double share;
-    int64_t allowed;
-
     if (sc->limits.percent >= 100)
         return false;
     if (!das_known(sc->total)) {
@@ -92,10 +102,7 @@ static bool too_large_a_share(const struct das_scene *sc, int64_t n, char *why, 
                  "them is not known", sc->limits.percent);
         return true;
     }
-    share = sc->limits.percent * (double)sc->total / 100;
-    allowed = (int64_t)share;
-    allowed += (double)allowed < share; /* rounded up: a small instance may lose one */
-    if (n <= allowed)
+    if (n <= allowed_share(sc))
         return false;
     snprintf(why, size, "limits.kill.percent: %lld of %lld sessions are %.1f %%, expected at most "
              "%g %%", (long long)n, (long long)sc->total,
@@ -103,27 +110,54 @@ static bool too_large_a_share(const struct das_scene *sc, int64_t n, char *why, 
     return true;
 }
 
+/* At once, or where the statement goes on. */
+static bool may_end_session(const struct das_scene *sc, size_t i)
+{
+    return sc->aims[i].stage == DAS_STAGE_READY &&
+           (das_is_connection(sc->aims[i].action) || das_plan_escalate_ms(sc->plan) > 0);
+}
+
+static int64_t sessions_of(const struct das_scene *sc, struct das_text user)
+{
+    const struct das_snapshot *snap = sc->look.snap;
+    const uint32_t *column = das_snapshot_dict_column(snap, DAS_D_USER);
+    int64_t n = 0;
+
+    for (uint32_t u = 0; u < das_snapshot_dict_size(snap, DAS_D_USER); u++) {
+        if (!das_text_eq(das_snapshot_dict_text(snap, DAS_D_USER, u), user))
+            continue;
+        for (uint32_t r = 0; r < das_snapshot_rows(snap); r++)
+            n += column[r] == u;
+    }
+    return n;
+}
+
+/* Is i the first victim of its user that may lose its session? */
+static bool first_of_user(const struct das_scene *sc, size_t i)
+{
+    if (!may_end_session(sc, i))
+        return false;
+    for (size_t k = 0; k < i; k++) {
+        if (may_end_session(sc, k) &&
+            das_text_eq(sc->aims[k].claim.user, sc->aims[i].claim.user))
+            return false;
+    }
+    return true;
+}
+
 /* Connections that end are fewer for their user; the look before them says how many there are. */
 static bool too_few_left(const struct das_scene *sc, char *why, size_t size)
 {
-    const struct das_snapshot *snap = sc->look.snap;
-    struct das_session s;
-
     if (sc->limits.min_left <= 0)
         return false;
     for (size_t i = 0; i < sc->report->count; i++) {
         struct das_text user = sc->aims[i].claim.user;
-        int64_t left = 0;
-        if (sc->aims[i].stage != DAS_STAGE_READY || strcmp(sc->aims[i].action, "connection") != 0)
+        int64_t left;
+        if (!first_of_user(sc, i))
             continue;
-        for (uint32_t r = 0; r < das_snapshot_rows(snap); r++) {
-            das_snapshot_get(snap, r, &s);
-            left += das_text_eq(s.user, user);
-        }
+        left = sessions_of(sc, user);
         for (size_t k = 0; k < sc->report->count; k++)
-            left -= sc->aims[k].stage == DAS_STAGE_READY &&
-                    strcmp(sc->aims[k].action, "connection") == 0 &&
-                    das_text_eq(sc->aims[k].claim.user, user);
+            left -= may_end_session(sc, k) && das_text_eq(sc->aims[k].claim.user, user);
         if (left >= sc->limits.min_left)
             continue;
         snprintf(why, size, "limits.kill.min_left: %.*s would keep %lld sessions, expected at least "
@@ -149,23 +183,67 @@ static int collect_claims(struct das_scene *sc)
     return 0;
 }
 
+/*
+ * All bounds, the caller's to free. Share and rest are measured by a list that does not show what
+ * other runs are about to kill, or have killed since it was asked for: their reservations and kills
+ * count as well.
+ */
+static struct das_bound *all_bounds(const struct das_scene *sc, size_t *count)
+{
+    struct das_bound *b = das_calloc(COUNTED + 1 + sc->report->count, sizeof *b);
+    int64_t since = sc->look.began_unix_ms;
+
+    *count = COUNTED;
+    if (!b)
+        return NULL;
+    counted_bounds(sc, b);
+    if (sc->limits.percent < 100 && das_known(sc->total))
+        b[(*count)++] = (struct das_bound){.name = "limits.kill.percent",
+                                           .scope = DAS_SCOPE_INSTANCE,
+                                           .max = allowed_share(sc), .after_ms = since};
+    for (size_t i = 0; sc->limits.min_left > 0 && i < sc->report->count; i++) {
+        int64_t spare;
+        if (!first_of_user(sc, i))
+            continue;
+        spare = sessions_of(sc, sc->aims[i].claim.user) - sc->limits.min_left;
+        b[(*count)++] = (struct das_bound){.name = "limits.kill.min_left",
+                                           .scope = DAS_SCOPE_USER, .max = spare > 0 ? spare : 0,
+                                           .after_ms = since, .user = sc->aims[i].claim.user};
+    }
+    return b;
+}
+
+static int would_exceed(struct das_scene *sc, char *why, size_t size)
+{
+    struct das_bound *bounds;
+    size_t count;
+    int over = -1;
+
+    if (collect_claims(sc) < 0)
+        return -1;
+    bounds = all_bounds(sc, &count);
+    if (!bounds)
+        return das_fail_nomem(sc->err);
+    over = das_budget_would(sc->opts->guard->store, das_plan_instance(sc->plan), sc->claims,
+                            sc->claim_count, bounds, count, why, size, sc->err);
+    das_free(bounds);
+    return over;
+}
+
 static int within_limits(struct das_scene *sc, char *why, size_t size)
 {
     const struct das_guard *g = sc->opts->guard;
     int64_t n = (int64_t)das_scene_ready(sc);
-    struct das_bound bounds[4];
-    size_t count = bounds_of(sc, bounds);
+    struct das_bound bounds[COUNTED];
     int over;
 
     if (too_large_a_share(sc, n, why, size) || too_few_left(sc, why, size))
         return 0;
     if (g->store) {
-        if (collect_claims(sc) < 0)
-            return -1;
-        over = das_budget_would(g->store, das_plan_instance(sc->plan), sc->claims,
-                                sc->claim_count, bounds, count, why, size, sc->err);
+        over = would_exceed(sc, why, size);
         return over < 0 ? -1 : !over;
     }
+    counted_bounds(sc, bounds);
     for (size_t i = 0; i < 2; i++) { /* what holds whatever was killed before */
         if (n <= bounds[i].max)
             continue;
@@ -256,6 +334,7 @@ static int try_breaker(struct das_scene *sc, char *why, size_t size)
     if (das_breaker_try(g->store, das_scene_policy(sc), das_plan_instance(sc->plan),
                         g->rules->breaker.cooldown_ms, &sc->canary, &b, sc->err) < 0)
         return -1;
+    sc->canary_since = b.since_ms;
     if (sc->canary || b.state == DAS_BREAKER_CLOSED)
         return 1;
     say_open(sc, &b, why, size);
@@ -265,14 +344,18 @@ static int try_breaker(struct das_scene *sc, char *why, size_t size)
 int das_caution_reserve(struct das_scene *sc, char *why, size_t size)
 {
     const struct das_guard *g = sc->opts->guard;
-    struct das_bound bounds[4];
-    size_t count = bounds_of(sc, bounds), k = 0;
+    struct das_bound *bounds;
+    size_t count, k = 0;
     int rc = surge(sc, why, size);
 
     if (rc <= 0)
         return rc;
+    bounds = all_bounds(sc, &count);
+    if (!bounds)
+        return das_fail_nomem(sc->err);
     rc = das_budget_reserve(g->store, das_plan_instance(sc->plan), das_scene_policy(sc),
                             sc->claims, sc->claim_count, bounds, count, why, size, sc->err);
+    das_free(bounds);
     if (rc != 0)
         return rc < 0 ? -1 : 0;
     for (size_t i = 0; i < sc->report->count; i++) {
@@ -302,13 +385,13 @@ int das_caution_claim(struct das_scene *sc, size_t victim, char *why, size_t siz
 {
     const struct das_guard *g = sc->opts->guard;
     struct das_claim *claim = &sc->aims[victim].claim;
-    struct das_bound bounds[4];
-    size_t count = bounds_of(sc, bounds);
+    struct das_bound bounds[COUNTED]; /* the same session is in the others already */
     int rc;
 
+    counted_bounds(sc, bounds);
     claim->id = 0;
     rc = das_budget_reserve(g->store, das_plan_instance(sc->plan), das_scene_policy(sc), claim, 1,
-                            bounds, count, why, size, sc->err);
+                            bounds, COUNTED, why, size, sc->err);
     return rc < 0 ? -1 : !rc;
 }
 
@@ -316,6 +399,7 @@ int das_caution_claim(struct das_scene *sc, size_t victim, char *why, size_t siz
 
 /* True when the symptom got better, or none was named. Looks until the wait is over: locks that a
  * victim held need a moment to pass on. */
+/* -1: sc->stopped says why. */
 static int symptom_better(struct das_scene *sc, int64_t *now_count)
 {
     const struct das_filter *symptom = das_plan_symptom(sc->plan);
@@ -325,7 +409,7 @@ static int symptom_better(struct das_scene *sc, int64_t *now_count)
     if (!symptom || sc->symptom_before == 0)
         return 1;
     for (;;) {
-        if (das_look_take(&sc->look, sc->source, sc->plan, false, sc->err) < 0)
+        if (!das_scene_renew(sc, false))
             return -1;
         *now_count = count_matches(symptom, sc->look.snap);
         if (*now_count < sc->symptom_before)
@@ -351,27 +435,79 @@ static bool any_killed(const struct das_scene *sc)
     return sc->report->totals[DAS_O_KILLED] || sc->report->totals[DAS_O_KILLING];
 }
 
+/* Unless it took so long that another canary was sent after it: then that one's answer counts. */
 static int close_breaker(struct das_scene *sc)
 {
-    struct das_breaker b = {.state = DAS_BREAKER_CLOSED};
+    bool closed;
 
-    sc->canary = false;
-    return das_breaker_put(sc->opts->guard->store, das_scene_policy(sc),
-                           das_plan_instance(sc->plan), &b, sc->err);
+    if (das_breaker_close(sc->opts->guard->store, das_scene_policy(sc),
+                          das_plan_instance(sc->plan), sc->canary_since, &closed, sc->err) < 0)
+        return -1;
+    if (!closed)
+        das_scene_stop(sc, "", "another run has changed the breaker meanwhile");
+    return 0;
+}
+
+/* The breaker belongs to all runs of a policy: what another one has seen stops this one, too. */
+static int others_opened(struct das_scene *sc)
+{
+    struct das_breaker b;
+
+    if (das_breaker_get(sc->opts->guard->store, das_scene_policy(sc), das_plan_instance(sc->plan),
+                        &b, sc->err) < 0)
+        return -1;
+    if (sc->canary ? b.state == DAS_BREAKER_HALF_OPEN && b.since_ms == sc->canary_since
+                   : b.state == DAS_BREAKER_CLOSED)
+        return 0;
+    das_scene_stop(sc, "another run opened the breaker: ", b.reason);
+    return 1;
+}
+
+static bool is_cancelled(const struct das_scene *sc)
+{
+    const struct das_apply_watch *watch = sc->opts->watch;
+
+    return watch && watch->cancelled && watch->cancelled(watch->arg);
+}
+
+/* A canary has one kill, and no failure is too few. */
+static bool failed_too_often(const struct das_scene *sc)
+{
+    int64_t most = sc->canary ? 1 : sc->opts->guard->rules->breaker.failures;
+
+    return most > 0 && (int64_t)sc->failures >= most;
+}
+
+/* The half-open breaker's one kill was done, and the symptom did not get worse. */
+static int end_canary(struct das_scene *sc, bool last)
+{
+    if (!sc->report->totals[DAS_O_KILLED]) {
+        das_scene_stop(sc, "", "the breaker is half-open: one victim was tried, and is still ending");
+        return 0;
+    }
+    if (close_breaker(sc) < 0)
+        return -1;
+    if (!last)
+        das_scene_stop(sc, "", "the breaker was half-open: one victim was tried, and it went well");
+    return 0;
 }
 
 int das_caution_step(struct das_scene *sc, bool last)
 {
-    const struct das_breaker_rules *rules = &sc->opts->guard->rules->breaker;
     int64_t count;
     int better;
 
-    if (rules->failures > 0 && (int64_t)sc->failures >= rules->failures) {
+    if (failed_too_often(sc)) {
         snprintf(sc->stopped, sizeof sc->stopped, "%zu kill%s failed or stayed unknown",
                  sc->failures, sc->failures == 1 ? "" : "s");
         return stop_and_open(sc);
     }
-    if (sc->stopped[0] || !any_killed(sc))
+    if (sc->stopped[0])
+        return 0;
+    better = others_opened(sc);
+    if (better)
+        return better < 0 ? -1 : 0;
+    if (!any_killed(sc) || is_cancelled(sc)) /* who is in a hurry does not judge a symptom */
         return 0;
     better = symptom_better(sc, &count);
     if (better < 0)
@@ -383,12 +519,7 @@ int das_caution_step(struct das_scene *sc, bool last)
                  sc->report->totals[DAS_O_KILLED] + sc->report->totals[DAS_O_KILLING]);
         return stop_and_open(sc);
     }
-    if (!sc->canary)
-        return 0;
-    if (!last)
-        snprintf(sc->stopped, sizeof sc->stopped, "the breaker was half-open: one victim was tried, "
-                 "and it went well");
-    return close_breaker(sc);
+    return sc->canary ? end_canary(sc, last) : 0;
 }
 
 /* --- what comes back ------------------------------------------------------------------------------ */
@@ -428,15 +559,11 @@ int das_caution_again(struct das_scene *sc)
     if (g->rules->breaker.respawns <= 0)
         return 0;
     if (count_again(sc) < 0 ||
-        das_breaker_get(g->store, das_scene_policy(sc), das_plan_instance(sc->plan), &b,
-                        sc->err) < 0)
+        das_breaker_respawned(g->store, das_scene_policy(sc), das_plan_instance(sc->plan),
+                              (int64_t)sc->again, &b, sc->err) < 0)
         return -1;
-    if (sc->again == 0 && b.respawns == 0)
+    if (sc->again == 0 || b.respawns < g->rules->breaker.respawns)
         return 0;
-    b.respawns = sc->again ? b.respawns + (int64_t)sc->again : 0; /* it stopped coming back */
-    if (b.respawns < g->rules->breaker.respawns)
-        return das_breaker_put(g->store, das_scene_policy(sc), das_plan_instance(sc->plan), &b,
-                               sc->err);
     snprintf(sc->stopped, sizeof sc->stopped,
              "statements come back after their kill: %lld times within %lld s each",
              (long long)b.respawns, (long long)(g->rules->breaker.respawn_ms / 1000));
@@ -497,7 +624,7 @@ int das_caution_respawned(struct das_scene *sc)
 
     if (sc->opts->guard->rules->breaker.respawns <= 0 || first == INT64_MAX)
         return 0;
-    if (das_look_take(&sc->look, sc->source, sc->plan, false, sc->err) < 0)
+    if (!das_scene_renew(sc, false))
         return -1;
     for (uint32_t i = 0; i < das_snapshot_rows(sc->look.snap); i++) {
         uint64_t shape;

@@ -5,6 +5,7 @@
 #include <fcntl.h>
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 #include <unistd.h>
 
 #include "core/base/clock.h"
@@ -91,11 +92,16 @@ static void read_reason(const char *path, char *out, size_t size)
 bool das_stopped(const char *const *files, char *why, size_t size)
 {
     char reason[160];
+    struct stat link;
 
     for (; files && *files; files++) {
         if (access(*files, F_OK) == 0) {
             read_reason(*files, reason, sizeof reason);
             snprintf(why, size, "stopped by %s%s%s", *files, reason[0] ? ": " : "", reason);
+            return true;
+        }
+        if (errno == ENOENT && lstat(*files, &link) == 0) {
+            snprintf(why, size, "stopped by %s: it is a link to nothing", *files);
             return true;
         }
         if (errno != ENOENT && errno != ENOTDIR) {

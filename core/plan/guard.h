@@ -72,6 +72,7 @@ struct das_policy_rules {
 extern const struct das_policy_rules das_policy_rules_default;
 
 struct das_guard {
+    const char *who;    /* who asks for the kills now, for the journal; NULL: not known */
     const char *policy; /* what the counts and the breaker are kept by: the script's path, "repl" */
     bool by_person;     /* a person asked for exactly this plan (das apply, a terminal): the mode is
                            not asked, unless the configuration says observe or notify */

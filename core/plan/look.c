@@ -20,11 +20,19 @@ static int by_id(const void *a, const void *b)
     return x->id < y->id ? -1 : x->id > y->id;
 }
 
-/* {id = {...}} of the victims; NULL without an error when there are too many for a filter. */
+/* {id = {...}}; the caller's to release, also after an error. */
+static int only_ids(const int64_t *ids, size_t n, struct das_filter **out, struct das_err *err)
+{
+    struct das_value value = {.kind = DAS_V_INTS, .count = n, .ints = ids};
+
+    *out = das_filter_new(err);
+    return *out ? das_filter_set(*out, "id", &value, err) : -1;
+}
+
+/* Of the victims; NULL without an error when there are too many for a filter. */
 static int only_victims(const struct das_plan *p, struct das_filter **out, struct das_err *err)
 {
     size_t n = das_plan_victims(p);
-    struct das_value ids = {.kind = DAS_V_INTS, .count = n};
     struct das_session s;
     int64_t *list;
     int rc;
@@ -32,9 +40,6 @@ static int only_victims(const struct das_plan *p, struct das_filter **out, struc
     *out = NULL;
     if (n > DAS_IDS_MAX)
         return 0;
-    *out = das_filter_new(err);
-    if (!*out)
-        return -1;
     list = das_grow(NULL, n, sizeof *list);
     if (!list)
         return das_fail_nomem(err);
@@ -42,37 +47,56 @@ static int only_victims(const struct das_plan *p, struct das_filter **out, struc
         das_plan_victim(p, i, &s);
         list[i] = s.id;
     }
-    ids.ints = list;
-    rc = das_filter_set(*out, "id", &ids, err);
+    rc = only_ids(list, n, out, err);
     das_free(list);
     return rc;
+}
+
+static int take(struct das_look *l, struct das_source *source, const struct das_filter *only,
+                struct das_err *err)
+{
+    uint32_t rows;
+
+    l->began_unix_ms = das_clock_unix_ms();
+    if (das_source_list(source, only, &l->snap, err) < 0)
+        return -1;
+    l->at_ms = das_clock_monotonic_ms();
+    rows = das_snapshot_rows(l->snap);
+    l->index = das_grow(NULL, rows, sizeof *l->index);
+    if (!l->index)
+        return das_fail_nomem(err);
+    for (uint32_t i = 0; i < rows; i++)
+        l->index[i] = (struct das_indexed){das_snapshot_ids(l->snap)[i], i};
+    qsort(l->index, rows, sizeof *l->index, by_id);
+    return 0;
 }
 
 int das_look_take(struct das_look *l, struct das_source *source, const struct das_plan *p,
                   bool victims_only, struct das_err *err)
 {
     struct das_filter *only = NULL;
-    uint32_t rows;
-    int rc = -1;
+    int rc;
 
     das_look_clear(l);
     l->number++;
-    if (victims_only && only_victims(p, &only, err) < 0)
-        goto done;
-    if (das_source_list(source, only, &l->snap, err) < 0)
-        goto done;
-    l->at_ms = das_clock_monotonic_ms();
-    rows = das_snapshot_rows(l->snap);
-    l->index = das_grow(NULL, rows, sizeof *l->index);
-    if (!l->index) {
-        das_fail_nomem(err);
-        goto done;
-    }
-    for (uint32_t i = 0; i < rows; i++)
-        l->index[i] = (struct das_indexed){das_snapshot_ids(l->snap)[i], i};
-    qsort(l->index, rows, sizeof *l->index, by_id);
-    rc = 0;
-done:
+    rc = victims_only ? only_victims(p, &only, err) : 0;
+    if (rc == 0)
+        rc = take(l, source, only, err);
+    das_filter_release(only);
+    return rc;
+}
+
+int das_look_take_one(struct das_look *l, struct das_source *source, int64_t id,
+                      struct das_err *err)
+{
+    struct das_filter *only = NULL;
+    int rc;
+
+    das_look_clear(l);
+    l->number++;
+    rc = only_ids(&id, 1, &only, err);
+    if (rc == 0)
+        rc = take(l, source, only, err);
     das_filter_release(only);
     return rc;
 }

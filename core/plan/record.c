@@ -82,6 +82,7 @@ static void put_plan(const struct das_scene *sc, struct das_buf *b)
     put_str(sc, b, "server", p->server.server);
     put_str(sc, b, "policy", das_scene_policy(sc));
     das_json_key_bool(b, "by_person", sc->opts->guard->by_person);
+    put_str(sc, b, "by", sc->opts->guard->who); /* now; user: who asked for the plan */
     put_str(sc, b, "user", asked->user);
     put_str(sc, b, "script_sha256", asked->script_sha256);
     put_str(sc, b, "hook", asked->hook);

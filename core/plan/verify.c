@@ -85,14 +85,24 @@ static bool statement_moved(const struct das_plan *p, size_t i, const struct das
     return begun_anew(p, then, fresh, now, note);
 }
 
-/* What a kill rolls back is what was previewed. A transaction may have no number before its first
- * write: only two that are told and differ, or one that is over, are a change. */
-static bool transaction_moved(const struct das_session *then, const struct das_session *now,
+/* MySQL gives a transaction that only reads a number made of its address; that says nothing. */
+#define MADE_UP ((int64_t)1 << 47)
+
+static bool real_transaction(const struct das_session *s)
+{
+    return das_known(s->trx_id) && s->trx_id > 0 && s->trx_id < MADE_UP;
+}
+
+/* Without a query id nothing else tells that a session has committed and sleeps again. */
+static bool other_transaction(const struct das_session *then, const struct das_session *now,
                               struct das_buf *note)
 {
-    if (das_known(then->trx_id) && das_known(now->trx_id) && then->trx_id != now->trx_id)
-        das_buf_str(note, "another transaction");
-    else if (das_known(then->trx_time) && now->trx_time == DAS_ABSENT)
+    if (!real_transaction(then))
+        return false;
+    if (real_transaction(now) && then->trx_id != now->trx_id)
+        das_buf_printf(note, "another transaction: %lld, was %lld", (long long)now->trx_id,
+                       (long long)then->trx_id);
+    else if (now->trx_id == DAS_ABSENT && !das_known(then->query_id))
         das_buf_str(note, "its transaction has ended");
     else
         return false;
@@ -114,7 +124,7 @@ bool das_victim_changed(const struct das_plan *p, size_t i, const struct das_ses
             text_moved(then->command, now->command, "command", note);
         return true;
     }
-    if (text_moved(then->db, now->db, "db", note) || transaction_moved(then, now, note))
+    if (text_moved(then->db, now->db, "db", note) || other_transaction(then, now, note))
         return true;
     return statement_moved(p, i, then, fresh, now, note);
 }

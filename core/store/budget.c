@@ -28,6 +28,8 @@ static int count(const struct request *q, const struct das_bound *b, struct das_
 {
     int64_t after = b->window_ms > 0 ? q->now_ms - b->window_ms : INT64_MIN;
 
+    if (b->after_ms)
+        after = b->after_ms;
     *out = 0;
     if (!q->s)
         return 0;
@@ -55,7 +57,9 @@ static void explain(const struct request *q, const struct das_bound *b, struct d
         das_buf_str(&t, " of user ");
         das_json_text(&t, user.ptr ? user : das_text_of(""));
     }
-    if (b->window_ms > 0 && b->window_ms % 1000 == 0)
+    if (b->after_ms)
+        das_buf_str(&t, " by other runs at this moment");
+    else if (b->window_ms > 0 && b->window_ms % 1000 == 0)
         das_buf_printf(&t, " in the last %lld s", (long long)(b->window_ms / 1000));
     else if (b->window_ms > 0)
         das_buf_printf(&t, " in the last %lld ms", (long long)b->window_ms);
@@ -93,8 +97,11 @@ static int check_bound(const struct request *q, const struct das_bound *b, struc
 
     for (size_t i = 0; i < (by_user ? q->n : 1); i++) {
         struct das_text user = by_user ? q->claims[i].user : DAS_TEXT_NULL;
-        size_t more = by_user ? claims_of(q, i) : q->n;
+        size_t more;
         int64_t had;
+        if (by_user && b->user.ptr && !same_user(b->user, user))
+            continue;
+        more = by_user ? claims_of(q, i) : q->n;
         if (!more)
             continue;
         if (count(q, b, user, &had, err) < 0)

@@ -26,6 +26,9 @@ struct das_bound {
     enum das_scope scope;
     int64_t max;
     int64_t window_ms;
+    int64_t after_ms;     /* if not 0: those after this moment (Unix ms) instead, and all that are
+                             reserved: what a list of sessions that is so old does not show yet */
+    struct das_text user; /* DAS_SCOPE_USER: of this one only; NULL: of each */
 };
 
 /* One kill that is asked for. */

@@ -147,6 +147,52 @@ int das_breaker_try(struct das_store *s, const char *policy, const char *instanc
     return rc;
 }
 
+static int close_it(struct das_store *s, const char *policy, const char *instance,
+                    int64_t since_ms, bool *closed, struct das_err *err)
+{
+    struct das_breaker b;
+
+    if (das_breaker_get(s, policy, instance, &b, err) < 0)
+        return -1;
+    if (b.state != DAS_BREAKER_HALF_OPEN || b.since_ms != since_ms)
+        return 0;
+    *closed = true;
+    b = (struct das_breaker){.state = DAS_BREAKER_CLOSED};
+    return put(s, policy, instance, &b, err);
+}
+
+int das_breaker_close(struct das_store *s, const char *policy, const char *instance,
+                      int64_t since_ms, bool *closed, struct das_err *err)
+{
+    *closed = false;
+    if (das_begin(s, err) < 0)
+        return -1;
+    return das_end(s, close_it(s, policy, instance, since_ms, closed, err), err);
+}
+
+static int respawned(struct das_store *s, const char *policy, const char *instance, int64_t count,
+                     struct das_breaker *out, struct das_err *err)
+{
+    int64_t before;
+
+    if (das_breaker_get(s, policy, instance, out, err) < 0)
+        return -1;
+    before = out->respawns;
+    if (count <= 0)
+        out->respawns = 0;
+    else if (__builtin_add_overflow(before, count, &out->respawns))
+        out->respawns = INT64_MAX;
+    return out->respawns == before ? 0 : store_row(s, policy, instance, out, err);
+}
+
+int das_breaker_respawned(struct das_store *s, const char *policy, const char *instance,
+                          int64_t count, struct das_breaker *out, struct das_err *err)
+{
+    if (das_begin(s, err) < 0)
+        return -1;
+    return das_end(s, respawned(s, policy, instance, count, out, err), err);
+}
+
 int das_breaker_each(struct das_store *s, das_breaker_fn *fn, void *arg, struct das_err *err)
 {
     sqlite3_stmt *st = das_ask(s, err, DAS_Q_BREAKER_ALL, "");

@@ -37,6 +37,15 @@ int das_breaker_try(struct das_store *s, const char *policy, const char *instanc
                     int64_t cooldown_ms, bool *canary, struct das_breaker *out,
                     struct das_err *err);
 
+/* The canary did well: closes the breaker if it is still the half-open one since since_ms (that
+ * das_breaker_try() told). False in *closed: another run has changed it meanwhile. */
+int das_breaker_close(struct das_store *s, const char *policy, const char *instance,
+                      int64_t since_ms, bool *closed, struct das_err *err);
+/* So many statements came back; none: they stopped, and the count begins anew. Its state stays
+ * what it is. *out: the breaker with them. */
+int das_breaker_respawned(struct das_store *s, const char *policy, const char *instance,
+                          int64_t count, struct das_breaker *out, struct das_err *err);
+
 struct das_breaker_row {
     const char *policy, *instance;
     struct das_breaker breaker;

@@ -140,6 +140,19 @@ static int one(int changed, const struct das_store *s, const char *what, int64_t
                        : das_fail(err, DAS_E_STORE, "%s: %lld is %s", s->path, (long long)id, what);
 }
 
+/* Asked inside the transaction: of two processes that apply a plan at once, one is too late. */
+static int derive_apply(struct das_store *s, const struct das_record *r, const struct das_parts *p,
+                        struct das_err *err)
+{
+    int64_t found;
+
+    if (das_ask_int(s, &found, err, DAS_Q_APPLIED_HAS, "t", p->plan) < 0)
+        return -1;
+    if (found)
+        return das_fail(err, DAS_E_BLOCKED, "this plan was applied before: a plan is applied once");
+    return das_do(s, err, DAS_Q_APPLIED_ADD, "it", r->seq, p->plan) < 0 ? -1 : 0;
+}
+
 /* Keeps the tables as the records say. */
 static int derive(struct das_store *s, const struct das_record *r, const struct das_parts *p,
                   struct das_err *err)
@@ -147,7 +160,7 @@ static int derive(struct das_store *s, const struct das_record *r, const struct 
     if (das_text_is(p->kind, "intent"))
         return das_do(s, err, DAS_Q_OPEN_ADD, "is", r->seq, s->run) < 0 ? -1 : 0;
     if (das_text_is(p->kind, "apply"))
-        return das_do(s, err, DAS_Q_APPLIED_ADD, "it", r->seq, p->plan) < 0 ? -1 : 0;
+        return derive_apply(s, r, p, err);
     if (das_text_is(p->kind, "acknowledged"))
         return one(das_do(s, err, DAS_Q_UNKNOWN_DROP, "i", p->intent), s, "no unknown kill",
                    p->intent, err);

@@ -38,7 +38,8 @@ struct das_record {
 };
 
 /* Writes all n in this order, in one transaction, and returns when they are on the disk. An intent
- * stays open until a record closes it. -1: nothing was written (DAS_E_STORE). */
+ * stays open until a record closes it. -1: nothing was written (DAS_E_STORE; DAS_E_BLOCKED for a
+ * second "apply" of a plan). */
 int das_journal_add(struct das_store *s, struct das_record *records, size_t n, struct das_err *err);
 
 /* --- reading ---------------------------------------------------------------------------------- */

@@ -148,4 +148,38 @@ save($two);
     like("$code$out$err", qr{^1.*/proc/nowhere}s, 'no journal, no kill');
     unlike($out, qr/killed/, 'at all');
 }
+
+# --- the journal ---------------------------------------------------------------------------------
+{
+    local $ENV{MY_TOKEN} = 'hunter2-and-more';
+    put('das.lua', "return { limits = { $MANY }, secrets = { token = { env = 'MY_TOKEN' } } }");
+    save('das.preview{ user = "crm" }:plan{ kill = "connection", reason = "of hunter2-and-more" }:apply()');
+    is((das('apply', 'plans'))[0], 0, 'a plan whose reason holds a secret');
+    ($code, $out) = das('audit', 'export');
+    my ($apply) = grep { /"kind":"apply"/ && /of \*\*\*/ } split /\n/, $out;
+    ok($apply, 'which is taken out of the journal') or diag($out);
+    unlike($out, qr/hunter2/, 'everywhere');
+    is(decode_json($apply || '{}')->{by}, (getpwuid $>)[0], 'who applied it stands there');
+}
+
+# Eight at the same moment: a plan is applied once.
+save('das.preview{ user = "crm" }:plan{ kill = "connection" }:apply()');
+{
+    my @children;
+    pipe my $ready, my $go or die;
+    for my $n (1 .. 8) {
+        my $pid = fork // die;
+        if (!$pid) {
+            close $go;
+            sysread $ready, my $byte, 1; # the end of file is the start
+            exec 'sh', '-c', "exec '$das' apply plans >out.$n 2>&1 </dev/null";
+        }
+        push @children, $pid;
+    }
+    close $go;
+    waitpid $_, 0 for @children;
+    my @done = map { get("out.$_") } 1 .. 8;
+    is(scalar(grep { /^applied: 7 killed/m } @done), 1, 'eight apply one plan: one does') or diag(@done);
+    is(scalar(grep { /applied before/ } @done), 7, 'seven say that it was applied');
+}
 done_testing();

@@ -73,7 +73,11 @@ like($out, qr/^off switch  stopped by \Q$switch\E: \S+ \Q$me\E: fail-over/m, 'wi
 ($code, $out) = das('status', '-o', 'json');
 my $json = eval { decode_json($out) } || {};
 is($json->{stopped}[0]{file}, $switch, 'as JSON') or diag($out);
-is(scalar @{ $json->{stopped} || [] }, 1, 'one file');
+is_deeply([ map { $_->{file} } @{ $json->{stopped} || [] } ], [ $switch, "$home/.local/state/das/STOP" ], 'two files');
+{
+    delete local $env{XDG_RUNTIME_DIR};
+    like((das('status'))[1], qr/^off switch  stopped by/m, 'a job of cron, which has no XDG_RUNTIME_DIR, is stopped, too');
+}
 my $before = get($switch);
 ($code, $out) = das('stop', 'another reason');
 is($code, 0, 'stopped twice');
@@ -127,11 +131,13 @@ unlink "$work/das.lua";
     local $env{DAS_STOP_DIR} = folder('more');
     local $env{RUNTIME_DIRECTORY} = folder('unit') . ':/nowhere';
     ($code, $out) = das('stop', 'x');
-    is_deeply([ sort $out =~ /^stopped by (.*)$/mg ], [ sort $switch, "$dir/more/STOP", "$dir/unit/STOP" ],
+    is_deeply([ sort $out =~ /^stopped by (.*)$/mg ],
+        [ sort $switch, "$dir/more/STOP", "$dir/unit/STOP", "$home/.local/state/das/STOP" ],
         'an additional directory, and that of a systemd unit') or diag($out);
     delete local $env{DAS_STOP_DIR};
     ($code, $out) = das('resume');
-    is_deeply([ sort $out =~ /^removed (.*)$/mg ], [ sort $switch, "$dir/unit/STOP" ], 'only places of this run are removed');
+    is_deeply([ sort $out =~ /^removed (.*)$/mg ],
+        [ sort $switch, "$dir/unit/STOP", "$home/.local/state/das/STOP" ], 'only places of this run are removed');
     ok(-e "$dir/more/STOP", 'and no others');
     unlink "$dir/more/STOP";
 }
@@ -155,7 +161,7 @@ like($err, qr/\Q$switch\E cannot be removed: Permission denied\ndas resume: stil
 ok(-e $switch, 'and is still there');
 chmod 0755, "$run/das";
 das('resume');
-chmod 0555, "$run/das";
+chmod 0555, "$run/das", "$home/.local/state/das";
 {
     local $env{DAS_STOP_DIR} = "$dir/more";
     ($code, $out, $err) = das('stop', 'x');
@@ -167,7 +173,7 @@ chmod 0555, "$run/das";
 is($code, 1, 'no place at all: exit 1');
 is($out, '', 'nothing is claimed');
 like($err, qr/NOT stopped: no file could be written/, 'and it is said plainly');
-chmod 0700, "$run/das";
+chmod 0700, "$run/das", "$home/.local/state/das";
 mkdir $switch or die;
 ($code, $out, $err) = das('resume');
 is($code, 1, 'a folder named STOP stops as well');

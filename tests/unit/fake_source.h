@@ -31,6 +31,7 @@ struct fake {
     struct fake_kill killed[16];
     bool stubborn;                            /* kills are accepted and have no effect */
     void (*on_kill)(struct fake *f);          /* called before each kill */
+    void (*on_list)(struct fake *f);          /* called before each list, which is counted already */
 };
 
 /* The list without those that are dead: their rows in rows, how many. */
@@ -56,6 +57,8 @@ static inline int fake_list(struct das_source *s, const struct das_filter *filte
 
     (void)filter;
     f->lists++;
+    if (f->on_list)
+        f->on_list(f);
     if (f->list_fails)
         return das_fail(err, DAS_E_CONNECT, "the list failed");
     if (f->kills && !f->stubborn) {

@@ -193,6 +193,37 @@ static void applied_once(void)
     das_plan_release(p);
 }
 
+static char rival_plan[100];
+
+/* Another process applies the same plan while this one looks at the server. */
+static void rival_applies(struct fake *f)
+{
+    char members[120];
+    struct das_record r = {.kind = "apply"};
+
+    f->on_list = NULL;
+    snprintf(members, sizeof members, "\"plan\":\"%s\"", rival_plan);
+    r.members = das_text_of(members);
+    must(das_journal_add(temp_store(), &r, 1, &err) == 0, "the rival: %s", err.msg);
+}
+
+static void applied_at_once(void)
+{
+    struct das_session list[2];
+    struct das_plan *p;
+
+    fresh("at-once");
+    sessions(list, 2);
+    p = plan_with(list, 2, &(struct das_plan_opts){.reason = "x"});
+    snprintf(rival_plan, sizeof rival_plan, "%s", das_plan_hash(p));
+    fake.on_list = rival_applies;
+    refused(go_armed(p, true), 2, "applied before", "two at once: the later one");
+    fresh("at-once");
+    rules.limits.instance = 1;
+    killed(run(9, 1, DAS_MODE_QUERY), 1, "and what it had reserved is free again");
+    das_plan_release(p);
+}
+
 static void drop_journal(struct fake *f)
 {
     sqlite3 *db;
@@ -330,6 +361,65 @@ static void limits(void)
     r = run(10, 9, DAS_MODE_QUERY);
     ok(r->totals[DAS_O_KILLED] == 9, "statements end no session");
     das_report_free(r);
+}
+
+/* Another run takes n places on the case's instance, while this one looks at the server. */
+static size_t rival_takes;
+
+static void rival_reserves(struct fake *f)
+{
+    struct das_claim claims[8] = {{.id = 0}};
+    char why[300];
+
+    f->on_list = NULL;
+    for (size_t i = 0; i < 8; i++)
+        claims[i].user = das_text_of(kit_session(1).user.ptr);
+    must(das_budget_reserve(temp_store(), f->name, "rival", claims, rival_takes, NULL, 0, why,
+                            sizeof why, &err) == 0,
+         "the rival: %s", err.msg);
+}
+
+static struct das_report *against_rival(size_t rival, size_t total, size_t victims,
+                                        enum das_kill_mode mode)
+{
+    rival_takes = rival;
+    fake.on_list = rival_reserves;
+    return run(total, victims, mode);
+}
+
+/* What is measured by a list does not see what another run is about to take. */
+static void held_together(void)
+{
+    fresh("share");
+    rules.limits.percent = 10;
+    refused(against_rival(2, 40, 3, DAS_MODE_QUERY), 3, "limits.kill.percent: 2 by other runs",
+            "10 %, two of them taken by another run");
+    fresh("share2");
+    rules.limits.percent = 10;
+    killed(against_rival(2, 40, 2, DAS_MODE_QUERY), 2, "10 %, shared");
+    fresh("rest");
+    rules.limits.min_left = 4;
+    refused(against_rival(3, 10, 4, DAS_MODE_CONNECTION), 4, "limits.kill.min_left: 3 of user",
+            "four have to stay, another run ends three");
+    fresh("rest2");
+    rules.limits.min_left = 4;
+    killed(against_rival(3, 10, 3, DAS_MODE_CONNECTION), 3, "so three may end here");
+}
+
+static void ladder_counts(void)
+{
+    const struct das_plan_opts opts = {
+        .reason = "x", .mode = DAS_MODE_QUERY, .escalate_ms = 20};
+    struct das_session list[10];
+    struct das_plan *p;
+
+    fresh("min-ladder");
+    rules.limits.min_left = 4;
+    sessions(list, 10);
+    p = plan_with(list, 7, &opts);
+    fake_show(&fake, list, 10, THEN);
+    refused(go_armed(p, true), 7, "min_left", "a ladder may end connections");
+    das_plan_release(p);
 }
 
 static void incomplete(void)
@@ -521,6 +611,76 @@ static void canary_fails(void)
     refused(run(9, 2, DAS_MODE_QUERY), 2, "breaker is open", "and nobody passes");
 }
 
+static struct das_report *stubborn(const char *command, int64_t rows, int64_t escalate_ms);
+
+/* A breaker of the case's policy that is due for its canary. */
+static void half_open(const char *policy)
+{
+    struct das_breaker b = {.state = DAS_BREAKER_OPEN, .reason = "earlier"};
+
+    fresh(policy);
+    rules.ramp = true;
+    must(das_breaker_put(temp_store(), policy, fake.name, &b, &err) == 0, "%s", err.msg);
+}
+
+static void canary_is_one(void)
+{
+    struct das_report *r;
+    char reason[300];
+
+    half_open("lenient");
+    rules.breaker.failures = 5;
+    fake.answers[0] = DAS_KILL_FAILED;
+    r = run(9, 4, DAS_MODE_QUERY);
+    is_int((int64_t)fake.kills, 1, "a canary may not fail, whatever others may");
+    das_report_free(r);
+    ok(breaker(reason, sizeof reason) == DAS_BREAKER_OPEN, "it is open again: %s", reason);
+
+    half_open("unlimited");
+    rules.breaker.failures = 0;
+    fake.answers[0] = DAS_KILL_FAILED;
+    r = run(9, 4, DAS_MODE_QUERY);
+    is_int((int64_t)fake.kills, 1, "nor where failures open nothing");
+    das_report_free(r);
+
+    half_open("gone");
+    fake.answers[0] = fake.answers[1] = DAS_KILL_GONE;
+    r = run(9, 6, DAS_MODE_QUERY);
+    ok(r->totals[DAS_O_GONE] == 2 && r->totals[DAS_O_KILLED] == 1 && fake.kills == 3,
+       "two that had ended by themselves, and still one kill (%zu)", r->totals[DAS_O_KILLED]);
+    das_report_free(r);
+    ok(breaker(reason, sizeof reason) == DAS_BREAKER_CLOSED, "which closes it");
+
+    half_open("ending");
+    r = stubborn("Killed", 5, 0);
+    is_str(das_outcome_name(r->items[0].kind), "killing", "a canary that is still ending");
+    das_report_free(r);
+    ok(breaker(reason, sizeof reason) == DAS_BREAKER_HALF_OPEN, "has not done well yet");
+}
+
+static void open_it(struct fake *f)
+{
+    struct das_breaker b = {.state = DAS_BREAKER_OPEN, .reason = "seen by another run"};
+
+    if (f->kills == 1)
+        must(das_breaker_put(temp_store(), guard.policy, f->name, &b, &err) == 0, "%s", err.msg);
+}
+
+static void opened_by_others(void)
+{
+    struct das_report *r;
+    char reason[300];
+
+    fresh("others");
+    rules.ramp = true;
+    fake.on_kill = open_it;
+    r = run(20, 10, DAS_MODE_QUERY);
+    is_int((int64_t)fake.kills, 3, "another run opens the breaker: the step that runs, and no more");
+    has_str(r->items[9].note, "seen by another run", "and why");
+    das_report_free(r);
+    ok(breaker(reason, sizeof reason) == DAS_BREAKER_OPEN, "it stays open");
+}
+
 static void surge(void)
 {
     struct das_report *r;
@@ -595,6 +755,42 @@ static void symptom(void)
     r = go_armed(p, true);
     must(r, "%s", err.msg);
     is_int(r->totals[DAS_O_KILLED], 4, "better after the first: on it goes");
+    das_report_free(r);
+    das_plan_release(p);
+    das_filter_release(waits);
+}
+
+static int64_t swap_at; /* the list from which on another server answers */
+
+static void swap_server(struct fake *f)
+{
+    if (f->kills && f->lists >= swap_at)
+        strcpy(f->identity.server, "another");
+}
+
+/* The connection is lost while the symptom is looked at, and the address leads somewhere else: there
+ * the same ids, users and statements mean other sessions. */
+static void symptom_elsewhere(void)
+{
+    struct das_filter *waits = kit_filter("state", "Waiting%");
+    const struct das_plan_opts opts = {.reason = "x", .symptom = waits};
+    struct das_session list[6];
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh("elsewhere");
+    rules.ramp = true;
+    sessions(list, 6);
+    list[0].state = list[5].state = das_text_of("Waiting for table metadata lock");
+    p = plan_with(list, 4, &opts);
+    fake_show(&fake, list, 6, THEN);
+    fake.on_list = swap_server;
+    swap_at = 3; /* 1: verified, 2: the first is dead, 3: the symptom */
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    is_int((int64_t)fake.kills, 1, "no kill on another server");
+    is_int(r->totals[DAS_O_REFUSED], 3, "the others are refused");
+    has_str(r->items[1].note, "another server answers", "why");
     das_report_free(r);
     das_plan_release(p);
     das_filter_release(waits);
@@ -762,15 +958,203 @@ static void stale_looks(void)
     das_plan_release(p);
 }
 
+/* --- between the look and the kill ------------------------------------------------------------- */
+
+static struct das_session turns_into; /* what the second look shows, at once */
+
+static void turn(struct fake *f)
+{
+    if (f->lists != 2)
+        return;
+    das_snapshot_release(f->list);
+    f->list = kit_snapshot(&turns_into, 1);
+    das_snapshot_set_time(f->list, THEN);
+}
+
+static void go_elsewhere(struct fake *f)
+{
+    if (f->lists == 2)
+        strcpy(f->identity.server, "another");
+}
+
+static bool stop_before(void *arg, const struct das_plan *p, size_t victim, const char *action,
+                        char *why, size_t size)
+{
+    (void)arg;
+    (void)p;
+    (void)victim;
+    (void)action;
+    snprintf(why, size, "-");
+    write_stop(NULL);
+    return true;
+}
+
+/* Without a query id the kill goes by the session's number: it is looked at once more when the
+ * intent is written, which may have taken long. */
+static void nothing_in_between(void)
+{
+    const struct das_plan_opts opts = {.reason = "x", .mode = DAS_MODE_QUERY};
+    const char *files[] = {stop_path, NULL};
+    struct das_session list[1];
+    struct das_report *r;
+    struct das_plan *p;
+    int64_t before;
+
+    fresh("blind");
+    list[0] = kit_session(1);
+    p = plan_with(list, 1, &opts);
+    turns_into = list[0];
+    turns_into.sql_info = das_text_of("UPDATE payroll SET x = 1");
+    fake.on_list = turn;
+    before = head();
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    is_str(das_outcome_name(r->items[0].kind), "changed", "it began another statement meanwhile");
+    is_int((int64_t)fake.kills, 0, "and lives");
+    is_int(since(before).outcome, 1, "its intent is closed");
+    has_str(since(before).last, "\"outcome\":\"changed\"", "as what it is");
+    das_report_free(r);
+    das_plan_release(p);
+
+    fresh("blind2");
+    p = plan_with(list, 1, &opts);
+    fake.on_list = go_elsewhere;
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    is_str(das_outcome_name(r->items[0].kind), "refused", "another server answers the last look");
+    is_int((int64_t)fake.kills, 0, "no kill there");
+    das_report_free(r);
+    das_plan_release(p);
+
+    fresh("late-stop");
+    guard.stop_files = files;
+    watch = (struct das_apply_watch){stop_before, NULL, NULL, NULL};
+    r = run(3, 1, DAS_MODE_QUERY);
+    refused(r, 1, "incident 7", "STOP while the intent is written");
+    unlink(stop_path);
+    must(symlink("/nonexistent/das", stop_path) == 0, "a link to nothing");
+    watch.before = NULL;
+    refused(run(3, 1, DAS_MODE_QUERY), 1, "link to nothing", "a STOP that leads nowhere is one");
+    unlink(stop_path);
+}
+
+static struct das_span freeze_now = {0, INT64_MAX, NULL};
+
+static void freeze_it(struct fake *f)
+{
+    (void)f;
+    rules.freezes = &freeze_now;
+    rules.freeze_count = 1;
+}
+
+static void window_ends(void)
+{
+    struct das_report *r;
+
+    fresh("window-ends");
+    fake.on_kill = freeze_it;
+    r = run(9, 3, DAS_MODE_QUERY);
+    ok(fake.kills == 1 && r->totals[DAS_O_REFUSED] == 2, "a freeze that begins in the middle");
+    has_str(r->items[1].note, "frozen", "says why");
+    das_report_free(r);
+}
+
+static struct das_session begins[2];
+
+static void begin_transaction(struct fake *f)
+{
+    if (f->kills != 1)
+        return;
+    das_snapshot_release(f->list);
+    f->list = kit_snapshot(begins, 2);
+    das_snapshot_set_time(f->list, THEN);
+}
+
+/* auto: what was a statement when the limits were asked does not become a connection later. */
+static void action_stays(void)
+{
+    const struct das_plan_opts opts = {.reason = "x", .mode = DAS_MODE_AUTO};
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh("action");
+    rules.ramp = true;
+    sessions(begins, 2);
+    p = plan_with(begins, 2, &opts);
+    begins[1].trx_time = 1;
+    fake.on_list = begin_transaction;
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    is_int((int64_t)fake.kills, 1, "the first");
+    is_str(das_outcome_name(r->items[1].kind), "changed", "the second is in a transaction now");
+    das_report_free(r);
+    das_plan_release(p);
+}
+
+/* After the kill its id is there twice: which of them is it? */
+static void twice_after(void)
+{
+    struct das_session list[2];
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh("twice");
+    sessions(list, 1);
+    p = plan_with(list, 1, &(struct das_plan_opts){.reason = "x", .mode = DAS_MODE_QUERY});
+    list[1] = list[0];
+    fake.stubborn = true;
+    fake.after_kill = kit_snapshot(list, 2);
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    is_str(das_outcome_name(r->items[0].kind), "unknown", "listed twice after its kill");
+    das_report_free(r);
+    das_plan_release(p);
+}
+
+static void soft_ladder(void)
+{
+    const struct das_plan_opts opts = {.reason = "x", .mode = DAS_MODE_SOFT, .escalate_ms = 20};
+    struct das_session list[1];
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh("soft-ladder");
+    rules.limits.instance = 1;
+    sessions(list, 1);
+    p = plan_with(list, 1, &opts);
+    fake.stubborn = true;
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    is_str(r->items[0].action, "soft", "what was done was a soft kill");
+    das_report_free(r);
+    das_plan_release(p);
+}
+
+static void outcome_unwritten(void)
+{
+    struct das_report *r;
+
+    fresh("unwritten");
+    fake.on_kill = drop_journal;
+    r = run(3, 1, DAS_MODE_QUERY);
+    ok(r->totals[DAS_O_KILLED] == 1 && fake.kills == 1, "killed");
+    has_str(r->items[0].note, "could not be written into the journal", "and the journal lacks it");
+    das_report_free(r);
+    restore_journal();
+}
+
 int main(void)
 {
     fake_init(&fake);
     no_journal_no_kill();
     what_is_written();
     applied_once();
+    applied_at_once();
     journal_breaks();
     off_switch();
     limits();
+    held_together();
+    ladder_counts();
     incomplete();
     plans_own_limits();
     big_transaction();
@@ -778,13 +1162,22 @@ int main(void)
     would();
     ramp();
     canary_fails();
+    canary_is_one();
+    opened_by_others();
     surge();
     respawns();
     symptom();
+    symptom_elsewhere();
     outcomes();
     lost();
     watched();
     stale_looks();
+    nothing_in_between();
+    window_ends();
+    action_stays();
+    twice_after();
+    soft_ladder();
+    outcome_unwritten();
     fake_clear(&fake);
     return tap_done();
 }

@@ -27,8 +27,16 @@ static void spend(struct das_store *s, const struct das_claim *c, size_t n)
     }
 }
 
-static const struct das_bound run_10 = {"limits.kill.run", DAS_SCOPE_RUN, 10, 0};
-static const struct das_bound minute_10 = {"limits.kill.minute", DAS_SCOPE_ALL, 10, 60000};
+#define BOUND_INIT(name_, scope_, max_, window_)                                                    \
+    {                                                                                              \
+        .name = name_, .scope = scope_, .max = max_, .window_ms = window_                          \
+    }
+#define BOUND(name_, scope_, max_, window_)                                                        \
+    (struct das_bound)BOUND_INIT(name_, scope_, max_, window_)
+
+static const struct das_bound run_10 = BOUND_INIT("limits.kill.run", DAS_SCOPE_RUN, 10, 0);
+static const struct das_bound minute_10 =
+    BOUND_INIT("limits.kill.minute", DAS_SCOPE_ALL, 10, 60000);
 
 static void all_or_none(void)
 {
@@ -49,7 +57,7 @@ static void all_or_none(void)
     is_int(das_budget_give_back(s, c, 2, &err), 0, "what was spent");
     is_int(take(s, &c[10], 1, run_10), 1, "is not given back");
     is_int(take(s, c, 0, run_10), 0, "none is always allowed");
-    is_int(take(s, c, 1, (struct das_bound){"x", DAS_SCOPE_ALL, 0, 0}), 1, "0 allows none");
+    is_int(take(s, c, 1, BOUND("x", DAS_SCOPE_ALL, 0, 0)), 1, "0 allows none");
     das_store_close(s);
 }
 
@@ -58,8 +66,8 @@ static void scopes(void)
     const char *dir = store_dir();
     struct das_store *s = store_open(dir), *other = store_open(dir);
     struct das_claim c[4] = {claim("app", 1), claim("app", 1), claim("web\x1b", 1), claim(NULL, 1)};
-    const struct das_bound user = {"limits.kill.user", DAS_SCOPE_USER, 2, 600000};
-    const struct das_bound instance = {"limits.kill.instance", DAS_SCOPE_INSTANCE, 4, 90500};
+    const struct das_bound user = BOUND_INIT("limits.kill.user", DAS_SCOPE_USER, 2, 600000);
+    const struct das_bound instance = BOUND_INIT("limits.kill.instance", DAS_SCOPE_INSTANCE, 4, 90500);
     const struct das_bound many[3] = {run_10, minute_10, instance};
 
     is_int(take(s, c, 4, user), 0, "two of one user, one of another, one of none");
@@ -75,7 +83,7 @@ static void scopes(void)
     is_int(take(s, c, 1, instance), 1, "six on the instance");
     is_str(why, "limits.kill.instance: 6 in the last 90500 ms and 1 more, expected at most 4",
            "says so");
-    is_int(take(s, c, 1, (struct das_bound){"run", DAS_SCOPE_RUN, 5, 0}), 0,
+    is_int(take(s, c, 1, BOUND("run", DAS_SCOPE_RUN, 5, 0)), 0,
            "the run itself had only four");
     is_int(das_budget_would(s, "stock", c, 1, many, 3, why, sizeof why, &err), 0, "a question");
     is_int(das_budget_would(s, "stock", c, 3, many, 3, why, sizeof why, &err), 1,
@@ -84,7 +92,7 @@ static void scopes(void)
     is_int(das_budget_would(s, "stock", c, 1, many, 3, why, sizeof why, &err), 0, "takes nothing");
     is_int(das_budget_would(NULL, "stock", c, 4, &user, 1, why, sizeof why, &err), 0,
            "without a database: nothing was killed");
-    is_int(das_budget_would(NULL, "stock", c, 4, &(struct das_bound){"few", DAS_SCOPE_ALL, 3, 0}, 1,
+    is_int(das_budget_would(NULL, "stock", c, 4, &BOUND("few", DAS_SCOPE_ALL, 3, 0), 1,
                             why, sizeof why, &err),
            1, "but the bound holds");
     das_store_close(other);
@@ -107,7 +115,7 @@ static void windows(void)
     is_int(take(s, c, 7, minute_10), 1, "six were a minute ago, two lately, two are reserved");
     has_str(why, "4 in the last 60 s and 7 more", "says so");
     is_int(take(s, c, 6, minute_10), 0, "six are free");
-    is_int(take(s, c, 1, (struct das_bound){"ever", DAS_SCOPE_ALL, 16, 0}), 1, "without a window");
+    is_int(take(s, c, 1, BOUND("ever", DAS_SCOPE_ALL, 16, 0)), 1, "without a window");
     has_str(why, "16 so far", "all count");
     is_int(das_budget_recent(s, "orders", das_text_of("app"), 7, now - 100000, &err), 5,
            "spent on this fingerprint");
@@ -159,8 +167,8 @@ static void dead_runs(void)
 static int greedy(void *dir, int i)
 {
     struct das_store *s = store_open(dir);
-    const struct das_bound bounds[2] = {{"all", DAS_SCOPE_ALL, 40, 600000},
-                                        {"user", DAS_SCOPE_USER, 15, 600000}};
+    const struct das_bound bounds[2] = {BOUND_INIT("all", DAS_SCOPE_ALL, 40, 600000),
+                                        BOUND_INIT("user", DAS_SCOPE_USER, 15, 600000)};
     static const char *const users[] = {"a", "b", "c", "d"};
 
     for (int round = 0; round < 40; round++) {

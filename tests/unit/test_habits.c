@@ -95,6 +95,44 @@ static void canary(void)
     das_store_close(s);
 }
 
+/* A canary that took too long does not speak for the one that was sent after it. */
+static void late_canary(void)
+{
+    const char *dir = store_dir();
+    struct das_store *s = store_open(dir);
+    struct das_breaker first, second;
+    bool yes, closed = true;
+
+    put(s, DAS_BREAKER_OPEN, 0, "failed");
+    store_sql(dir, "UPDATE breakers SET since_ms = since_ms - 60001");
+    must(das_breaker_try(s, "p.lua", "orders", 60000, &yes, &first, &err) == 0 && yes, "a canary");
+    store_sql(dir, "UPDATE breakers SET since_ms = since_ms - 60001");
+    must(das_breaker_try(s, "p.lua", "orders", 60000, &yes, &second, &err) == 0 && yes, "another");
+    store_sql(dir, "UPDATE breakers SET since_ms = since_ms + 5");
+    second.since_ms += 5; /* both may be of the same millisecond */
+    ok(das_breaker_close(s, "p.lua", "orders", first.since_ms, &closed, &err) == 0 && !closed &&
+           get(s, "p.lua").state == DAS_BREAKER_HALF_OPEN,
+       "the first does not close it");
+    ok(das_breaker_close(s, "p.lua", "orders", second.since_ms, &closed, &err) == 0 && closed &&
+           get(s, "p.lua").state == DAS_BREAKER_CLOSED,
+       "the second does");
+    das_store_close(s);
+}
+
+static void coming_back(void)
+{
+    struct das_store *s = store_open(store_dir());
+    struct das_breaker b;
+
+    ok(das_breaker_respawned(s, "p.lua", "orders", 2, &b, &err) == 0 && b.respawns == 2, "two");
+    put(s, DAS_BREAKER_OPEN, 2, "by somebody else");
+    ok(das_breaker_respawned(s, "p.lua", "orders", 3, &b, &err) == 0 && b.respawns == 5, "and three");
+    ok(b.state == DAS_BREAKER_OPEN && get(s, "p.lua").state == DAS_BREAKER_OPEN,
+       "which do not close what another run opened");
+    ok(das_breaker_respawned(s, "p.lua", "orders", 0, &b, &err) == 0 && b.respawns == 0, "none");
+    das_store_close(s);
+}
+
 static int try_once(void *dir, int i)
 {
     struct das_store *s = store_open(dir);
@@ -177,6 +215,8 @@ int main(void)
 {
     changes();
     canary();
+    late_canary();
+    coming_back();
     one_canary();
     each();
     matches();

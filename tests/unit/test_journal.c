@@ -168,6 +168,17 @@ static void unknowns(void)
     das_store_close(s);
 }
 
+static void refuse_blocked(struct das_store *s)
+{
+    struct das_record r = {.kind = "apply", .members = das_text_of("\"plan\":\"" PLAN "\"")};
+    struct das_head before, after;
+
+    das_journal_head(s, &before, &err);
+    ok(das_journal_add(s, &r, 1, &err) < 0 && err.code == DAS_E_BLOCKED, "never twice: %s", err.msg);
+    das_journal_head(s, &after, &err);
+    is_int(after.seq, before.seq, "and nothing is written");
+}
+
 static void applied(void)
 {
     struct das_store *s = store_open(store_dir());
@@ -177,9 +188,28 @@ static void applied(void)
     is_int(das_journal_applied(s, PLAN, &err), 0, "a refusal is none");
     store_must_add(s, "apply", "\"plan\":\"" PLAN "\",\"instance\":\"orders\"", 0);
     is_int(das_journal_applied(s, PLAN, &err), 1, "applied");
-    store_must_add(s, "apply", "\"plan\":\"" PLAN "\"", 0);
-    is_int(das_journal_applied(s, PLAN, &err), 1, "twice");
+    refuse_blocked(s);
     das_store_close(s);
+}
+
+static int apply_it(void *dir, int i)
+{
+    struct das_record r = {.kind = "apply", .members = das_text_of("\"plan\":\"" PLAN "\"")};
+    struct das_store *s = store_open(dir);
+    int rc = das_journal_add(s, &r, 1, &err);
+
+    (void)i;
+    das_store_close(s);
+    return rc == 0 ? 0 : err.code == DAS_E_BLOCKED ? 1 : 2;
+}
+
+static void applied_by_one(void)
+{
+    char dir[100];
+
+    snprintf(dir, sizeof dir, "%s", store_dir());
+    das_store_close(store_open(dir));
+    is_int(store_herd(8, apply_it, dir), 1, "of eight processes one applies a plan");
 }
 
 /* --- runs that die ---------------------------------------------------------------------------- */
@@ -559,6 +589,7 @@ int main(void)
     refusals();
     unknowns();
     applied();
+    applied_by_one();
     dead_runs();
     recovered_at_once();
     appended_at_once();
