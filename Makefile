@@ -115,7 +115,7 @@ $(BUILD)/$(1)/%.o: %.c Makefile
 
 -include $(patsubst %.c,$(BUILD)/$(1)/%.d,$(3))
 endef
-$(eval $(call variant,without-recheck,DAS_WITHOUT_RECHECK,core/plan/apply.c))
+$(eval $(call variant,without-recheck,DAS_WITHOUT_RECHECK,core/plan/judge.c))
 $(eval $(call variant,without-identity,DAS_WITHOUT_IDENTITY,core/plan/apply.c))
 $(eval $(call variant,without-limit-lock,DAS_WITHOUT_LIMIT_LOCK,core/store/budget.c))
 $(eval $(call variant,faults,DAS_FAULTS,$(shell grep -l '"core/base/fault.h"' $(LIB_SRC))))
@@ -134,7 +134,7 @@ LONG   = tests/e2e/torture.t
 CHECKS = $(LONG) $(UNIT) tests/lua/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
 
 check: deps-check
-	@$(MAKE) --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS) $(VARIANTS)
+	@$(MAKE) -s --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS) $(VARIANTS)
 	@DAS=$(CURDIR)/$(BUILD)/das BUILD=$(BUILD) prove -j2 --merge --timer $(CHECKS)
 
 unit: $(UNIT)
@@ -144,7 +144,7 @@ unit: $(UNIT)
 
 # Each target runs FUZZ_SECONDS on its seeds and what it finds; a crash ends make with its input.
 fuzz: deps-check
-	@$(MAKE) --no-print-directory QUIET=1 -j2 BUILD=build/fuzz CC=clang fuzz-build
+	@$(MAKE) -s --no-print-directory QUIET=1 -j2 BUILD=build/fuzz CC=clang fuzz-build
 	@set -e; for f in $(FUZZERS); do \
 	  mkdir -p build/fuzz/corpus/$$f; seeds=tests/fuzz/seeds/$${f#fuzz_}; \
 	  printf '%s: ' $$f; \
@@ -161,7 +161,7 @@ $(BUILD)/tests/fuzz/fuzz_%: tests/fuzz/fuzz_%.c $(LIB)
 	$(Q)$(CC) $(ALL_CFLAGS) -fsanitize=fuzzer,address,undefined -pie -pthread -o $@ $< $(LIB) $(PKG_LIBS)
 
 bench: deps-bench
-	@$(MAKE) --no-print-directory QUIET=1 -j2 all $(TOOLS) $(BENCHES)
+	@$(MAKE) -s --no-print-directory QUIET=1 -j2 all $(TOOLS) $(BENCHES)
 	@DAS=$(CURDIR)/$(BUILD)/das BUILD=$(BUILD) perl -Itests/e2e/lib tests/bench/run.pl $(ONLY)
 
 install: all

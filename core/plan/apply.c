@@ -6,8 +6,8 @@
  * guards (guard.h) for all that are left, and step by step: off switch, intent into the journal,
  * kill, a look until it is seen to be over, outcome into the journal. Any doubt means no kill.
  *
- * DAS_WITHOUT_RECHECK and DAS_WITHOUT_IDENTITY leave a check out. They exist for the builds with
- * which the stress test shows that it would notice (tests/e2e/torture_controls.t).
+ * DAS_WITHOUT_IDENTITY leaves the check of the server out. It exists for the build with which the
+ * stress test shows that it would notice (tests/e2e/torture_controls.t).
  */
 #include "core/plan/plan.h"
 
@@ -36,103 +36,14 @@ const char *das_scene_policy(const struct das_scene *sc)
     return g && g->policy && *g->policy ? g->policy : "apply";
 }
 
-/* --- what to do with a victim ---------------------------------------------------------------------- */
-
-static bool has_statement(const struct das_session *s)
-{
-    return !das_text_iis(s->command, "Sleep");
-}
-
-/* Statement or connection; false, and the reason in note, when there is nothing to kill. */
-static bool choose(enum das_kill_mode mode, const struct das_session *s, const char **action,
-                   struct das_buf *note)
-{
-    bool in_transaction = das_known(s->trx_time);
-
-    if (mode == DAS_MODE_AUTO)
-        mode = has_statement(s) && !in_transaction ? DAS_MODE_QUERY : DAS_MODE_CONNECTION;
-    *action = das_mode_name(mode);
-    if (mode == DAS_MODE_CONNECTION || has_statement(s))
-        return true;
-    das_buf_str(note, "idle: there is no statement to kill");
-    return false;
-}
+/* --- one kill -------------------------------------------------------------------------------------- */
 
 static enum das_kill_what kill_what(const char *action, const struct das_session *now)
 {
     if (das_is_connection(action))
-        return has_statement(now) ? DAS_KILL_SESSION : DAS_KILL_IDLE_SESSION;
+        return das_has_statement(now) ? DAS_KILL_SESSION : DAS_KILL_IDLE_SESSION;
     return strcmp(action, "soft") == 0 ? DAS_KILL_STATEMENT_SOFT : DAS_KILL_STATEMENT;
 }
-
-static bool too_much_to_roll_back(const struct das_scene *sc, const struct das_session *then,
-                                  const struct das_session *s, struct das_buf *note)
-{
-    if (s->rows_modified == DAS_UNKNOWN && then->rows_modified != DAS_UNKNOWN) {
-        das_buf_str(note, "the server no longer tells what its transaction has changed");
-        return true;
-    }
-    if (!das_known(s->rows_modified) || s->rows_modified <= sc->limits.rows_modified)
-        return false;
-    das_buf_printf(note,
-                   "its transaction has changed %lld rows, expected at most %lld "
-                   "(limits.kill.rows_modified): the rollback may outlast the statement",
-                   (long long)s->rows_modified, (long long)sc->limits.rows_modified);
-    return true;
-}
-
-/* Not what was previewed any more, as far as this look tells. */
-static bool has_changed(const struct das_scene *sc, size_t i, const struct das_session *then,
-                        const struct das_session *now, struct das_buf *note)
-{
-#ifdef DAS_WITHOUT_RECHECK
-    (void)sc, (void)i, (void)then, (void)now, (void)note;
-    return false;
-#else
-    if (das_victim_changed(sc->plan, i, then, sc->look.snap, now, note))
-        return true;
-    if (das_filter_test(das_plan_filter(sc->plan), now) == DAS_YES)
-        return false;
-    das_buf_str(note, "no longer matches ");
-    das_filter_print(das_plan_filter(sc->plan), note);
-    return true;
-#endif
-}
-
-/* Ready, or settled: by the look that there is. */
-static void judge(struct das_scene *sc, size_t i)
-{
-    struct das_aim *aim = &sc->aims[i];
-    const char *before = aim->action; /* what the limits were asked for; NULL: not yet */
-    struct das_buf note = {0};
-    struct das_session then, now;
-    enum das_found found;
-
-    das_plan_victim(sc->plan, i, &then);
-    found = das_look_find(&sc->look, then.id, &now);
-    if (found == DAS_FOUND_NO) {
-        das_settle(sc, i, DAS_O_GONE, "", "");
-    } else if (found == DAS_FOUND_TWICE) {
-        das_settle(sc, i, DAS_O_REFUSED, "", "the server lists this id twice");
-    } else if (das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &now, &note)) {
-        das_settle_buf(sc, i, DAS_O_PROTECTED, "", &note);
-    } else if (has_changed(sc, i, &then, &now, &note)) {
-        das_settle_buf(sc, i, DAS_O_CHANGED, "", &note);
-    } else if (too_much_to_roll_back(sc, &then, &now, &note) ||
-               !choose(das_plan_mode(sc->plan), &now, &aim->action, &note)) {
-        das_settle_buf(sc, i, DAS_O_REFUSED, "", &note);
-    } else if (before && strcmp(before, aim->action) != 0) {
-        das_settle(sc, i, DAS_O_CHANGED, "",
-                   das_is_connection(before) ? "its transaction has ended"
-                                             : "it is in a transaction now");
-    } else {
-        das_buf_clear(&note);
-        aim->stage = DAS_STAGE_READY;
-        aim->judged_in = sc->look.number;
-    }
-}
-
-/* --- one kill -------------------------------------------------------------------------------------- */
 
 /* A kill by query id cannot hit another statement, however late it comes. Any other kill needs a
  * look that is fresh: with many victims, or a slow server, the first one has grown old. */
@@ -184,7 +95,7 @@ static bool still_ready(struct das_scene *sc, size_t i)
         !das_scene_renew(sc, true))
         return false;
     if (sc->aims[i].judged_in != sc->look.number)
-        judge(sc, i);
+        das_judge(sc, i);
     return sc->aims[i].stage == DAS_STAGE_READY;
 }
 
@@ -243,7 +154,7 @@ static bool verify_alone(struct das_scene *sc, size_t i, struct order *o)
         return false;
     }
     if (!aim->escalated) {
-        judge(sc, i);
+        das_judge(sc, i);
         if (aim->stage != DAS_STAGE_READY || das_look_find(&sc->look, o->id, &now) != DAS_FOUND)
             return false;
     } else if (!still_the_same(sc, i, &now, &note)) {
@@ -360,7 +271,7 @@ static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *n
     if (das_is_dying(&asked))
         asked.command = then.command;
     return !das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &asked, note) &&
-           !too_much_to_roll_back(sc, &then, now, note);
+           !das_too_much_to_roll_back(sc, &then, now, note);
 }
 
 static void escalate_one(struct das_scene *sc, size_t i)
@@ -377,7 +288,7 @@ static void escalate_one(struct das_scene *sc, size_t i)
         snprintf(why, sizeof why, "its connection is left alone: %.300s",
                  note.ptr ? note.ptr : "out of memory");
     } else {
-        claimed = das_caution_claim(sc, i, why, sizeof why);
+        claimed = das_allowance_claim(sc, i, why, sizeof why);
         if (claimed < 0)
             snprintf(why, sizeof why, "%.350s", sc->err->msg);
         if (claimed <= 0)
@@ -491,18 +402,18 @@ static int kill_all(struct das_scene *sc)
     DAS_FAULT("before-apply-record");
     rc = das_record_apply(sc);
     if (rc < 0 && sc->err->code == DAS_E_BLOCKED) { /* another process was faster */
-        das_caution_release(sc);
+        das_allowance_release(sc);
         refuse_ready(sc, sc->err->msg);
         das_record_refused(sc, sc->err->msg);
         return 0;
     }
     if (rc < 0 || das_caution_again(sc) < 0) {
-        das_caution_release(sc);
+        das_allowance_release(sc);
         return -1;
     }
     climb(sc);
     refuse_ready(sc, sc->stopped[0] ? sc->stopped : "not tried");
-    das_caution_release(sc);
+    das_allowance_release(sc);
     return 0;
 }
 
@@ -594,7 +505,7 @@ static int carry_out(struct das_scene *sc)
         if (no)
             das_settle(sc, i, DAS_O_REFUSED, "", why);
         else
-            judge(sc, i);
+            das_judge(sc, i);
     }
     if (no) {
         if (sc->opts->armed && sc->report->count > 0)

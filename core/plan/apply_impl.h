@@ -1,12 +1,14 @@
 /*
  * apply_impl.h - the parts of applying a plan, seen by each other and by nobody else.
  *
- *   apply.c    the order of everything; the only place that kills
- *   look.c     the fresh list, and finding a victim in it
- *   verify.c   is this still the session, and the statement, that was previewed
- *   await.c    what became of a kill that was sent
- *   caution.c  limits, breaker, surge, respawns, symptom: may these be killed, may it go on
- *   record.c   what the journal is told
+ *   apply.c      the order of everything; the only place that kills
+ *   look.c       the fresh list, and finding a victim in it
+ *   verify.c     is this still the session, and the statement, that was previewed
+ *   judge.c      what is to be done with a victim
+ *   allowance.c  limits: how many may be killed
+ *   caution.c    mode, breaker, surge, respawns, symptom: may it kill now, may it go on
+ *   await.c      what became of a kill that was sent
+ *   record.c     what the journal is told
  */
 #ifndef DAS_PLAN_APPLY_IMPL_H
 #define DAS_PLAN_APPLY_IMPL_H
@@ -117,6 +119,15 @@ static inline bool das_is_connection(const char *action)
     return action[0] == 'c';
 }
 
+/* --- judge.c ------------------------------------------------------------------------------------- */
+
+/* Ready, or settled: by the look that there is. */
+void das_judge(struct das_scene *sc, size_t i);
+bool das_has_statement(const struct das_session *s); /* it does not sleep */
+/* then: as previewed, s: as it is now. Writes what to note. */
+bool das_too_much_to_roll_back(const struct das_scene *sc, const struct das_session *then,
+                               const struct das_session *s, struct das_buf *note);
+
 /* --- await.c ------------------------------------------------------------------------------------- */
 
 /* The one way an outcome is written. note is taken, text copied. */
@@ -135,19 +146,28 @@ bool das_await_over(struct das_scene *sc, size_t i);
 /* Outcomes that the journal does not have yet. */
 void das_await_record(struct das_scene *sc);
 
+/* --- allowance.c --------------------------------------------------------------------------------- */
+
+/* Is there room for all that are ready? Takes nothing. 1, 0 and why, or -1. Without a store only the
+ * limits that need no count. */
+int das_allowance_left(struct das_scene *sc, char *why, size_t size);
+/* Takes their places in the budget, all or none: 1, 0 and why, or -1. */
+int das_allowance_take(struct das_scene *sc, char *why, size_t size);
+/* A place more, for a second kill of the same victim. 1, 0 and why, or -1. */
+int das_allowance_claim(struct das_scene *sc, size_t victim, char *why, size_t size);
+/* Gives back what was not used. */
+void das_allowance_release(struct das_scene *sc);
+
 /* --- caution.c ----------------------------------------------------------------------------------- */
 
 /* After the first look, which showed all sessions: what the limits are measured by. */
 int das_caution_measure(struct das_scene *sc);
-/* Limits, mode and windows, breaker and surge, in this order, without taking anything: false, and
- * why. Without a store only what needs none is asked. -1 on an error, else 1 or 0. */
+/* Limits, mode and windows, breaker, in this order, without taking anything: 1, 0 and why, or -1.
+ * Without a store only what needs none is asked. */
 int das_caution_allows(struct das_scene *sc, char *why, size_t size);
-/* Takes the victims' places in the budget and tries a half-open breaker. 1, 0 and why, or -1. */
+/* For good: is it a surge, takes the victims' places, tries a half-open breaker. 1, 0 and why, or
+ * -1. */
 int das_caution_reserve(struct das_scene *sc, char *why, size_t size);
-/* Gives back what was not used. */
-void das_caution_release(struct das_scene *sc);
-/* A claim more, for a second kill of the same victim. 1, 0 and why, or -1. */
-int das_caution_claim(struct das_scene *sc, size_t victim, char *why, size_t size);
 /* After each step: opens the breaker, or closes it after a canary that did well, and says in
  * sc->stopped why the apply must not go on. last: there is no further step. */
 int das_caution_step(struct das_scene *sc, bool last);
