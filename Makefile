@@ -5,7 +5,7 @@
 #   SAN=address,undefined         sanitizers (also SAN=thread); gets a build folder of its own
 #   PREFIX=/usr/local DESTDIR=    where `make install` puts things
 #   FUZZ_SECONDS=10               how long each fuzz target runs
-#   ONLY=rows                     one part of `make bench`: list, start, live, rows, http, journal
+#   ONLY=rows                     one part of `make bench`: list, start, live, rows, http, runs, journal, sign
 #   V=1                           show the commands
 
 PREFIX       ?= /usr/local

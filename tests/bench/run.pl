@@ -12,7 +12,7 @@ my $build = $ENV{BUILD} || 'build';
 my $bench = "$build/tests/bench";
 my $dir = tempdir(CLEANUP => 1);
 my $missed = 0;
-my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, http, runs, journal; none: all
+my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, http, runs, journal, sign; none: all
 
 sub pair {
     my ($n, $a, $b) = @_;
@@ -129,7 +129,18 @@ sub bench_journal {
         $f{ms_a} / 1000, $f{rss_a} / 1024, (-s "$dir/lines") / 1e6, $f{ms_b} / 1000, $f{wall});
 }
 
-for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ], [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ]) {
+sub bench_sign {
+    print "Signatures of a preview request, one core, against bare SHA-256 and HMAC over as many bytes\n";
+    open my $in, '-|', "$bench/sign" or die;
+    while (<$in>) {
+        my ($name, $ours, $bare, $ratio) = split;
+        say_bound("$name-HMAC-SHA256, signatures a second", 200_000 / $ours, 1, sprintf '%d; at least 200,000', $ours);
+        say_bound("$name-HMAC-SHA256 against bare", $ratio, 3, sprintf '%.2f times (%.2f, %.2f microseconds); at most 3', $ratio, 1e6 / $ours, 1e6 / $bare);
+    }
+    close $in or die "sign failed\n";
+}
+
+for my $part ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ], [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ sign => \&bench_sign ]) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }
 exit $missed;
