@@ -40,7 +40,8 @@ int das_sign_empty(struct das_buf *b, size_t n, struct das_err *err)
     return das_buf_ok(b, err);
 }
 
-/* --- the key ------------------------------------------------------------------------------------- */
+/* --- the key -------------------------------------------------------------------------------------
+ */
 
 static int check_word(const char *what, struct das_text t, struct das_err *err)
 {
@@ -49,9 +50,9 @@ static int check_word(const char *what, struct das_text t, struct das_err *err)
     return das_fail(err, DAS_E_USAGE,
                     "%s: expected 1 to %d visible characters without \",\" and \"/\", got %s", what,
                     DAS_SIGN_WORD_MAX,
-                    !t.len                    ? "none"
+                    !t.len                      ? "none"
                     : t.len > DAS_SIGN_WORD_MAX ? "more"
-                                              : "others");
+                                                : "others");
 }
 
 static int check_key(const struct das_sign_key *key, struct das_err *err)
@@ -138,10 +139,12 @@ int das_sign_hash(struct das_signer *s, struct das_text data, unsigned char *out
     return 0;
 }
 
-/* --- the signature -------------------------------------------------------------------------------- */
+/* --- the signature
+ * -------------------------------------------------------------------------------- */
 
 /* HKDF, and its result as hex digits is V11's key. */
-static bool derive(const struct das_signer *s, const char *info, size_t info_len, struct das_buf *hex)
+static bool derive(const struct das_signer *s, const char *info, size_t info_len,
+                   struct das_buf *hex)
 {
     EVP_KDF *kdf = EVP_KDF_fetch(NULL, "HKDF", NULL);
     EVP_KDF_CTX *ctx = EVP_KDF_CTX_new(kdf);
@@ -326,7 +329,8 @@ int das_sign_verify(struct das_signer *s, const struct das_sign_request *r,
     OPENSSL_cleanse(mac, sizeof mac);
     OPENSSL_cleanse(b->ptr, b->len);
     if (!same)
-        return das_fail(err, DAS_E_AUTH, "Signature: is not that of this request with the secret of "
-                                         "its access key");
+        return das_fail(err, DAS_E_AUTH,
+                        "Signature: is not that of this request with the secret of "
+                        "its access key");
     return 0;
 }

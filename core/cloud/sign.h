@@ -1,14 +1,14 @@
 /*
- * sign.h - the signatures of Huawei Cloud's API gateway, SDK-HMAC-SHA256 and V11-HMAC-SHA256, for the
- * side that sends a request and for the side that receives it.
+ * sign.h - the signatures of Huawei Cloud's API gateway, SDK-HMAC-SHA256 and V11-HMAC-SHA256, for
+ * the side that sends a request and for the side that receives it.
  *
  * Owns what is signed: the canonical form of a request, byte by byte as the vendor's SDKs write it.
  * Sends nothing, reads no clock and keeps no list of keys or of signatures seen: whether a date is
  * too far from now and whether a signature came before is the caller's to judge.
  *
  * A signature cannot tell "/a" from "/a/", nor one order of the query from another; a body that is
- * sent as UNSIGNED-PAYLOAD is not covered at all. What else could be read in two ways (a header that
- * is there twice, "%2F" and dot segments in a path) is refused on both sides.
+ * sent as UNSIGNED-PAYLOAD is not covered at all. What else could be read in two ways (a header
+ * that is there twice, "%2F" and dot segments in a path) is refused on both sides.
  */
 #ifndef DAS_CLOUD_SIGN_H
 #define DAS_CLOUD_SIGN_H
@@ -25,8 +25,8 @@ struct das_sign_pair {
 
 /* All of it is borrowed, and as it is meant: nothing is percent-encoded yet, or any more. */
 struct das_sign_request {
-    struct das_text method; /* capital letters */
-    struct das_text path;   /* "/v3/..."; "" is "/" */
+    struct das_text method;            /* capital letters */
+    struct das_text path;              /* "/v3/..."; "" is "/" */
     const struct das_sign_pair *query; /* in any order; names may repeat */
     size_t query_count;
     const struct das_sign_pair *headers; /* names in any case */
@@ -38,13 +38,14 @@ struct das_sign_request {
  * none or more than one. */
 struct das_text das_sign_header(const struct das_sign_request *r, const char *name);
 
-/* --- the key ------------------------------------------------------------------------------------- */
+/* --- the key -------------------------------------------------------------------------------------
+ */
 
 struct das_sign_key {
     enum das_sign_algorithm algorithm; /* of das_sign(); verifying takes what the request says */
     struct das_text access;
     struct das_text secret;
-    struct das_text region, service;   /* for V11 */
+    struct das_text region, service; /* for V11 */
 };
 
 struct das_signer; /* of one key; for one thread at a time */
@@ -57,7 +58,8 @@ void das_signer_free(struct das_signer *s); /* what was derived is wiped */
  * values of headers, X-Security-Token too. */
 struct das_text das_signer_canonical(const struct das_signer *s);
 
-/* --- sending ------------------------------------------------------------------------------------- */
+/* --- sending -------------------------------------------------------------------------------------
+ */
 
 #define DAS_SIGN_DATE_LEN 16 /* 20060102T150405Z */
 
@@ -79,7 +81,8 @@ int das_sign(struct das_signer *s, const struct das_sign_request *r, int64_t uni
 /* Appends the path and query as they go over the wire. */
 void das_sign_target_write(const struct das_sign_request *r, struct das_buf *b);
 
-/* --- receiving ----------------------------------------------------------------------------------- */
+/* --- receiving -----------------------------------------------------------------------------------
+ */
 
 /* A request's target taken apart; starts as {0}. */
 struct das_sign_target {

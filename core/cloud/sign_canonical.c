@@ -8,7 +8,8 @@
 
 #include "core/base/mem.h"
 
-/* --- what a request may be ------------------------------------------------------------------------ */
+/* --- what a request may be
+ * ------------------------------------------------------------------------ */
 
 static int check_path(struct das_text path, enum das_code code, struct das_err *err)
 {
@@ -18,8 +19,10 @@ static int check_path(struct das_text path, enum das_code code, struct das_err *
         return das_fail(err, code, "path: expected \"/\" at the beginning");
     while (das_sign_cut(&rest, '/', &part)) {
         if (das_text_is(part, ".") || das_text_is(part, ".."))
-            return das_fail(err, code, "path: a segment \"%.*s\": on its way it could be resolved, "
-                                       "and another path be reached", (int)part.len, part.ptr);
+            return das_fail(err, code,
+                            "path: a segment \"%.*s\": on its way it could be resolved, "
+                            "and another path be reached",
+                            (int)part.len, part.ptr);
     }
     return 0;
 }
@@ -55,7 +58,8 @@ static int check_request(const struct das_sign_request *r, enum das_code code, s
     return 0;
 }
 
-/* --- the order of things -------------------------------------------------------------------------- */
+/* --- the order of things
+ * -------------------------------------------------------------------------- */
 
 static int text_cmp(struct das_text a, struct das_text b)
 {
@@ -83,8 +87,8 @@ static int by_bytes(const void *va, const void *vb)
 
 /* The pairs and, where there is one, another, as s->order. */
 static int set_order(struct das_signer *s, const struct das_sign_pair *pairs, size_t count,
-                     const struct das_sign_pair *another,
-                     int (*cmp)(const void *, const void *), struct das_err *err)
+                     const struct das_sign_pair *another, int (*cmp)(const void *, const void *),
+                     struct das_err *err)
 {
     const struct das_sign_pair **order = s->order;
 
@@ -137,7 +141,8 @@ static int pick_listed(struct das_signer *s, size_t count, struct das_text list,
         while (i < count && das_sign_name_cmp(s->order[i]->name, name) < 0)
             i++;
         if (i == count || das_sign_name_cmp(s->order[i]->name, name) != 0)
-            return das_fail(err, DAS_E_AUTH, "header %.*s: is in SignedHeaders but not in the request",
+            return das_fail(err, DAS_E_AUTH,
+                            "header %.*s: is in SignedHeaders but not in the request",
                             name.len > 100 ? 100 : (int)name.len, name.ptr);
         if (i + 1 < count && das_text_ieq(s->order[i + 1]->name, name))
             return twice(s->order[i], DAS_E_DATA, err);
@@ -147,12 +152,13 @@ static int pick_listed(struct das_signer *s, size_t count, struct das_text list,
     return 0;
 }
 
-/* --- the canonical request ------------------------------------------------------------------------ */
+/* --- the canonical request
+ * ------------------------------------------------------------------------ */
 
 static bool is_unreserved(unsigned char c)
 {
-    return (das_lower(c) >= 'a' && das_lower(c) <= 'z') || das_is_digit(c) || c == '-' || c == '.' ||
-           c == '_' || c == '~';
+    return (das_lower(c) >= 'a' && das_lower(c) <= 'z') || das_is_digit(c) || c == '-' ||
+           c == '.' || c == '_' || c == '~';
 }
 
 /* slashes: they stay, too. */
@@ -247,8 +253,8 @@ static int add_payload(struct das_signer *s, const struct das_sign_request *r, e
         return 0;
     real = das_text(b->ptr + b->len - SHA_HEX, SHA_HEX);
     if (!das_text_ieq(value, real))
-        return das_fail(err, code, "header %s: neither UNSIGNED-PAYLOAD nor the SHA-256 of the body",
-                        name);
+        return das_fail(err, code,
+                        "header %s: neither UNSIGNED-PAYLOAD nor the SHA-256 of the body", name);
     b->len -= SHA_HEX; /* as it was told: hex digits have two cases */
     das_buf_text(b, value);
     return 0;
@@ -306,8 +312,8 @@ int das_sign_canonical(struct das_signer *s, const struct das_sign_request *r,
     enum das_code code = date ? DAS_E_USAGE : DAS_E_DATA;
     size_t all = r->header_count + (date ? 1 : 0), count = 0;
 
-    if (check_request(r, code, err) < 0 || das_sign_empty(&s->canonical, canonical_max(r), err) < 0 ||
-        add_target(s, r, err) < 0 ||
+    if (check_request(r, code, err) < 0 ||
+        das_sign_empty(&s->canonical, canonical_max(r), err) < 0 || add_target(s, r, err) < 0 ||
         set_order(s, r->headers, r->header_count, date, by_name, err) < 0 ||
         (date ? pick_all(s, all, &count, err) : pick_listed(s, all, list, &count, err)) < 0)
         return -1;

@@ -9,7 +9,8 @@
 
 #define DAY_LEN ((size_t)8)
 
-/* --- small questions ------------------------------------------------------------------------------ */
+/* --- small questions
+ * ------------------------------------------------------------------------------ */
 
 bool das_sign_is_word(struct das_text t)
 {
@@ -59,7 +60,8 @@ bool das_sign_cut(struct das_text *rest, char sep, struct das_text *item)
 }
 
 /* How many there are, and the first of them. */
-static size_t find_header(const struct das_sign_request *r, const char *name, struct das_text *value)
+static size_t find_header(const struct das_sign_request *r, const char *name,
+                          struct das_text *value)
 {
     size_t n = 0;
 
@@ -78,7 +80,8 @@ struct das_text das_sign_header(const struct das_sign_request *r, const char *na
     return find_header(r, name, &value) == 1 ? value : DAS_TEXT_NULL;
 }
 
-/* --- the target ----------------------------------------------------------------------------------- */
+/* --- the target
+ * ----------------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -107,7 +110,8 @@ static int decode(struct das_sign_target *t, struct das_text in, bool query, str
         if (high < 0 || low < 0)
             return das_fail(err, DAS_E_DATA, "%s: expected two hex digits after \"%%\"", what);
         if (!query && (high << 4 | low) == '/')
-            return das_fail(err, DAS_E_DATA, "path: \"%%2F\": a signature cannot tell it from \"/\"");
+            return das_fail(err, DAS_E_DATA,
+                            "path: \"%%2F\": a signature cannot tell it from \"/\"");
         das_buf_char(&t->bytes, (char)(high << 4 | low));
         i += 2;
     }
@@ -158,8 +162,10 @@ int das_sign_target_read(struct das_sign_target *t, struct das_text wire, struct
         return das_fail(err, DAS_E_DATA, "path: expected \"/\" at the beginning");
     for (size_t i = 0; i < wire.len; i++) {
         if (wire.ptr[i] <= ' ' || wire.ptr[i] > '~' || wire.ptr[i] == '#')
-            return das_fail(err, DAS_E_DATA, "target: a character at position %zu that has to be "
-                                             "percent-encoded", i + 1);
+            return das_fail(err, DAS_E_DATA,
+                            "target: a character at position %zu that has to be "
+                            "percent-encoded",
+                            i + 1);
     }
     das_sign_cut(&rest, '?', &path);
     if (room(t, wire, err) < 0 || decode(t, path, false, &t->path, err) < 0)
@@ -178,7 +184,8 @@ void das_sign_target_clear(struct das_sign_target *t)
     memset(t, 0, sizeof *t);
 }
 
-/* --- Authorization -------------------------------------------------------------------------------- */
+/* --- Authorization
+ * -------------------------------------------------------------------------------- */
 
 static int wrong(struct das_err *err, const char *part, const char *expected)
 {
@@ -260,7 +267,8 @@ static int parse_part(struct das_text part, struct das_sign_auth *a, struct das_
     if (a->algorithm == DAS_V11_HMAC_SHA256) {
         if (!das_text_is(name, "Credential"))
             return wrong(err, "a part", "Credential, SignedHeaders and Signature only");
-        return a->access.ptr ? wrong(err, "Credential", "it once") : parse_credential(value, a, err);
+        return a->access.ptr ? wrong(err, "Credential", "it once")
+                             : parse_credential(value, a, err);
     }
     if (!das_text_is(name, "Access"))
         return wrong(err, "a part", "Access, SignedHeaders and Signature only");
@@ -293,7 +301,8 @@ int das_sign_parse(struct das_text value, struct das_sign_auth *a, struct das_er
     return 0;
 }
 
-/* --- all of it ------------------------------------------------------------------------------------ */
+/* --- all of it
+ * ------------------------------------------------------------------------------------ */
 
 static bool is_signed(const struct das_sign_auth *a, const char *name)
 {

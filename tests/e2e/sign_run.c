@@ -1,8 +1,8 @@
 /*
  * sign_run.c - signs and verifies what it is told, a request a line, for sign.t.
  *
- *     sign_run sign   <LINES    ALGORITHM ACCESS SECRET REGION SERVICE TIME METHOD PATH QUERY HEADERS BODY
- *     sign_run verify <LINES    SECRET METHOD TARGET HEADERS BODY
+ *     sign_run sign   <LINES    ALGORITHM ACCESS SECRET REGION SERVICE TIME METHOD PATH QUERY
+ * HEADERS BODY sign_run verify <LINES    SECRET METHOD TARGET HEADERS BODY
  *
  * ALGORITHM is SDK or V11, TIME Unix seconds, all else hex digits; QUERY and HEADERS are lists of
  * NAME:VALUE, joined by commas; "-" stands for nothing. Out comes a line for each: the date, the
@@ -98,7 +98,7 @@ static void sign_line(char *text)
     r.query_count = hex[8].len ? unlist(hex[8], query) : 0;
     r.header_count = hex[9].len ? unlist(hex[9], headers) : 0;
     key = (struct das_sign_key){das_text_is(hex[0], "V11") ? DAS_V11_HMAC_SHA256
-                                                            : DAS_SDK_HMAC_SHA256,
+                                                           : DAS_SDK_HMAC_SHA256,
                                 f[1], f[2], f[3], f[4]};
     r.method = f[6];
     r.path = f[7];

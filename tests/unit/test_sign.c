@@ -9,8 +9,8 @@
 
 #define T(s) das_text(s, sizeof(s) - 1)
 #define COUNT(a) (sizeof(a) / sizeof(a)[0])
-#define GO_TIME 1136214245  /* 20060102T150405Z */
-#define PY_TIME 1591583940  /* 20200608T023900Z */
+#define GO_TIME 1136214245 /* 20060102T150405Z */
+#define PY_TIME 1591583940 /* 20200608T023900Z */
 #define EMPTY "e3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca495991b7852b855"
 
 static struct das_err err;
@@ -85,7 +85,8 @@ static const char *query_of(const struct das_sign_pair *query, size_t n)
 }
 #define QUERY(list) query_of(list, COUNT(list))
 
-/* --- vectors ------------------------------------------------------------------------------------- */
+/* --- vectors -------------------------------------------------------------------------------------
+ */
 
 struct vector {
     const char *name, *method, *path;
@@ -96,24 +97,51 @@ struct vector {
 };
 
 static const struct vector vectors[] = {
-    {"Go, GET", "GET", "/path", {{"limit", 5}, {"1", 1}}, {{"test_header", 11}, {"x", 1}}, "", GO_TIME,
-     "20060102T150405Z", "x-sdk-date",
+    {"Go, GET",
+     "GET",
+     "/path",
+     {{"limit", 5}, {"1", 1}},
+     {{"test_header", 11}, {"x", 1}},
+     "",
+     GO_TIME,
+     "20060102T150405Z",
+     "x-sdk-date",
      "85c3b7730f308aee452b16138a42a914397e43a8f0d732dfa521c0ef2afa98a4",
      "5a2ce64c865e0e6046321c6f3d5a77ba8413eeaf355c3166c03d58d02ac79624",
      "8fd3610508884bb19718317797c7378716a94bc740d97502e569322e366341cc"},
-    {"Go, POST", "POST", "/path", {{"key", 3}, {"value", 5}}, {{"test_header", 11}, {"x", 1}},
-     "{\"Name\":\"test\",\"Id\":1}\n", GO_TIME, "20060102T150405Z", "x-sdk-date",
+    {"Go, POST",
+     "POST",
+     "/path",
+     {{"key", 3}, {"value", 5}},
+     {{"test_header", 11}, {"x", 1}},
+     "{\"Name\":\"test\",\"Id\":1}\n",
+     GO_TIME,
+     "20060102T150405Z",
+     "x-sdk-date",
      "13f75ff5f5216199f986c7e7f2f77834d5e160ad9e46f37319816dc72ba7eeab",
      "cecc2af119b18ab70b4d094c0750f3b42c02f254903179a0fc2cc72fc9db4f59",
      "4112f88b92d82dd1e1b7dd142f1e99e4f1762c42ca8fe0968b3045120870a903"},
-    {"Python, GET", "GET", "/resources", {{"size", 4}, {"1", 1}},
-     {{"Host", 4}, {"service.endpoint.myhuaweicloud.com", 34}}, "", PY_TIME, "20200608T023900Z",
-     "host;x-sdk-date", "de94dd1e1ccdb730b403ce35d7e14f7c7b04337f6def1c3a3a2ba936852b133f",
+    {"Python, GET",
+     "GET",
+     "/resources",
+     {{"size", 4}, {"1", 1}},
+     {{"Host", 4}, {"service.endpoint.myhuaweicloud.com", 34}},
+     "",
+     PY_TIME,
+     "20200608T023900Z",
+     "host;x-sdk-date",
+     "de94dd1e1ccdb730b403ce35d7e14f7c7b04337f6def1c3a3a2ba936852b133f",
      "cfb4171acec81de07d50e53d57eb77edd537414d66ddb1d7d780f128e12cd842",
      "f7dfee056692e58dede80fc80cb89bbfabf45552dd7cd8d18a0a13484455b98e"},
-    {"Python, POST", "POST", "/resources", {{"size", 4}, {"1", 1}},
-     {{"Host", 4}, {"service.endpoint.myhuaweicloud.com", 34}}, "{\"name\":\"test\",\"id\":1}", PY_TIME,
-     "20200608T023900Z", "host;x-sdk-date",
+    {"Python, POST",
+     "POST",
+     "/resources",
+     {{"size", 4}, {"1", 1}},
+     {{"Host", 4}, {"service.endpoint.myhuaweicloud.com", 34}},
+     "{\"name\":\"test\",\"id\":1}",
+     PY_TIME,
+     "20200608T023900Z",
+     "host;x-sdk-date",
      "2b1b2515e48cb55e043ff2ec5b93d3f13ec287e1da1d7a2e4e14b0611a341969",
      "436b1ac0a1ae03705934bb70ef2f2e09f7bfed2117d731a38235053199323a1f",
      "8e2d91eaf9656ec5d6fab27812e2d898a35aaaa5e16ee0a0365c38527ccfb3cf"},
@@ -143,11 +171,14 @@ static void one_vector(const struct vector *v, const struct das_sign_key *key)
     r.query_count = r.header_count = 1;
     r.body = das_text_of(v->body);
     if (is_v11)
-        snprintf(want, sizeof want, "V11-HMAC-SHA256 Credential=AccessKey/%.8s/test-region-1/demo, "
-                                    "SignedHeaders=%s, Signature=%s", v->date, v->headers, v->v11);
+        snprintf(want, sizeof want,
+                 "V11-HMAC-SHA256 Credential=AccessKey/%.8s/test-region-1/demo, "
+                 "SignedHeaders=%s, Signature=%s",
+                 v->date, v->headers, v->v11);
     else
-        snprintf(want, sizeof want, "SDK-HMAC-SHA256 Access=AccessKey, SignedHeaders=%s, Signature=%s",
-                 v->headers, v->signature);
+        snprintf(want, sizeof want,
+                 "SDK-HMAC-SHA256 Access=AccessKey, SignedHeaders=%s, Signature=%s", v->headers,
+                 v->signature);
     for (int i = 0; i < 2; i++) {
         ok(das_sign(s, &r, v->time, &out, &err) == 0, "%s is signed", v->name);
         is_str(sha_of(das_signer_canonical(s)), v->canonical, "%s: hash of the canonical request",
@@ -164,8 +195,8 @@ static void vectors_of_the_sdks(void)
     struct das_sign_request r = request("GET", "/path");
     const struct das_sign_pair limit[] = {{T("limit"), T("1")}};
     const struct das_sign_pair mixed[] = {
-        {T("limit"), T("1")},         {T("enable"), T("true")}, {T("test"), T("一 (&=?!#%.*)")},
-        {T("path"), T("/tmp/123")},   {T("multi"), T("1")},     {T("multi"), T("3")},
+        {T("limit"), T("1")},       {T("enable"), T("true")}, {T("test"), T("一 (&=?!#%.*)")},
+        {T("path"), T("/tmp/123")}, {T("multi"), T("1")},     {T("multi"), T("3")},
         {T("multi"), T("2")},
     };
 
@@ -174,16 +205,18 @@ static void vectors_of_the_sdks(void)
         one_vector(&vectors[i], &v11);
     }
     WITH_QUERY(r, limit);
-    is_str(canonical(&r),
-           "GET\n/path/\nlimit=1\nx-sdk-date:20060102T150405Z\n\nx-sdk-date\n" EMPTY,
+    is_str(canonical(&r), "GET\n/path/\nlimit=1\nx-sdk-date:20060102T150405Z\n\nx-sdk-date\n" EMPTY,
            "the canonical request in full");
     is_str(sha_of(T("{\"Name\":\"test\",\"Id\":1}\n")),
            "a29d7b4c5efd1a22011d69fd7b7aee76fe51e4083c609244228de258afd61289", "hash of a body");
-    is_str(QUERY(mixed), "enable=true&limit=1&multi=1&multi=2&multi=3&path=%2Ftmp%2F123&"
-                         "test=%E4%B8%80%20%28%26%3D%3F%21%23%25.%2A%29", "a query, encoded");
+    is_str(QUERY(mixed),
+           "enable=true&limit=1&multi=1&multi=2&multi=3&path=%2Ftmp%2F123&"
+           "test=%E4%B8%80%20%28%26%3D%3F%21%23%25.%2A%29",
+           "a query, encoded");
 }
 
-/* --- the canonical form --------------------------------------------------------------------------- */
+/* --- the canonical form
+ * --------------------------------------------------------------------------- */
 
 static void paths(void)
 {
@@ -208,27 +241,31 @@ static void queries(void)
 {
     const struct das_sign_pair repeated[] = {
         {T("b"), T("2")}, {T("a"), T("z")}, {T("b"), T("10")}, {T("a"), T("")}, {T("b"), T("2")}};
-    const struct das_sign_pair empties[] = {{T(""), T("v")}, {T("k"), DAS_TEXT_NULL}, {T(""), T("")}};
+    const struct das_sign_pair empties[] = {
+        {T(""), T("v")}, {T("k"), DAS_TEXT_NULL}, {T(""), T("")}};
     const struct das_sign_pair special[] = {{T("a b+c~"), T("x y+z~/&=%")}};
     /* "é" is behind "z" as bytes, and "%C3%A9" before it as text */
-    const struct das_sign_pair order[] = {
-        {T("é"), T("1")}, {T("z"), T("2")}, {T("Z"), T("3")}, {T("a~"), T("~")}, {T("a~"), T("é")},
-        {T("a"), T("9")}, {T("a "), T("0")}};
+    const struct das_sign_pair order[] = {{T("é"), T("1")},  {T("z"), T("2")},  {T("Z"), T("3")},
+                                          {T("a~"), T("~")}, {T("a~"), T("é")}, {T("a"), T("9")},
+                                          {T("a "), T("0")}};
 
     is_str(QUERY(repeated), "a=&a=z&b=10&b=2&b=2", "repeated keys: their values sorted, as bytes");
     is_str(QUERY(empties), "=&=v&k=", "empty keys and values keep their =");
-    is_str(QUERY(special), "a%20b%2Bc~=x%20y%2Bz~%2F%26%3D%25", "keys and values are encoded alike");
+    is_str(QUERY(special), "a%20b%2Bc~=x%20y%2Bz~%2F%26%3D%25",
+           "keys and values are encoded alike");
     is_str(QUERY(order), "Z=3&a=9&a%20=0&a~=~&a~=%C3%A9&z=2&%C3%A9=1", "sorted before encoding");
     is_str(query_of(NULL, 0), "", "none: an empty line");
 }
 
 static void headers(void)
 {
-    const struct das_sign_pair some[] = {
-        {T("X-Project-Id"), T(" \t a  b\tc \t")}, {T("hOST"), T("127.0.0.1:46609")},
-        {T("x_drop"), T("1")},                   {T("authorization"), T("old")},
-        {T("X-Security-Token"), T("t")},         {T("X"), T("")},
-        {T("Content-Type"), T("application/json")}};
+    const struct das_sign_pair some[] = {{T("X-Project-Id"), T(" \t a  b\tc \t")},
+                                         {T("hOST"), T("127.0.0.1:46609")},
+                                         {T("x_drop"), T("1")},
+                                         {T("authorization"), T("old")},
+                                         {T("X-Security-Token"), T("t")},
+                                         {T("X"), T("")},
+                                         {T("Content-Type"), T("application/json")}};
     const struct das_sign_pair again[] = {{T("A"), T("1")}, {T("b"), T("")}, {T("a"), T("1")}};
     const struct das_sign_pair date[] = {{T("X-SDK-Date"), T("20060102T150405Z")}};
     const struct das_sign_pair breaks[] = {{T("a"), T("1\nb:2")}};
@@ -238,11 +275,12 @@ static void headers(void)
     struct das_sign_request r = request("PUT", "/");
 
     WITH_HEADERS(r, some);
-    is_str(canonical(&r),
-           "PUT\n/\n\ncontent-type:application/json\nhost:127.0.0.1:46609\nx:\nx-project-id:a  b\tc\n"
-           "x-sdk-date:20060102T150405Z\nx-security-token:t\n\n"
-           "content-type;host;x;x-project-id;x-sdk-date;x-security-token\n" EMPTY,
-           "lower case, sorted, trimmed outside only; a port stays; \"_\" and Authorization are left");
+    is_str(
+        canonical(&r),
+        "PUT\n/\n\ncontent-type:application/json\nhost:127.0.0.1:46609\nx:\nx-project-id:a  b\tc\n"
+        "x-sdk-date:20060102T150405Z\nx-security-token:t\n\n"
+        "content-type;host;x;x-project-id;x-sdk-date;x-security-token\n" EMPTY,
+        "lower case, sorted, trimmed outside only; a port stays; \"_\" and Authorization are left");
     WITH_HEADERS(r, again);
     has_str(canonical(&r), "header a: is there twice", "a header twice, in two cases");
     WITH_HEADERS(r, date);
@@ -294,7 +332,8 @@ static void bodies(void)
     has_str(canonical(&r), "is there twice", "told twice");
 }
 
-/* --- the key ------------------------------------------------------------------------------------- */
+/* --- the key -------------------------------------------------------------------------------------
+ */
 
 static void bad_key(struct das_sign_key key, const char *want)
 {
@@ -355,9 +394,8 @@ static void keys(void)
     das_signer_free(NULL);
 }
 
-/* --- receiving ------------------------------------------------------------------------------------ */
-
-
+/* --- receiving
+ * ------------------------------------------------------------------------------------ */
 
 static const char *target(const char *wire)
 {
@@ -370,9 +408,9 @@ static const char *target(const char *wire)
     } else {
         n = (size_t)snprintf(text, sizeof text, "%.*s", (int)t.path.len, t.path.ptr);
         for (size_t i = 0; i < t.count; i++)
-            n += (size_t)snprintf(text + n, sizeof text - n, " [%.*s|%.*s]", (int)t.query[i].name.len,
-                                  t.query[i].name.ptr, (int)t.query[i].value.len,
-                                  t.query[i].value.ptr);
+            n += (size_t)snprintf(text + n, sizeof text - n, " [%.*s|%.*s]",
+                                  (int)t.query[i].name.len, t.query[i].name.ptr,
+                                  (int)t.query[i].value.len, t.query[i].value.ptr);
     }
     das_sign_target_clear(&t);
     return text;
@@ -380,14 +418,16 @@ static const char *target(const char *wire)
 
 static void targets(void)
 {
-    const struct das_sign_pair query[] = {{T("é"), T("a b+c&d=e")}, {T(""), T("")}, {T("z"), T("1")}};
+    const struct das_sign_pair query[] = {
+        {T("é"), T("a b+c&d=e")}, {T(""), T("")}, {T("z"), T("1")}};
     struct das_sign_request r = request("GET", "/a b/é/~");
     struct das_buf b = {0};
 
     is_str(target("/a?b=c&d=e"), "/a [b|c] [d|e]", "a target");
     is_str(target("/"), "/", "the shortest");
     is_str(target("/a?"), "/a", "an empty query");
-    is_str(target("/%C3%a9%20+?a+b=%2B%26%3d"), "/é + [a b|+&=]", "decoded; + is a blank in a query");
+    is_str(target("/%C3%a9%20+?a+b=%2B%26%3d"), "/é + [a b|+&=]",
+           "decoded; + is a blank in a query");
     is_str(target("/a?&&b&=c&d=e=f&"), "/a [b|] [|c] [d|e=f]", "pieces of all sorts");
     is_str(target("/a?b=c?d"), "/a [b|c?d]", "a second question mark is text");
     has_str(target(""), "path:", "nothing");
@@ -457,11 +497,14 @@ static void authorizations(void)
     parses(S "Access=A, SignedHeaders=b;a, Signature=" EMPTY, "sorted");
     parses(S "Access=A, SignedHeaders=a;a, Signature=" EMPTY, "each once");
     parses(S "Access=A, SignedHeaders=A, Signature=" EMPTY, "lower case");
-    parses(S "Access=A, SignedHeaders=a, Signature=E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca4"
-             "95991b7852b855", "64 hex digits in lower case");
+    parses(S
+           "Access=A, SignedHeaders=a, Signature=E3b0c44298fc1c149afbf4c8996fb92427ae41e4649b934ca4"
+           "95991b7852b855",
+           "64 hex digits in lower case");
     parses(S "Access=A, SignedHeaders=a, Signature=e3", "64 hex digits");
     parses(V "Access=A, SignedHeaders=a, Signature=" EMPTY, "a part");
-    parses(V "Credential=A/20060102/r, SignedHeaders=a, Signature=" EMPTY, "Credential: expected A");
+    parses(V "Credential=A/20060102/r, SignedHeaders=a, Signature=" EMPTY,
+           "Credential: expected A");
     parses(V "Credential=A/20060102/r/s/t, SignedHeaders=a, Signature=" EMPTY, "Credential:");
     parses(V "Credential=A/2006010/r/s, SignedHeaders=a, Signature=" EMPTY, "Credential:");
     parses(V "Credential=A/2006010x/r/s, SignedHeaders=a, Signature=" EMPTY, "Credential:");
@@ -528,7 +571,8 @@ static void changes(struct das_signer *s, struct das_sign_request *r, struct das
     h[0].value = keep;
     keep = h[3].name;
     h[3].name = T("Other");
-    has_str(received(s, r), "header x-other: is in SignedHeaders but not in the request", "one gone");
+    has_str(received(s, r), "header x-other: is in SignedHeaders but not in the request",
+            "one gone");
     h[3].name = keep;
     h[FIELDS] = (struct das_sign_pair){T("X-OTHER"), T("y")};
     r->header_count++;
@@ -575,19 +619,21 @@ static void receiving(const struct das_sign_key *key)
            a.signature.len == 64 && a.algorithm == key->algorithm && !a.body_unsigned,
        "and the rest");
     ok(das_text_is(das_sign_header(&r, "x-SECURITY-token"), "tok") &&
-           !das_sign_header(&r, "nothing").ptr, "headers are found");
+           !das_sign_header(&r, "nothing").ptr,
+       "headers are found");
     das_signer_free(from);
     das_signer_free(to);
 }
 
 static void refuse(struct das_sign_pair *h, size_t count, enum das_code code, const char *want)
 {
-    struct das_sign_request r = {.method = T("GET"), .path = T("/"), .headers = h,
-                                 .header_count = count};
+    struct das_sign_request r = {
+        .method = T("GET"), .path = T("/"), .headers = h, .header_count = count};
     struct das_sign_auth a;
     int rc = das_sign_read(&r, &a, &err);
 
-    if (!ok(rc < 0 && err.code == code && strstr(err.msg, want), "refused: %s", rc ? err.msg : "not"))
+    if (!ok(rc < 0 && err.code == code && strstr(err.msg, want), "refused: %s",
+            rc ? err.msg : "not"))
         tap_diag("expected \"%s\"", want);
 }
 
@@ -598,8 +644,13 @@ static void readings(void)
         {T("X-Sdk-Date"), T("20060102T150405Z")},
         {T("X-Sdk-Content-Sha256"), T("UNSIGNED-PAYLOAD")}};
     const struct das_text date = h[1].value;
-    static const char *const bad[] = {"20060102T150405", "2006-01-02T15:04Z", "20060132T150405Z",
-                                      "20060102t150405Z", "20060102T240405Z", "2006010 T150405Z", ""};
+    static const char *const bad[] = {"20060102T150405",
+                                      "2006-01-02T15:04Z",
+                                      "20060132T150405Z",
+                                      "20060102t150405Z",
+                                      "20060102T240405Z",
+                                      "2006010 T150405Z",
+                                      ""};
     static const char *const names[] = {"X-Project-Id", "x-domain-id", "X-SECURITY-TOKEN"};
     struct das_sign_request r = {.headers = h, .header_count = COUNT(h)};
     struct das_sign_auth a;
@@ -626,7 +677,8 @@ static void readings(void)
     refuse(h, 2, DAS_E_AUTH, "Credential: its day");
 }
 
-/* --- memory ------------------------------------------------------------------------------------- */
+/* --- memory -------------------------------------------------------------------------------------
+ */
 
 /* One of everything; whether it worked. */
 static bool all_steps(bool *nomem)
@@ -683,11 +735,14 @@ static void recovery(void)
     struct das_signer *s = signer(&sdk);
 
     must(das_sign(s, &r, GO_TIME, &out, &err) == 0, "a small request");
-    r.path = T("/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
-               "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa");
+    r.path = T(
+        "/aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "aaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaaa"
+        "a");
     das_alloc_fail_at(1);
-    ok(das_sign(s, &r, GO_TIME, &out, &err) < 0 && err.code == DAS_E_NOMEM, "a larger one: %s", err.msg);
+    ok(das_sign(s, &r, GO_TIME, &out, &err) < 0 && err.code == DAS_E_NOMEM, "a larger one: %s",
+       err.msg);
     ok(das_sign(s, &r, GO_TIME, &out, &err) == 0, "then it works");
     das_alloc_fail_at(1);
     ok(das_sign(s, &r, GO_TIME, &out, &err) == 0 && !das_alloc_failed(),
