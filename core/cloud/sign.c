@@ -40,8 +40,7 @@ int das_sign_empty(struct das_buf *b, size_t n, struct das_err *err)
     return das_buf_ok(b, err);
 }
 
-/* --- the key -------------------------------------------------------------------------------------
- */
+/* --- the key ---------------------------------------------------------------------------------- */
 
 static int check_word(const char *what, struct das_text t, struct das_err *err)
 {
@@ -139,8 +138,7 @@ int das_sign_hash(struct das_signer *s, struct das_text data, unsigned char *out
     return 0;
 }
 
-/* --- the signature
- * -------------------------------------------------------------------------------- */
+/* --- the signature ---------------------------------------------------------------------------- */
 
 /* HKDF, and its result as hex digits is V11's key. */
 static bool derive(const struct das_signer *s, const char *info, size_t info_len,

@@ -38,8 +38,7 @@ struct das_sign_request {
  * none or more than one. */
 struct das_text das_sign_header(const struct das_sign_request *r, const char *name);
 
-/* --- the key -------------------------------------------------------------------------------------
- */
+/* --- the key ---------------------------------------------------------------------------------- */
 
 struct das_sign_key {
     enum das_sign_algorithm algorithm; /* of das_sign(); verifying takes what the request says */
@@ -58,8 +57,7 @@ void das_signer_free(struct das_signer *s); /* what was derived is wiped */
  * values of headers, X-Security-Token too. */
 struct das_text das_signer_canonical(const struct das_signer *s);
 
-/* --- sending -------------------------------------------------------------------------------------
- */
+/* --- sending ---------------------------------------------------------------------------------- */
 
 #define DAS_SIGN_DATE_LEN 16 /* 20060102T150405Z */
 
@@ -81,8 +79,7 @@ int das_sign(struct das_signer *s, const struct das_sign_request *r, int64_t uni
 /* Appends the path and query as they go over the wire. */
 void das_sign_target_write(const struct das_sign_request *r, struct das_buf *b);
 
-/* --- receiving -----------------------------------------------------------------------------------
- */
+/* --- receiving -------------------------------------------------------------------------------- */
 
 /* A request's target taken apart; starts as {0}. */
 struct das_sign_target {

@@ -8,8 +8,7 @@
 
 #include "core/base/mem.h"
 
-/* --- what a request may be
- * ------------------------------------------------------------------------ */
+/* --- what a request may be -------------------------------------------------------------------- */
 
 static int check_path(struct das_text path, enum das_code code, struct das_err *err)
 {
@@ -58,8 +57,7 @@ static int check_request(const struct das_sign_request *r, enum das_code code, s
     return 0;
 }
 
-/* --- the order of things
- * -------------------------------------------------------------------------- */
+/* --- the order of things ---------------------------------------------------------------------- */
 
 static int text_cmp(struct das_text a, struct das_text b)
 {
@@ -152,8 +150,7 @@ static int pick_listed(struct das_signer *s, size_t count, struct das_text list,
     return 0;
 }
 
-/* --- the canonical request
- * ------------------------------------------------------------------------ */
+/* --- the canonical request -------------------------------------------------------------------- */
 
 static bool is_unreserved(unsigned char c)
 {

@@ -9,8 +9,7 @@
 
 #define DAY_LEN ((size_t)8)
 
-/* --- small questions
- * ------------------------------------------------------------------------------ */
+/* --- small questions -------------------------------------------------------------------------- */
 
 bool das_sign_is_word(struct das_text t)
 {
@@ -80,8 +79,7 @@ struct das_text das_sign_header(const struct das_sign_request *r, const char *na
     return find_header(r, name, &value) == 1 ? value : DAS_TEXT_NULL;
 }
 
-/* --- the target
- * ----------------------------------------------------------------------------------- */
+/* --- the target ------------------------------------------------------------------------------- */
 
 static int hex_digit(char c)
 {
@@ -184,8 +182,7 @@ void das_sign_target_clear(struct das_sign_target *t)
     memset(t, 0, sizeof *t);
 }
 
-/* --- Authorization
- * -------------------------------------------------------------------------------- */
+/* --- Authorization ---------------------------------------------------------------------------- */
 
 static int wrong(struct das_err *err, const char *part, const char *expected)
 {
@@ -301,8 +298,7 @@ int das_sign_parse(struct das_text value, struct das_sign_auth *a, struct das_er
     return 0;
 }
 
-/* --- all of it
- * ------------------------------------------------------------------------------------ */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static bool is_signed(const struct das_sign_auth *a, const char *name)
 {

@@ -129,8 +129,7 @@ static void over_the_wire(struct das_signer *s, const struct das_sign_request *r
     das_buf_clear(&wire);
 }
 
-/* --- one byte
- * ------------------------------------------------------------------------------------- */
+/* --- one byte --------------------------------------------------------------------------------- */
 
 /* The value of a signed header counts without the blanks around it. */
 static bool value_differs(struct das_text value, size_t at, char to)
@@ -232,8 +231,7 @@ static void change_one(struct das_signer *s, const struct das_sign_request *r, s
     }
 }
 
-/* --- one request
- * ---------------------------------------------------------------------------------- */
+/* --- one request ------------------------------------------------------------------------------ */
 
 static void sign_and_verify(struct input *in)
 {
