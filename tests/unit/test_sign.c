@@ -313,7 +313,8 @@ static void keys(void)
 {
     struct das_sign_key key = sdk;
     struct das_sign_request r = request("GET", "/");
-    struct das_signer *s = signer(&v11);
+    struct das_signer *s = signer(&v11), *fresh = signer(&v11);
+    struct das_signed again = {0};
     char first[500];
 
     key.access = T("");
@@ -350,11 +351,15 @@ static void keys(void)
     snprintf(first, sizeof first, "%s", out.authorization.ptr);
     must(das_sign(s, &r, GO_TIME + 86400, &out, &err) == 0, "the next day");
     has_str(out.authorization.ptr, "/20060103/", "has its day");
+    must(das_sign(fresh, &r, GO_TIME + 86400, &again, &err) == 0, "with a new signer");
+    is_str(again.authorization.ptr, out.authorization.ptr, "and the key of its day");
     must(das_sign(s, &r, GO_TIME, &out, &err) == 0, "the first again");
     is_str(out.authorization.ptr, first, "has the same signature");
     r.method = T("get");
     ok(das_sign(s, &r, GO_TIME, &out, &err) < 0 && out.authorization.len == 0,
        "a failure leaves no old signature");
+    das_signed_clear(&again);
+    das_signer_free(fresh);
     das_signer_free(s);
     das_signer_free(NULL);
 }
