@@ -14,7 +14,7 @@ my $build = $ENV{BUILD} || 'build';
 my $bench = "$build/tests/bench";
 my $dir = tempdir(CLEANUP => 1);
 my $missed = 0;
-my %only = map { $_ => 1 } @ARGV;    # list, start, live, rows, http, runs, journal, kill; none: all
+my %only = map { $_ => 1 } @ARGV;    # list, start, ..., kill, sign (see below); none: all
 
 sub pair {
     my ($n, $a, $b) = @_;
@@ -211,8 +211,20 @@ LUA
     }
 }
 
+sub bench_sign {
+    print "Signatures of a preview request, one core, against bare SHA-256 and HMAC over as many bytes\n";
+    open my $in, '-|', "$bench/sign" or die;
+    while (<$in>) {
+        my ($name, $ours, $bare, $ratio) = split;
+        say_bound("$name-HMAC-SHA256, signatures a second", 200_000 / $ours, 1, sprintf '%d; at least 200,000', $ours);
+        say_bound("$name-HMAC-SHA256 against bare", $ratio, 3, sprintf '%.2f times (%.2f, %.2f microseconds); at most 3', $ratio, 1e6 / $ours, 1e6 / $bare);
+    }
+    close $in or die "sign failed\n";
+}
+
 my @parts = ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ],
-    [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ]);
+    [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ],
+    [ sign => \&bench_sign ]);
 for my $part (@parts) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }
