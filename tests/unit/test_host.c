@@ -183,6 +183,7 @@ int main(void)
     struct das_err err;
     struct das_engine *engine = das_engine_new(&err);
 
+    temp_state_dir(); /* made before there are threads */
     must(engine, "a host");
     list_path = temp_text(sample);
     parallel(engine);
