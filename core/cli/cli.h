@@ -46,6 +46,17 @@ void das_common_clear(struct das_common *c);
         "config", required_argument, NULL, 1000                                                    \
     }
 
+/* The options of one subcommand. take is asked for each but --help; 0 or -1 with err. */
+struct das_options {
+    const char *help, *letters; /* letters: as for getopt_long(), ":" first, or "+:" */
+    const struct option *known;
+    int (*take)(void *arg, int option, const char *value, struct das_err *err);
+    void *arg;
+};
+/* 0: what is no option begins at optind; 1: help was printed; -1 with err, which suggests the
+ * nearest option. */
+int das_options_read(const struct das_options *o, int argc, char **argv, struct das_err *err);
+
 /* One option: 1 when it was a common one, 0 when not, -1 with err. */
 int das_common_option(struct das_common *c, int option, const char *value, struct das_err *err);
 /* After the options: reads the configuration and chooses the instances. */
@@ -62,9 +73,6 @@ int das_find_config(struct das_buf *path, struct das_err *err);
 
 /* The name of the person at the keyboard, also behind sudo; "uid 12" when there is no name. */
 void das_who(char *out, size_t size);
-
-/* What getopt_long() refused, with a suggestion. Fills err and returns -1. */
-int das_bad_option(int result, char **argv, const struct option *known, struct das_err *err);
 
 /* "das preview: MESSAGE" on stderr; returns the exit code that fits. */
 int das_complain(const char *command, const struct das_err *err);

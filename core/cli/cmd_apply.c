@@ -13,6 +13,7 @@
 
 #include "core/base/mem.h"
 #include "core/cli/cli.h"
+#include "core/cli/interrupt.h"
 #include "core/plan/plan.h"
 #include "core/store/journal.h"
 
@@ -56,43 +57,25 @@ struct job {
     char who[64];
     size_t totals[DAS_O_COUNT];
     size_t undone; /* plans of which nothing could be verified */
+    const atomic_int *interrupt;
 };
 
-/* --- signals ---------------------------------------------------------------------------------- */
-
-static atomic_int cancelled;
-
-static void on_signal(int number)
-{
-    atomic_store(&cancelled, number);
-}
-
-/* The first one stops before the next kill, so that no outcome is lost; the second ends the
- * program. */
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
-}
+/* --- Ctrl-C ----------------------------------------------------------------------------------- */
 
 static bool is_cancelled(void *arg)
 {
-    (void)arg;
-    return atomic_load(&cancelled) != 0;
+    const struct job *j = arg;
+
+    return atomic_load(j->interrupt) != 0;
 }
 
 static bool before(void *arg, const struct das_plan *p, size_t victim, const char *action,
                    char *why, size_t size)
 {
-    (void)arg;
     (void)p;
     (void)victim;
     (void)action;
-    if (!atomic_load(&cancelled))
+    if (!is_cancelled(arg))
         return true;
     snprintf(why, size, "not tried: interrupted");
     return false;
@@ -187,7 +170,7 @@ static int show(const struct job *j, const struct das_report *r, struct das_err 
 
 static int apply_one(struct job *j, struct das_plan *p, struct das_err *err)
 {
-    const struct das_apply_watch watch = {before, NULL, is_cancelled, NULL};
+    const struct das_apply_watch watch = {before, NULL, is_cancelled, j};
     const struct das_asked *asked = das_plan_asked(p);
     const char *policy = asked && asked->script ? asked->script : "apply";
     struct das_script_rules rules;
@@ -206,7 +189,7 @@ static int apply_one(struct job *j, struct das_plan *p, struct das_err *err)
     size_t at;
     int rc;
 
-    das_rules_for(&j->common.rules, policy, &rules);
+    das_rules_for(&j->common.rules, policy[0] == '/' ? policy : NULL, &rules);
     guard.rules = rules.policy;
     if (instance_of(j, p, &at, err) < 0 ||
         !(source = das_inventory_open(j->common.inventory, at, err)) ||
@@ -225,7 +208,7 @@ static int apply_all(struct job *j)
     size_t done = 0;
     struct das_err err;
 
-    for (; done < j->count && !atomic_load(&cancelled); done++) {
+    for (; done < j->count && !is_cancelled(j); done++) {
         if (apply_one(j, j->plans[done], &err) == 0)
             continue;
         das_complain("apply", &err);
@@ -234,10 +217,10 @@ static int apply_all(struct job *j)
         else
             j->undone++;
     }
-    if (atomic_load(&cancelled))
+    if (is_cancelled(j))
         fprintf(stderr, "das apply: interrupted; %zu of %zu plans were not tried\n",
                 j->count - done, j->count);
-    return das_totals_exit(j->totals, j->undone, atomic_load(&cancelled) != 0);
+    return das_totals_exit(j->totals, j->undone, is_cancelled(j));
 }
 
 /* What the script had read is not known here. One that cannot be read now is in nobody's hands. */
@@ -279,43 +262,32 @@ static int prepare(struct job *j, int argc, char **argv, struct das_err *err)
     return j->armed ? open_store(j, err) : 0;
 }
 
-static int parse(struct job *j, int argc, char **argv, struct das_err *err)
+static int take_option(void *arg, int option, const char *value, struct das_err *err)
 {
-    int option, known = 0;
+    struct job *j = arg;
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":" DAS_COMMON_SHORT, options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return 1;
-        }
-        if (option == 1001)
-            j->armed = false;
-        else if (option == '?' || option == ':')
-            known = das_bad_option(option, argv, options, err);
-        else
-            known = das_common_option(&j->common, option, optarg, err);
-        if (known < 0)
-            return -1;
-    }
+    if (option != 1001)
+        return das_common_option(&j->common, option, value, err);
+    j->armed = false;
     return 0;
 }
 
 int das_cmd_apply(int argc, char **argv)
 {
     struct job j = {.armed = true};
+    const struct das_options o = {help, ":" DAS_COMMON_SHORT, options, take_option, &j};
     struct das_err err;
     int rc, parsed = -1;
 
     das_vault_init(&j.vault);
     if (das_common_init(&j.common, &err) == 0)
-        parsed = parse(&j, argc, argv, &err);
+        parsed = das_options_read(&o, argc, argv, &err);
     if (parsed > 0) {
         rc = DAS_EXIT_DONE;
     } else if (parsed < 0 || prepare(&j, argc - optind, argv + optind, &err) < 0) {
         rc = das_complain("apply", &err);
     } else {
-        catch_signals();
+        j.interrupt = das_interrupt_catch();
         rc = apply_all(&j);
     }
     for (size_t i = 0; i < j.count; i++)

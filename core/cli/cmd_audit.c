@@ -108,8 +108,10 @@ static int parse_head(struct audit *a, const char *text, struct das_err *err)
     return 0;
 }
 
-static int set_option(struct audit *a, int option, const char *value, struct das_err *err)
+static int set_option(void *arg, int option, const char *value, struct das_err *err)
 {
+    struct audit *a = arg;
+
     switch (option) {
     case 'o':
         a->output = value;
@@ -505,31 +507,18 @@ static int run(struct audit *a, struct das_err *err)
 int das_cmd_audit(int argc, char **argv)
 {
     struct audit a = {.last = LAST_DEFAULT};
+    const struct das_options o = {help, ":ho:n:", options, set_option, &a};
     struct das_err err;
-    int option, rc = DAS_EXIT_DONE;
+    int rc = -1;
 
-    if (das_common_init(&a.common, &err) < 0)
-        goto complain;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":ho:n:", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            goto done;
-        }
-        if (option == '?' || option == ':') {
-            das_bad_option(option, argv, options, &err);
-            goto complain;
-        }
-        if (set_option(&a, option, optarg, &err) < 0)
-            goto complain;
-    }
+    if (das_common_init(&a.common, &err) == 0)
+        rc = das_options_read(&o, argc, argv, &err);
     a.args = argv + optind;
     a.arg_count = argc - optind;
-    if (run(&a, &err) == 0)
-        goto done;
-complain:
-    rc = das_complain("audit", &err);
-done:
+    if (rc < 0 || (rc == 0 && run(&a, &err) < 0))
+        rc = das_complain("audit", &err);
+    else
+        rc = DAS_EXIT_DONE;
     das_store_close(a.store);
     das_buf_clear(&a.dir);
     das_common_clear(&a.common);

@@ -42,7 +42,7 @@ static const struct option options[] = {
 };
 
 struct totals {
-    bool json;
+    bool json, names;
     size_t findings, failed;
     struct das_buf out;
 };
@@ -154,39 +154,34 @@ static int print_names(struct das_buf *b, struct das_err *err)
     return DAS_EXIT_DONE;
 }
 
+static int take_option(void *arg, int option, const char *value, struct das_err *err)
+{
+    struct totals *t = arg;
+
+    if (option == O_NAMES) {
+        t->names = true;
+        return 0;
+    }
+    t->json = strcmp(value, "json") == 0;
+    if (!t->json && strcmp(value, "text") != 0)
+        return das_fail(err, DAS_E_USAGE, "-o: expected text or json, got \"%s\"", value);
+    return 0;
+}
+
 int das_cmd_check(int argc, char **argv)
 {
     struct totals t = {0};
+    const struct das_options o = {help, ":ho:", options, take_option, &t};
     struct das_err err;
-    bool names = false;
-    int option, rc = -1;
+    int rc = das_options_read(&o, argc, argv, &err);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":ho:", options, NULL)) != -1) {
-        switch (option) {
-        case 'h':
-            fputs(help, stdout);
-            return DAS_EXIT_DONE;
-        case 'o':
-            if (strcmp(optarg, "text") != 0 && strcmp(optarg, "json") != 0) {
-                das_fail(&err, DAS_E_USAGE, "-o: expected text or json, got \"%s\"", optarg);
-                return das_complain("check", &err);
-            }
-            t.json = strcmp(optarg, "json") == 0;
-            break;
-        case O_NAMES:
-            names = true;
-            break;
-        default:
-            das_bad_option(option, argv, options, &err);
-            return das_complain("check", &err);
-        }
-    }
-    if (names)
+    if (rc > 0)
+        rc = DAS_EXIT_DONE;
+    else if (rc == 0 && t.names)
         rc = print_names(&t.out, &err);
-    else if (optind >= argc)
-        das_fail(&err, DAS_E_USAGE, "which scripts? das check --help shows examples");
-    else
+    else if (rc == 0 && optind >= argc)
+        rc = das_fail(&err, DAS_E_USAGE, "which scripts? das check --help shows examples");
+    else if (rc == 0)
         rc = check_all(&t, argc - optind, argv + optind, &err);
     if (rc < 0)
         rc = das_complain("check", &err);

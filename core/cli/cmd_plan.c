@@ -148,31 +148,26 @@ static int run(struct show *s, int n, char **words, struct das_err *err)
     return show_file(s, words[1], err);
 }
 
+static int take_option(void *arg, int option, const char *value, struct das_err *err)
+{
+    struct show *s = arg;
+
+    (void)option; /* -o is the only one */
+    s->json = strcmp(value, "json") == 0;
+    if (!s->json && strcmp(value, "table") != 0)
+        return das_fail(err, DAS_E_USAGE, "-o: expected table or json, got \"%s\"", value);
+    return 0;
+}
+
 int das_cmd_plan(int argc, char **argv)
 {
     struct show s = {0};
+    const struct das_options o = {help, ":ho:", options, take_option, &s};
     struct das_err err;
-    int option, rc;
+    int rc = das_options_read(&o, argc, argv, &err);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":ho:", options, NULL)) != -1) {
-        switch (option) {
-        case 'h':
-            fputs(help, stdout);
-            return DAS_EXIT_DONE;
-        case 'o':
-            if (strcmp(optarg, "table") != 0 && strcmp(optarg, "json") != 0) {
-                das_fail(&err, DAS_E_USAGE, "-o: expected table or json, got \"%s\"", optarg);
-                return das_complain("plan", &err);
-            }
-            s.json = strcmp(optarg, "json") == 0;
-            break;
-        default:
-            das_bad_option(option, argv, options, &err);
-            return das_complain("plan", &err);
-        }
-    }
-    rc = run(&s, argc - optind, argv + optind, &err);
+    if (rc == 0)
+        rc = run(&s, argc - optind, argv + optind, &err);
     if (rc < 0)
         rc = das_complain("plan", &err);
     else

@@ -107,8 +107,9 @@ static int number_option(int64_t *to, const char *name, const char *text, struct
     return das_fail(err, DAS_E_USAGE, "--%s: expected a whole number, got \"%s\"", name, text);
 }
 
-static int set_option(struct preview *p, int option, const char *value, struct das_err *err)
+static int set_option(void *arg, int option, const char *value, struct das_err *err)
 {
+    struct preview *p = arg;
     struct das_value yes = {.kind = DAS_V_BOOL, .boolean = true};
     int known = das_common_option(&p->common, option, value, err);
 
@@ -238,24 +239,18 @@ static int show_all(const struct preview *p)
 int das_cmd_preview(int argc, char **argv)
 {
     struct preview p = {.explain = DAS_UNKNOWN, .count = DAS_UNKNOWN};
+    const struct das_options o = {help, ":" DAS_COMMON_SHORT, options, set_option, &p};
     struct das_err err;
-    int option, rc;
+    int rc;
 
     if (das_common_init(&p.common, &err) < 0 || !(p.filter = das_filter_new(&err)))
         goto complain;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":" DAS_COMMON_SHORT, options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            rc = DAS_EXIT_DONE;
-            goto done;
-        }
-        if (option == '?' || option == ':') {
-            das_bad_option(option, argv, options, &err);
-            goto complain;
-        }
-        if (set_option(&p, option, optarg, &err) < 0)
-            goto complain;
+    rc = das_options_read(&o, argc, argv, &err);
+    if (rc < 0)
+        goto complain;
+    if (rc > 0) {
+        rc = DAS_EXIT_DONE;
+        goto done;
     }
     if (optind < argc) {
         das_fail(&err, DAS_E_USAGE, "\"%s\" is no option; criteria are given as --user NAME ...",

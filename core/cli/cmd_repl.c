@@ -8,6 +8,7 @@
 #include "bindings/repl.h"
 #include "core/base/version.h"
 #include "core/cli/cli.h"
+#include "core/cli/interrupt.h"
 #include "core/cli/line.h"
 
 static const char help[] =
@@ -45,33 +46,6 @@ static const struct option options[] = {
     {"apply", no_argument, NULL, 1001},
     {NULL, 0, NULL, 0},
 };
-
-/* --- signals ---------------------------------------------------------------------------------- */
-
-static atomic_int cancelled;
-
-static void on_signal(int number)
-{
-    atomic_store(&cancelled, number);
-}
-
-/* While a chunk runs: the first signal asks it to end, the second ends the program. */
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-
-    atomic_store(&cancelled, 0);
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-}
-
-/* While a person types signals are the editor's. */
-static void leave_signals(void)
-{
-    signal(SIGINT, SIG_DFL);
-    signal(SIGTERM, SIG_DFL);
-}
 
 /* --- inputs ------------------------------------------------------------------------------------ */
 
@@ -119,15 +93,14 @@ static void from_pipe(struct session *s)
     char *text = NULL;
     ssize_t len;
 
-    catch_signals();
-    while (!atomic_load(&cancelled) && (len = getline(&text, &cap, stdin)) > 0) {
+    while (!atomic_load(s->opts->cancel) && (len = getline(&text, &cap, stdin)) > 0) {
         line++;
         if (!s->chunk.len)
             s->first_line = line;
         das_buf_add(&s->chunk, text, (size_t)len);
         feed(s);
     }
-    if (atomic_load(&cancelled)) {
+    if (atomic_load(s->opts->cancel)) {
         s->failed = true;
     } else if (s->chunk.len) {
         fprintf(stderr, "stdin:%zu: the input ends before this is complete\n", s->first_line);
@@ -159,12 +132,14 @@ static int from_terminal(struct session *s, bool armed, struct das_err *err)
     enum das_line_end end = DAS_LINE_TEXT;
     struct das_buf history = {0};
     struct das_line *line;
+    int came;
 
     history_path(&history);
     line = das_line_new(history.len && !history.failed ? history.ptr : NULL, complete, s->repl, err);
     das_buf_clear(&history);
     if (!line)
         return -1;
+    das_interrupt_leave();
     fprintf(stderr, "das %s, %s. Tab completes, Ctrl-D ends.\n", DAS_VERSION,
             armed ? "armed: plan:apply() kills" : "a dry run: --apply arms it");
     while (end != DAS_LINE_EOF) {
@@ -173,10 +148,11 @@ static int from_terminal(struct session *s, bool armed, struct das_err *err)
             das_buf_reset(&s->chunk);
         if (end != DAS_LINE_TEXT)
             continue;
-        catch_signals();
+        das_interrupt_catch();
         feed(s);
-        leave_signals();
-        if (atomic_load(&cancelled) == SIGTERM)
+        das_interrupt_leave(); /* while a person types signals are the editor's */
+        came = atomic_load(s->opts->cancel);
+        if (came != 0 && came != SIGINT)
             end = DAS_LINE_EOF;
     }
     fputc('\n', stdout);
@@ -198,7 +174,7 @@ static int run(struct das_common *c, bool armed)
         .secrets = &c->secrets,
         .armed = armed,
         .output = c->output,
-        .cancel = &cancelled,
+        .cancel = das_interrupt_catch(),
         .out = stdout,
         .log = stderr,
     };
@@ -206,7 +182,7 @@ static int run(struct das_common *c, bool armed)
     struct das_err err;
     int rc;
 
-    das_rules_for(&c->rules, "repl", &rules);
+    das_rules_for(&c->rules, NULL, &rules);
     das_common_guards(c, &rules, &opts);
     opts.by_person = isatty(STDIN_FILENO);
     opts.grants = NULL; /* a person at the keyboard, not a script: preview and kill */
@@ -225,43 +201,47 @@ static int run(struct das_common *c, bool armed)
     return rc;
 }
 
+struct asked {
+    struct das_common common;
+    bool armed;
+};
+
+static int take_option(void *arg, int option, const char *value, struct das_err *err)
+{
+    struct asked *a = arg;
+
+    if (option != 1001)
+        return das_common_option(&a->common, option, value, err);
+    a->armed = true;
+    return 0;
+}
+
+/* 0: it may begin; -1 with err. */
+static int prepare(struct asked *a, const char *word, struct das_err *err)
+{
+    if (word)
+        return das_fail(err, DAS_E_USAGE, "\"%s\" is no option; a script runs with das run", word);
+    if (das_common_finish(&a->common, err) < 0 ||
+        (a->armed && das_common_need_state(&a->common, err) < 0))
+        return -1;
+    return 0;
+}
+
 int das_cmd_repl(int argc, char **argv)
 {
-    struct das_common common;
+    struct asked a = {.armed = false};
+    const struct das_options o = {help, ":" DAS_COMMON_SHORT, options, take_option, &a};
     struct das_err err;
-    bool armed = false;
-    int option, rc = DAS_EXIT_USAGE, known = 0;
+    int rc = -1;
 
-    if (das_common_init(&common, &err) < 0)
-        goto complain;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":" DAS_COMMON_SHORT, options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            rc = DAS_EXIT_DONE;
-            goto done;
-        }
-        if (option == 1001)
-            armed = true;
-        else if (option == '?' || option == ':')
-            known = das_bad_option(option, argv, options, &err);
-        else
-            known = das_common_option(&common, option, optarg, &err);
-        if (known < 0)
-            goto complain;
-    }
-    if (optind < argc) {
-        das_fail(&err, DAS_E_USAGE, "\"%s\" is no option; a script runs with das run", argv[optind]);
-        goto complain;
-    }
-    if (das_common_finish(&common, &err) < 0 ||
-        (armed && das_common_need_state(&common, &err) < 0))
-        goto complain;
-    rc = run(&common, armed);
-    goto done;
-complain:
-    rc = das_complain("repl", &err);
-done:
-    das_common_clear(&common);
+    if (das_common_init(&a.common, &err) == 0)
+        rc = das_options_read(&o, argc, argv, &err);
+    if (rc > 0)
+        rc = DAS_EXIT_DONE;
+    else if (rc < 0 || prepare(&a, argv[optind], &err) < 0)
+        rc = das_complain("repl", &err);
+    else
+        rc = run(&a.common, a.armed);
+    das_common_clear(&a.common);
     return rc;
 }

@@ -8,6 +8,7 @@
 
 #include "bindings/engine.h"
 #include "core/cli/cli.h"
+#include "core/cli/interrupt.h"
 #include "core/cli/write_file.h"
 #include "core/store/store.h"
 
@@ -58,26 +59,6 @@ static void say_usage(const struct das_engine_result *r)
             (unsigned long long)r->used.instructions, (unsigned long long)r->used.memory >> 10,
             (unsigned long long)r->used.output, (unsigned long long)r->used.http_requests,
             (unsigned long long)r->used.http_bytes);
-}
-
-/* Set by SIGINT, SIGTERM and SIGHUP (a terminal that went away); a second one ends the program at
- * once. */
-static atomic_int cancelled;
-
-static void on_signal(int number)
-{
-    atomic_store(&cancelled, number);
-}
-
-static void catch_signals(void)
-{
-    struct sigaction sa = {.sa_handler = on_signal, .sa_flags = (int)SA_RESETHAND};
-
-    sigemptyset(&sa.sa_mask);
-    sigaction(SIGINT, &sa, NULL);
-    sigaction(SIGTERM, &sa, NULL);
-    sigaction(SIGHUP, &sa, NULL);
-    sigaction(SIGQUIT, &sa, NULL);
 }
 
 /* A stuck script may hold the lock of a stream, or nobody reads what is written: the report gets a
@@ -156,12 +137,14 @@ static int say_unknown(struct das_common *c, struct das_err *err)
 /* --- running ---------------------------------------------------------------------------------- */
 
 struct run_opts {
+    struct das_common common;
     bool armed, usage;
     const char *plan_out;
 };
 
-static int run(struct das_common *c, const struct run_opts *o, int argc, char **argv)
+static int run(struct run_opts *o, int argc, char **argv)
 {
+    struct das_common *c = &o->common;
     struct das_script_rules rules;
     struct das_engine_result result;
     struct das_engine_opts opts = {
@@ -174,7 +157,7 @@ static int run(struct das_common *c, const struct run_opts *o, int argc, char **
         .armed = o->armed,
         .output = c->output,
         .width = das_terminal_width(),
-        .cancel = &cancelled,
+        .cancel = das_interrupt_catch(),
         .out = stdout,
         .log = stderr,
     };
@@ -182,12 +165,11 @@ static int run(struct das_common *c, const struct run_opts *o, int argc, char **
     struct das_err err;
     int rc, code;
 
-    das_rules_for(&c->rules, argv[0], &rules);
+    das_rules_for(&c->rules, strcmp(argv[0], "-") ? argv[0] : NULL, &rules);
     das_common_guards(c, &rules, &opts);
     if (o->plan_out)
         opts.plans = &plans;
     opts.grants = rules.grants;
-    catch_signals();
     rc = das_engine_run(&opts, &result, &err);
     code = das_outcome_exit(&result, rc < 0);
     if (result.end == DAS_END_STUCK)
@@ -210,48 +192,51 @@ static int run(struct das_common *c, const struct run_opts *o, int argc, char **
     return code;
 }
 
+static int take_option(void *arg, int option, const char *value, struct das_err *err)
+{
+    struct run_opts *o = arg;
+
+    switch (option) {
+    case 1001:
+        o->armed = true;
+        return 0;
+    case 1002:
+        o->usage = true;
+        return 0;
+    case 1003:
+        o->plan_out = value;
+        return 0;
+    default:
+        return das_common_option(&o->common, option, value, err);
+    }
+}
+
+/* 0: it may run; -1 with err. */
+static int prepare(struct run_opts *o, int scripts, struct das_err *err)
+{
+    if (scripts < 1)
+        return das_fail(err, DAS_E_USAGE, "which script? das run --help shows examples");
+    if ((o->plan_out && check_plan_out(o->plan_out, o->armed, err) < 0) ||
+        das_common_finish(&o->common, err) < 0 || (o->armed && say_unknown(&o->common, err) < 0))
+        return -1;
+    return 0;
+}
+
 int das_cmd_run(int argc, char **argv)
 {
-    struct das_common common;
-    struct das_err err;
     struct run_opts o = {0};
-    int option, rc = DAS_EXIT_USAGE, known = 0;
+    const struct das_options read = {help, "+:" DAS_COMMON_SHORT, options, take_option, &o};
+    struct das_err err;
+    int rc = -1;
 
-    if (das_common_init(&common, &err) < 0)
-        goto complain;
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "+:" DAS_COMMON_SHORT, options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            rc = DAS_EXIT_DONE;
-            goto done;
-        }
-        if (option == 1001)
-            o.armed = true;
-        else if (option == 1002)
-            o.usage = true;
-        else if (option == 1003)
-            o.plan_out = optarg;
-        else if (option == '?' || option == ':')
-            known = das_bad_option(option, argv, options, &err);
-        else
-            known = das_common_option(&common, option, optarg, &err);
-        if (known < 0)
-            goto complain;
-    }
-    if (optind >= argc) {
-        das_fail(&err, DAS_E_USAGE, "which script? das run --help shows examples");
-        goto complain;
-    }
-    if ((o.plan_out && check_plan_out(o.plan_out, o.armed, &err) < 0) ||
-        das_common_finish(&common, &err) < 0 ||
-        (o.armed && say_unknown(&common, &err) < 0))
-        goto complain;
-    rc = run(&common, &o, argc - optind, argv + optind);
-    goto done;
-complain:
-    rc = das_complain("run", &err);
-done:
-    das_common_clear(&common);
+    if (das_common_init(&o.common, &err) == 0)
+        rc = das_options_read(&read, argc, argv, &err);
+    if (rc > 0)
+        rc = DAS_EXIT_DONE;
+    else if (rc < 0 || prepare(&o, argc - optind, &err) < 0)
+        rc = das_complain("run", &err);
+    else
+        rc = run(&o, argc - optind, argv + optind);
+    das_common_clear(&o.common);
     return rc;
 }

@@ -208,23 +208,18 @@ static int show(struct das_common *c)
     return rc < 0 ? das_complain("status", &err) : DAS_EXIT_DONE;
 }
 
+static int take_option(void *arg, int option, const char *value, struct das_err *err)
+{
+    return das_common_option(arg, option, value, err);
+}
+
 static int parse(struct das_common *c, int argc, char **argv, struct das_err *err)
 {
-    int option, known = 0;
+    const struct das_options o = {help, ":" DAS_COMMON_SHORT, options, take_option, c};
+    int rc = das_options_read(&o, argc, argv, err);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, ":" DAS_COMMON_SHORT, options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return 1;
-        }
-        if (option == '?' || option == ':')
-            known = das_bad_option(option, argv, options, err);
-        else
-            known = das_common_option(c, option, optarg, err);
-        if (known < 0)
-            return -1;
-    }
+    if (rc != 0)
+        return rc;
     if (optind < argc || c->instance_count)
         return das_fail(err, DAS_E_USAGE, "das status is of this machine; it takes no %s",
                         c->instance_count ? "instance" : "words");

@@ -232,25 +232,26 @@ static void tell_journal(struct stop *s)
     das_common_clear(&c);
 }
 
+static int take_option(void *arg, int option, const char *value, struct das_err *err)
+{
+    struct stop *s = arg;
+
+    (void)option; /* --config is the only one */
+    (void)err;
+    s->config = value;
+    return 0;
+}
+
 static int run(const char *command, const char *help, int (*act)(struct stop *s), int argc,
                char **argv)
 {
     struct stop s = {.command = command};
+    const struct das_options o = {help, "+:h", options, take_option, &s};
     struct das_err err;
-    int option, rc;
+    int rc = das_options_read(&o, argc, argv, &err);
 
-    opterr = 0;
-    while ((option = getopt_long(argc, argv, "+:h", options, NULL)) != -1) {
-        if (option == 'h') {
-            fputs(help, stdout);
-            return DAS_EXIT_DONE;
-        }
-        if (option != 1000) {
-            das_bad_option(option, argv, options, &err);
-            return das_complain(command, &err);
-        }
-        s.config = optarg;
-    }
+    if (rc != 0)
+        return rc > 0 ? DAS_EXIT_DONE : das_complain(command, &err);
     join(&s.reason, argc - optind, argv + optind);
     das_who(s.who, sizeof s.who);
     rc = s.config ? 0 : das_find_config(&s.found, &err);

@@ -134,7 +134,9 @@ void das_common_guards(struct das_common *c, const struct das_script_rules *rule
     opts->user = c->user;
 }
 
-int das_bad_option(int result, char **argv, const struct option *known, struct das_err *err)
+/* What getopt_long() refused, with a suggestion. */
+static int bad_option(int result, char **argv, const struct option *known,
+                      struct das_err *err)
 {
     const char *word = argv[optind - 1], *names[64], *near;
     char bare[64];
@@ -151,6 +153,24 @@ int das_bad_option(int result, char **argv, const struct option *known, struct d
     if (near)
         return das_fail(err, DAS_E_USAGE, "unknown option --%s; did you mean --%s?", bare, near);
     return das_fail(err, DAS_E_USAGE, "unknown option %s; --help shows what there is", word);
+}
+
+int das_options_read(const struct das_options *o, int argc, char **argv, struct das_err *err)
+{
+    int option;
+
+    opterr = 0;
+    while ((option = getopt_long(argc, argv, o->letters, o->known, NULL)) != -1) {
+        if (option == 'h') {
+            fputs(o->help, stdout);
+            return 1;
+        }
+        if (option == '?' || option == ':')
+            return bad_option(option, argv, o->known, err);
+        if (o->take(o->arg, option, optarg, err) < 0)
+            return -1;
+    }
+    return 0;
 }
 
 int das_complain(const char *command, const struct das_err *err)
