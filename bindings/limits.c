@@ -100,7 +100,7 @@ void das_rules_for(const struct das_rules *r, const char *path, struct das_scrip
     static char preview[] = "preview", anywhere[] = "instance:*";
     static char *only_look[] = {preview, anywhere};
     static const struct das_grants look = {only_look, 2};
-    char *full = realpath(path, NULL); /* the C library's memory: free() */
+    char *full = path ? realpath(path, NULL) : NULL; /* the C library's memory: free() */
     const struct das_script_entry *found = NULL;
 
     for (size_t i = 0; i < r->count; i++) {

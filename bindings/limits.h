@@ -61,7 +61,7 @@ void das_policy_rules_clear(struct das_policy_rules *p);
 
 void das_rules_init(struct das_rules *r);
 void das_rules_clear(struct das_rules *r);
-/* What holds for the script at path. Borrows from r. */
+/* What holds for the script at path; NULL: of what is no file. Borrows from r. */
 void das_rules_for(const struct das_rules *r, const char *path, struct das_script_rules *out);
 
 #endif

@@ -14,11 +14,14 @@
 #include "core/base/mem.h"
 
 /* Counts and breaker are kept by this name, wherever the run was started. */
-static char *policy_name(const char *path)
+static char *policy_name(const struct das_run *run)
 {
+    const char *path = run->opts->path;
     char *full, *name;
 
-    if (!path || strcmp(path, "-") == 0)
+    if (!run->script.ptr) /* what a person types has no file */
+        return das_strdup("repl");
+    if (strcmp(path, "-") == 0)
         return das_strdup("stdin");
     full = realpath(path, NULL); /* the C library's memory: free() */
     name = das_strdup(full ? full : path);
@@ -30,7 +33,7 @@ static char *policy_name(const char *path)
 static const char *policy_of(struct das_run *run)
 {
     if (!run->policy)
-        run->policy = policy_name(run->opts->path);
+        run->policy = policy_name(run);
     run->guard.policy = run->policy;
     return run->policy;
 }

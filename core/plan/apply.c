@@ -45,16 +45,18 @@ static enum das_kill_what kill_what(const char *action, const struct das_session
     return strcmp(action, "soft") == 0 ? DAS_KILL_STATEMENT_SOFT : DAS_KILL_STATEMENT;
 }
 
-/* A kill by query id cannot hit another statement, however late it comes. Any other kill needs a
- * look that is fresh: with many victims, or a slow server, the first one has grown old. */
+/* With many victims, or a slow server, a look grows old while they are killed. */
 #define LOOK_AGAIN_MS 200
 
-static bool by_query_id(const struct das_scene *sc, size_t i)
+static bool look_is_old(const struct das_scene *sc)
 {
-    struct das_session then;
+    return das_clock_monotonic_ms() - sc->look.at_ms > LOOK_AGAIN_MS;
+}
 
-    das_plan_victim(sc->plan, i, &then);
-    return !das_is_connection(sc->aims[i].action) && das_known(then.query_id);
+/* A kill by query id cannot hit another statement, however late it comes. */
+static bool is_exact(const struct das_aim *aim, int64_t query_id)
+{
+    return !das_is_connection(aim->action) && das_known(query_id);
 }
 
 static bool other_server(const struct das_scene *sc, char *why, size_t size)
@@ -91,8 +93,10 @@ bool das_scene_renew(struct das_scene *sc, bool victims_only)
  * all stops. */
 static bool still_ready(struct das_scene *sc, size_t i)
 {
-    if (!by_query_id(sc, i) && das_clock_monotonic_ms() - sc->look.at_ms > LOOK_AGAIN_MS &&
-        !das_scene_renew(sc, true))
+    struct das_session then;
+
+    das_plan_victim(sc->plan, i, &then);
+    if (!is_exact(&sc->aims[i], then.query_id) && look_is_old(sc) && !das_scene_renew(sc, true))
         return false;
     if (sc->aims[i].judged_in != sc->look.number)
         das_judge(sc, i);
@@ -124,9 +128,6 @@ static bool may_fire(struct das_scene *sc, size_t i)
     return true;
 }
 
-static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *now,
-                           struct das_buf *note);
-
 /* What is sent. */
 struct order {
     enum das_kill_what what;
@@ -157,7 +158,7 @@ static bool verify_alone(struct das_scene *sc, size_t i, struct order *o)
         das_judge(sc, i);
         if (aim->stage != DAS_STAGE_READY || das_look_find(&sc->look, o->id, &now) != DAS_FOUND)
             return false;
-    } else if (!still_the_same(sc, i, &now, &note)) {
+    } else if (!das_still_the_same(sc, i, &now, &note)) {
         das_settle_buf(sc, i, DAS_O_CHANGED, aim->action, &note);
         return false;
     }
@@ -182,8 +183,7 @@ static bool last_look(struct das_scene *sc, size_t i, struct order *o)
         das_settle(sc, i, DAS_O_REFUSED, sc->aims[i].action, why);
         return false;
     }
-    if (das_known(o->query_id) && (!das_is_connection(sc->aims[i].action) ||
-                                   das_clock_monotonic_ms() - sc->look.at_ms <= LOOK_AGAIN_MS))
+    if (is_exact(&sc->aims[i], o->query_id) || (das_known(o->query_id) && !look_is_old(sc)))
         return true;
     before = sc->look; /* of all victims: the others are judged by it */
     sc->look = (struct das_look){.number = before.number};
@@ -254,26 +254,6 @@ static bool try_one(struct das_scene *sc, size_t i)
 
 /* --- the next rung of the ladder ------------------------------------------------------------------- */
 
-/* The session as it is now, if it is still the one whose statement was killed and may be touched.
- * That it is dying does not protect it: that is our doing. */
-static bool still_the_same(struct das_scene *sc, size_t i, struct das_session *now,
-                           struct das_buf *note)
-{
-    struct das_session then, asked;
-
-    das_plan_victim(sc->plan, i, &then);
-    if (das_look_find(&sc->look, then.id, now) != DAS_FOUND ||
-        das_victim_moved_on(sc->plan, i, &then, sc->look.snap, now)) {
-        das_buf_str(note, "it has changed since");
-        return false;
-    }
-    asked = *now;
-    if (das_is_dying(&asked))
-        asked.command = then.command;
-    return !das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &asked, note) &&
-           !das_too_much_to_roll_back(sc, &then, now, note);
-}
-
 static void escalate_one(struct das_scene *sc, size_t i)
 {
     struct das_aim *aim = &sc->aims[i];
@@ -284,7 +264,7 @@ static void escalate_one(struct das_scene *sc, size_t i)
     int claimed;
 
     aim->escalated = true;
-    if (!still_the_same(sc, i, &now, &note)) {
+    if (!das_still_the_same(sc, i, &now, &note)) {
         snprintf(why, sizeof why, "its connection is left alone: %.300s",
                  note.ptr ? note.ptr : "out of memory");
     } else {
@@ -326,7 +306,7 @@ static void escalate(struct das_scene *sc)
     for (size_t i = 0; i < sc->report->count; i++) {
         if (sc->aims[i].stage != DAS_STAGE_SENT || !das_can_escalate(sc, i))
             continue;
-        if (das_clock_monotonic_ms() - sc->look.at_ms > LOOK_AGAIN_MS) { /* the others took long */
+        if (look_is_old(sc)) { /* the others took long */
             if (!das_scene_renew(sc, true)) {
                 give_up_ladder(sc);
                 return;

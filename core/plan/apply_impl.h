@@ -124,6 +124,10 @@ static inline bool das_is_connection(const char *action)
 /* Ready, or settled: by the look that there is. */
 void das_judge(struct das_scene *sc, size_t i);
 bool das_has_statement(const struct das_session *s); /* it does not sleep */
+/* For the next rung: the session as it is now, if it is still the one whose statement was killed and
+ * may be touched. That it is dying does not protect it: that is our doing. */
+bool das_still_the_same(const struct das_scene *sc, size_t i, struct das_session *now,
+                        struct das_buf *note);
 /* then: as previewed, s: as it is now. Writes what to note. */
 bool das_too_much_to_roll_back(const struct das_scene *sc, const struct das_session *then,
                                const struct das_session *s, struct das_buf *note);

@@ -94,3 +94,21 @@ void das_judge(struct das_scene *sc, size_t i)
         aim->judged_in = sc->look.number;
     }
 }
+
+bool das_still_the_same(const struct das_scene *sc, size_t i, struct das_session *now,
+                        struct das_buf *note)
+{
+    struct das_session then, asked;
+
+    das_plan_victim(sc->plan, i, &then);
+    if (das_look_find(&sc->look, then.id, now) != DAS_FOUND ||
+        das_victim_moved_on(sc->plan, i, &then, sc->look.snap, now)) {
+        das_buf_str(note, "it has changed since");
+        return false;
+    }
+    asked = *now;
+    if (das_is_dying(&asked))
+        asked.command = then.command;
+    return !das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &asked, note) &&
+           !das_too_much_to_roll_back(sc, &then, now, note);
+}

@@ -54,7 +54,6 @@ static int record(struct das_store *s, const char *policy, const char *instance,
                   const struct das_breaker *was, const struct das_breaker *is, struct das_err *err)
 {
     struct das_record r = {.kind = "breaker"};
-    struct das_head head;
     struct das_buf b = {0};
     int rc;
 
@@ -68,9 +67,7 @@ static int record(struct das_store *s, const char *policy, const char *instance,
     rc = das_buf_ok(&b, err);
     r.members = das_buf_view(&b);
     if (rc == 0)
-        rc = das_journal_last(s, &head, err);
-    if (rc == 0)
-        rc = das_journal_append(s, &head, &r, err);
+        rc = das_journal_append(s, &r, err);
     das_buf_clear(&b);
     return rc;
 }

@@ -172,32 +172,7 @@ static int derive(struct das_store *s, const struct das_record *r, const struct 
     return p->unknown && das_do(s, err, DAS_Q_UNKNOWN_ADD, "i", p->intent) < 0 ? -1 : 0;
 }
 
-int das_journal_append(struct das_store *s, struct das_head *head, struct das_record *r,
-                       struct das_err *err)
-{
-    struct das_parts parts;
-    struct das_buf line = {0};
-    struct das_head next = {.seq = head->seq + 1};
-    int rc = -1;
-
-    r->seq = next.seq;
-    r->time_ms = das_clock_unix_ms();
-    if (write_line(s, head, r, &line, err) < 0 || check_line(&line, r, &parts, err) < 0 ||
-        das_sha256_hex(das_buf_view(&line), next.hash, err) < 0 ||
-        das_do(s, err, DAS_Q_APPEND, "its", r->seq, das_buf_view(&line), next.hash) < 0 ||
-        derive(s, r, &parts, err) < 0)
-        goto done;
-    if (r->spends && one(das_do(s, err, DAS_Q_SPEND, "isi", r->spends, s->run, r->time_ms), s,
-                         "no reservation of this run that is left", r->spends, err) < 0)
-        goto done;
-    *head = next;
-    rc = 0;
-done:
-    das_buf_clear(&line);
-    return rc;
-}
-
-int das_journal_last(struct das_store *s, struct das_head *out, struct das_err *err)
+int das_journal_head(struct das_store *s, struct das_head *out, struct das_err *err)
 {
     sqlite3_stmt *st = das_ask(s, err, DAS_Q_HEAD, "");
     int rc = st ? das_step(s, st, err) : -1;
@@ -218,16 +193,40 @@ int das_journal_last(struct das_store *s, struct das_head *out, struct das_err *
     return rc;
 }
 
+int das_journal_append(struct das_store *s, struct das_record *r, struct das_err *err)
+{
+    struct das_parts parts;
+    struct das_buf line = {0};
+    struct das_head head;
+    char hash[DAS_SHA256_HEX];
+    int rc = -1;
+
+    if (das_journal_head(s, &head, err) < 0)
+        return -1;
+    r->seq = head.seq + 1;
+    r->time_ms = das_clock_unix_ms();
+    if (write_line(s, &head, r, &line, err) < 0 || check_line(&line, r, &parts, err) < 0 ||
+        das_sha256_hex(das_buf_view(&line), hash, err) < 0 ||
+        das_do(s, err, DAS_Q_APPEND, "its", r->seq, das_buf_view(&line), hash) < 0 ||
+        derive(s, r, &parts, err) < 0)
+        goto done;
+    if (r->spends && one(das_do(s, err, DAS_Q_SPEND, "isi", r->spends, s->run, r->time_ms), s,
+                         "no reservation of this run that is left", r->spends, err) < 0)
+        goto done;
+    rc = 0;
+done:
+    das_buf_clear(&line);
+    return rc;
+}
+
 int das_journal_add(struct das_store *s, struct das_record *records, size_t n, struct das_err *err)
 {
-    struct das_head head;
-    int rc;
+    int rc = das_begin(s, err);
 
-    if (das_begin(s, err) < 0)
+    if (rc < 0)
         return -1;
-    rc = das_journal_last(s, &head, err);
     for (size_t i = 0; i < n && rc == 0; i++)
-        rc = das_journal_append(s, &head, &records[i], err);
+        rc = das_journal_append(s, &records[i], err);
     if (rc == 0)
         DAS_FAULT("journal-before-commit");
     rc = das_end(s, rc, err);
@@ -253,11 +252,6 @@ int das_journal_each(struct das_store *s, int64_t first, das_journal_fn *fn, voi
             sqlite3_reset(st);
     }
     return rc;
-}
-
-int das_journal_head(struct das_store *s, struct das_head *out, struct das_err *err)
-{
-    return das_journal_last(s, out, err);
 }
 
 int das_journal_applied(struct das_store *s, const char *plan_hash, struct das_err *err)
@@ -299,7 +293,6 @@ static int acknowledge(struct das_store *s, int64_t intent, struct das_text memb
                        struct das_err *err)
 {
     struct das_record r = {.kind = "acknowledged", .members = members};
-    struct das_head head;
     int64_t unknown;
 
     if (das_ask_int(s, &unknown, err, DAS_Q_UNKNOWN_HAS, "i", intent) < 0)
@@ -307,9 +300,7 @@ static int acknowledge(struct das_store *s, int64_t intent, struct das_text memb
     if (!unknown)
         return das_fail(err, DAS_E_USAGE, "record %lld is no kill whose outcome is unknown",
                         (long long)intent);
-    if (das_journal_last(s, &head, err) < 0)
-        return -1;
-    return das_journal_append(s, &head, &r, err);
+    return das_journal_append(s, &r, err);
 }
 
 int das_journal_acknowledge(struct das_store *s, int64_t intent, const char *who,

@@ -161,11 +161,8 @@ int das_run_is_dead(struct das_store *s, const char *run, int *held, struct das_
 /* What run left open becomes unknown. Inside a transaction, which makes it happen once only. */
 static int close_intents(struct das_store *s, const char *run, struct das_err *err)
 {
-    struct das_head head;
     int64_t seq;
 
-    if (das_journal_last(s, &head, err) < 0)
-        return -1;
     for (;;) {
         struct das_record r = {.kind = "outcome"};
         if (das_ask_int(s, &seq, err, DAS_Q_OPEN_FIRST, "s", run) < 0)
@@ -175,7 +172,7 @@ static int close_intents(struct das_store *s, const char *run, struct das_err *e
         r.closes = seq;
         r.members = das_text_of("\"outcome\":\"unknown\","
                                 "\"note\":\"das ended before the outcome was known\"");
-        if (das_journal_append(s, &head, &r, err) < 0)
+        if (das_journal_append(s, &r, err) < 0)
             return -1;
     }
 }

@@ -327,7 +327,6 @@ static int look(struct das_store *s, struct das_err *err)
 static int begin_journal(struct das_store *s, struct das_err *err)
 {
     struct das_record r = {.kind = "begin"};
-    struct das_head head;
     struct das_buf b = {0};
     char id[16];
     int rc = das_random(id, sizeof id, err);
@@ -340,9 +339,7 @@ static int begin_journal(struct das_store *s, struct das_err *err)
     }
     r.members = das_buf_view(&b);
     if (rc == 0)
-        rc = das_journal_last(s, &head, err);
-    if (rc == 0)
-        rc = das_journal_append(s, &head, &r, err);
+        rc = das_journal_append(s, &r, err);
     das_buf_clear(&b);
     return rc;
 }

@@ -119,9 +119,7 @@ struct das_parts {
 /* False: these are not the bytes of a record. */
 bool das_record_parse(struct das_text line, struct das_parts *out);
 
-/* Inside a transaction of the caller's. *head is the record before, and becomes this one. */
-int das_journal_append(struct das_store *s, struct das_head *head, struct das_record *r,
-                       struct das_err *err);
-int das_journal_last(struct das_store *s, struct das_head *out, struct das_err *err);
+/* Inside a transaction of the caller's. */
+int das_journal_append(struct das_store *s, struct das_record *r, struct das_err *err);
 
 #endif
