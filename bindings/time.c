@@ -294,8 +294,7 @@ static int lua_sleep(lua_State *L)
     das_run_check(L);
     while ((left = until - das_clock_monotonic_ms()) > 0) {
         int64_t step = left < STEP_MS ? left : STEP_MS;
-        struct timespec ts = {.tv_nsec = (long)step * 1000000};
-        nanosleep(&ts, NULL);
+        das_clock_sleep_ms(step);
         das_run_check(L);
     }
     return 0;

@@ -14,11 +14,12 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "core/cli/cli.h"
 #include "core/cli/stop_files.h"
-#include "core/cli/stop_record.h"
 #include "core/cli/write_file.h"
 #include "core/plan/guard.h"
+#include "core/store/journal.h"
 
 #define PLACES                                                                                     \
     "  /run/das/STOP                  of the whole machine; needs root\n"                         \
@@ -213,6 +214,26 @@ static void join(struct das_buf *b, int argc, char **argv)
         das_buf_str(b, "no reason given");
 }
 
+/* A record of kind "stop" or "resume". */
+static int record(const struct stop *s, const char *state_dir, struct das_err *err)
+{
+    struct das_record r = {.kind = s->command};
+    struct das_store *store = NULL;
+    struct das_buf b = {0};
+    int rc = -1;
+
+    das_buf_str(&b, "\"who\":");
+    das_json_str(&b, s->who);
+    das_json_key(&b, "reason");
+    das_json_str(&b, s->reason.ptr);
+    r.members = das_buf_view(&b);
+    if (das_buf_ok(&b, err) == 0 && das_store_open(state_dir, &store, err) == 0)
+        rc = das_journal_add(store, &r, 1, err);
+    das_store_close(store);
+    das_buf_clear(&b);
+    return rc;
+}
+
 /* Only now the rest of the program is asked, and may fail. */
 static void tell_journal(struct stop *s)
 {
@@ -226,7 +247,7 @@ static void tell_journal(struct stop *s)
     if (rc == 0)
         rc = das_common_need_state(&c, &err);
     if (rc == 0)
-        rc = das_stop_record(c.state_dir.ptr, s->command, s->who, s->reason.ptr, &err);
+        rc = record(s, c.state_dir.ptr, &err);
     if (rc < 0)
         fprintf(stderr, "das %s: not in the journal: %s\n", s->command, err.msg);
     das_common_clear(&c);

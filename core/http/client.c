@@ -2,7 +2,6 @@
 #include "core/http/client.h"
 
 #include <sys/random.h>
-#include <time.h>
 
 #include "core/base/clock.h"
 #include "core/http/transfer.h"
@@ -201,10 +200,9 @@ static bool wait_ms(const struct das_http_guard *guard, int64_t ms)
         return false; /* not even begun: what there is now is worth more */
     while ((left = until - das_clock_monotonic_ms()) > 0) {
         int64_t step = left < 50 ? left : 50;
-        struct timespec ts = {.tv_nsec = (long)step * 1000000};
         if (guard->left_ms(guard->ctx) == 0)
             return false;
-        nanosleep(&ts, NULL);
+        das_clock_sleep_ms(step);
     }
     return true;
 }

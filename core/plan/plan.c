@@ -3,11 +3,10 @@
 #include "core/plan/plan.h"
 
 #include <stddef.h>
-#include <errno.h>
 #include <string.h>
-#include <sys/random.h>
 
 #include "core/base/clock.h"
+#include "core/base/crypto.h"
 #include "core/base/mem.h"
 #include "core/plan/plan_impl.h"
 #include "core/session/render.h"
@@ -188,10 +187,8 @@ struct das_plan *das_plan_new(const struct das_selection *sel, const char *insta
     struct das_birth birth = {.created_ms = das_clock_unix_ms()};
 
     birth.expires_ms = birth.created_ms + 1000 * (opts->ttl_s ? opts->ttl_s : DAS_PLAN_TTL_DEFAULT);
-    if (getrandom(&birth.nonce, sizeof birth.nonce, 0) != (ssize_t)sizeof birth.nonce) {
-        das_fail(err, DAS_E_INTERNAL, "no random bytes: %s", strerror(errno));
+    if (das_random(&birth.nonce, sizeof birth.nonce, err) < 0)
         return NULL;
-    }
     birth.nonce &= INT64_MAX;
     return das_plan_build(sel, instance, opts, &birth, err);
 }

@@ -11,10 +11,10 @@
 #include <stdio.h>
 #include <string.h>
 #include <sys/file.h>
-#include <sys/random.h>
 #include <sys/stat.h>
 #include <unistd.h>
 
+#include "core/base/crypto.h"
 #include "core/store/store_impl.h"
 
 #define TRIES 100 /* names for a new run; somebody may just be looking whether a file's run lives \
@@ -37,8 +37,8 @@ int das_run_name(char out[DAS_RUN_ID_SIZE], struct das_err *err)
 {
     unsigned char id[(DAS_RUN_ID_SIZE - 1) / 2];
 
-    if (getrandom(id, sizeof id, 0) != (ssize_t)sizeof id)
-        return das_fail(err, DAS_E_INTERNAL, "no random bytes: %s", strerror(errno));
+    if (das_random(id, sizeof id, err) < 0)
+        return -1;
     for (size_t i = 0; i < sizeof id; i++)
         snprintf(out + 2 * i, 3, "%02x", id[i]);
     return 0;

@@ -378,7 +378,7 @@ static int use_wal(struct das_store *s, struct das_err *err)
         rc = sqlite3_exec(s->db, "PRAGMA journal_mode = WAL", NULL, NULL, NULL);
         if ((rc & 0xff) != SQLITE_BUSY || das_clock_monotonic_ms() > until)
             break;
-        usleep(5000);
+        das_clock_sleep_ms(5);
     }
     if (rc != SQLITE_OK)
         return das_store_fail(s, err);
