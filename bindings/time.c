@@ -6,7 +6,6 @@
 #include "bindings/bind.h"
 
 #include <string.h>
-#include <time.h>
 
 #include "core/base/calendar.h"
 #include "core/base/clock.h"

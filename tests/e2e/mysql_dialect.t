@@ -7,6 +7,8 @@ use lib 'tests/e2e/lib';
 use Test::More;
 use FakeMySQL;
 use Das;
+use File::Temp qw(tempdir);
+use Time::HiRes qw(sleep);
 
 my @lower = map { lc } my @upper = qw(ID USER HOST DB COMMAND TIME STATE INFO);
 my @is = (@upper, 'TIME_MS', 'ROWS_SENT', 'ROWS_EXAMINED');    # Percona Server's
@@ -147,4 +149,22 @@ for my $case (['query', 'KILL QUERY 7'], ['connection', 'KILL 7']) {
     like $r->{out}, qr/^7\tunknown\b/m, 'an interrupted KILL may have happened';
 }
 
+# --- Ctrl-C while das apply waits for the end of what it has killed -------------------------------------
+{
+    local $FakeMySQL::immortal = 1;
+    $my = server('8.0.36');
+    my $plan = tempdir(CLEANUP => 1) . '/plan';
+    $r = das_script(url($my), sprintf($lua, 'connection'), '--plan-out', $plan);
+    is $r->{exit}, 0, 'a plan' or diag $r->{err};
+    my $run = das_start('apply', $plan);
+    for (1 .. 500) { last if grep { /^KILL/ } $my->statements; sleep 0.01 }
+    kill 'INT', $run->{pid};
+    $r = das_finish($run);
+    is $r->{exit}, 1, 'interrupted: exit 1';
+    like $r->{out}, qr/^applied: 1 killing\n  killing +connection +7 .*not waited for: the run ends/, 'the outcome is not waited for, and told'
+        or diag $r->{err};
+    is scalar(grep { /^KILL/ } $my->statements), 1, 'one kill';
+    like das('audit', 'export')->{out}, qr/"outcome":"killing".*"id":7,.*not waited for/, 'it is in the journal';
+    is das('audit', 'verify')->{exit}, 0, 'which holds';
+}
 done_testing;

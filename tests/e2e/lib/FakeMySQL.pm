@@ -3,7 +3,8 @@
 #   my $my = FakeMySQL->new([ [qr/^SELECT \@\@performance_schema/, ['a', 'b', 'c'], [1, 0, 1]], ... ]);
 #
 # Each answer is a pattern, the names of the columns and the rows; [pattern, 1227, 'text'] is an
-# error, [pattern] an OK. A session that was killed is in no list any more. The first pattern that fits a statement answers it. $my->statements is
+# error, [pattern] an OK. A session that was killed is in no list any more, unless $immortal is set
+# when the server is made. The first pattern that fits a statement answers it. $my->statements is
 # what was asked so far. It proves what das asks and how it reads answers, not what MySQL does.
 package FakeMySQL;
 use strict;
@@ -11,6 +12,8 @@ use warnings;
 use File::Temp qw(tempfile);
 use IO::Socket::INET;
 use POSIX ();
+
+our $immortal;    # kills are answered with OK and do nothing
 
 sub new {
     my ($class, $answers, $version) = @_;
@@ -85,7 +88,7 @@ sub serve {
         if (!$answer) {
             send_packet($s, \$seq, "\xff" . pack('v', 1064) . "#42000no answer to this");
         } elsif (@$answer == 1) {
-            $killed{$1} = 1 if $sql =~ /^KILL (?:\w+ )*(\d+)$/;
+            $killed{$1} = 1 if !$immortal && $sql =~ /^KILL (?:\w+ )*(\d+)$/;
             send_packet($s, \$seq, $OK);
         } elsif (!ref $answer->[1]) {
             send_packet($s, \$seq, "\xff" . pack('v', $answer->[1]) . "#HY000$answer->[2]");
