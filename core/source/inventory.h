@@ -6,6 +6,7 @@
 #ifndef DAS_SOURCE_INVENTORY_H
 #define DAS_SOURCE_INVENTORY_H
 
+#include "core/cloud/cloud.h"
 #include "core/source/source.h"
 
 struct das_inventory;
@@ -17,9 +18,21 @@ void das_inventory_free(struct das_inventory *inv); /* closes all; NULL is fine 
 int das_inventory_add(struct das_inventory *inv, const struct das_source_conf *conf,
                       struct das_err *err);
 
+/* Accounts at Huawei Cloud, by name. A name that is there already is refused (DAS_E_CONFIG). */
+int das_inventory_add_cloud(struct das_inventory *inv, const struct das_cloud_conf *conf,
+                            struct das_err *err);
+/* The account of that name; NULL: the one named "default", else one from the SDK's environment
+ * variables, which is made when first asked for. It belongs to the inventory. NULL and err
+ * (DAS_E_CONFIG, with a suggestion) when there is none. */
+struct das_cloud *das_inventory_cloud(struct das_inventory *inv, const char *name,
+                                      struct das_err *err);
+
 /* Chooses by name or, when text is a spec, adds it. Chosen instances are what a run works on; with
  * none chosen it may use all of them. */
 int das_inventory_choose(struct das_inventory *inv, const char *text, struct das_err *err);
+
+/* Has anybody chosen, so that the others are out of reach? */
+bool das_inventory_chosen(const struct das_inventory *inv);
 
 /* The instances of the run, in order. */
 size_t das_inventory_count(const struct das_inventory *inv);

@@ -1,5 +1,5 @@
 /*
- * source.h - where sessions come from: a file, memory, a MariaDB or MySQL server.
+ * source.h - where sessions come from: a file, memory, a MariaDB or MySQL server, Huawei Cloud DAS.
  *
  * Every kind stands behind this one interface and gives the same session. This header can only
  * look; the way to kill is in source_kill.h, which core/plan alone includes.
@@ -9,17 +9,26 @@
 #ifndef DAS_SOURCE_SOURCE_H
 #define DAS_SOURCE_SOURCE_H
 
+#include "core/base/patience.h"
 #include "core/session/filter.h"
 #include "core/session/snapshot.h"
 
+struct das_cloud;
 struct das_source;
 
 /* How to reach an instance. Strings are borrowed for the call. */
 struct das_source_conf {
     const char *name;          /* what people call it; NULL: the spec itself */
-    const char *spec;          /* "file:PATH", "mem:PATH", "mysql://user@host:port/?socket=&ssl=" */
+    const char *spec;          /* "file:PATH", "mem:PATH", "mysql://user@host:port/?socket=&ssl=",
+                                  "das://REGION/PROJECT_ID/INSTANCE_ID" */
     const char *password_file; /* or NULL: first line is the password */
     const char *password_env;  /* or NULL: name of an environment variable */
+    const char *cloud;         /* das: name of the account in the inventory; NULL: "default", else
+                                  the SDK's environment variables */
+    const char *db_user_id;    /* das: kills go through this registered database user; NULL: by
+                                  session and user */
+    struct das_cloud *account; /* das: the account itself; the source retains it. The inventory
+                                  fills it in */
     const char *const *tags;   /* for grants; may be NULL */
     size_t tag_count;
 };
@@ -34,11 +43,25 @@ void das_source_close(struct das_source *s); /* NULL is fine */
 
 const char *das_source_name(const struct das_source *s);
 
-/* All sessions now, or only those that filter could match where the source can tell (filter NULL:
- * all). The caller owns one reference to *out. What was left out or could not be seen is in the
- * snapshot: complete, partial, warnings; which server
+/* What is asked for. {0}: all sessions, as far as the source tells in one go. */
+struct das_query {
+    const struct das_filter *filter; /* only those that it could match, where the source can tell */
+    bool exhaustive; /* where the source cuts its answers, ask on in parts, up to a bound */
+};
+
+/* The sessions now; q NULL: all. The caller owns one reference to *out. What was left out or could
+ * not be seen is in the snapshot: complete, partial, total, disputed, warnings; which server
  * answered is in its identity. */
-int das_source_list(struct das_source *s, const struct das_filter *filter,
-                    struct das_snapshot **out, struct das_err *err);
+int das_source_list(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
+                    struct das_err *err);
+
+/* How long lists and kills may wait for the world from now on, besides the source's own bounds; NULL:
+ * as long as those say. Only das: asks. */
+void das_source_set_patience(struct das_source *s, const struct das_patience *p);
+
+/* Can the source find sessions by id? False: a list of some sessions should say who they are. */
+bool das_source_finds_ids(const struct das_source *s);
+/* Milliseconds that should lie between two lists of the same thing; 0: none. */
+int64_t das_source_pace_ms(const struct das_source *s);
 
 #endif

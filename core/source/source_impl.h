@@ -6,20 +6,25 @@
 #include "core/source/source_kill.h"
 
 struct das_source_ops {
-    int (*list)(struct das_source *s, const struct das_filter *filter, struct das_snapshot **out,
+    int (*list)(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
                 struct das_err *err);
     /* NULL: this kind cannot kill */
-    enum das_kill_result (*kill)(struct das_source *s, enum das_kill_what what, int64_t id,
-                                 int64_t query_id, struct das_err *err);
+    enum das_kill_result (*kill)(struct das_source *s, const struct das_kill_order *order,
+                                 struct das_err *err);
     void (*close)(struct das_source *s); /* frees all but the base */
     /* See das_source_cannot_soft(). NULL: this kind cannot. */
     const char *(*cannot_soft)(const struct das_source *s);
+    const char *cannot_statement; /* NULL: it can */
+    const char *kill_window;      /* NULL: there is none worth a word */
+    bool blind_to_ids;            /* das_source_finds_ids() is false */
+    int64_t pace_ms;
 };
 
 /* First member of each kind's own struct. */
 struct das_source {
     const struct das_source_ops *ops;
     char *name;
+    struct das_patience patience;
 };
 
 /* Each kind allocates its struct (das_calloc), fills base.ops and returns it; rest is what follows
@@ -28,6 +33,8 @@ int das_source_open_file(const char *rest, const struct das_source_conf *conf,
                          struct das_source **out, struct das_err *err);
 int das_source_open_memory(const char *rest, const struct das_source_conf *conf,
                            struct das_source **out, struct das_err *err);
+int das_source_open_cloud(const char *rest, const struct das_source_conf *conf,
+                          struct das_source **out, struct das_err *err);
 int das_source_open_mariadb(const char *rest, const struct das_source_conf *conf,
                             struct das_source **out, struct das_err *err);
 

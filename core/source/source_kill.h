@@ -24,18 +24,32 @@ enum das_kill_result {
     DAS_KILL_UNKNOWN, /* the connection broke in between: it may or may not have happened */
 };
 
-/* query_id is the statement to end, or for a connection the one that the session runs or has run
- * last, as the list told it: a number, DAS_ABSENT (it has run none) or DAS_UNKNOWN (not told).
- * Where the source can compare (MariaDB, mem:), a session that is busy when it should sleep, sleeps
- * when it should be busy or has another query_id is DAS_KILL_GONE. Where it is not told or cannot
- * be compared, id alone decides: look again just before. err is filled for FAILED and UNKNOWN. */
-enum das_kill_result das_source_kill(struct das_source *s, enum das_kill_what what, int64_t id,
-                                     int64_t query_id, struct das_err *err);
+struct das_kill_order {
+    enum das_kill_what what;
+    int64_t id;
+    int64_t query_id;     /* the statement to end, or for a connection the one that the session runs
+                             or has run last, as the list told it: a number, DAS_ABSENT (it has run
+                             none) or DAS_UNKNOWN (not told) */
+    struct das_text user; /* as the list told it; borrowed */
+};
+
+/* Where the source can compare (MariaDB, mem:), a session that is busy when it should sleep, sleeps
+ * when it should be busy or has another query_id is DAS_KILL_GONE; das: compares the user. What is
+ * not told or cannot be compared is not: look again just before. err is filled for FAILED and
+ * UNKNOWN. */
+enum das_kill_result das_source_kill(struct das_source *s, const struct das_kill_order *order,
+                                     struct das_err *err);
 
 /* Can this source kill at all? NULL, or the reason why not. */
 const char *das_source_cannot_kill(const struct das_source *s);
 /* Can it do DAS_KILL_STATEMENT_SOFT? NULL, or the reason why not. A server is known only after its
  * first list; before, NULL. */
 const char *das_source_cannot_soft(const struct das_source *s);
+
+/* Can it end a statement and leave the connection? NULL, or the reason why not. */
+const char *das_source_cannot_statement(const struct das_source *s);
+/* What a session may do between the look at it and its kill without that being noticed, for the
+ * report; NULL: nothing that matters. */
+const char *das_source_kill_window(const struct das_source *s);
 
 #endif
