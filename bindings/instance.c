@@ -72,13 +72,15 @@ int das_lua_instances(lua_State *L)
 
 int das_preview_options(lua_State *L)
 {
-    static const char *const allowed[] = {"instance", "pushdown"};
+    static const char *const allowed[] = {"instance", "pushdown", "exhaustive"};
 
     lua_settop(L, 1);
     das_check_options(L, 1, "preview", allowed, sizeof allowed / sizeof *allowed);
-    if (lua_istable(L, 1) && lua_getfield(L, 1, "pushdown") != LUA_TNIL && !lua_isboolean(L, -1))
-        return das_raise(L, "preview: pushdown: expected true or false, got %s",
-                         luaL_typename(L, -1));
+    for (size_t i = 1; lua_istable(L, 1) && i < sizeof allowed / sizeof *allowed; i++) {
+        if (lua_getfield(L, 1, allowed[i]) != LUA_TNIL && !lua_isboolean(L, -1))
+            return das_raise(L, "preview: %s: expected true or false, got %s", allowed[i],
+                             luaL_typename(L, -1));
+    }
     return 0;
 }
 

@@ -54,17 +54,19 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     struct das_snapshot *snap;
     struct das_box *box;
     struct das_err err;
-    bool pushdown = true;
+    unsigned flags = 0;
 
     if (!lua_isnoneornil(L, options_arg)) {
-        lua_getfield(L, options_arg, "pushdown");
-        pushdown = lua_isnil(L, -1) || lua_toboolean(L, -1);
-        lua_pop(L, 1);
+        if (lua_getfield(L, options_arg, "pushdown") == LUA_TBOOLEAN && !lua_toboolean(L, -1))
+            flags |= DAS_PREVIEW_WHOLE;
+        if (lua_getfield(L, options_arg, "exhaustive") == LUA_TBOOLEAN && lua_toboolean(L, -1))
+            flags |= DAS_PREVIEW_EXHAUSTIVE;
+        lua_pop(L, 2);
     }
     fflush(das_run_of(L)->opts->out); // what was printed is seen before the server is waited for
     box = das_box_push(L, DAS_SELECTION);
     box->source = source;
-    box->object = das_preview(source, f, pushdown, &err);
+    box->object = das_preview(source, f, flags, &err);
     if (!box->object)
         return das_push_failure(L, &err);
     das_box_hold(L, filter_arg, 1);

@@ -25,8 +25,10 @@ static const char help[] =
     "  --all             every session (no criterion at all selects none)\n"
     "  --oldest N, --newest N, --limit N    keep only so many\n"
     "  --explain ID      why this session is in or out\n"
+    "  --exhaustive      das: answers hold 200 sessions; ask on in parts until all are there\n"
     "\n"
-    "  -i, --instance INSTANCE   a name from das.lua, file:PATH, mem:PATH, mysql://user@host:port/\n"
+    "  -i, --instance INSTANCE   a name from das.lua, file:PATH, mem:PATH, mysql://user@host:port/,\n"
+    "                            das://REGION/PROJECT/INSTANCE\n"
     "  -o, --output FORMAT       table, json (one object for each instance), csv\n"
     "      --config FILE         instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
     "                            /etc/das/das.lua\n"
@@ -39,7 +41,7 @@ static const char help[] =
     "  das preview -i file:processlist.txt --user app% --explain 4711\n"
     "  mariadb -e 'SHOW FULL PROCESSLIST\\G' | das preview -i file:- --all -o json | jq .total_count\n";
 
-enum { O_EXPLAIN = 1001, O_OLDEST, O_NEWEST, O_LIMIT, O_ALL, O_KEY };
+enum { O_EXPLAIN = 1001, O_OLDEST, O_NEWEST, O_LIMIT, O_ALL, O_EXHAUSTIVE, O_KEY };
 
 /* Criteria take their key's place behind O_KEY. */
 static const struct option options[] = {
@@ -49,6 +51,7 @@ static const struct option options[] = {
     {"newest", required_argument, NULL, O_NEWEST},
     {"limit", required_argument, NULL, O_LIMIT},
     {"all", no_argument, NULL, O_ALL},
+    {"exhaustive", no_argument, NULL, O_EXHAUSTIVE},
     {"user", required_argument, NULL, O_KEY + DAS_K_USER},
     {"host", required_argument, NULL, O_KEY + DAS_K_HOST},
     {"db", required_argument, NULL, O_KEY + DAS_K_DB},
@@ -68,6 +71,7 @@ struct preview {
     int64_t explain; /* a session id, or DAS_UNKNOWN */
     int64_t count;   /* of oldest, newest or limit, or DAS_UNKNOWN */
     int cut;         /* which of them */
+    unsigned flags;  /* das_preview_flags */
 };
 
 static int set_ids(struct das_filter *f, const char *text, struct das_err *err)
@@ -117,6 +121,7 @@ static int set_option(void *arg, int option, const char *value, struct das_err *
         return known < 0 ? -1 : 0;
     switch (option) {
     case O_EXPLAIN:
+        p->flags |= DAS_PREVIEW_WHOLE;
         return number_option(&p->explain, "explain", value, err);
     case O_OLDEST:
     case O_NEWEST:
@@ -129,6 +134,9 @@ static int set_option(void *arg, int option, const char *value, struct das_err *
                              : option == O_NEWEST ? "newest"
                                                   : "limit",
                              value, err);
+    case O_EXHAUSTIVE:
+        p->flags |= DAS_PREVIEW_EXHAUSTIVE;
+        return 0;
     case O_ALL:
         return das_filter_set(p->filter, "all", &yes, err);
     case O_KEY + DAS_K_ID:
@@ -196,7 +204,7 @@ static int show_instance(const struct preview *p, size_t at, struct das_err *err
 
     if (!source)
         return -1;
-    sel = cut(p, das_preview(source, p->filter, p->explain == DAS_UNKNOWN, err), err);
+    sel = cut(p, das_preview(source, p->filter, p->flags, err), err);
     if (!sel)
         return -1;
     for (size_t i = 0; i < das_snapshot_warnings(sel->snap); i++)

@@ -128,19 +128,19 @@ static bool may_fire(struct das_scene *sc, size_t i)
     return true;
 }
 
-/* What is sent. */
-struct order {
-    enum das_kill_what what;
-    int64_t id, query_id;
-};
-
-static struct order order_of(const struct das_aim *aim, const struct das_session *now)
+/* What is sent. The user is the plan's, which outlives every look, and has just been compared. */
+static struct das_kill_order order_of(const struct das_scene *sc, size_t i,
+                                      const struct das_session *now)
 {
-    return (struct order){kill_what(aim->action, now), now->id, now->query_id};
+    struct das_session then;
+
+    das_plan_victim(sc->plan, i, &then);
+    return (struct das_kill_order){kill_what(sc->aims[i].action, now), now->id, now->query_id,
+                                   then.user};
 }
 
 /* The session is looked at alone: false when it is not what was verified, and then it is settled. */
-static bool verify_alone(struct das_scene *sc, size_t i, struct order *o)
+static bool verify_alone(struct das_scene *sc, size_t i, struct das_kill_order *o)
 {
     struct das_aim *aim = &sc->aims[i];
     struct das_buf note = {0};
@@ -163,7 +163,7 @@ static bool verify_alone(struct das_scene *sc, size_t i, struct order *o)
         return false;
     }
     das_buf_clear(&note);
-    *o = order_of(aim, &now);
+    *o = order_of(sc, i, &now);
     return true;
 }
 
@@ -172,7 +172,7 @@ static bool verify_alone(struct das_scene *sc, size_t i, struct order *o)
  * looked at again; and where the kill goes by the session's number alone, so is the session: nothing
  * lies between that look and the kill. False: it is settled.
  */
-static bool last_look(struct das_scene *sc, size_t i, struct order *o)
+static bool last_look(struct das_scene *sc, size_t i, struct das_kill_order *o)
 {
     struct das_look before;
     char why[DAS_WHY];
@@ -197,7 +197,7 @@ static bool last_look(struct das_scene *sc, size_t i, struct order *o)
 static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
 {
     struct das_aim *aim = &sc->aims[i];
-    struct order o = order_of(aim, now);
+    struct das_kill_order o = order_of(sc, i, now);
     struct das_err why = {0};
 
     DAS_FAULT("before-intent");
@@ -216,7 +216,7 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
     }
     aim->sent_ms = das_clock_monotonic_ms();
     DAS_FAULT("before-kill");
-    switch (das_source_kill(sc->source, o.what, o.id, o.query_id, &why)) {
+    switch (das_source_kill(sc->source, &o, &why)) {
     case DAS_KILLED:
         aim->stage = DAS_STAGE_SENT;
         break;

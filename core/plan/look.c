@@ -58,7 +58,7 @@ static int take(struct das_look *l, struct das_source *source, const struct das_
     uint32_t rows;
 
     l->began_unix_ms = das_clock_unix_ms();
-    if (das_source_list(source, only, &l->snap, err) < 0)
+    if (das_source_list(source, &(struct das_query){.filter = only}, &l->snap, err) < 0)
         return -1;
     l->at_ms = das_clock_monotonic_ms();
     rows = das_snapshot_rows(l->snap);

@@ -107,8 +107,8 @@ int das_file_load(const char *path, int64_t number, struct das_snapshot **out, s
     return rc;
 }
 
-static int file_list(struct das_source *base, const struct das_filter *filter,
-                     struct das_snapshot **out, struct das_err *err)
+static int file_list(struct das_source *base, const struct das_query *q, struct das_snapshot **out,
+                     struct das_err *err)
 {
     struct file_source *f = (struct file_source *)base;
     struct das_recording *r;
@@ -119,7 +119,7 @@ static int file_list(struct das_source *base, const struct das_filter *filter,
         if (das_recording_open(f->path, &r, err) < 0)
             return -1;
         if (das_recording_repeatable(r)) {
-            das_recording_only(r, filter);
+            das_recording_only(r, q->filter);
             rc = take_snapshot(r, f->path, f->number, out, err);
         } else {
             rc = take_snapshot(r, f->path, f->number, &f->remembered, err);

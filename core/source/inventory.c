@@ -10,7 +10,14 @@ struct entry {
     struct das_source *source;   /* NULL until used */
 };
 
+struct account {
+    char *name; /* NULL: the one from the environment */
+    struct das_cloud *cloud;
+};
+
 struct das_inventory {
+    struct account *accounts;
+    size_t account_count;
     struct entry *entries;
     size_t count;
     size_t *chosen; /* positions in entries */
@@ -28,7 +35,8 @@ struct das_inventory *das_inventory_new(struct das_err *err)
 
 static void conf_clear(struct das_source_conf *c)
 {
-    const char *owned[] = {c->name, c->spec, c->password_file, c->password_env};
+    const char *owned[] = {c->name,         c->spec,  c->password_file,
+                           c->password_env, c->cloud, c->db_user_id};
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
         das_free((void *)(uintptr_t)owned[i]);
@@ -60,20 +68,32 @@ void das_inventory_free(struct das_inventory *inv)
         das_source_close(inv->entries[i].source);
         conf_clear(&inv->entries[i].conf);
     }
+    for (size_t i = 0; i < inv->account_count; i++) {
+        das_cloud_release(inv->accounts[i].cloud);
+        das_free(inv->accounts[i].name);
+    }
+    das_free(inv->accounts);
     das_free(inv->entries);
     das_free(inv->chosen);
     das_free(inv);
 }
 
+/* NULL of NULL. */
+static int text_copy(const char **to, const char *from)
+{
+    *to = from ? das_strdup(from) : NULL;
+    return *to || !from ? 0 : -1;
+}
+
 static int conf_copy(struct das_source_conf *to, const struct das_source_conf *from)
 {
     memset(to, 0, sizeof *to);
-    to->name = das_strdup(from->name ? from->name : from->spec);
-    to->spec = das_strdup(from->spec);
-    to->password_file = from->password_file ? das_strdup(from->password_file) : NULL;
-    to->password_env = from->password_env ? das_strdup(from->password_env) : NULL;
-    if (to->name && to->spec && (to->password_file || !from->password_file) &&
-        (to->password_env || !from->password_env) && tags_copy(to, from) == 0)
+    if (text_copy(&to->name, from->name ? from->name : from->spec) == 0 &&
+        text_copy(&to->spec, from->spec) == 0 &&
+        text_copy(&to->password_file, from->password_file) == 0 &&
+        text_copy(&to->password_env, from->password_env) == 0 &&
+        text_copy(&to->cloud, from->cloud) == 0 &&
+        text_copy(&to->db_user_id, from->db_user_id) == 0 && tags_copy(to, from) == 0)
         return 0;
     conf_clear(to);
     return -1;
@@ -120,7 +140,8 @@ static int unknown_name(const struct das_inventory *inv, const char *name, struc
         return das_fail(err, DAS_E_USAGE, "no instance \"%s\"; did you mean \"%s\"?", name, near);
     return das_fail(err, DAS_E_USAGE,
                     "no instance \"%.*s\" in the configuration; expected one of its names, "
-                    "file:PATH, mem:PATH or mysql://user@host:port/",
+                    "file:PATH, mem:PATH, mysql://user@host:port/ or "
+                    "das://REGION/PROJECT/INSTANCE",
                     (int)strcspn(name, ":"), name); /* what follows may hold a password */
 }
 
@@ -187,7 +208,98 @@ struct das_source *das_inventory_open(struct das_inventory *inv, size_t i, struc
 {
     struct entry *e = entry_at(inv, i);
 
-    if (!e->source && das_source_open(&e->conf, &e->source, err) < 0)
+    if (e->source)
+        return e->source;
+    if (das_source_needs_cloud(e->conf.spec)) {
+        e->conf.account = das_inventory_cloud(inv, e->conf.cloud, err);
+        if (!e->conf.account)
+            return NULL;
+    }
+    return das_source_open(&e->conf, &e->source, err) < 0 ? NULL : e->source;
+}
+
+bool das_inventory_chosen(const struct das_inventory *inv)
+{
+    return inv->chosen_count > 0;
+}
+
+/* --- accounts ------------------------------------------------------------------------------------ */
+
+#define DEFAULT_ACCOUNT "default"
+
+static bool same_name(const char *a, const char *b)
+{
+    return a && b ? strcmp(a, b) == 0 : a == b;
+}
+
+static struct das_cloud *account(const struct das_inventory *inv, const char *name)
+{
+    for (size_t i = 0; i < inv->account_count; i++) {
+        if (same_name(inv->accounts[i].name, name))
+            return inv->accounts[i].cloud;
+    }
+    return NULL;
+}
+
+static int add_account(struct das_inventory *inv, const char *name, const struct das_cloud_conf *conf,
+                       struct das_err *err)
+{
+    struct account *bigger = das_grow(inv->accounts, inv->account_count + 1, sizeof *bigger), *a;
+
+    if (!bigger)
+        return das_fail_nomem(err);
+    inv->accounts = bigger;
+    a = &bigger[inv->account_count];
+    *a = (struct account){.cloud = das_cloud_new(conf, err)};
+    if (!a->cloud)
+        return -1;
+    if (name && !(a->name = das_strdup(name))) {
+        das_cloud_release(a->cloud);
+        return das_fail_nomem(err);
+    }
+    inv->account_count++;
+    return 0;
+}
+
+int das_inventory_add_cloud(struct das_inventory *inv, const struct das_cloud_conf *conf,
+                            struct das_err *err)
+{
+    if (account(inv, conf->name))
+        return das_fail(err, DAS_E_CONFIG, "cloud \"%s\" is there twice", conf->name);
+    return add_account(inv, conf->name, conf, err);
+}
+
+static int unknown_account(const struct das_inventory *inv, const char *name, struct das_err *err)
+{
+    const char *near = NULL, **names = das_grow(NULL, inv->account_count, sizeof *names);
+    size_t n = 0;
+
+    if (names) {
+        for (size_t i = 0; i < inv->account_count; i++) {
+            if (inv->accounts[i].name)
+                names[n++] = inv->accounts[i].name;
+        }
+        near = das_nearest(name, names, n);
+        das_free(names);
+    }
+    if (near)
+        return das_fail(err, DAS_E_CONFIG, "no cloud \"%s\"; did you mean \"%s\"?", name, near);
+    return das_fail(err, DAS_E_CONFIG, "no cloud \"%s\" in the configuration (clouds)", name);
+}
+
+struct das_cloud *das_inventory_cloud(struct das_inventory *inv, const char *name,
+                                      struct das_err *err)
+{
+    struct das_cloud *found = account(inv, name ? name : DEFAULT_ACCOUNT);
+    struct das_cloud_conf conf = das_cloud_conf_default;
+
+    if (!found && name) {
+        unknown_account(inv, name, err);
         return NULL;
-    return e->source;
+    }
+    if (!found)
+        found = account(inv, NULL);
+    if (!found && add_account(inv, NULL, &conf, err) == 0)
+        found = account(inv, NULL);
+    return found;
 }

@@ -30,7 +30,7 @@ static int list_once(struct das_mariadb *m, const struct das_buf *where, struct 
     return das_mariadb_read_list(m, where, out, err);
 }
 
-static int list(struct das_source *s, const struct das_filter *filter, struct das_snapshot **out,
+static int list(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
                 struct das_err *err)
 {
     struct das_mariadb *m = of(s);
@@ -40,7 +40,7 @@ static int list(struct das_source *s, const struct das_filter *filter, struct da
 
     das_buf_init(&where);
     m->lost = false;
-    if (filter && das_pushdown_where(filter, &where, err) < 0)
+    if (q->filter && das_pushdown_where(q->filter, &where, err) < 0)
         goto done;
     rc = list_once(m, &where, out, err);
     /* A kept connection may have ended long ago (idle timeout, restart, killed by somebody). */

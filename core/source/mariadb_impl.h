@@ -84,8 +84,8 @@ const char *das_mariadb_kill_privilege(const struct das_mariadb *m);
 
 /* --- mariadb_kill.c ------------------------------------------------------------------------ */
 
-enum das_kill_result das_mariadb_kill(struct das_source *s, enum das_kill_what what, int64_t id,
-                                      int64_t query_id, struct das_err *err);
+enum das_kill_result das_mariadb_kill(struct das_source *s, const struct das_kill_order *order,
+                                      struct das_err *err);
 const char *das_mariadb_cannot_soft(const struct das_source *s);
 
 /* --- mariadb_list.c ------------------------------------------------------------------------ */

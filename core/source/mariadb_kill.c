@@ -40,12 +40,7 @@
 #define OTHER_SERVER 45001
 #define MOVED_ON 45002
 
-struct order {
-    enum das_kill_what what;
-    int64_t id, query_id;
-};
-
-static bool of_statement(const struct order *o)
+static bool of_statement(const struct das_kill_order *o)
 {
     return o->what == DAS_KILL_STATEMENT || o->what == DAS_KILL_STATEMENT_SOFT;
 }
@@ -57,7 +52,7 @@ static void put_signal(int number, const char *text, struct das_buf *sql)
                    number, text);
 }
 
-static void put_compound(const struct das_mysql_server *sv, const struct order *o,
+static void put_compound(const struct das_mysql_server *sv, const struct das_kill_order *o,
                          struct das_buf *sql)
 {
     bool busy = o->what == DAS_KILL_SESSION;
@@ -79,7 +74,7 @@ static void put_compound(const struct das_mysql_server *sv, const struct order *
     das_buf_printf(sql, "KILL CONNECTION %" PRId64 "; END", o->id);
 }
 
-static void put_kill(const struct das_mysql_server *sv, const struct order *o, struct das_buf *sql)
+static void put_kill(const struct das_mysql_server *sv, const struct das_kill_order *o, struct das_buf *sql)
 {
     const char *soft = o->what == DAS_KILL_STATEMENT_SOFT ? "SOFT " : "";
 
@@ -124,7 +119,7 @@ static enum das_kill_result kill_failed(struct das_mariadb *m, const char *doing
     return DAS_KILL_FAILED;
 }
 
-static enum das_kill_result send_kill(struct das_mariadb *m, const struct order *o,
+static enum das_kill_result send_kill(struct das_mariadb *m, const struct das_kill_order *o,
                                       const struct das_buf *sql, struct das_err *err)
 {
     int64_t start_ms = das_clock_monotonic_ms();
@@ -143,23 +138,22 @@ static enum das_kill_result send_kill(struct das_mariadb *m, const struct order 
     return in_doubt(m);
 }
 
-enum das_kill_result das_mariadb_kill(struct das_source *s, enum das_kill_what what, int64_t id,
-                                      int64_t query_id, struct das_err *err)
+enum das_kill_result das_mariadb_kill(struct das_source *s, const struct das_kill_order *order,
+                                      struct das_err *err)
 {
     struct das_mariadb *m = (struct das_mariadb *)(void *)s;
-    const struct order order = {what, id, query_id};
     enum das_kill_result result = DAS_KILL_FAILED;
     struct das_buf sql = {0};
 
     if (!m->my)
         das_fail(err, DAS_E_CONNECT, "not killing %" PRId64 ": the connection that listed it is "
-                 "lost, and its id may mean another session on a new one", id);
-    else if (id == m->server.own_id)
-        das_fail(err, DAS_E_BLOCKED, "not killing %" PRId64 ": it is das's own connection", id);
+                 "lost, and its id may mean another session on a new one", order->id);
+    else if (order->id == m->server.own_id)
+        das_fail(err, DAS_E_BLOCKED, "not killing %" PRId64 ": it is das's own connection", order->id);
     else {
-        put_kill(&m->server, &order, &sql);
+        put_kill(&m->server, order, &sql);
         if (das_buf_ok(&sql, err) == 0)
-            result = send_kill(m, &order, &sql, err);
+            result = send_kill(m, order, &sql, err);
     }
     das_buf_clear(&sql);
     if ((result == DAS_KILL_FAILED || result == DAS_KILL_UNKNOWN) && s->name)

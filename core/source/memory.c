@@ -74,13 +74,13 @@ static void forget_picture(struct memory *m)
 }
 
 /* Within one second of its clock, and without a kill, an instance looks the same. */
-static int memory_list(struct das_source *s, const struct das_filter *filter,
-                       struct das_snapshot **out, struct das_err *err)
+static int memory_list(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
+                       struct das_err *err)
 {
     struct memory *m = memory_of(s);
     int64_t now = seconds_passed(m);
 
-    (void)filter; /* leaving rows out would cost as much as matching them */
+    (void)q; /* leaving rows out would cost as much as matching them */
     if (m->last && m->last_at != now)
         forget_picture(m);
     if (!m->last) {
@@ -99,18 +99,18 @@ static bool sleeps(const struct memory *m, uint32_t row, const struct das_sessio
 
 /* Is it what the killer looked at? Without a number nobody can tell, and the id decides. */
 static bool is_meant(const struct memory *m, uint32_t row, const struct das_session *s,
-                     enum das_kill_what what, int64_t query_id)
+                     const struct das_kill_order *o)
 {
-    if (query_id == DAS_UNKNOWN || s->query_id == DAS_UNKNOWN)
+    if (o->query_id == DAS_UNKNOWN || s->query_id == DAS_UNKNOWN)
         return true;
-    return query_id == s->query_id && sleeps(m, row, s) == (what == DAS_KILL_IDLE_SESSION);
+    return o->query_id == s->query_id && sleeps(m, row, s) == (o->what == DAS_KILL_IDLE_SESSION);
 }
 
-static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what what, int64_t id,
-                                        int64_t query_id, struct das_err *err)
+static enum das_kill_result memory_kill(struct das_source *s, const struct das_kill_order *o,
+                                        struct das_err *err)
 {
     struct memory *m = memory_of(s);
-    int64_t found = das_snapshot_find(m->loaded, id);
+    int64_t found = das_snapshot_find(m->loaded, o->id);
     struct das_session session;
     uint32_t row;
 
@@ -119,9 +119,9 @@ static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what
         return DAS_KILL_GONE;
     row = (uint32_t)found;
     das_snapshot_get(m->loaded, row, &session);
-    if (!is_meant(m, row, &session, what, query_id))
+    if (!is_meant(m, row, &session, o))
         return DAS_KILL_GONE;
-    if (what == DAS_KILL_SESSION || what == DAS_KILL_IDLE_SESSION) {
+    if (o->what == DAS_KILL_SESSION || o->what == DAS_KILL_IDLE_SESSION) {
         forget_picture(m);
         m->gone[row] = true;
         m->gone_count++;

@@ -15,13 +15,15 @@ static int warn_of_nothing(struct das_snapshot **snap, struct das_err *err)
                              "every session");
 }
 
-struct das_selection *das_preview(struct das_source *s, struct das_filter *filter, bool pushdown,
+struct das_selection *das_preview(struct das_source *s, struct das_filter *filter, unsigned flags,
                                   struct das_err *err)
 {
+    const struct das_query q = {.filter = flags & DAS_PREVIEW_WHOLE ? NULL : filter,
+                                .exhaustive = (flags & DAS_PREVIEW_EXHAUSTIVE) != 0};
     struct das_snapshot *snap;
     struct das_selection *sel = NULL;
 
-    if (das_source_list(s, pushdown ? filter : NULL, &snap, err) < 0)
+    if (das_source_list(s, &q, &snap, err) < 0)
         return NULL;
     if (das_filter_can_match(filter) || warn_of_nothing(&snap, err) == 0)
         sel = das_select(snap, filter, err);

@@ -14,6 +14,7 @@ static const struct {
     {"file:", das_source_open_file},
     {"mem:", das_source_open_memory},
     {"mysql:", das_source_open_mariadb},
+    {"das:", das_source_open_cloud},
     {"mariadb:", das_source_open_mariadb},
 };
 
@@ -24,6 +25,11 @@ bool das_source_is_spec(const char *text)
             return true;
     }
     return false;
+}
+
+bool das_source_needs_cloud(const char *spec)
+{
+    return strncmp(spec, "das:", 4) == 0;
 }
 
 int das_source_open(const struct das_source_conf *conf, struct das_source **out,
@@ -48,7 +54,8 @@ int das_source_open(const struct das_source_conf *conf, struct das_source **out,
     /* not the whole of it: somebody may have put a password there */
     return das_fail(err, DAS_E_USAGE,
                     "\"%.*s\" is not an instance; expected file:PATH, mem:PATH, "
-                    "mysql://user@host:port/ or a name from the configuration",
+                    "mysql://user@host:port/, das://REGION/PROJECT/INSTANCE "
+                    "or a name from the configuration",
                     (int)strcspn(conf->spec, ":"), conf->spec);
 }
 
@@ -66,25 +73,53 @@ const char *das_source_name(const struct das_source *s)
     return s->name;
 }
 
-int das_source_list(struct das_source *s, const struct das_filter *filter,
-                    struct das_snapshot **out, struct das_err *err)
+int das_source_list(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
+                    struct das_err *err)
 {
+    static const struct das_query all;
+
     *out = NULL;
-    return s->ops->list(s, filter, out, err);
+    return s->ops->list(s, q ? q : &all, out, err);
 }
 
-enum das_kill_result das_source_kill(struct das_source *s, enum das_kill_what what, int64_t id,
-                                     int64_t query_id, struct das_err *err)
+void das_source_set_patience(struct das_source *s, const struct das_patience *p)
 {
-    if (!s->ops->kill) {
-        das_fail(err, DAS_E_UNSUPPORTED, "%s", das_source_cannot_kill(s));
+    s->patience = p ? *p : (struct das_patience){NULL, NULL};
+}
+
+bool das_source_finds_ids(const struct das_source *s)
+{
+    return !s->ops->blind_to_ids;
+}
+
+int64_t das_source_pace_ms(const struct das_source *s)
+{
+    return s->ops->pace_ms;
+}
+
+/* Why an order of that kind cannot be carried out here; NULL: it can. */
+static const char *cannot(const struct das_source *s, enum das_kill_what what)
+{
+    switch (what) {
+    case DAS_KILL_STATEMENT_SOFT:
+        return das_source_cannot_soft(s);
+    case DAS_KILL_STATEMENT:
+        return das_source_cannot_statement(s);
+    default:
+        return das_source_cannot_kill(s);
+    }
+}
+
+enum das_kill_result das_source_kill(struct das_source *s, const struct das_kill_order *order,
+                                     struct das_err *err)
+{
+    const char *why = cannot(s, order->what);
+
+    if (why) {
+        das_fail(err, DAS_E_UNSUPPORTED, "%s", why);
         return DAS_KILL_FAILED;
     }
-    if (what == DAS_KILL_STATEMENT_SOFT && das_source_cannot_soft(s)) {
-        das_fail(err, DAS_E_UNSUPPORTED, "%s", das_source_cannot_soft(s));
-        return DAS_KILL_FAILED;
-    }
-    return s->ops->kill(s, what, id, query_id, err);
+    return s->ops->kill(s, order, err);
 }
 
 const char *das_source_cannot_kill(const struct das_source *s)
@@ -99,4 +134,14 @@ const char *das_source_cannot_soft(const struct das_source *s)
     return s->ops->cannot_soft ? s->ops->cannot_soft(s)
                                : "this kind of instance has no soft kill; kill = \"query\" or "
                                  "\"connection\" is possible";
+}
+
+const char *das_source_cannot_statement(const struct das_source *s)
+{
+    return s->ops->kill ? s->ops->cannot_statement : das_source_cannot_kill(s);
+}
+
+const char *das_source_kill_window(const struct das_source *s)
+{
+    return s->ops->kill_window;
 }

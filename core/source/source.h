@@ -35,6 +35,8 @@ struct das_source_conf {
 
 /* Does text begin like a spec ("mem:", "mysql:")? Else it is a name. */
 bool das_source_is_spec(const char *text);
+/* Does that spec need an account at the cloud? */
+bool das_source_needs_cloud(const char *spec);
 
 /* Opens without touching the network: the first list connects. */
 int das_source_open(const struct das_source_conf *conf, struct das_source **out,

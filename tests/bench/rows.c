@@ -104,7 +104,7 @@ static double preview_cost(const struct size *z, struct das_filter *filter)
     struct das_err err;
 
     for (unsigned i = 0; i < batch; i++) {
-        struct das_selection *sel = das_preview(z->source, filter, true, &err);
+        struct das_selection *sel = das_preview(z->source, filter, 0, &err);
         if (!sel)
             die(&err);
         if (sel->count != z->n / 4) {

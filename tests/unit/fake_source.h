@@ -50,12 +50,12 @@ static inline uint32_t fake_alive(const struct fake *f, uint32_t *rows)
     return n;
 }
 
-static inline int fake_list(struct das_source *s, const struct das_filter *filter,
+static inline int fake_list(struct das_source *s, const struct das_query *q,
                             struct das_snapshot **out, struct das_err *err)
 {
     struct fake *f = (struct fake *)s;
 
-    (void)filter;
+    (void)q;
     f->lists++;
     if (f->on_list)
         f->on_list(f);
@@ -74,8 +74,8 @@ static inline int fake_list(struct das_source *s, const struct das_filter *filte
     return 0;
 }
 
-static inline enum das_kill_result fake_kill(struct das_source *s, enum das_kill_what what,
-                                             int64_t id, int64_t query_id, struct das_err *err)
+static inline enum das_kill_result fake_kill(struct das_source *s, const struct das_kill_order *o,
+                                             struct das_err *err)
 {
     struct fake *f = (struct fake *)s;
     enum das_kill_result answer = f->answers[f->kills];
@@ -88,7 +88,7 @@ static inline enum das_kill_result fake_kill(struct das_source *s, enum das_kill
         f->list = f->after_kill;
         f->after_kill = NULL;
     }
-    f->killed[f->kills++] = (struct fake_kill){what, id, query_id};
+    f->killed[f->kills++] = (struct fake_kill){o->what, o->id, o->query_id};
     if (answer == DAS_KILL_FAILED || answer == DAS_KILL_UNKNOWN)
         das_fail(err, DAS_E_DENIED, "answer %d", (int)answer);
     return answer;
@@ -105,8 +105,10 @@ static inline const char *fake_cannot_soft(const struct das_source *s)
     return NULL;
 }
 
-static const struct das_source_ops fake_ops = {fake_list, fake_kill, fake_close, fake_cannot_soft};
-static const struct das_source_ops fake_recorded_ops = {fake_list, NULL, fake_close, NULL};
+static const struct das_source_ops fake_ops = {.list = fake_list, .kill = fake_kill,
+                                               .close = fake_close,
+                                               .cannot_soft = fake_cannot_soft};
+static const struct das_source_ops fake_recorded_ops = {.list = fake_list, .close = fake_close};
 
 static inline void fake_init(struct fake *f)
 {

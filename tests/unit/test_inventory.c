@@ -112,12 +112,12 @@ static void read_once(void)
     must(pipe(fds) == 0 && write(fds[1], list, sizeof list - 1) > 0 && close(fds[1]) == 0, "a pipe");
     snprintf(spec, sizeof spec, "file:/dev/fd/%d", fds[0]);
     must(das_source_open(&conf, &s, &err) == 0, "as a source");
-    sel = das_preview(s, none, true, &err);
+    sel = das_preview(s, none, 0, &err);
     must(sel, "a preview of nothing");
     ok(sel->count == 0 && das_snapshot_warnings(sel->snap) == 1, "is warned of");
     has_str(das_snapshot_warning(sel->snap, 0), "selects nothing", "in words");
     das_selection_free(sel);
-    sel = das_preview(s, all, true, &err);
+    sel = das_preview(s, all, 0, &err);
     must(sel, "a preview of all");
     is_int(sel->count, 1, "finds what the pipe held");
     is_int(das_snapshot_warnings(sel->snap), 0, "without the other's warning");

@@ -9,6 +9,14 @@
 #include "tests/unit/temp_file.h"
 #include "tests/unit/temp_state.h"
 
+static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what what, int64_t id,
+                                        int64_t query_id, struct das_err *err)
+{
+    const struct das_kill_order order = {what, id, query_id, DAS_TEXT_NULL};
+
+    return das_source_kill(s, &order, err);
+}
+
 static struct das_err err;
 
 static const char sample[] =
@@ -61,10 +69,10 @@ static void kill_connection(void)
     struct das_snapshot *before = list(s), *after;
     struct das_session one;
 
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILLED, "killed");
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILL_GONE, "once");
-    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILL_GONE, "for good");
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 99, DAS_UNKNOWN, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILLED, "killed");
+    is_int(memory_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILL_GONE, "once");
+    is_int(memory_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILL_GONE, "for good");
+    is_int(memory_kill(s, DAS_KILL_SESSION, 99, DAS_UNKNOWN, &err), DAS_KILL_GONE,
            "who was never there is gone");
     ok(!look(s, 1, &one, &after), "no longer listed");
     is_int(das_snapshot_rows(after), 2, "the others are");
@@ -72,8 +80,8 @@ static void kill_connection(void)
     das_snapshot_get(before, 0, &one);
     ok(one.id == 1 && das_text_is(one.sql_info, "select 1"), "unchanged");
     das_snapshot_release(after);
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 2, DAS_UNKNOWN, &err), DAS_KILLED, "the next");
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 3, DAS_UNKNOWN, &err), DAS_KILLED, "and the last");
+    is_int(memory_kill(s, DAS_KILL_SESSION, 2, DAS_UNKNOWN, &err), DAS_KILLED, "the next");
+    is_int(memory_kill(s, DAS_KILL_SESSION, 3, DAS_UNKNOWN, &err), DAS_KILLED, "and the last");
     after = list(s);
     is_int(das_snapshot_rows(after), 0, "nobody is left");
     das_snapshot_release(after);
@@ -89,18 +97,18 @@ static void kill_statement(void)
     struct das_snapshot *snap;
     struct das_session one;
 
-    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 1, 100, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_STATEMENT, 1, 100, &err), DAS_KILL_GONE,
            "another query id hits nothing");
     ok(look(s, 1, &one, &snap) && das_text_is(one.command, "Query"), "it runs on");
     das_snapshot_release(snap);
-    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILLED, "its own ends it");
+    is_int(memory_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILLED, "its own ends it");
     ok(look(s, 1, &one, &snap), "the session lives");
     ok(das_text_is(one.command, "Sleep") && !one.sql_info.ptr && one.state_duration == 0 &&
            one.time_ms == 0 && das_text_is(one.state, ""),
        "idle, as of now");
     ok(das_text_is(one.user, "app") && das_text_is(one.host, "h:1"), "and still itself");
     das_snapshot_release(snap);
-    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILL_GONE, "not twice");
+    is_int(memory_kill(s, DAS_KILL_STATEMENT, 1, 101, &err), DAS_KILL_GONE, "not twice");
     must(das_memory_advance(s, 7, &err) == 0, "time goes by");
     ok(look(s, 1, &one, &snap) && one.state_duration == 7 && one.time_ms == 7000,
        "idle for 7 s");
@@ -108,7 +116,7 @@ static void kill_statement(void)
     ok(look(s, 2, &one, &snap) && one.state_duration == 27 && one.trx_time == 22,
        "others go on with their own time");
     das_snapshot_release(snap);
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILLED,
+    is_int(memory_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILLED,
            "an idle one can be disconnected");
     ok(!look(s, 1, &one, &snap), "and is gone");
     das_snapshot_release(snap);
@@ -122,30 +130,30 @@ static void exactly(void)
     struct das_snapshot *snap;
     struct das_session one;
 
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, 100, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_SESSION, 1, 100, &err), DAS_KILL_GONE,
            "a connection with another statement");
-    is_int(das_source_kill(s, DAS_KILL_IDLE_SESSION, 1, 101, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_IDLE_SESSION, 1, 101, &err), DAS_KILL_GONE,
            "a busy one taken for idle");
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 2, 102, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_SESSION, 2, 102, &err), DAS_KILL_GONE,
            "an idle one taken for busy");
-    is_int(das_source_kill(s, DAS_KILL_STATEMENT, 2, 102, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_STATEMENT, 2, 102, &err), DAS_KILL_GONE,
            "there is no statement to end");
-    is_int(das_source_kill(s, DAS_KILL_IDLE_SESSION, 2, DAS_ABSENT, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_IDLE_SESSION, 2, DAS_ABSENT, &err), DAS_KILL_GONE,
            "one that has run a statement taken for one that has not");
     snap = list(s);
     is_int(das_snapshot_rows(snap), 3, "all live");
     das_snapshot_release(snap);
-    is_int(das_source_kill(s, DAS_KILL_IDLE_SESSION, 2, 102, &err), DAS_KILLED, "idle, as seen");
+    is_int(memory_kill(s, DAS_KILL_IDLE_SESSION, 2, 102, &err), DAS_KILLED, "idle, as seen");
     ok(!das_source_cannot_soft(s), "soft kills are possible");
-    is_int(das_source_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 100, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 100, &err), DAS_KILL_GONE,
            "another number");
-    is_int(das_source_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 101, &err), DAS_KILLED, "a soft kill");
+    is_int(memory_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 101, &err), DAS_KILLED, "a soft kill");
     ok(look(s, 1, &one, &snap) && das_text_is(one.command, "Sleep"), "ends the statement");
     das_snapshot_release(snap);
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 1, 101, &err), DAS_KILL_GONE,
+    is_int(memory_kill(s, DAS_KILL_SESSION, 1, 101, &err), DAS_KILL_GONE,
            "whose session is busy no more");
-    is_int(das_source_kill(s, DAS_KILL_IDLE_SESSION, 1, 101, &err), DAS_KILLED, "but idle");
-    is_int(das_source_kill(s, DAS_KILL_SESSION, 3, 103, &err), DAS_KILLED, "busy, as seen");
+    is_int(memory_kill(s, DAS_KILL_IDLE_SESSION, 1, 101, &err), DAS_KILLED, "but idle");
+    is_int(memory_kill(s, DAS_KILL_SESSION, 3, 103, &err), DAS_KILLED, "busy, as seen");
     snap = list(s);
     is_int(das_snapshot_rows(snap), 0, "nobody is left");
     ok(!das_snapshot_own_user(snap).ptr, "das is nobody here");
@@ -161,7 +169,7 @@ static void soft_elsewhere(void)
 
     must(das_source_open(&file, &s, &err) == 0, "a recording");
     has_str(das_source_cannot_soft(s), "recorded", "has nothing to kill");
-    is_int(das_source_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 1, &err), DAS_KILL_FAILED, "softly");
+    is_int(memory_kill(s, DAS_KILL_STATEMENT_SOFT, 1, 1, &err), DAS_KILL_FAILED, "softly");
     is_int(err.code, DAS_E_UNSUPPORTED, "is unsupported");
     das_source_close(s);
     must(das_source_open(&server, &s, &err) == 0, "a server that nobody has asked yet");
@@ -196,7 +204,7 @@ static void its_clock(void)
     ok(look(s, 1, &one, &snap) && one.state_duration == DAS_UNKNOWN && one.time_ms == DAS_UNKNOWN,
        "after which nobody's age can be told");
     das_snapshot_release(snap);
-    das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err);
+    memory_kill(s, DAS_KILL_STATEMENT, 1, 101, &err);
     for (int i = 0; i < 5; i++)
         das_memory_advance(s, INT32_MAX, &err);
     ok(look(s, 1, &one, &snap) && one.state_duration == DAS_UNKNOWN, "an idle one's neither");
@@ -217,7 +225,7 @@ static void identity(void)
 
     must(das_source_list(a, NULL, &a1, &err) == 0 && das_source_list(b, NULL, &b1, &err) == 0,
          "lists");
-    das_source_kill(a, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err);
+    memory_kill(a, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err);
     must(das_source_list(a, NULL, &a2, &err) == 0, "once more");
     ok(das_identity_same(das_snapshot_identity(a1), das_snapshot_identity(a2)),
        "a kill does not change who it is");
@@ -251,7 +259,7 @@ static void samples(void)
         ok(rows >= 5, "%s has sessions", files[i]);
         ok(look(s, 63, &one, &snap) && das_text_is(one.user, "o|brien"), "%s: who", files[i]);
         das_snapshot_release(snap);
-        is_int(das_source_kill(s, DAS_KILL_SESSION, 63, DAS_UNKNOWN, &err), DAS_KILLED, "killed");
+        is_int(memory_kill(s, DAS_KILL_SESSION, 63, DAS_UNKNOWN, &err), DAS_KILLED, "killed");
         snap = list(s);
         is_int(das_snapshot_rows(snap), rows - 1, "one fewer");
         das_snapshot_release(snap);
@@ -267,7 +275,7 @@ static void plan_and_apply(void)
     const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO, .limits = &no_limits};
     const struct das_guard guard = {.policy = "test", .rules = &allow_all, .store = temp_store()};
     struct das_apply_opts how = {.guard = &guard};
-    struct das_selection *sel = das_preview(s, f, true, &err);
+    struct das_selection *sel = das_preview(s, f, 0, &err);
     struct das_snapshot *snap;
     struct das_report *r = NULL;
     struct das_plan *p;
@@ -334,7 +342,7 @@ static void no_memory(void)
         das_alloc_fail_at(n);
         rc = das_source_open(&conf, &s, &err);
         if (rc == 0) {
-            das_source_kill(s, DAS_KILL_STATEMENT, 1, 101, &err);
+            memory_kill(s, DAS_KILL_STATEMENT, 1, 101, &err);
             das_memory_advance(s, 5, &err);
             rc = das_source_list(s, NULL, &snap, &err);
         }

@@ -53,7 +53,7 @@ static struct das_snapshot *list(const char *rest, struct das_err *err)
 
     if (das_source_open_file(rest, &conf, &s, err) < 0)
         return NULL;
-    s->ops->list(s, NULL, &out, err);
+    das_source_list(s, NULL, &out, err);
     s->ops->close(s);
     das_free(s);
     return out;
@@ -197,7 +197,7 @@ static void test_identity(void)
 
     write_temp(path, sizeof path, "_id", text);
     must(das_source_open_file(path, &conf, &s, &err) == 0, "identity: open");
-    must(s->ops->list(s, NULL, &a, &err) == 0 && s->ops->list(s, NULL, &b, &err) == 0,
+    must(das_source_list(s, NULL, &a, &err) == 0 && das_source_list(s, NULL, &b, &err) == 0,
          "identity: two lists");
     ok(das_identity_same(das_snapshot_identity(a), das_snapshot_identity(b)),
        "identity: the same file");
@@ -205,7 +205,7 @@ static void test_identity(void)
     is_int(das_snapshot_identity(a)->start_unix_s, DAS_UNKNOWN, "identity: no start");
     ok(s->ops->kill == NULL, "a file cannot kill");
     write_temp(path, sizeof path, "_id", "{\"processes\":[{\"id\":1},{\"id\":2}]}\n");
-    must(s->ops->list(s, NULL, &c, &err) == 0, "identity: after a change");
+    must(das_source_list(s, NULL, &c, &err) == 0, "identity: after a change");
     ok(!das_identity_same(das_snapshot_identity(a), das_snapshot_identity(c)),
        "identity: changes with the file");
     das_snapshot_release(a);
@@ -241,7 +241,7 @@ static void test_filtered(void)
             das_filter_release(f);
             f = not_f;
         }
-        must(das_source_list(s, f, &less, &err) == 0, "filtered: the short list");
+        must(das_source_list(s, &(struct das_query){.filter = f}, &less, &err) == 0, "filtered: the short list");
         a = das_select(whole, f, &err);
         b = das_select(less, f, &err);
         must(a && b, "two selections");
@@ -276,8 +276,8 @@ static void test_stdin(void)
     dup2(ends[0], 0);
     close(ends[0]);
     must(das_source_open_file("-?snapshot=1", &conf, &s, &err) == 0, "stdin: open");
-    is_int(s->ops->list(s, NULL, &a, &err), 0, "stdin: first list");
-    is_int(s->ops->list(s, NULL, &b, &err), 0, "stdin: second list");
+    is_int(das_source_list(s, NULL, &a, &err), 0, "stdin: first list");
+    is_int(das_source_list(s, NULL, &b, &err), 0, "stdin: second list");
     ok(a && b && das_snapshot_find(a, 1) == 0 && das_snapshot_find(b, 1) == 0,
        "stdin: the same data");
     ok(das_identity_same(das_snapshot_identity(a), das_snapshot_identity(b)),

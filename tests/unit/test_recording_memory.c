@@ -19,7 +19,7 @@ static int run(const char *rest, long n, struct das_err *err)
     das_alloc_fail_at(n);
     rc = das_source_open_file(rest, &conf, &s, err);
     if (rc == 0)
-        rc = s->ops->list(s, NULL, &a, err);
+        rc = das_source_list(s, NULL, &a, err);
     das_alloc_fail_at(0);
     das_snapshot_release(a);
     if (s) {
