@@ -86,7 +86,9 @@ struct das_guard {
  * what it says. Asked before every single kill. */
 bool das_stopped(const char *const *files, char *why, size_t size);
 
-/* Mode, windows and freezes at unix_s: false, and why. */
+/* Mode, windows and freezes at unix_s: false, and why. The second one is for what goes by no plan
+ * (act.h): the same rules, other advice. */
 bool das_guard_allows(const struct das_guard *g, int64_t unix_s, char *why, size_t size);
+bool das_guard_allows_act(const struct das_guard *g, int64_t unix_s, char *why, size_t size);
 
 #endif
