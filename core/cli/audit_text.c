@@ -19,6 +19,22 @@ static json_t *parse(struct das_text line)
     return NULL;
 }
 
+static void put_value(struct das_buf *b, const json_t *v);
+
+/* What a kill task looks for, say. A journal is no deeper than this. */
+static void put_object(struct das_buf *b, const json_t *object)
+{
+    das_buf_char(b, '{');
+    for (void *i = json_object_iter((json_t *)(uintptr_t)object); i;
+         i = json_object_iter_next((json_t *)(uintptr_t)object, i)) {
+        das_json_comma(b);
+        das_json_str(b, json_object_iter_key(i));
+        das_buf_char(b, ':');
+        put_value(b, json_object_iter_value(i));
+    }
+    das_buf_char(b, '}');
+}
+
 static int dump_piece(const char *p, size_t len, void *b)
 {
     das_buf_add(b, p, len);
@@ -30,6 +46,8 @@ static void put_value(struct das_buf *b, const json_t *v)
 {
     if (json_is_string(v))
         das_json_text(b, das_text(json_string_value(v), json_string_length(v)));
+    else if (json_is_object(v))
+        put_object(b, v);
     else
         json_dump_callback(v, dump_piece, b, JSON_COMPACT | JSON_ENCODE_ANY);
 }
