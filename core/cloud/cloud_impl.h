@@ -1,0 +1,50 @@
+/*
+ * cloud_impl.h - the inside of an account, for core/cloud/cloud.c and call.c only.
+ */
+#ifndef DAS_CLOUD_CLOUD_IMPL_H
+#define DAS_CLOUD_CLOUD_IMPL_H
+
+#include <pthread.h>
+#include <stdatomic.h>
+
+#include "core/cloud/cloud.h"
+#include "core/cloud/limiter.h"
+#include "core/http/client.h"
+
+/* What one request in flight needs: a connection, a signer with its key, and memory that is used
+ * again. */
+struct das_cloud_slot {
+    struct das_http_client *client; /* NULL until first used */
+    struct das_cloud_key *key;      /* of the signer */
+    struct das_signer *signer;      /* NULL: none, or there is a token */
+    char region[64];                /* of the signer */
+    struct das_signed signature;
+    struct das_http_headers headers;
+    struct das_http_response resp;
+    struct das_buf url, path;
+};
+
+struct das_cloud {
+    atomic_uint refs;
+    struct das_cloud_conf conf; /* texts are in `texts` */
+    struct das_arena texts;
+    struct das_credential *credential;
+    struct das_limiter limiter;
+
+    pthread_mutex_t lock;
+    pthread_cond_t freed;
+    struct das_cloud_slot *slots;
+    int *idle; /* slots that are free, the one used last on top: its connection is warm */
+    int idle_count;
+};
+
+/* A free slot, waited for; NULL and DAS_E_TIMEOUT. */
+struct das_cloud_slot *das_cloud_slot_take(struct das_cloud *c, const struct das_patience *patience,
+                                           struct das_err *err);
+void das_cloud_slot_give(struct das_cloud *c, struct das_cloud_slot *slot);
+
+/* "https://das.cn-north-4.myhuaweicloud.com" */
+int das_cloud_origin(const struct das_cloud *c, const struct das_cloud_place *place,
+                     struct das_buf *out, struct das_err *err);
+
+#endif
