@@ -1,8 +1,6 @@
 /* limiter.c - see limiter.h. A bucket that is full again after so many quiet milliseconds. */
 #include "core/cloud/limiter.h"
 
-#include <math.h>
-
 void das_limiter_init(struct das_limiter *l, double per_second)
 {
     pthread_mutex_init(&l->lock, NULL);
@@ -30,7 +28,8 @@ int64_t das_limiter_take(struct das_limiter *l, int64_t now_ms, int64_t within_m
         wait = 0;
     if ((double)l->pause_until_ms - now > wait)
         wait = (double)l->pause_until_ms - now;
-    out = (int64_t)ceil(wait);
+    out = (int64_t)wait;
+    out += (double)out < wait;
     if (out > within_ms)
         out = -1;
     else

@@ -154,6 +154,7 @@ static void put_outcome(struct das_scene *sc, size_t victim, struct das_buf *b)
     put_str(sc, b, "action", o->action);
     put_int(b, "after_ms", o->after_ms);
     put_int(b, "rows_left", o->rows_left);
+    put_int(b, "look_age_ms", o->look_age_ms);
     put_str(sc, b, "note", o->note);
 }
 

@@ -8,8 +8,13 @@ bool das_other_server(const struct das_plan *p, const struct das_snapshot *fresh
 {
     const struct das_identity *now = das_snapshot_identity(fresh);
 
-    if (das_identity_same(&p->server, now))
-        return false;
+    if (das_identity_same(&p->server, now)) {
+        int64_t then = das_snapshot_time(p->victims->snap), at = das_snapshot_time(fresh);
+        if (then <= 0 || at <= 0 || at >= then)
+            return false;
+        das_buf_str(note, "the list that the source gave is older than the preview");
+        return true;
+    }
     das_buf_str(note, !now->server[0] ? "the source does not tell which server answers"
                       : strcmp(p->server.server, now->server) == 0
                           ? "the server was restarted since the preview"

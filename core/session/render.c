@@ -58,6 +58,8 @@ void das_render_session_json(const struct das_session *s, struct das_buf *b)
         das_buf_int(b, s->state_duration);
     for (int f = DAS_F_TIME_MS; f < DAS_F_COUNT; f++)
         json_number(b, (enum das_field)f, das_session_int(s, (enum das_field)f));
+    if (s->disputed)
+        LITERAL(b, ",\"disputed\":true");
     das_buf_char(b, '}');
 }
 

@@ -46,10 +46,4 @@ const char *das_source_cannot_kill(const struct das_source *s);
  * first list; before, NULL. */
 const char *das_source_cannot_soft(const struct das_source *s);
 
-/* Can it end a statement and leave the connection? NULL, or the reason why not. */
-const char *das_source_cannot_statement(const struct das_source *s);
-/* What a session may do between the look at it and its kill without that being noticed, for the
- * report; NULL: nothing that matters. */
-const char *das_source_kill_window(const struct das_source *s);
-
 #endif
