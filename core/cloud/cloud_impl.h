@@ -43,8 +43,4 @@ struct das_cloud_slot *das_cloud_slot_take(struct das_cloud *c, const struct das
                                            struct das_err *err);
 void das_cloud_slot_give(struct das_cloud *c, struct das_cloud_slot *slot);
 
-/* "https://das.cn-north-4.myhuaweicloud.com" */
-int das_cloud_origin(const struct das_cloud *c, const struct das_cloud_place *place,
-                     struct das_buf *out, struct das_err *err);
-
 #endif

@@ -192,7 +192,7 @@ int das_cloud_task_create(struct das_cloud *c, const struct das_cloud_place *pla
     }
     ask.body = das_buf_view(&body);
     rc = order(c, place, &ask, call, err);
-    if (rc < 0)
+    if (rc < 0 && !call->unknown)
         goto done;
     if (das_cloud_tasks(c, place, &look, out, &ignored) == 0)
         keep_the_new_one(out, &before, criteria);
@@ -246,6 +246,7 @@ int das_cloud_switch_set(struct das_cloud *c, const struct das_cloud_place *plac
     until = das_clock_monotonic_ms() + wait_ms;
     for (;;) {
         if (das_cloud_switch_get(c, place, &look, now, err) < 0) {
+            call->unknown = true;
             das_err_prefix(err, "set kill task switch: accepted, but");
             return -1;
         }
@@ -258,6 +259,7 @@ int das_cloud_switch_set(struct das_cloud *c, const struct das_cloud_place *plac
     }
     if (*now == DAS_CLOUD_SWITCHING)
         return 0; /* accepted, and still on its way: *now says so */
+    call->unknown = true;
     return das_fail(err, DAS_E_TIMEOUT, "set kill task switch: accepted, but it is still %s",
                     das_cloud_switch_name(*now));
 }

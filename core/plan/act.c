@@ -45,67 +45,26 @@ static int perform(struct das_act_scene *sc)
 
 /* --- its answer was lost -------------------------------------------------------------------------- */
 
-static bool same_text(struct das_text a, struct das_text b)
+/* The call looks for it by itself, and hands it over. */
+static bool task_appeared(const struct das_act_scene *sc, char *seen, size_t size)
 {
-    return a.len == b.len && (!a.len || memcmp(a.ptr, b.ptr, a.len) == 0);
+    const struct das_cloud_list *made = &sc->out->task.list;
+
+    if (made->count == 1)
+        snprintf(seen, size, "task %lld is there and is new",
+                 (long long)((const struct das_cloud_task *)made->items)->task_id);
+    else
+        snprintf(seen, size, "no new task was seen that is as it was asked for");
+    return made->count == 1;
 }
 
-static bool was_asked_for(const struct das_cloud_task *t, const struct das_cloud_criteria *c)
+static bool is_listed(const struct das_cloud_answer *tasks, int64_t id)
 {
-    bool timed = strcmp(c->task_type, "auto") == 0;
-
-    return same_text(t->user, c->user) && same_text(t->host, c->host) && same_text(t->db, c->db) &&
-           das_text_ieq(das_text(t->command.len ? t->command.ptr : "", t->command.len),
-                        das_text(c->command.len ? c->command.ptr : "", c->command.len)) &&
-           same_text(t->info, c->info) && t->time == c->time &&
-           das_text_iis(t->task_type, c->task_type) &&
-           (!timed || t->task_duration == c->task_duration);
-}
-
-static const struct das_cloud_task *task_in(const struct das_cloud_answer *a, int64_t id)
-{
-    for (size_t i = 0; i < a->list.count; i++) {
-        const struct das_cloud_task *t = das_cloud_item(&a->list, i);
-        if (t->task_id == id)
-            return t;
+    for (size_t i = 0; i < tasks->list.count; i++) {
+        if (((const struct das_cloud_task *)das_cloud_item(&tasks->list, i))->task_id == id)
+            return true;
     }
-    return NULL;
-}
-
-/* One task more than before, that is as it was asked for: it is handed over. */
-static bool task_appeared(struct das_act_scene *sc, char *seen, size_t size)
-{
-    const struct das_act_order *o = sc->order;
-    struct das_cloud_call side = das_act_side_call(sc);
-    struct das_cloud_answer now = {0};
-    struct das_err err = {0};
-    size_t at = 0, found = 0;
-
-    if (das_cloud_tasks(o->cloud, &o->place, &side, &now, &err) < 0) {
-        snprintf(seen, size, "the tasks cannot be listed now: %.250s", err.msg);
-        das_cloud_answer_clear(&now);
-        return false;
-    }
-    for (size_t i = 0; i < now.list.count; i++) {
-        const struct das_cloud_task *t = das_cloud_item(&now.list, i);
-        if (task_in(&sc->tasks, t->task_id) || !was_asked_for(t, &sc->criteria))
-            continue;
-        found++;
-        at = i;
-    }
-    if (found != 1) {
-        snprintf(seen, size, found ? "%zu new tasks like it are listed" : "no new task like it is "
-                 "listed", found);
-        das_cloud_answer_clear(&now);
-        return false;
-    }
-    now.list.items = (char *)now.list.items + at * now.list.shape->size;
-    now.list.count = 1;
-    snprintf(seen, size, "task %lld is there",
-             (long long)((const struct das_cloud_task *)now.list.items)->task_id);
-    das_cloud_answer_clear(&sc->out->task);
-    sc->out->task = now;
-    return true;
+    return false;
 }
 
 static bool task_vanished(const struct das_act_scene *sc, char *seen, size_t size)
@@ -119,7 +78,7 @@ static bool task_vanished(const struct das_act_scene *sc, char *seen, size_t siz
     if (das_cloud_tasks(o->cloud, &o->place, &side, &now, &err) < 0) {
         snprintf(seen, size, "the tasks cannot be listed now: %.250s", err.msg);
     } else {
-        gone = !task_in(&now, o->task_id);
+        gone = !is_listed(&now, o->task_id);
         snprintf(seen, size, "task %lld is %s", (long long)o->task_id,
                  gone ? "not listed any more" : "still listed");
     }
@@ -233,18 +192,6 @@ static int blocked(struct das_act_scene *sc, const char *why)
     return das_fail(sc->err, DAS_E_BLOCKED, "%s: %s", das_cloud_act_name(sc->order->act), why);
 }
 
-/* Which tasks there are, so that a new one can be told. */
-static int list_before(struct das_act_scene *sc)
-{
-    const struct das_act_order *o = sc->order;
-    struct das_cloud_call side = das_act_side_call(sc);
-
-    if (o->act != DAS_ACT_CREATE_TASK ||
-        das_cloud_tasks(o->cloud, &o->place, &side, &sc->tasks, sc->err) == 0)
-        return 0;
-    return das_act_side_failed(sc, &side, "which tasks there are is not known");
-}
-
 static int carry_out(struct das_act_scene *sc)
 {
     char why[400] = "";
@@ -254,7 +201,7 @@ static int carry_out(struct das_act_scene *sc)
         das_act_record_refused(sc, why);
         return blocked(sc, why);
     }
-    if (rc < 0 || list_before(sc) < 0)
+    if (rc < 0)
         return -1;
     DAS_FAULT("before-intent");
     if (das_act_record_intent(sc) < 0) {
@@ -301,7 +248,6 @@ int das_act(const struct das_act_order *order, const struct das_guard *guard,
         rc = order->armed ? carry_out(&sc) : rehearse(&sc);
     das_act_release(&sc);
     das_free(sc.claims);
-    das_cloud_answer_clear(&sc.tasks);
     das_cloud_preview_clear(&sc.hits);
     return rc;
 }

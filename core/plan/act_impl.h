@@ -21,7 +21,6 @@ struct das_act_scene {
     struct das_cloud_criteria criteria; /* as it is sent */
     bool looked;
     struct das_cloud_preview hits;      /* whom it would hit now */
-    struct das_cloud_answer tasks;      /* CREATE_TASK: those that were there before */
     struct das_claim *claims;           /* KILL_ALL: the sessions' places in the budget */
     size_t claim_count;
     int64_t intent;                     /* seq in the journal */
