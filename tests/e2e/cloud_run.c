@@ -264,9 +264,11 @@ static void simple(const char *what, char *rest, struct das_cloud_call *call)
     end_answer(rc, &a);
 }
 
-/* "many THREADS ROUNDS": previews at the same time; how many went well, and the first error. */
+/* "many THREADS ROUNDS": previews at the same time; how many went well, and the first error. "fleet
+ * THREADS ROUNDS": each of another instance. */
 struct many {
     int rounds;
+    long first; /* number of the first instance; -1: the same for all */
     long good;
     char error[1000];
 };
@@ -278,9 +280,14 @@ static void *hammer(void *arg)
     for (int i = 0; i < m->rounds; i++) {
         struct das_cloud_criteria c = {.time = i};
         struct das_cloud_call call = {0};
+        struct das_cloud_place at = place;
         struct das_cloud_preview p;
         struct das_err err = {0};
-        if (das_cloud_preview(cloud, &place, &c, &call, &p, &err) == 0)
+        char instance[40];
+        snprintf(instance, sizeof instance, "%032lxin01", m->first + i);
+        if (m->first >= 0)
+            at.instance = instance;
+        if (das_cloud_preview(cloud, &at, &c, &call, &p, &err) == 0)
             m->good++;
         else if (!m->error[0])
             memcpy(m->error, err.msg, sizeof m->error);
@@ -289,7 +296,7 @@ static void *hammer(void *arg)
     return NULL;
 }
 
-static void many(char *rest)
+static void many(char *rest, bool fleet)
 {
     char *threads = strtok(rest, " \n"), *rounds = strtok(NULL, " \n");
     int n = threads ? atoi(threads) : 1;
@@ -300,6 +307,7 @@ static void many(char *rest)
 
     for (int i = 0; m && t && i < n; i++) {
         m[i].rounds = rounds ? atoi(rounds) : 1;
+        m[i].first = fleet ? (long)i * m[i].rounds : -1;
         pthread_create(&t[i], NULL, hammer, &m[i]);
     }
     for (int i = 0; m && t && i < n; i++) {
@@ -328,8 +336,8 @@ static void obey(char *line)
     patience_until = das_clock_monotonic_ms() + patience_ms;
     if (*rest)
         *rest++ = '\0';
-    if (strcmp(what, "many") == 0) {
-        many(rest);
+    if (strcmp(what, "many") == 0 || strcmp(what, "fleet") == 0) {
+        many(rest, what[0] == 'f');
         goto done;
     }
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
