@@ -6,7 +6,7 @@
 #   PREFIX=/usr/local DESTDIR=    where `make install` puts things
 #   FUZZ_SECONDS=10               how long each fuzz target runs
 #   ONLY=rows                     one part of `make bench`: list, start, live, rows, http,
-#                                 runs, journal, kill, sign
+#                                 runs, journal, kill, sign, cloud
 #   V=1                           show the commands
 
 PREFIX       ?= /usr/local
@@ -96,7 +96,7 @@ $(BUILD)/tests/%: tests/%.c $(LIB)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
 # Nothing of the libraries is used, and all of them are loaded.
-$(BUILD)/tests/bench/http: PKG_LIBS += $(shell pkg-config --libs $(LAZY_PKGS))
+$(BUILD)/tests/bench/http $(BUILD)/tests/bench/cloud: PKG_LIBS += $(shell pkg-config --libs $(LAZY_PKGS))
 $(BUILD)/tests/bench/empty: tests/bench/empty.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--no-as-needed -o $@ $< $(PKG_LIBS)

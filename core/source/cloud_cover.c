@@ -106,6 +106,16 @@ static int send_given(struct das_cover *c, enum das_key k, const struct das_crit
     }
 }
 
+/* How many of the first n bytes of t are among these. */
+static size_t strspn_text(struct das_text t, size_t n, const char *bytes)
+{
+    size_t i = 0;
+
+    while (i < n && t.ptr[i] && strchr(bytes, t.ptr[i]))
+        i++;
+    return i;
+}
+
 /* The beginning of a host that every match has: "10.1.%" and "10.1.2.3", which matches "10.1.2.3:5",
  * too. Both as a pattern for what the server prints and for the part before the port. */
 static int cover_host(struct das_cover *c, struct das_text host, struct das_text *out)
@@ -125,7 +135,8 @@ static int cover_host(struct das_cover *c, struct das_text host, struct das_text
         }
     }
     n = colon;
-    if (n == 0)
+    /* what could begin an IPv6 address matches one in brackets as well */
+    if (strspn_text(host, n, "0123456789abcdefABCDEF") == n)
         return 0;
     to = das_arena_alloc(&c->arena, n + 1);
     if (!to)
