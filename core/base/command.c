@@ -33,8 +33,7 @@ void das_command_output_clear(struct das_command_output *out)
     memset(out, 0, sizeof *out);
 }
 
-/* --- starting it -------------------------------------------------------------------------------
- */
+/* --- starting it ------------------------------------------------------------------------------ */
 
 /* The pipe comes first, because it may have the number of an input that was closed here. */
 static int set_files(posix_spawn_file_actions_t *files, int out)
@@ -110,8 +109,7 @@ static int start(struct running *r, struct das_err *err)
     return das_fail(err, DAS_E_CONFIG, "%s: cannot be run: %s", program, strerror(rc));
 }
 
-/* --- listening to it ---------------------------------------------------------------------------
- */
+/* --- listening to it -------------------------------------------------------------------------- */
 
 static void hang_up(struct running *r)
 {

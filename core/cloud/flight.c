@@ -62,20 +62,35 @@ enum das_turn das_flight_board(struct das_flight *f, struct das_tower *t, uint64
     return DAS_TURN_AGAIN;
 }
 
+/* 1 s, and twice as long after each failure in a row. */
+static int64_t backoff_ms(int failures)
+{
+    int64_t ms = PAUSE_MS;
+
+    for (int i = 1; i < failures && ms < PAUSE_MAX_MS; i++)
+        ms *= 2;
+    return ms < PAUSE_MAX_MS ? ms : PAUSE_MAX_MS;
+}
+
 void das_flight_land(struct das_flight *f, struct das_tower *t, const struct das_err *failure,
                      int64_t pause_ms)
 {
-    int64_t least = failure ? PAUSE_MS : 0;
-
     f->busy = false;
     f->failed = failure ? f->attempt : 0;
-    for (int i = 0; failure && i < f->failures && least < PAUSE_MAX_MS; i++)
-        least *= 2;
-    if (least > PAUSE_MAX_MS)
-        least = PAUSE_MAX_MS;
     f->failures = failure ? f->failures + 1 : 0;
-    if (failure)
+    if (failure) {
         f->err = *failure;
-    f->not_before = das_clock_monotonic_ms() + (pause_ms > least ? pause_ms : least);
+        if (!pause_ms)
+            pause_ms = backoff_ms(f->failures);
+    }
+    f->not_before = das_clock_monotonic_ms() + pause_ms;
     pthread_cond_broadcast(&t->changed);
+}
+
+void das_flight_hasten(struct das_flight *f)
+{
+    int64_t soon = das_clock_monotonic_ms() + PAUSE_MS;
+
+    if (f->not_before > soon)
+        f->not_before = soon;
 }

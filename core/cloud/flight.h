@@ -43,9 +43,11 @@ enum das_turn {
 enum das_turn das_flight_board(struct das_flight *f, struct das_tower *t, uint64_t *waited,
                                const struct das_patience *patience, struct das_err *err);
 /* With the lock, by the thread whose turn it was. failure: NULL when there is none, or one that
- * concerns this thread alone. No attempt is made within pause_ms, and after a failure within 1 s;
+ * concerns this thread alone. No attempt is made within pause_ms; 0: after a failure within 1 s,
  * twice as long after each in a row, but a minute at most. */
 void das_flight_land(struct das_flight *f, struct das_tower *t, const struct das_err *failure,
                      int64_t pause_ms);
+/* With the lock: it has become urgent; the next attempt may be made in 1 s at the latest. */
+void das_flight_hasten(struct das_flight *f);
 
 #endif
