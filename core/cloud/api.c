@@ -277,9 +277,8 @@ int das_cloud_switch_get(struct das_cloud *c, const struct das_cloud_place *plac
         if (das_text_iis(das_text_of(status), das_cloud_switch_name(*out)))
             goto done;
     }
-    rc = das_fail(err, DAS_E_DATA, "kill task switch: status: expected ON, OFF or switching, got "
-                                   "\"%.40s\"",
-                  status ? status : "nothing");
+    rc = das_fail(err, DAS_E_DATA, "kill task switch: status: expected ON, OFF or switching, got %s",
+                  status ? "another word" : "no word");
 done:
     json_decref(json);
     return rc;

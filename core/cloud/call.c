@@ -366,6 +366,7 @@ static int read_body(struct trip *t, const struct das_cloud_slot *s, json_t **js
     struct das_text body = das_text_trim(das_buf_view(&s->resp.body));
     struct das_json_weight weight;
     struct das_err ignored;
+    char shown[60];
 
     *json = NULL;
     if (body.len == 0)
@@ -376,10 +377,8 @@ static int read_body(struct trip *t, const struct das_cloud_slot *s, json_t **js
     *json = das_json_parse(body.ptr, body.len, NULL, &ignored);
     if (*json)
         return 0;
-    return das_fail(t->err, DAS_E_DATA, "the answer is no JSON: it begins with \"%.*s\"",
-                    (int)strcspn(body.ptr, "\r\n") < 40 ? (int)strcspn(body.ptr, "\r\n") : 40,
-                    das_utf8_valid(das_text(body.ptr, body.len < 40 ? body.len : 40)) ? body.ptr
-                                                                                     : "?");
+    take_words(das_text(body.ptr, body.len < 40 ? body.len : 40), s->key, shown, sizeof shown);
+    return das_fail(t->err, DAS_E_DATA, "the answer is no JSON: it begins with \"%s\"", shown);
 }
 
 static enum das_code code_of(const struct das_cloud_call *c)
