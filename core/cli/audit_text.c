@@ -184,9 +184,26 @@ bool das_audit_is_kind(struct das_text line, const char *kind)
     return yes;
 }
 
-static void put_member(struct das_buf *b, const char *key, struct das_text value)
+#define CELLS_KEY_MAX ((size_t)20)
+
+/* Of the widest key, so that they stand in a column. */
+static size_t key_cells(json_t *record)
 {
-    put_cell(b, das_text_of(key), 10);
+    size_t cells = 10;
+    const char *key;
+    json_t *v;
+
+    json_object_foreach(record, key, v)
+    {
+        if (strlen(key) > cells)
+            cells = strlen(key);
+    }
+    return cells < CELLS_KEY_MAX ? cells : CELLS_KEY_MAX;
+}
+
+static void put_member(struct das_buf *b, const char *key, size_t cells, struct das_text value)
+{
+    put_cell(b, das_text_of(key), cells);
     das_render_cell(value, SIZE_MAX / 2, b);
     das_buf_char(b, '\n');
 }
@@ -194,22 +211,23 @@ static void put_member(struct das_buf *b, const char *key, struct das_text value
 void das_audit_whole(struct das_text line, const char *hash, struct das_buf *b)
 {
     json_t *record = parse(line), *v;
+    size_t cells = key_cells(record);
     struct das_buf t = {0};
     const char *key;
 
     if (record) {
         put_time(&t, record);
-        put_member(b, "time", das_buf_view(&t));
+        put_member(b, "time", cells, das_buf_view(&t));
     } else {
-        put_member(b, "damaged", line);
+        put_member(b, "damaged", cells, line);
     }
     json_object_foreach(record, key, v)
     {
         das_buf_reset(&t);
         put_value(&t, v);
-        put_member(b, key, das_buf_view(&t));
+        put_member(b, key, cells, das_buf_view(&t));
     }
-    put_member(b, "hash", das_text_of(hash));
+    put_member(b, "hash", cells, das_text_of(hash));
     b->failed |= t.failed;
     das_buf_clear(&t);
     json_decref(record);

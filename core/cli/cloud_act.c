@@ -15,8 +15,8 @@
 #define POLICY "cloud" /* what counts and breaker are kept by, as for a script its path */
 #define WAIT_DEFAULT_MS 30000
 
-static const char *const task_columns[] = {"task_id", "task_type", "time", "task_duration",
-                                           "start_time", "user", "host", "db", "command", "info",
+static const char *const task_columns[] = {"task_id", "task_type", "time", "-task_duration",
+                                           "-start_time", "user", "host", "db", "command", "info",
                                            NULL};
 
 /* --- doing it ------------------------------------------------------------------------------------ */

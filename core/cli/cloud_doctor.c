@@ -28,6 +28,7 @@ struct doctor {
     int64_t deadline_ms; /* monotonic: of the check that goes on */
     const char *unusable; /* why nothing further can be asked; NULL: it can */
     int answers, too_many;
+    bool judged;          /* said whether the credentials are accepted */
     int64_t now_ms;       /* by the server's clock, where it told; else by ours */
     int64_t running;      /* tasks */
     enum das_cloud_switch switched;
@@ -156,6 +157,7 @@ static void check_endpoint(struct doctor *d)
     if (rc < 0 || das_buf_ok(&origin, &err) < 0) {
         say(d, V_WRONG, "endpoint", "%s", err.msg);
         d->unusable = "there is no endpoint";
+        usable(d, "TLS");
         goto done;
     }
     rc = das_cloud_versions(d->job->cloud, &d->job->place, &call, &versions, &err);
@@ -178,7 +180,7 @@ static void check_endpoint(struct doctor *d)
     say_clock(d, call.date);
 done:
     if (d->unusable)
-        say(d, V_UNCHECKED, "clock", "%s", d->unusable);
+        usable(d, "clock");
     das_cloud_answer_clear(&versions);
     das_buf_clear(&origin);
 }
@@ -238,7 +240,7 @@ static void check_project(struct doctor *d)
                                       &err) == 0) {
         say(d, V_OK, "project", "%s, which has the name %s", id, place->region);
     } else {
-        say(d, V_WRONG, "project", "%s; das://REGION/PROJECT_ID/INSTANCE_ID says it", err.msg);
+        say(d, V_WRONG, "project", "%s", err.msg);
         d->unusable = "there is no project";
     }
 }
@@ -284,13 +286,14 @@ static int ask_instances(struct doctor *d, struct das_cloud_call *call, struct d
     return rc;
 }
 
-static int64_t running(const struct doctor *d, const struct das_cloud_answer *tasks)
+/* Of whose end nothing is told, or which lies ahead. */
+static int64_t count_running(const struct das_cloud_answer *tasks, int64_t now_ms)
 {
-    int64_t now = d->now_ms ? d->now_ms : das_clock_unix_ms(), n = 0;
+    int64_t n = 0;
 
     for (size_t i = 0; i < tasks->list.count; i++) {
         const struct das_cloud_task *t = das_cloud_item(&tasks->list, i);
-        n += t->end_time <= 0 || t->end_time > now; /* not told is below 0 */
+        n += t->end_time <= 0 || t->end_time > now_ms; /* not told is below 0 */
     }
     return n;
 }
@@ -300,7 +303,8 @@ static int ask_tasks(struct doctor *d, struct das_cloud_call *call, struct das_e
     struct das_cloud_answer a = {0};
     int rc = das_cloud_tasks(d->job->cloud, &d->job->place, call, &a, err);
 
-    d->running = rc == 0 ? running(d, &a) : 0;
+    /* the server's clock, which tells whole seconds */
+    d->running = count_running(&a, call->date ? call->date * 1000 + 999 : das_clock_unix_ms());
     das_cloud_answer_clear(&a);
     return rc;
 }
@@ -355,7 +359,7 @@ static const char *hopeless(const struct das_cloud_call *call, const struct das_
     return NULL;
 }
 
-static void check_read(struct doctor *d, size_t i, bool *accepted)
+static void check_read(struct doctor *d, size_t i)
 {
     bool by_user = reads[i].ask == ask_users && das_source_cloud_db_user(d->job->source);
     const char *only_for = by_user ? NULL : reads[i].only_for;
@@ -375,13 +379,14 @@ static void check_read(struct doctor *d, size_t i, bool *accepted)
     note_call(d, &call);
     if (rc < 0 && err.code == DAS_E_AUTH) {
         say(d, V_WRONG, "accepted", "%s", err.msg);
+        d->judged = true;
         d->unusable = hopeless(&call, &err);
         usable(d, check);
         return; /* of the others, each says so */
     }
-    if (!*accepted && call.status) {
+    if (!d->judged && call.status) {
         say(d, V_OK, "accepted", "the gateway knows who we are");
-        *accepted = true;
+        d->judged = true;
     }
     if (rc == 0)
         say(d, V_OK, check, "%s", reads[i].action);
@@ -411,7 +416,7 @@ static void check_rate(struct doctor *d)
 int das_cloud_verb_doctor(struct das_cloud_job *j)
 {
     struct doctor d = {.job = j};
-    bool json = j->format == DAS_CF_JSON, accepted = false;
+    bool json = j->format == DAS_CF_JSON;
     struct das_err err;
     int rc;
 
@@ -425,7 +430,9 @@ int das_cloud_verb_doctor(struct das_cloud_job *j)
     check_credentials(&d);
     check_project(&d);
     for (size_t i = 0; i < READS; i++)
-        check_read(&d, i, &accepted);
+        check_read(&d, i);
+    if (!d.judged)
+        say(&d, V_UNCHECKED, "accepted", "no answer tells");
     check_rate(&d);
     if (json) {
         das_buf_char(&d.out, ']');

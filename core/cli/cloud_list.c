@@ -112,8 +112,8 @@ static int finish(const struct das_cloud_job *j, struct pages *p, int rc, const 
 
 int das_cloud_verb_tasks(struct das_cloud_job *j)
 {
-    static const char *const columns[] = {"task_id", "task_type", "task_state", "time",
-                                          "task_duration", "start_time", "end_time", "user", "host",
+    static const char *const columns[] = {"task_id", "task_type", "time", "-task_duration",
+                                          "-end_time", "-start_time", "-task_state", "user", "host",
                                           "db", "command", "info", NULL};
     struct das_cloud_call call = das_cloud_job_call(j);
     struct pages p = {.shape = &das_cloud_task_shape, .total = DAS_CLOUD_NOT_TOLD};
@@ -166,8 +166,8 @@ static int read_span(const struct das_cloud_job *j, struct das_cloud_span *span,
 
 int das_cloud_verb_history(struct das_cloud_job *j)
 {
-    static const char *const columns[] = {"kill_time", "task_id", "session_id", "user", "host", "db",
-                                          "command", "time", "killed_source", "info", NULL};
+    static const char *const columns[] = {"kill_time", "-task_id", "session_id", "user", "host",
+                                          "-db", "-command", "time", "-killed_source", "info", NULL};
     struct pages p = {.shape = &das_cloud_killed_shape, .total = DAS_CLOUD_NOT_TOLD};
     struct das_cloud_span span;
     struct das_err err;
@@ -193,7 +193,7 @@ int das_cloud_verb_history(struct das_cloud_job *j)
 int das_cloud_verb_processes(struct das_cloud_job *j)
 {
     static const char *const columns[] = {"id", "user", "host", "db", "command", "state_duration",
-                                          "trx_time", "state", "sql_info", NULL};
+                                          "-trx_time", "-state", "sql_info", NULL};
     struct das_cloud_page page = {.user = j->value[DAS_CO_USER], .db = j->value[DAS_CO_DB],
                                   .node_id = j->value[DAS_CO_NODE], .limit = PROCESSES_PAGE};
     struct pages p = {.shape = &das_cloud_process_shape, .total = DAS_CLOUD_NOT_TOLD};
@@ -329,8 +329,8 @@ static int show_lua(const struct das_cloud_job *j, const struct pages *p, struct
 
 int das_cloud_verb_instances(struct das_cloud_job *j)
 {
-    static const char *const columns[] = {"instance_id", "instance_status", "engine_type", "version",
-                                          "ip", "port", "instance_name", NULL};
+    static const char *const columns[] = {"instance_id", "instance_status", "-engine_type",
+                                          "-version", "-ip", "-port", "instance_name", NULL};
     struct pages p = {.shape = &das_cloud_instance_shape, .total = DAS_CLOUD_NOT_TOLD};
     struct das_err err;
     int rc = -1;

@@ -208,12 +208,14 @@ void das_shape_csv(const struct das_shape_rows *rows, struct das_buf *b)
 
 #define COLUMNS_MAX 16
 #define TEXT_CELLS_MAX ((size_t)40) /* of a text column other than the last one */
+#define TEXT_CELLS_GOOD ((size_t)16) /* narrower only when no column can be left out any more */
 #define TEXT_CELLS_MIN ((size_t)8)
 #define LAST_CELLS_MIN ((size_t)16)
 
 struct table {
     const struct das_shape_rows *rows;
     const struct das_shape_field *fields[COLUMNS_MAX];
+    bool optional[COLUMNS_MAX];
     size_t count;
     size_t cells[COLUMNS_MAX];
 };
@@ -252,9 +254,12 @@ static void choose(struct table *t, const char *const *columns)
     const struct das_shape *shape = t->rows->shape;
 
     for (; *columns && t->count < COLUMNS_MAX; columns++) {
+        bool optional = **columns == '-';
         for (size_t f = 0; f < shape->count; f++) {
-            if (strcmp(shape->fields[f].name, *columns) == 0)
-                t->fields[t->count++] = &shape->fields[f];
+            if (strcmp(shape->fields[f].name, *columns + optional) != 0)
+                continue;
+            t->optional[t->count] = optional;
+            t->fields[t->count++] = &shape->fields[f];
         }
     }
 }
@@ -277,25 +282,58 @@ static void measure(struct table *t, struct das_buf *b)
     }
 }
 
-/* The last column gets what is left, and at least so much; for that the widest text column gives,
- * cell by cell, as long as there is one that can. */
+/* Takes the last optional column out; false: there is none. */
+static bool drop_one(struct table *t)
+{
+    for (size_t c = t->count; c-- > 0;) {
+        if (!t->optional[c])
+            continue;
+        t->count--;
+        for (; c < t->count; c++) {
+            t->fields[c] = t->fields[c + 1];
+            t->optional[c] = t->optional[c + 1];
+            t->cells[c] = t->cells[c + 1];
+        }
+        return true;
+    }
+    return false;
+}
+
+/* The widest text column that can give a cell; t->count: none can. */
+static size_t widest(const struct table *t)
+{
+    size_t found = t->count;
+
+    for (size_t c = 0; c + 1 < t->count; c++) {
+        if (t->fields[c]->type == DAS_SHAPE_TEXT && t->cells[c] > TEXT_CELLS_MIN &&
+            t->cells[c] > strlen(t->fields[c]->name) &&
+            (found == t->count || t->cells[c] > t->cells[found]))
+            found = c;
+    }
+    return found;
+}
+
+/* The last column gets what is left, and at least so much; for that optional ones are left out and
+ * texts become narrower. */
 static void fit(struct table *t, size_t width)
 {
     for (;;) {
-        size_t used = 0, widest = t->count;
-        for (size_t c = 0; c + 1 < t->count; c++) {
+        size_t used = 0, from = widest(t);
+        for (size_t c = 0; c + 1 < t->count; c++)
             used += t->cells[c] + 2;
-            if (t->fields[c]->type == DAS_SHAPE_TEXT && t->cells[c] > TEXT_CELLS_MIN &&
-                t->cells[c] > strlen(t->fields[c]->name) &&
-                (widest == t->count || t->cells[c] > t->cells[widest]))
-                widest = c;
-        }
         t->cells[t->count - 1] = width == 0                       ? SIZE_MAX / 2
                                  : width > used + LAST_CELLS_MIN ? width - used
                                                                  : LAST_CELLS_MIN;
-        if (width == 0 || width >= used + LAST_CELLS_MIN || widest == t->count)
+        if (width == 0 || width >= used + LAST_CELLS_MIN)
             return;
-        t->cells[widest]--;
+        if (from < t->count && t->cells[from] > TEXT_CELLS_GOOD)
+            t->cells[from]--;
+        else if (drop_one(t))
+            continue;
+        else if (from < t->count)
+            t->cells[from]--;
+        else
+            return;
     }
 }
 

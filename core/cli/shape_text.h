@@ -19,7 +19,8 @@ struct das_shape_rows {
 };
 
 /* These fields (names, ends with NULL), with a head line. A line has at most width cells (0: any)
- * where the columns can be made so narrow; the last one takes what the others leave. */
+ * where the columns can be made so narrow; the last one takes what the others leave. "-name" is left
+ * out where there is no room for it, the last one of them first. */
 void das_shape_table(const struct das_shape_rows *rows, const char *const *columns, size_t width,
                      struct das_buf *b);
 /* An array of objects with all fields. */

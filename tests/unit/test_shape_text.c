@@ -79,6 +79,7 @@ static void tables(void)
 {
     static const char *const all[] = {"name", "n", "s", "ms", "moment", "flag", "parts", "info", NULL};
     static const char *const some[] = {"name", "info", NULL};
+    static const char *const optional[] = {"name", "-n", "s", "-moment", "info", NULL};
     static const char *const unknown[] = {"nothing", NULL};
     static const char long_name[] = "a-name-that-is-far-longer-than-the-forty-cells-of-a-column";
 
@@ -98,6 +99,18 @@ static void tables(void)
     ok(widest(table(&rows, some, 30)) <= 30, "so that the last one has its least");
     ok(widest(table(&rows, some, 10)) == 8 + 2 + 16, "below that the line is longer than asked");
     things[0].name = das_text_of("orders");
+    is_str(table(&rows, optional, 80),
+           "name    n                    s  moment                info\n"
+           "orders  9223372036854775807  0  2025-12-25T09:31:44Z  select 1, [2J2 from x\n"
+           "-       -                    -  -                     -\n",
+           "all of it has room");
+    is_str(table(&rows, optional, 60),
+           "name    n                    s  info\n"
+           "orders  9223372036854775807  0  select 1, [2J2 from x\n"
+           "-       -                    -  -\n",
+           "what is optional is left out, the last one first");
+    is_str(table(&rows, optional, 30), "name    s  info\norders  0  select 1, [2J2 fr..\n-       -  -\n",
+           "then the others of them");
 }
 
 static void json(void)
