@@ -26,7 +26,8 @@ struct trip {
     struct das_cloud_call *call;
     int64_t deadline_ms; /* monotonic */
     char project[DAS_PROJECT_SIZE];
-    struct das_buf origin, path;
+    struct das_endpoint endpoint;
+    struct das_buf path;
     json_t **answer;
     struct das_err *err;
     int64_t retry_after_ms; /* of the last answer; -1: not told */
@@ -160,7 +161,6 @@ static int add_header(struct trip *t, struct das_cloud_slot *s, const char *name
 
 static int sign(struct trip *t, struct das_cloud_slot *s)
 {
-    const char *host = strstr(t->origin.ptr, "://") + 3;
     struct das_sign_pair headers[HEADERS_MAX];
     struct das_sign_request r = {.method = das_text_of(t->ask->method),
                                  .path = das_buf_view(&t->path),
@@ -169,7 +169,7 @@ static int sign(struct trip *t, struct das_cloud_slot *s)
                                  .headers = headers,
                                  .body = t->ask->body.ptr ? t->ask->body : das_text("", 0)};
 
-    headers[r.header_count++] = (struct das_sign_pair){das_text_of("Host"), das_text_of(host)};
+    headers[r.header_count++] = (struct das_sign_pair){das_text_of("Host"), das_text_of(t->endpoint.host)};
     for (size_t i = 0; i < s->headers.count && r.header_count < HEADERS_MAX; i++)
         headers[r.header_count++] = (struct das_sign_pair){das_text_of(s->headers.items[i].name),
                                                            s->headers.items[i].value};
@@ -209,7 +209,7 @@ static int put_url(struct trip *t, struct das_cloud_slot *s)
                                             .query_count = t->ask->query_count};
 
     das_buf_reset(&s->url);
-    das_buf_text(&s->url, das_buf_view(&t->origin));
+    das_buf_str(&s->url, t->endpoint.origin);
     das_sign_target_write(&target, &s->url);
     return das_buf_ok(&s->url, t->err);
 }
@@ -537,14 +537,13 @@ int das_cloud_perform(struct das_cloud *c, const struct das_cloud_place *place,
     *answer = NULL;
     forget_answer(call);
     call->attempts = 0;
-    if (das_cloud_origin(c, place, &t.origin, err) < 0 || das_buf_ok(&t.origin, err) < 0 ||
-        find_project(&t) < 0 || make_path(&t) < 0)
+    if (das_cloud_endpoint(c, place, &t.endpoint, err) < 0 || find_project(&t) < 0 ||
+        make_path(&t) < 0)
         goto done;
     rc = attempts(&t);
 done:
     if (rc < 0)
         das_err_prefix(err, "%s", ask->doing);
-    das_buf_clear(&t.origin);
     das_buf_clear(&t.path);
     return rc;
 }

@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 
 #include "core/cloud/cloud.h"
+#include "core/cloud/endpoint.h"
 #include "core/cloud/limiter.h"
 #include "core/http/client.h"
 
@@ -43,8 +44,8 @@ struct das_cloud_slot *das_cloud_slot_take(struct das_cloud *c, const struct das
                                            struct das_err *err);
 void das_cloud_slot_give(struct das_cloud *c, struct das_cloud_slot *slot);
 
-/* "https://das.cn-north-4.myhuaweicloud.com" */
-int das_cloud_origin(const struct das_cloud *c, const struct das_cloud_place *place,
-                     struct das_buf *out, struct das_err *err);
+/* Where the place is asked: "https://das.cn-north-4.myhuaweicloud.com". */
+int das_cloud_endpoint(const struct das_cloud *c, const struct das_cloud_place *place,
+                       struct das_endpoint *out, struct das_err *err);
 
 #endif

@@ -254,7 +254,7 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
         look_after(sc, i, &why);
         sc->failures++;
         das_settle(sc, i, DAS_O_UNKNOWN, aim->action, why.msg);
-        das_scene_stop(sc, "", "not tried: the connection was lost");
+        das_scene_stop(sc, "", "not tried: what became of the kill before is not known");
         break;
     }
     DAS_FAULT("after-kill");
