@@ -126,7 +126,7 @@ like $run->order('innodb')->{text}, qr/set db_user_id/, 'need a registered user'
 $c->metadata_locks([ { thread_id => '5', lock_mode => 'EXCLUSIVE', table_name => 't', wait_process => [ { id => '7', user => 'x' } ] } ]);
 like $run->order("metadata $user")->{text}, qr/thread_id 5 .*lock_mode "EXCLUSIVE".*waits_for \[1 \{ id 7 user "x"/, 'metadata locks';
 my $now = time - 60;
-$c->transactions([ { last_sec => 99, wait_locks => 1, hold_locks => 2, occurrence_time => $now, collect_time => $now * 1000 + 1, detail => 'x' } ]);
+$c->transactions([ { last_sec => 99, wait_locks => 1, hold_locks => 2, occurrence_time => $now * 1000, collect_time => $now * 1000 + 1, detail => 'x' } ]);
 like $run->order('transactions')->{text}, qr/last_sec 99 .*occurrence_time ${now}000 collect_time ${now}001/, 'transactions';
 $c->instances([ map { { instance_id => "i$_", instance_name => "n$_", port => 3306, login_flag => JSON::PP::true } } 1 .. 3 ]);
 like $run->order('instances')->{text}, qr/^total 4 \[2 .*instance_id "i1" .*port 3306 .*login_flag 1/, 'instances, two a page here';

@@ -199,6 +199,14 @@ $r = armed($kill);
 like $r->{out}, qr/^1\trefused\t\tthe list that the source gave is older than the preview/, 'a re-check that is older than the preview is none' or diag $r->{out}, $r->{err};
 is $c->count('kill_process'), 0, 'nothing is killed by it';
 
+cloud();
+$c->sessions([ session(1) ]);
+$c->set(data_sync_time => time - 30);
+$r = armed($kill);
+like $r->{out}, qr/^1\trefused\t\tthe list that the source gave is 3\d s old/, 'nor one that was old when it came' or diag $r->{out}, $r->{err};
+like $r->{err}, qr/the DAS API gave a list that was 3\d s old/, 'which the preview says, too';
+is $c->count('kill_process'), 0, 'nothing is killed by that either';
+
 # --- the policies that come with das, unchanged -----------------------------------------------------------------------------------
 
 cloud();
