@@ -448,6 +448,59 @@ static void forget_answer(struct das_cloud_call *c)
     c->unknown = false;
 }
 
+#define REFUSALS_MAX 3
+#define LOCKED_MS 300000
+
+/* -1: that key was refused too often, and a little while ago. */
+static int may_try_key(struct trip *t, const struct das_cloud_key *key)
+{
+    struct das_cloud *c = t->cloud;
+
+    if (key->generation != c->doubted || c->refusals < REFUSALS_MAX ||
+        das_clock_monotonic_ms() - c->refused_ms >= LOCKED_MS)
+        return 0;
+    return das_fail(t->err, DAS_E_AUTH, "not sent: this key was refused %d times in a row, and five "
+                                        "times lock it for 5 minutes; it is tried again then",
+                    REFUSALS_MAX);
+}
+
+static void judge_key(struct das_cloud *c, const struct das_cloud_key *key, int status)
+{
+    if (status == 401) {
+        c->refusals = key->generation == c->doubted ? c->refusals + 1 : 1;
+        c->doubted = key->generation;
+        c->refused_ms = das_clock_monotonic_ms();
+    } else if (status > 0) { /* whatever else the gateway said, it knows who we are */
+        atomic_store(&c->proven, key->generation);
+        c->refusals = 0;
+    }
+}
+
+/* Sends it, and reads what came; what is known of the key is used and renewed. */
+static int send_and_judge(struct trip *t, struct das_cloud_slot *s)
+{
+    struct das_cloud *c = t->cloud;
+    bool doubt = !t->ask->anonymous && !s->key->token.ptr &&
+                 atomic_load(&c->proven) != s->key->generation;
+    int rc = -1;
+
+    if (doubt) {
+        pthread_mutex_lock(&c->proving);
+        rc = may_try_key(t, s->key);
+    }
+    if (!doubt || rc == 0) {
+        t->call->attempts++;
+        rc = send_once(t, s) < 0 ? -1 : judge(t, s);
+        if (doubt)
+            judge_key(c, s->key, t->call->status);
+        else if (t->call->status == 401 && !t->ask->anonymous && !s->key->token.ptr)
+            atomic_store(&c->proven, 0); /* it was good: from now on it is in doubt */
+    }
+    if (doubt)
+        pthread_mutex_unlock(&c->proving);
+    return rc;
+}
+
 /* One attempt with a slot of its own. *again: it may be tried again, and would perhaps help. */
 static int attempt(struct trip *t, bool *again)
 {
@@ -470,15 +523,13 @@ static int attempt(struct trip *t, bool *again)
     }
     if (!t->ask->anonymous && fit_signer(t, s, key) < 0)
         goto done;
-    t->call->attempts++;
-    if (send_once(t, s) < 0) {
+    s->resp.sent = s->resp.hopeless = false;
+    rc = send_and_judge(t, s);
+    if (rc < 0 && t->call->status == 0) {
         bool trouble = t->err->code == DAS_E_CONNECT || t->err->code == DAS_E_TIMEOUT;
         *again = trouble && !s->resp.hopeless && (reads || !s->resp.sent);
         t->call->unknown = !reads && s->resp.sent;
-        goto done;
-    }
-    rc = judge(t, s);
-    if (rc < 0 && t->call->status == 401 && !t->ask->anonymous && !t->renewed) {
+    } else if (rc < 0 && t->call->status == 401 && !t->ask->anonymous && !t->renewed) {
         t->renewed = true; /* refused before anything was done: with a new one, once */
         *again = das_credential_refused(t->cloud->credential, s->key);
         t->retry_after_ms = *again ? 0 : -1;

@@ -171,6 +171,8 @@ struct das_cloud *das_cloud_new(const struct das_cloud_conf *conf, struct das_er
     c->conf = *conf;
     das_arena_init(&c->texts);
     das_limiter_init(&c->limiter, conf->rate);
+    atomic_init(&c->proven, 0);
+    pthread_mutex_init(&c->proving, NULL);
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -232,6 +234,7 @@ void das_cloud_release(struct das_cloud *c)
     das_limiter_destroy(&c->limiter);
     pthread_cond_destroy(&c->freed);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->proving);
     das_free(c);
 }
 

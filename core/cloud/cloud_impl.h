@@ -32,6 +32,14 @@ struct das_cloud {
     struct das_credential *credential;
     struct das_limiter limiter;
 
+    /* five wrong signatures lock a key for 5 minutes: one that nobody has accepted yet is tried by one
+     * thread at a time, and not a fourth time */
+    pthread_mutex_t proving;
+    atomic_uint_least64_t proven; /* generation of the key that was accepted last */
+    uint64_t doubted;             /* under the lock: generation that was refused, ... */
+    int refusals;                 /* ... so many times in a row, ... */
+    int64_t refused_ms;           /* ... the last time then (monotonic) */
+
     pthread_mutex_t lock;
     pthread_cond_t freed;
     struct das_cloud_slot *slots;

@@ -224,6 +224,13 @@ $r = CloudRun->new($c, env => \%wrong)->order('preview time=1');
 ok $r->{code} eq 'auth' && $r->{attempts} == 1, 'a wrong secret: one attempt, since five lock the key' or diag explain $r;
 like $r->{text}, qr/secret key does not belong to the access key/, 'and what to do';
 unlike $r->{text}, qr/another secret|canonicalRequest/, 'neither the secret nor the canonical request';
+my $locks = CloudServer->new(lock_after => 5);
+my $wrong = CloudRun->new($locks, env => { %{ $locks->env }, HUAWEICLOUD_SDK_SK => 'another secret' }, concurrency => 16);
+$r = $wrong->order('many 32 2');
+like $r->{text}, qr/^good 0 /, 'a wrong key in many threads';
+is $locks->count('preview'), 3, 'is tried three times, one after the other';
+like $wrong->order('preview time=1')->{text}, qr/refused 3 times in a row, and five times lock it/, 'and then no more';
+ok(CloudRun->new($locks)->order('preview time=1')->{ok}, 'the right one is not locked');
 
 # --- a token that ends in the middle ----------------------------------------------------------------------------------
 
