@@ -1,5 +1,5 @@
 /*
- * cloud_impl.h - the inside of an account, for core/cloud/cloud.c and call.c only.
+ * cloud_impl.h - the inside of an account and of a call, for cloud.c, call.c and answer.c only.
  */
 #ifndef DAS_CLOUD_CLOUD_IMPL_H
 #define DAS_CLOUD_CLOUD_IMPL_H
@@ -55,5 +55,24 @@ void das_cloud_slot_give(struct das_cloud *c, struct das_cloud_slot *slot);
 /* Where the place is asked: "https://das.cn-north-4.myhuaweicloud.com". */
 int das_cloud_endpoint(const struct das_cloud *c, const struct das_cloud_place *place,
                        struct das_endpoint *out, struct das_err *err);
+
+/* One call on its way. */
+struct das_cloud_trip {
+    struct das_cloud *cloud;
+    const struct das_cloud_place *place;
+    const struct das_cloud_ask *ask;
+    struct das_cloud_call *call;
+    int64_t deadline_ms; /* monotonic */
+    char project[DAS_PROJECT_SIZE];
+    struct das_endpoint endpoint;
+    struct das_buf path;
+    json_t **answer;
+    struct das_err *err;
+    int64_t retry_after_ms; /* of the last answer; -1: not told */
+    bool renewed;           /* the credential was refused once already */
+};
+
+/* What a whole exchange says: 0 and the answer, or -1. Fills t->call. */
+int das_cloud_judge(struct das_cloud_trip *t, const struct das_cloud_slot *s);
 
 #endif
