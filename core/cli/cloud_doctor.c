@@ -150,11 +150,11 @@ static void check_endpoint(struct doctor *d)
 {
     struct das_cloud_call call = {.patience = patience(d, ENDPOINT_MS)};
     struct das_cloud_answer versions = {0};
-    struct das_buf origin = {0};
+    struct das_endpoint at;
     struct das_err err = {0};
-    int rc = das_cloud_origin(d->job->cloud, &d->job->place, &origin, &err);
+    int rc = das_cloud_endpoint(d->job->cloud, &d->job->place, &at, &err);
 
-    if (rc < 0 || das_buf_ok(&origin, &err) < 0) {
+    if (rc < 0) {
         say(d, V_WRONG, "endpoint", "%s", err.msg);
         d->unusable = "there is no endpoint";
         usable(d, "TLS");
@@ -163,17 +163,17 @@ static void check_endpoint(struct doctor *d)
     rc = das_cloud_versions(d->job->cloud, &d->job->place, &call, &versions, &err);
     note_call(d, &call);
     if (call.status == 0) {
-        say_no_answer(d, origin.ptr, &err);
+        say_no_answer(d, at.origin, &err);
         goto done;
     }
     if (rc == 0)
-        say(d, V_OK, "endpoint", "%s answers", origin.ptr);
+        say(d, V_OK, "endpoint", "%s answers", at.origin);
     else
         say(d, V_WARNING, "endpoint", "%s answers, but not as the DAS API does (%s): is it the right "
-            "one?", origin.ptr, err.msg);
-    if (is_tls(origin.ptr))
+            "one?", at.origin, err.msg);
+    if (is_tls(at.origin))
         say(d, V_OK, "TLS", "its certificate and name are trusted");
-    else if (is_this_machine(origin.ptr))
+    else if (is_this_machine(at.origin))
         say(d, V_OK, "TLS", "none, and it does not leave this machine");
     else
         say(d, V_WARNING, "TLS", "plain http: whoever is on the way reads what is sent");
@@ -182,7 +182,6 @@ done:
     if (d->unusable)
         usable(d, "clock");
     das_cloud_answer_clear(&versions);
-    das_buf_clear(&origin);
 }
 
 /* --- who we are ---------------------------------------------------------------------------------- */

@@ -122,7 +122,7 @@ void das_cloud_preview_clear(struct das_cloud_preview *p)
     p->data_sync_time = DAS_CLOUD_NOT_TOLD;
 }
 
-static int read_preview(struct das_cloud_preview *out, json_t *json, struct das_err *err)
+int das_api_preview(struct das_cloud_preview *out, json_t *json, struct das_err *err)
 {
     static const struct das_shape_field field = {"data_sync_time", "data_sync_time", DAS_SHAPE_MOMENT,
                                                  false, 0, NULL};
@@ -162,7 +162,7 @@ int das_cloud_preview(struct das_cloud *c, const struct das_cloud_place *place,
         ask.body = das_buf_view(&body);
         rc = das_cloud_perform(c, place, &ask, call, &json, err);
     }
-    if (rc == 0 && (rc = read_preview(out, json, err)) < 0)
+    if (rc == 0 && (rc = das_api_preview(out, json, err)) < 0)
         das_err_prefix(err, "preview");
     das_buf_clear(&body);
     return rc;

@@ -24,6 +24,8 @@ int das_api_get(struct das_cloud *c, const struct das_cloud_place *place, struct
  * answer has to be an object. What is read belongs to out, which takes json in any case. */
 int das_api_list(struct das_cloud_answer *out, const struct das_shape *shape, json_t *json,
                  const char *name, const char *total, struct das_err *err);
+/* The answer to a preview; out is {0} before, and takes json in any case. */
+int das_api_preview(struct das_cloud_preview *out, json_t *json, struct das_err *err);
 /* A whole number of the answer; DAS_CLOUD_NOT_TOLD when it is not there. -1: of another type. */
 int das_api_int(const json_t *json, const char *name, int64_t *out, struct das_err *err);
 

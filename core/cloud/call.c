@@ -1,5 +1,5 @@
 /*
- * call.c - one call: its address, its signature, its attempts and what the answer says.
+ * call.c - one call: its address, its signature and its attempts.
  *
  * Decides when a request may be sent again: what reads, on trouble that passes; what writes, only
  * when it was refused or never left this machine.
@@ -10,32 +10,13 @@
 
 #include "core/base/clock.h"
 #include "core/base/crypto.h"
-#include "core/base/json.h"
 
-#define ANSWER_DEPTH 32
-#define ANSWER_MEMORY ((uint64_t)1 << 30) /* of the parsed answer */
 #define SERVICE "das"
 #define LANGUAGE "en-us"
-#define WORDS_SHOWN 300 /* of somebody else's message */
-
-/* One call on its way. */
-struct trip {
-    struct das_cloud *cloud;
-    const struct das_cloud_place *place;
-    const struct das_cloud_ask *ask;
-    struct das_cloud_call *call;
-    int64_t deadline_ms; /* monotonic */
-    char project[DAS_PROJECT_SIZE];
-    struct das_buf origin, path;
-    json_t **answer;
-    struct das_err *err;
-    int64_t retry_after_ms; /* of the last answer; -1: not told */
-    bool renewed;           /* the credential was refused once already */
-};
 
 static int64_t trip_left(void *arg)
 {
-    struct trip *t = arg;
+    struct das_cloud_trip *t = arg;
     int64_t own = t->deadline_ms - das_clock_monotonic_ms();
     int64_t callers = das_patience_left(&t->call->patience);
 
@@ -43,13 +24,13 @@ static int64_t trip_left(void *arg)
     return own > 0 ? own : 0;
 }
 
-static struct das_patience trip_patience(struct trip *t)
+static struct das_patience trip_patience(struct das_cloud_trip *t)
 {
     return (struct das_patience){trip_left, t};
 }
 
 /* Waits as long as that fits; false: it does not. */
-static bool trip_wait(struct trip *t, int64_t ms)
+static bool trip_wait(struct das_cloud_trip *t, int64_t ms)
 {
     int64_t until = das_clock_monotonic_ms() + ms, left;
 
@@ -70,7 +51,7 @@ static bool is_id(const char *s)
     return s && *s && !s[strspn(s, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789-_")];
 }
 
-static int put_id(struct trip *t, const char *name, const char *value)
+static int put_id(struct das_cloud_trip *t, const char *name, const char *value)
 {
     if (!is_id(value))
         return das_fail(t->err, DAS_E_USAGE, "%s: expected letters, digits, \"-\" and \"_\", got "
@@ -81,7 +62,7 @@ static int put_id(struct trip *t, const char *name, const char *value)
 }
 
 /* "/v3/{project_id}/instances/{instance_id}/..." with the ids in their places */
-static int make_path(struct trip *t)
+static int make_path(struct das_cloud_trip *t)
 {
     const char *p = t->ask->path;
 
@@ -104,7 +85,7 @@ static int make_path(struct trip *t)
     return das_buf_ok(&t->path, t->err);
 }
 
-static int find_project(struct trip *t)
+static int find_project(struct das_cloud_trip *t)
 {
     struct das_patience patience = trip_patience(t);
     const char *given = t->place->project;
@@ -122,7 +103,7 @@ static int find_project(struct trip *t)
 /* --- the request ------------------------------------------------------------------------------------ */
 
 /* The signer of that key and region; kept from the last request of this slot where it is the same. */
-static int fit_signer(struct trip *t, struct das_cloud_slot *s, struct das_cloud_key *key)
+static int fit_signer(struct das_cloud_trip *t, struct das_cloud_slot *s, struct das_cloud_key *key)
 {
     struct das_sign_key with = {.algorithm = t->cloud->conf.algorithm,
                                 .access = key->access,
@@ -150,7 +131,7 @@ static int fit_signer(struct trip *t, struct das_cloud_slot *s, struct das_cloud
     return -1;
 }
 
-static int add_header(struct trip *t, struct das_cloud_slot *s, const char *name,
+static int add_header(struct das_cloud_trip *t, struct das_cloud_slot *s, const char *name,
                       struct das_text value, bool secret)
 {
     return das_http_headers_add(&s->headers, das_text_of(name), value, secret, t->err);
@@ -158,9 +139,8 @@ static int add_header(struct trip *t, struct das_cloud_slot *s, const char *name
 
 #define HEADERS_MAX 8
 
-static int sign(struct trip *t, struct das_cloud_slot *s)
+static int sign(struct das_cloud_trip *t, struct das_cloud_slot *s)
 {
-    const char *host = strstr(t->origin.ptr, "://") + 3;
     struct das_sign_pair headers[HEADERS_MAX];
     struct das_sign_request r = {.method = das_text_of(t->ask->method),
                                  .path = das_buf_view(&t->path),
@@ -169,7 +149,7 @@ static int sign(struct trip *t, struct das_cloud_slot *s)
                                  .headers = headers,
                                  .body = t->ask->body.ptr ? t->ask->body : das_text("", 0)};
 
-    headers[r.header_count++] = (struct das_sign_pair){das_text_of("Host"), das_text_of(host)};
+    headers[r.header_count++] = (struct das_sign_pair){das_text_of("Host"), das_text_of(t->endpoint.host)};
     for (size_t i = 0; i < s->headers.count && r.header_count < HEADERS_MAX; i++)
         headers[r.header_count++] = (struct das_sign_pair){das_text_of(s->headers.items[i].name),
                                                            s->headers.items[i].value};
@@ -180,7 +160,7 @@ static int sign(struct trip *t, struct das_cloud_slot *s)
     return add_header(t, s, "Authorization", das_buf_view(&s->signature.authorization), true);
 }
 
-static int put_headers(struct trip *t, struct das_cloud_slot *s)
+static int put_headers(struct das_cloud_trip *t, struct das_cloud_slot *s)
 {
     const struct das_cloud_key *key = s->key;
 
@@ -202,14 +182,14 @@ static int put_headers(struct trip *t, struct das_cloud_slot *s)
     return sign(t, s);
 }
 
-static int put_url(struct trip *t, struct das_cloud_slot *s)
+static int put_url(struct das_cloud_trip *t, struct das_cloud_slot *s)
 {
     const struct das_sign_request target = {.path = das_buf_view(&t->path),
                                             .query = t->ask->query,
                                             .query_count = t->ask->query_count};
 
     das_buf_reset(&s->url);
-    das_buf_text(&s->url, das_buf_view(&t->origin));
+    das_buf_str(&s->url, t->endpoint.origin);
     das_sign_target_write(&target, &s->url);
     return das_buf_ok(&s->url, t->err);
 }
@@ -228,7 +208,7 @@ static int no_bound(void *ctx, uint64_t bytes, struct das_err *err)
     return 0;
 }
 
-static int send_once(struct trip *t, struct das_cloud_slot *s)
+static int send_once(struct das_cloud_trip *t, struct das_cloud_slot *s)
 {
     const struct das_cloud_conf *conf = &t->cloud->conf;
     const struct das_http_guard guard = {t, allow, no_bound, trip_left};
@@ -253,190 +233,6 @@ static int send_once(struct trip *t, struct das_cloud_slot *s)
     return das_http_perform(s->client, &req, &guard, &s->resp, t->err);
 }
 
-/* --- the answer ------------------------------------------------------------------------------------- */
-
-/* Somebody else's words: without control characters, not too long, and without what they repeat of
- * our secrets. A gateway that refuses a signature prints the whole canonical request. */
-static void take_words(struct das_text from, const struct das_cloud_key *key, char *to, size_t size)
-{
-    const struct das_text secrets[] = {key ? key->secret : DAS_TEXT_NULL,
-                                       key ? key->security_token : DAS_TEXT_NULL,
-                                       key ? key->token : DAS_TEXT_NULL};
-    const char *cut = from.len ? memmem(from.ptr, from.len, "canonicalRequest", 16) : NULL;
-    size_t n = 0;
-
-    if (cut)
-        from.len = (size_t)(cut - from.ptr);
-    while (from.len && n + 8 < size) {
-        size_t hidden = 0;
-        uint32_t code;
-        size_t step = das_utf8_next(from.ptr, from.len, &code);
-        for (size_t i = 0; i < sizeof secrets / sizeof *secrets && !hidden; i++) {
-            if (secrets[i].len >= DAS_REDACT_MIN && from.len >= secrets[i].len &&
-                memcmp(from.ptr, secrets[i].ptr, secrets[i].len) == 0)
-                hidden = secrets[i].len;
-        }
-        if (hidden) {
-            memcpy(to + n, "***", 3);
-            n += 3;
-        } else if (step == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0)) {
-            to[n++] = ' ';
-        } else {
-            memcpy(to + n, from.ptr, step);
-            n += step;
-        }
-        step = hidden ? hidden : step ? step : 1;
-        from.ptr += step;
-        from.len -= step;
-    }
-    while (n && strchr(" ,:", to[n - 1]))
-        n--;
-    to[n] = '\0';
-}
-
-static struct das_text text_member(const json_t *o, const char *name)
-{
-    const json_t *v = json_object_get(o, name);
-
-    return json_is_string(v) ? das_text(json_string_value(v), json_string_length(v)) : DAS_TEXT_NULL;
-}
-
-/* Where an error object has its code and words: each service has its own names. */
-static bool find_error(const json_t *o, struct das_text *code, struct das_text *words)
-{
-    static const char *const names[][2] = {
-        {"error_code", "error_msg"}, {"errorCodeStr", "errorMessage"}, {"errCode", "errMsg"},
-        {"code", "message"},
-    };
-    const char *key;
-    json_t *inner;
-
-    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
-        *code = text_member(o, names[i][0]);
-        *words = text_member(o, names[i][1]);
-        if (code->ptr || (words->ptr && i == 3))
-            return true;
-    }
-    json_object_foreach((json_t *)(uintptr_t)o, key, inner) {
-        if (json_is_object(inner) && json_object_get(inner, "message"))
-            return find_error(inner, code, words);
-    }
-    return false;
-}
-
-static void read_error(struct trip *t, const struct das_cloud_slot *s, const json_t *json)
-{
-    struct das_cloud_call *c = t->call;
-    struct das_text code = DAS_TEXT_NULL, words = DAS_TEXT_NULL, id;
-
-    if (json && find_error(json, &code, &words)) {
-        take_words(code, s->key, c->error_code, sizeof c->error_code);
-        take_words(words, s->key, c->error_msg, sizeof c->error_msg);
-    }
-    id = json ? text_member(json, "request_id") : DAS_TEXT_NULL;
-    if (id.ptr && !c->request_id[0])
-        take_words(id, s->key, c->request_id, sizeof c->request_id);
-}
-
-static void read_headers(struct trip *t, const struct das_cloud_slot *s)
-{
-    static const char *const ids[] = {"X-Request-Id", "X-IAM-Trace-Id"};
-    struct das_text v;
-    struct tm tm = {0};
-    int64_t n;
-    char date[64];
-
-    for (size_t i = 0; i < 2 && !t->call->request_id[0]; i++)
-        take_words(das_http_headers_get(&s->resp.headers, ids[i]), s->key, t->call->request_id,
-                   sizeof t->call->request_id);
-    v = das_http_headers_get(&s->resp.headers, "Retry-After");
-    t->retry_after_ms = v.ptr && das_parse_int(v, &n) && n >= 0 && n < 86400 ? n * 1000 : -1;
-    v = das_http_headers_get(&s->resp.headers, "Date");
-    if (v.ptr && v.len < sizeof date) {
-        memcpy(date, v.ptr, v.len);
-        date[v.len] = '\0';
-        if (strptime(date, "%a, %d %b %Y %H:%M:%S GMT", &tm))
-            t->call->date = (int64_t)timegm(&tm);
-    }
-}
-
-/* The body as JSON; NULL when it is empty, or none. -1 only for a good answer. */
-static int read_body(struct trip *t, const struct das_cloud_slot *s, json_t **json)
-{
-    struct das_text body = das_text_trim(das_buf_view(&s->resp.body));
-    struct das_json_weight weight;
-    struct das_err ignored;
-    char shown[60];
-
-    *json = NULL;
-    if (body.len == 0)
-        return 0;
-    das_json_weigh(body, ANSWER_DEPTH, &weight);
-    if (weight.deep_line || weight.bytes > ANSWER_MEMORY)
-        return das_fail(t->err, DAS_E_DATA, "the answer is nested too deeply, or too large");
-    *json = das_json_parse(body.ptr, body.len, NULL, &ignored);
-    if (*json)
-        return 0;
-    take_words(das_text(body.ptr, body.len < 40 ? body.len : 40), s->key, shown, sizeof shown);
-    return das_fail(t->err, DAS_E_DATA, "the answer is no JSON: it begins with \"%s\"", shown);
-}
-
-static enum das_code code_of(const struct das_cloud_call *c)
-{
-    if (c->status == 429 || strcmp(c->error_code, "DAS.200002") == 0)
-        return DAS_E_BLOCKED;
-    if (c->status == 401 || strcmp(c->error_code, "DAS.200051") == 0)
-        return DAS_E_AUTH;
-    if (c->status == 403)
-        return DAS_E_DENIED;
-    if (c->status >= 400 && c->status < 500)
-        return DAS_E_USAGE;
-    return c->status >= 500 ? DAS_E_CONNECT : DAS_E_DATA;
-}
-
-/* "HTTP 403 APIGW.0302 "not allowed" (request 8a7b): add das:... to the policy" */
-static int refused(struct trip *t)
-{
-    const struct das_cloud_call *c = t->call;
-    char advice[300];
-    struct das_buf b = {0};
-
-    das_cloud_advice(c->status, c->error_code, c->error_msg, t->ask->action, advice, sizeof advice);
-    das_buf_printf(&b, "HTTP %d", c->status);
-    if (c->error_code[0])
-        das_buf_printf(&b, " %s", c->error_code);
-    if (c->error_msg[0])
-        das_buf_printf(&b, " \"%.*s\"", WORDS_SHOWN, c->error_msg);
-    if (c->request_id[0])
-        das_buf_printf(&b, " (request %s)", c->request_id);
-    if (advice[0])
-        das_buf_printf(&b, ": %s", advice);
-    das_fail(t->err, code_of(c), "%s", b.ptr ? b.ptr : "refused");
-    das_buf_clear(&b);
-    return -1;
-}
-
-/* What a whole exchange says: 0 and the answer, or -1. */
-static int judge(struct trip *t, struct das_cloud_slot *s)
-{
-    json_t *json = NULL;
-    int rc, status = s->resp.status;
-
-    t->call->status = status;
-    read_headers(t, s);
-    rc = read_body(t, s, &json);
-    if (status >= 200 && status < 300) {
-        *t->answer = json;
-        if (rc < 0) /* it was done, perhaps; nobody can read what came of it */
-            t->call->unknown = t->ask->effect == DAS_CLOUD_WRITES;
-        return rc;
-    }
-    read_error(t, s, json);
-    json_decref(json);
-    t->call->unknown = t->ask->effect == DAS_CLOUD_WRITES && status >= 500;
-    return refused(t);
-}
-
 /* --- attempts --------------------------------------------------------------------------------------- */
 
 static void forget_answer(struct das_cloud_call *c)
@@ -447,8 +243,61 @@ static void forget_answer(struct das_cloud_call *c)
     c->unknown = false;
 }
 
+#define REFUSALS_MAX 3
+#define LOCKED_MS 300000
+
+/* -1: that key was refused too often, and a little while ago. */
+static int may_try_key(struct das_cloud_trip *t, const struct das_cloud_key *key)
+{
+    struct das_cloud *c = t->cloud;
+
+    if (key->generation != c->doubted || c->refusals < REFUSALS_MAX ||
+        das_clock_monotonic_ms() - c->refused_ms >= LOCKED_MS)
+        return 0;
+    return das_fail(t->err, DAS_E_AUTH, "not sent: this key was refused %d times in a row, and five "
+                                        "times lock it for 5 minutes; it is tried again then",
+                    REFUSALS_MAX);
+}
+
+static void judge_key(struct das_cloud *c, const struct das_cloud_key *key, int status)
+{
+    if (status == 401) {
+        c->refusals = key->generation == c->doubted ? c->refusals + 1 : 1;
+        c->doubted = key->generation;
+        c->refused_ms = das_clock_monotonic_ms();
+    } else if (status > 0) { /* whatever else the gateway said, it knows who we are */
+        atomic_store(&c->proven, key->generation);
+        c->refusals = 0;
+    }
+}
+
+/* Sends it, and reads what came; what is known of the key is used and renewed. */
+static int send_and_judge(struct das_cloud_trip *t, struct das_cloud_slot *s)
+{
+    struct das_cloud *c = t->cloud;
+    bool doubt = !t->ask->anonymous && !s->key->token.ptr &&
+                 atomic_load(&c->proven) != s->key->generation;
+    int rc = -1;
+
+    if (doubt) {
+        pthread_mutex_lock(&c->proving);
+        rc = may_try_key(t, s->key);
+    }
+    if (!doubt || rc == 0) {
+        t->call->attempts++;
+        rc = send_once(t, s) < 0 ? -1 : das_cloud_judge(t, s);
+        if (doubt)
+            judge_key(c, s->key, t->call->status);
+        else if (t->call->status == 401 && !t->ask->anonymous && !s->key->token.ptr)
+            atomic_store(&c->proven, 0); /* it was good: from now on it is in doubt */
+    }
+    if (doubt)
+        pthread_mutex_unlock(&c->proving);
+    return rc;
+}
+
 /* One attempt with a slot of its own. *again: it may be tried again, and would perhaps help. */
-static int attempt(struct trip *t, bool *again)
+static int attempt(struct das_cloud_trip *t, bool *again)
 {
     struct das_patience patience = trip_patience(t);
     struct das_cloud_key *key = NULL;
@@ -469,15 +318,13 @@ static int attempt(struct trip *t, bool *again)
     }
     if (!t->ask->anonymous && fit_signer(t, s, key) < 0)
         goto done;
-    t->call->attempts++;
-    if (send_once(t, s) < 0) {
+    s->resp.sent = s->resp.hopeless = false;
+    rc = send_and_judge(t, s);
+    if (rc < 0 && t->call->status == 0) {
         bool trouble = t->err->code == DAS_E_CONNECT || t->err->code == DAS_E_TIMEOUT;
         *again = trouble && !s->resp.hopeless && (reads || !s->resp.sent);
         t->call->unknown = !reads && s->resp.sent;
-        goto done;
-    }
-    rc = judge(t, s);
-    if (rc < 0 && t->call->status == 401 && !t->ask->anonymous && !t->renewed) {
+    } else if (rc < 0 && t->call->status == 401 && !t->ask->anonymous && !t->renewed) {
         t->renewed = true; /* refused before anything was done: with a new one, once */
         *again = das_credential_refused(t->cloud->credential, s->key);
         t->retry_after_ms = *again ? 0 : -1;
@@ -491,7 +338,7 @@ done:
     return rc;
 }
 
-static int64_t backoff(const struct trip *t, int n)
+static int64_t backoff(const struct das_cloud_trip *t, int n)
 {
     uint32_t random = UINT32_MAX;
     struct das_err ignored;
@@ -500,7 +347,7 @@ static int64_t backoff(const struct trip *t, int n)
     return das_http_backoff(&t->cloud->conf.retry, n, t->retry_after_ms, random);
 }
 
-static int attempts(struct trip *t)
+static int attempts(struct das_cloud_trip *t)
 {
     for (int n = 1;; n++) {
         int64_t wait = das_limiter_take(&t->cloud->limiter, das_clock_monotonic_ms(), trip_left(t));
@@ -529,21 +376,20 @@ int das_cloud_perform(struct das_cloud *c, const struct das_cloud_place *place,
                       const struct das_cloud_ask *ask, struct das_cloud_call *call, json_t **answer,
                       struct das_err *err)
 {
-    struct trip t = {.cloud = c, .place = place, .ask = ask, .call = call, .answer = answer,
+    struct das_cloud_trip t = {.cloud = c, .place = place, .ask = ask, .call = call, .answer = answer,
                      .err = err, .deadline_ms = das_clock_monotonic_ms() + c->conf.deadline_ms};
     int rc = -1;
 
     *answer = NULL;
     forget_answer(call);
     call->attempts = 0;
-    if (das_cloud_origin(c, place, &t.origin, err) < 0 || das_buf_ok(&t.origin, err) < 0 ||
-        find_project(&t) < 0 || make_path(&t) < 0)
+    if (das_cloud_endpoint(c, place, &t.endpoint, err) < 0 || find_project(&t) < 0 ||
+        make_path(&t) < 0)
         goto done;
     rc = attempts(&t);
 done:
     if (rc < 0)
         das_err_prefix(err, "%s", ask->doing);
-    das_buf_clear(&t.origin);
     das_buf_clear(&t.path);
     return rc;
 }

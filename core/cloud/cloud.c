@@ -27,47 +27,6 @@ static bool is_word(const char *s, size_t least, size_t most)
     return !s[n] && n >= least && n <= most;
 }
 
-/* A region is part of a host name. */
-static int check_region(const char *region, struct das_err *err)
-{
-    size_t n = strspn(region, "abcdefghijklmnopqrstuvwxyz0123456789-");
-
-    if (!region[n] && n > 0 && n < 64 && region[0] != '-')
-        return 0;
-    return das_fail(err, DAS_E_USAGE, "region: expected a name such as cn-north-4, got \"%.80s\"",
-                    region);
-}
-
-/* "localhost", "127.0.0.1", "[::1]": nothing leaves this machine. */
-static bool is_this_machine(const char *host, size_t len)
-{
-    struct das_text h = das_text(host, len);
-
-    return das_text_iis(h, "localhost") || das_text_is(h, "[::1]") ||
-           (len > 4 && memcmp(host, "127.", 4) == 0 && strspn(host, "0123456789.") >= len);
-}
-
-/* "https://host[:port]", with or without a slash at the end, which is cut off. */
-static int check_origin(const char *what, const char *text, bool insecure, enum das_code code,
-                        size_t *len, struct das_err *err)
-{
-    bool tls = strncmp(text, "https://", 8) == 0, plain = strncmp(text, "http://", 7) == 0;
-    const char *host = text + (tls ? 8 : 7);
-    size_t n = tls || plain ? strcspn(host, "/?#") : 0, name;
-
-    if (n == 0 || n > 260 || strpbrk(text, "@ \t\r\n") || (host[n] == '/' && host[n + 1]) ||
-        (host[n] && host[n] != '/'))
-        return das_fail(err, code, "%s: expected https://host or https://host:port, without a path",
-                        what);
-    name = host[0] == '[' ? strcspn(host, "]") + 1 : strcspn(host, ":/");
-    if (plain && !insecure && !is_this_machine(host, name < n ? name : n))
-        return das_fail(err, code, "%s: expected https://: requests would be readable on their way "
-                                   "(insecure = true in this cloud's configuration allows it)",
-                        what);
-    *len = (size_t)(host - text) + n;
-    return 0;
-}
-
 static int copy_part(char *to, size_t size, const char *from, size_t len)
 {
     if (len >= size)
@@ -113,8 +72,10 @@ int das_cloud_address_parse(const char *rest, struct das_cloud_address *out, str
         goto wrong;
     if (p[path] && parse_query(p + path + 1, out, err) < 0)
         return -1;
-    if (check_region(out->region, err) < 0)
+    if (das_region_check(out->region, err) < 0) {
+        err->code = DAS_E_USAGE;
         return -1;
+    }
     if (!is_word(out->project, 0, DAS_PROJECT_SIZE - 1))
         return das_fail(err, DAS_E_USAGE, "das: project id: expected letters and digits, got "
                                           "\"%.80s\"", out->project);
@@ -147,26 +108,22 @@ static const char *region_variable(const char *region)
     return value && *value ? value : NULL;
 }
 
-int das_cloud_origin(const struct das_cloud *c, const struct das_cloud_place *place,
-                     struct das_buf *out, struct das_err *err)
+int das_cloud_endpoint(const struct das_cloud *c, const struct das_cloud_place *place,
+                       struct das_endpoint *out, struct das_err *err)
 {
-    const char *given = place->endpoint ? place->endpoint
-                        : c->conf.endpoint ? c->conf.endpoint
-                                           : region_variable(place->region);
-    size_t len;
+    const char *given = place->endpoint ? place->endpoint : c->conf.endpoint;
+    char host[100];
 
-    if (check_region(place->region ? place->region : "", err) < 0)
+    if (das_region_check(place->region, err) < 0)
         return -1;
-    if (given) {
-        if (check_origin("endpoint", given, c->conf.insecure, DAS_E_CONFIG, &len, err) < 0)
-            return -1;
-        das_buf_add(out, given, len);
-        return 0;
-    }
+    if (!given)
+        given = region_variable(place->region);
+    if (given)
+        return das_endpoint_parse("endpoint", given, c->conf.insecure, out, err);
     /* one region's API has the host of another name */
-    das_buf_printf(out, "https://das.%s.myhuaweicloud.com",
-                   strcmp(place->region, "na-mexico-1") == 0 ? "la-south-2" : place->region);
-    return 0;
+    snprintf(host, sizeof host, "https://das.%s.myhuaweicloud.com",
+             strcmp(place->region, "na-mexico-1") == 0 ? "la-south-2" : place->region);
+    return das_endpoint_parse("endpoint", host, false, out, err);
 }
 
 /* --- accounts ------------------------------------------------------------------------------------ */
@@ -181,7 +138,7 @@ static int keep_text(struct das_cloud *c, const char **text, struct das_err *err
 
 static int check_conf(const struct das_cloud_conf *conf, struct das_err *err)
 {
-    size_t ignored;
+    struct das_endpoint ignored;
 
     if (conf->concurrency < 1 || conf->concurrency > DAS_CLOUD_CONCURRENCY_MAX)
         return das_fail(err, DAS_E_CONFIG, "concurrency: expected 1 to %d, got %d",
@@ -192,9 +149,9 @@ static int check_conf(const struct das_cloud_conf *conf, struct das_err *err)
     if (conf->connect_ms < 1 || conf->total_ms < 1 || conf->deadline_ms < 1)
         return das_fail(err, DAS_E_CONFIG, "connect_timeout, timeout and deadline: expected more "
                                            "than 0");
-    return conf->endpoint ? check_origin("endpoint", conf->endpoint, conf->insecure, DAS_E_CONFIG,
-                                         &ignored, err)
-                          : 0;
+    return conf->endpoint
+               ? das_endpoint_parse("endpoint", conf->endpoint, conf->insecure, &ignored, err)
+               : 0;
 }
 
 struct das_cloud *das_cloud_new(const struct das_cloud_conf *conf, struct das_err *err)
@@ -214,6 +171,8 @@ struct das_cloud *das_cloud_new(const struct das_cloud_conf *conf, struct das_er
     c->conf = *conf;
     das_arena_init(&c->texts);
     das_limiter_init(&c->limiter, conf->rate);
+    atomic_init(&c->proven, 0);
+    pthread_mutex_init(&c->proving, NULL);
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
@@ -275,6 +234,7 @@ void das_cloud_release(struct das_cloud *c)
     das_limiter_destroy(&c->limiter);
     pthread_cond_destroy(&c->freed);
     pthread_mutex_destroy(&c->lock);
+    pthread_mutex_destroy(&c->proving);
     das_free(c);
 }
 

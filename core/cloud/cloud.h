@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "core/cloud/credential.h"
+#include "core/cloud/endpoint.h"
 #include "core/cloud/sign.h"
 
 /* Texts are copied. Starts as das_cloud_conf_default. */
@@ -59,10 +60,9 @@ int das_cloud_address_parse(const char *rest, struct das_cloud_address *out, str
 /* Borrows from a. */
 struct das_cloud_place das_cloud_address_place(const struct das_cloud_address *a);
 
-/* Where calls about place go: "https://das.cn-north-4.myhuaweicloud.com". DAS_E_CONFIG or DAS_E_USAGE
- * naming what is wrong with it. */
-int das_cloud_origin(const struct das_cloud *c, const struct das_cloud_place *place,
-                     struct das_buf *out, struct das_err *err);
+/* Where the place is asked: "https://das.cn-north-4.myhuaweicloud.com". */
+int das_cloud_endpoint(const struct das_cloud *c, const struct das_cloud_place *place,
+                       struct das_endpoint *out, struct das_err *err);
 
 /* One call: what it may cost, and what came of it besides the answer. Starts as {0}; the last
  * members are filled, also when the call fails. */

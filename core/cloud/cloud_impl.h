@@ -1,5 +1,5 @@
 /*
- * cloud_impl.h - the inside of an account, for core/cloud/cloud.c and call.c only.
+ * cloud_impl.h - the inside of an account and of a call, for cloud.c, call.c and answer.c only.
  */
 #ifndef DAS_CLOUD_CLOUD_IMPL_H
 #define DAS_CLOUD_CLOUD_IMPL_H
@@ -31,6 +31,14 @@ struct das_cloud {
     struct das_credential *credential;
     struct das_limiter limiter;
 
+    /* five wrong signatures lock a key for 5 minutes: one that nobody has accepted yet is tried by one
+     * thread at a time, and not a fourth time */
+    pthread_mutex_t proving;
+    atomic_uint_least64_t proven; /* generation of the key that was accepted last */
+    uint64_t doubted;             /* under the lock: generation that was refused, ... */
+    int refusals;                 /* ... so many times in a row, ... */
+    int64_t refused_ms;           /* ... the last time then (monotonic) */
+
     pthread_mutex_t lock;
     pthread_cond_t freed;
     struct das_cloud_slot *slots;
@@ -42,5 +50,24 @@ struct das_cloud {
 struct das_cloud_slot *das_cloud_slot_take(struct das_cloud *c, const struct das_patience *patience,
                                            struct das_err *err);
 void das_cloud_slot_give(struct das_cloud *c, struct das_cloud_slot *slot);
+
+/* One call on its way. */
+struct das_cloud_trip {
+    struct das_cloud *cloud;
+    const struct das_cloud_place *place;
+    const struct das_cloud_ask *ask;
+    struct das_cloud_call *call;
+    int64_t deadline_ms; /* monotonic */
+    char project[DAS_PROJECT_SIZE];
+    struct das_endpoint endpoint;
+    struct das_buf path;
+    json_t **answer;
+    struct das_err *err;
+    int64_t retry_after_ms; /* of the last answer; -1: not told */
+    bool renewed;           /* the credential was refused once already */
+};
+
+/* What a whole exchange says: 0 and the answer, or -1. Fills t->call. */
+int das_cloud_judge(struct das_cloud_trip *t, const struct das_cloud_slot *s);
 
 #endif

@@ -140,6 +140,12 @@ static struct das_kill_order order_of(const struct das_scene *sc, size_t i,
                                    then.user};
 }
 
+static void note_look(const struct das_scene *sc, struct das_aim *aim)
+{
+    aim->looked_ms = sc->look.at_ms;
+    aim->look_lag_ms = das_snapshot_lag(sc->look.snap) * 1000;
+}
+
 /* The session is looked at alone: false when it is not what was verified, and then it is settled. */
 static bool verify_alone(struct das_scene *sc, size_t i, struct das_kill_order *o)
 {
@@ -165,7 +171,7 @@ static bool verify_alone(struct das_scene *sc, size_t i, struct das_kill_order *
     }
     das_buf_clear(&note);
     *o = order_of(sc, i, &now);
-    aim->looked_ms = sc->look.at_ms;
+    note_look(sc, aim);
     return true;
 }
 
@@ -185,7 +191,7 @@ static bool last_look(struct das_scene *sc, size_t i, struct das_kill_order *o)
         das_settle(sc, i, DAS_O_REFUSED, sc->aims[i].action, why);
         return false;
     }
-    sc->aims[i].looked_ms = sc->look.at_ms;
+    note_look(sc, &sc->aims[i]);
     if (is_exact(&sc->aims[i], o->query_id) || (das_known(o->query_id) && !look_is_old(sc)))
         return true;
     before = sc->look; /* of all victims: the others are judged by it */
@@ -254,7 +260,7 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
         look_after(sc, i, &why);
         sc->failures++;
         das_settle(sc, i, DAS_O_UNKNOWN, aim->action, why.msg);
-        das_scene_stop(sc, "", "not tried: the connection was lost");
+        das_scene_stop(sc, "", "not tried: what became of the kill before is not known");
         break;
     }
     DAS_FAULT("after-kill");

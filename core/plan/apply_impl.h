@@ -57,7 +57,8 @@ enum das_found das_look_find(const struct das_look *l, int64_t id, struct das_se
 
 /* --- verify.c ------------------------------------------------------------------------------------ */
 
-/* Ids mean something on one server only, and only until it restarts: true, and note says why. */
+/* Ids mean something on one server only, and only until it restarts; and what a list shows, only while
+ * it is fresh: true, and note says why. */
 bool das_other_server(const struct das_plan *p, const struct das_snapshot *fresh,
                       struct das_buf *note);
 /* Is now something else than victim i was? Writes what to note. */
@@ -85,6 +86,7 @@ struct das_aim {
     int64_t intent;          /* seq in the journal */
     unsigned judged_in;      /* the look in which it was verified */
     int64_t looked_ms;       /* monotonic: the last look at it before its kill */
+    int64_t look_lag_ms;     /* how old that list was already when it came */
     int64_t sent_ms;         /* monotonic; 0: not sent */
     bool escalated;
     bool recorded;           /* its outcome is in the journal */

@@ -24,7 +24,7 @@ void das_settle_buf(struct das_scene *sc, size_t i, enum das_outcome_kind kind, 
     o->action = action;
     o->after_ms = o->rows_left = o->look_age_ms = DAS_UNKNOWN;
     if (sc->aims[i].sent_ms && das_source_kill_window(sc->source)) {
-        o->look_age_ms = sc->aims[i].sent_ms - sc->aims[i].looked_ms;
+        o->look_age_ms = sc->aims[i].sent_ms - sc->aims[i].looked_ms + sc->aims[i].look_lag_ms;
         sc->report->kill_window = das_source_kill_window(sc->source);
     }
     sc->report->totals[kind]++;

@@ -3,6 +3,8 @@
 
 #include "core/plan/apply_impl.h"
 
+#define LAG_MAX 10 /* s */
+
 bool das_other_server(const struct das_plan *p, const struct das_snapshot *fresh,
                       struct das_buf *note)
 {
@@ -10,9 +12,14 @@ bool das_other_server(const struct das_plan *p, const struct das_snapshot *fresh
 
     if (das_identity_same(&p->server, now)) {
         int64_t then = das_snapshot_time(p->victims->snap), at = das_snapshot_time(fresh);
-        if (then <= 0 || at <= 0 || at >= then)
+        if (then > 0 && at > 0 && at < then)
+            das_buf_str(note, "the list that the source gave is older than the preview");
+        else if (das_snapshot_lag(fresh) > LAG_MAX)
+            das_buf_printf(note, "the list that the source gave is %lld s old: nobody is killed by one "
+                                 "that is older than %d s",
+                           (long long)das_snapshot_lag(fresh), LAG_MAX);
+        else
             return false;
-        das_buf_str(note, "the list that the source gave is older than the preview");
         return true;
     }
     das_buf_str(note, !now->server[0] ? "the source does not tell which server answers"

@@ -422,6 +422,16 @@ bool das_snapshot_cut(const struct das_snapshot *s)
     return s->cut;
 }
 
+void das_snapshot_set_lag(struct das_snapshot *s, int64_t seconds)
+{
+    s->lag = seconds;
+}
+
+int64_t das_snapshot_lag(const struct das_snapshot *s)
+{
+    return s->lag;
+}
+
 bool das_snapshot_disputed(const struct das_snapshot *s, uint32_t row)
 {
     return s->disputed && s->disputed[row];

@@ -74,6 +74,7 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
     s->identity = parent->identity;
     s->time = parent->time;
     s->total = parent->total;
+    s->lag = parent->lag;
     s->complete = parent->complete;
     s->partial = parent->partial;
     s->cut = parent->cut;

@@ -12,6 +12,7 @@
 #include "core/source/das_cloud_impl.h"
 
 #define CALLS_MAX 100 /* of one list */
+#define LAG_TOLD 5    /* s */
 
 /* Numbers that were met: open addressing, zero-initialised. */
 struct ids {
@@ -83,6 +84,7 @@ struct gather {
     bool merges;       /* more than one answer may come */
     size_t calls;
     int64_t synced;    /* the earliest of the answers; DAS_UNKNOWN: not told */
+    int64_t lag;       /* s: how old the oldest of them was when it came */
     int64_t total;     /* of the last conjunction that was asked for as a whole */
     bool cut;
     size_t disputed;
@@ -137,6 +139,16 @@ static int take_process(struct gather *g, const struct das_cloud_process *p)
     return das_snapshot_add(g->snap, &s, g->err);
 }
 
+/* By the server's own clock, which says when it answered, in whole seconds. */
+static void measure_lag(struct gather *g, const struct das_cloud_call *call,
+                        const struct das_cloud_preview *p)
+{
+    int64_t lag = call->date > 0 && p->data_sync_time > 0 ? call->date - p->data_sync_time : 0;
+
+    if (lag > g->lag)
+        g->lag = lag;
+}
+
 static int take_answer(struct gather *g, const struct das_cloud_preview *p)
 {
     const struct das_cloud_list *list = &p->processes.list;
@@ -171,8 +183,10 @@ static int ask(struct gather *g, const struct das_cloud_criteria *c, int64_t *to
 
     g->calls++;
     rc = das_cloud_preview(s->cloud, &place, c, &call, &p, g->err);
-    if (rc == 0)
+    if (rc == 0) {
+        measure_lag(g, &call, &p);
         rc = take_answer(g, &p);
+    }
     *total = rc == 0 ? p.processes.total : 0;
     *left = rc == 0 ? *total - (int64_t)p.processes.list.count : 0;
     das_cloud_preview_clear(&p);
@@ -289,6 +303,9 @@ static int warn(struct gather *g)
                           g->disputed == 1 ? "it" : "them", g->disputed_ids,
                           g->disputed == 1 ? "it" : "them") < 0)
         return -1;
+    if (g->lag >= LAG_TOLD &&
+        das_snapshot_warn(s, g->err, "the DAS API gave a list that was %" PRId64 " s old", g->lag) < 0)
+        return -1;
     if (!g->cut)
         return 0;
     if (g->q->exhaustive)
@@ -306,6 +323,7 @@ static void describe(struct gather *g)
 
     das_snapshot_set_identity(g->snap, &g->source->identity);
     das_snapshot_set_time(g->snap, das_known(g->synced) ? g->synced : 0);
+    das_snapshot_set_lag(g->snap, g->lag);
     das_snapshot_set_partial(g->snap, g->q->filter != NULL);
     das_snapshot_set_complete(g->snap, !g->cut);
     das_snapshot_set_cut(g->snap, g->cut);

@@ -33,10 +33,14 @@ static int64_t left(void *arg)
 
 static void put_text(struct das_text t)
 {
-    if (!t.ptr)
+    if (!t.ptr) {
         fputs(" NULL", stdout);
-    else
-        printf(" \"%.*s\"", (int)t.len, t.ptr);
+        return;
+    }
+    fputs(" \"", stdout);
+    for (size_t i = 0; i < t.len; i++)
+        putchar(t.ptr[i] == '\n' ? '|' : t.ptr[i]); /* a line stays a line */
+    putchar('"');
 }
 
 static void put_item(const struct das_shape *shape, const void *item);
@@ -233,8 +237,9 @@ static void kill_ids(char *rest, struct das_cloud_call *call)
 static void simple(const char *what, char *rest, struct das_cloud_call *call)
 {
     struct das_cloud_span span = {.from_ms = 1000, .to_ms = INT64_C(4000000000000)};
-    struct das_cloud_trx_filter trx = {1000, INT64_C(4000000000000), DAS_CLOUD_NOT_TOLD,
-                                       DAS_CLOUD_NOT_TOLD, 1, 50};
+    int64_t now = das_clock_unix_ms();
+    struct das_cloud_trx_filter trx = {now - 3600000, now, DAS_CLOUD_NOT_TOLD, DAS_CLOUD_NOT_TOLD, 1,
+                                       50};
     struct das_cloud_answer a = {0};
     struct das_err err = {0};
     char *first = strtok(rest, " \n");

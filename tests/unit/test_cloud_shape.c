@@ -156,7 +156,7 @@ static void test_address(void)
         {"cn/p/i", "expected das://"},
         {"//cn", "expected das://"},
         {"//cn/a/b/c", "expected das://"},
-        {"//Cn/p/i", "region: expected a name such as cn-north-4, got \"Cn\""},
+        {"//Cn/p/i", "region: expected one like \"cn-north-4\", got \"Cn\""},
         {"///p/i", "region: expected"},
         {"//cn.evil/p/i", "region: expected"},
         {"//cn/p/", "instance id: expected 32 or 36"},
