@@ -266,6 +266,27 @@ $c->script('task_create', [ { status => 429, body => { error_code => 'APIGW.0308
 is(cloud(@slow, '--apply')->{exit}, 1, 'what the cloud refuses is no guard: exit 1');
 $c->unscript;
 
+# --- a power cut ---------------------------------------------------------------------------------------
+# Where it dies: was the task created, and how many intents have no outcome?
+{
+    my $faults = ($ENV{BUILD} || 'build') . '/das-faults';
+    local $ENV{DAS} = -x $faults ? $faults : BAIL_OUT("$faults is not there");
+    my $unknown = sub { my $r = das({ env => \%env }, 'audit', 'list', '--unknown'); return $r->{out} =~ /^\d+ /mg };
+    my $before = () = $unknown->();
+    for (['before-intent', 0, 0], ['journal-before-commit', 0, 0], ['journal-after-commit', 0, 1], ['after-intent', 0, 1],
+        ['before-kill', 0, 1], ['after-kill', 1, 1], ['before-outcome', 1, 1], ['after-outcome', 1, 0]) {
+        my ($place, $created, $open) = @$_;
+        $c->forget;
+        $r = das({ env => { %env, DAS_FAULT => $place } }, 'cloud', @slow, '--apply');
+        is($r->{exit}, 'signal 9', "dies $place");
+        is($c->count('task_create'), $created, $created ? 'the task was asked for' : 'nothing was sent');
+        my $now = () = $unknown->();
+        is($now - $before, $open, $open ? 'nobody knows what became of it' : 'everything is known');
+        $before = $now;
+    }
+    is(das({ env => \%env }, 'audit', 'verify')->{exit}, 0, 'the journal is sound');
+}
+
 # --- Ctrl-C --------------------------------------------------------------------------------------------
 $c->forget;
 $c->hold('history');

@@ -57,7 +57,7 @@ $d = doctor($c, { env => { HUAWEICLOUD_SDK_REGION_DAS_CN_NORTH_4 => 'http://127.
 finds('nobody there', $d, 1, endpoint => [ 'wrong', qr/no connection.*check the region, the endpoint, and whether a firewall/ ],
     all_of('not checked', grep { $_ ne 'endpoint' } @all));
 $d = doctor($c, { env => { HUAWEICLOUD_SDK_REGION_DAS_CN_NORTH_4 => 'http://db.example' } });
-finds('plain http', $d, 1, endpoint => [ 'wrong', qr/expected https:/ ], all_of('not checked', grep { $_ ne 'endpoint' } @all));
+finds('plain http', $d, 1, endpoint => [ 'wrong', qr{write https://} ], all_of('not checked', grep { $_ ne 'endpoint' } @all));
 
 my $tls = CloudServer->new(tls => 1);
 $d = doctor($tls);
