@@ -39,7 +39,8 @@ OPT      := $(if $(SAN),-O1 -g -Wno-format-truncation -Wno-format-overflow -fno-
 # Asked once, when the first file needs it: before that pkg-config may not be installed yet.
 # System headers are not ours to warn about.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) $(LAZY_PKGS))))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+# The C library's mathematics stand apart; what gcc does by itself, clang asks them for.
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)) -lm)$(PKG_LIBS)
 CFLAGS    ?=
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(PKG_CFLAGS) \
               $(WARNINGS) -pthread
