@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "bindings/engine.h"
+#include "core/base/patience.h"
 #include "core/base/secret.h"
 #include "core/http/client.h"
 
@@ -43,6 +44,7 @@ struct das_run {
     const struct das_engine_opts *opts;
     struct das_limits limits;
     int64_t start_ms;          /* das_clock_monotonic_ms() */
+    struct das_patience patience; /* das_run_left_ms(), for what waits in C */
     atomic_int stop;           /* enum das_stop */
 
     /* counted by the script's thread, looked at by the other */
@@ -158,6 +160,9 @@ int das_retry_options(lua_State *L);
 int das_raise(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 /* The programmer's mistakes raise; the world's failures return nil, message, code. */
 int das_push_failure(lua_State *L, const struct das_err *err);
+/* The same where no mistake of the script is left: what a server calls a wrong request is the
+ * world's, too. */
+int das_push_world_failure(lua_State *L, const struct das_err *err);
 /* "selection has no field "foo"; did you mean "bar"?" Names from candidates and the methods table
  * at index methods (0: none). Raises. */
 int das_no_field(lua_State *L, const char *what, const char *name, const char *const *candidates,

@@ -188,8 +188,10 @@ static int plan_apply(lua_State *L)
     das_need(L, "kill"); // in a dry run too: it shall find out what the armed one would
     fflush(run->opts->out);
     box = das_box_push(L, DAS_REPORT);
-    if (das_run_apply(run, self->object, self->source, &report, &err) < 0)
-        return das_push_failure(L, &err);
+    if (das_run_apply(run, self->object, self->source, &report, &err) < 0) {
+        das_run_check(L);
+        return das_push_world_failure(L, &err);
+    }
     box->object = report;
     das_run_check(L);
     return 1;

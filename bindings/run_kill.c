@@ -203,8 +203,11 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
                                         .watch = &watch};
     int rc = policy_of(run) ? open_store(run, err) : das_fail_nomem(err);
 
-    if (rc == 0)
+    if (rc == 0) {
+        das_source_set_patience(source, &run->patience);
         rc = das_plan_apply(plan, source, &opts, out, err);
+        das_source_set_patience(source, NULL);
+    }
     if (rc == 0 && run->opts->plans)
         das_plan_write(plan, run->opts->plans);
     if (rc == 0 && opts.armed && run->guard.rules->mode == DAS_POLICY_NOTIFY)
