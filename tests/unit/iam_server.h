@@ -53,16 +53,16 @@ static inline size_t iam_read(int fd, char *in, size_t size, char **body)
 static inline void *iam_connection(void *arg)
 {
     int fd = (int)(intptr_t)arg, number;
-    char in[sizeof iam.head], *body;
+    char in[sizeof iam.head], answer[4000], *body;
     size_t len;
 
     while ((len = iam_read(fd, in, sizeof in, &body)) > 0) {
-        const char *answer;
         pthread_mutex_lock(&iam.lock);
         memcpy(iam.head, in, len + 1);
         iam.body = iam.head + (body - in);
         number = ++iam.requests;
-        answer = iam.answers[(number < iam.answer_count ? number : iam.answer_count) - 1];
+        snprintf(answer, sizeof answer, "%s",
+                 iam.answers[(number < iam.answer_count ? number : iam.answer_count) - 1]);
         pthread_cond_broadcast(&iam.changed);
         while (number <= iam.held)
             pthread_cond_wait(&iam.changed, &iam.lock);
