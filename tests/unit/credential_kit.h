@@ -81,7 +81,8 @@ static inline const char *keys_json(const char *name, const char *expires)
                      "\"securitytoken\":\"s3cret-token-%s\",\"more\":{\"x\":[1]}",
                      name, name, name);
 
-    snprintf(to + n, sizeof ring[0] - (size_t)n, expires ? ",\"expires_at\":\"%s\"}}" : "}}", expires);
+    snprintf(to + n, sizeof ring[0] - (size_t)n, expires ? ",\"expires_at\":\"%s\"}}" : "}}",
+             expires);
     return to;
 }
 
@@ -135,11 +136,11 @@ static inline struct das_cloud_key *hold(struct das_credential *c)
 }
 
 /* The last call failed, with that code and those words, and no secret in them. */
-#define FAILED(want, part, ...)                                                                    \
-    do {                                                                                           \
-        if (!ok(err.code == (want) && strstr(err.msg, (part)) && !strstr(err.msg, "s3cret"),       \
-                __VA_ARGS__))                                                                      \
-            tap_diag("code %s: %s", das_code_name(err.code), err.msg);                             \
+#define FAILED(want, part, ...)                                                              \
+    do {                                                                                     \
+        if (!ok(err.code == (want) && strstr(err.msg, (part)) && !strstr(err.msg, "s3cret"), \
+                __VA_ARGS__))                                                                \
+            tap_diag("code %s: %s", das_code_name(err.code), err.msg);                       \
     } while (0)
 
 /* Fails to be made, or to give keys. */

@@ -12,16 +12,16 @@
 #include <sys/socket.h>
 #include <unistd.h>
 
-#include "tests/unit/tap.h"
+#include "tests/unit/credential_kit.h"
 
 static char iam_url[64];
 
 static struct {
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    int requests;            /* since the answers were given */
-    int held;                /* so many of them get no answer until it is less */
-    const char *answers[8];  /* one after the other; the last one again and again */
+    int requests;           /* since the answers were given */
+    int held;               /* so many of them get no answer until it is less */
+    const char *answers[8]; /* one after the other; the last one again and again */
     int answer_count;
     char head[16384], *body; /* of the last request; body is in head */
 } iam = {.lock = PTHREAD_MUTEX_INITIALIZER, .changed = PTHREAD_COND_INITIALIZER};
@@ -150,8 +150,8 @@ static inline const char *http(const char *status, const char *headers, const ch
     char *to = ring[next++ % 8];
 
     snprintf(to, sizeof ring[0],
-             "HTTP/1.1 %s\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s", status,
-             headers, strlen(body), body);
+             "HTTP/1.1 %s\r\nContent-Type: application/json\r\n%sContent-Length: %zu\r\n\r\n%s",
+             status, headers, strlen(body), body);
     return to;
 }
 
@@ -183,7 +183,8 @@ static inline const char *sent_line(void)
     static char line[500];
 
     pthread_mutex_lock(&iam.lock);
-    snprintf(line, sizeof line, "%.*s", (int)(strstr(iam.head, " HTTP/1.1\r\n") - iam.head), iam.head);
+    snprintf(line, sizeof line, "%.*s", (int)(strstr(iam.head, " HTTP/1.1\r\n") - iam.head),
+             iam.head);
     pthread_mutex_unlock(&iam.lock);
     return line;
 }
@@ -197,5 +198,45 @@ static inline const char *sent_body(void)
     pthread_mutex_unlock(&iam.lock);
     return body;
 }
+
+/* --- answers ---------------------------------------------------------------------------------- */
+
+#define PROJECT "0123456789abcdef0123456789abcdef"
+#define OTHER "fedcba9876543210fedcba9876543210"
+
+static inline struct das_credential_conf password_conf(void)
+{
+    return (struct das_credential_conf){.kind = DAS_CREDENTIAL_PASSWORD,
+                                        .domain = "corp \"x\"",
+                                        .user = "das\\1",
+                                        .password = secret_file("s3cret \"pass\" w\xc3\xb6rd\\\n"),
+                                        .iam_endpoint = iam_url};
+}
+
+/* An answer with a token. project may be NULL. */
+static inline const char *token(const char *value, int64_t seconds, const char *project)
+{
+    char header[200], body[600], part[100] = "";
+
+    snprintf(header, sizeof header, "X-Subject-Token: %s\r\n", value);
+    if (project)
+        snprintf(part, sizeof part, ",\"project\":{\"id\":\"%s\",\"name\":\"" REGION "\"}",
+                 project);
+    snprintf(body, sizeof body,
+             "{\"token\":{\"expires_at\":\"%s\",\"methods\":[\"password\"],\"roles\":[]%s}}",
+             in_seconds(seconds), part);
+    return http("201 Created", header, body);
+}
+
+static inline const char *error(const char *status, const char *headers, const char *message)
+{
+    char body[1500];
+
+    snprintf(body, sizeof body,
+             "{\"error\":{\"code\":401,\"message\":\"%s\",\"title\":\"Unauthorized\"}}", message);
+    return http(status, headers, body);
+}
+
+#define ONE_PROJECT "{\"projects\":[{\"id\":\"" PROJECT "\",\"name\":\"" REGION "\"}]}"
 
 #endif

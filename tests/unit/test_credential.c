@@ -1,12 +1,13 @@
 /*
- * test_credential.c - keys from where somebody put them: the environment, places, a file, a program.
- * When they are read again, what is said when they cannot be, and that no message tells them.
+ * test_credential.c - keys from where somebody put them: the environment, places, a file, a
+ * program. When they are read again, what is said when they cannot be, and that no message tells
+ * them.
  */
 #include "tests/unit/credential_kit.h"
 
 #include <sys/prctl.h>
 
-/* --- what is configured ------------------------------------------------------------------------- */
+/* --- what is configured ----------------------------------------------------------------------- */
 
 static void configuration(void)
 {
@@ -17,13 +18,15 @@ static void configuration(void)
         const char *part;
     } bad[] = {
         {{.kind = DAS_CREDENTIAL_KEYS, .secret_key = p}, "access_key: is missing"},
-        {{.kind = DAS_CREDENTIAL_KEYS, .access_key = "A,B", .secret_key = p}, "access_key: expected"},
+        {{.kind = DAS_CREDENTIAL_KEYS, .access_key = "A,B", .secret_key = p},
+         "access_key: expected"},
         {{.kind = DAS_CREDENTIAL_KEYS, .access_key = "AK"}, "secret_key: is missing"},
         {{.kind = DAS_CREDENTIAL_FILE}, "file: is missing"},
         {{.kind = DAS_CREDENTIAL_FILE, .file = ""}, "file: is missing or empty"},
         {{.kind = DAS_CREDENTIAL_COMMAND}, "command: is missing"},
         {{.kind = DAS_CREDENTIAL_COMMAND, .command = empty}, "command: is missing"},
-        {{.kind = DAS_CREDENTIAL_COMMAND, .command = relative}, "command: expected an absolute path"},
+        {{.kind = DAS_CREDENTIAL_COMMAND, .command = relative},
+         "command: expected an absolute path"},
         {{.kind = DAS_CREDENTIAL_PASSWORD, .user = "u", .password = p}, "domain: is missing"},
         {{.kind = DAS_CREDENTIAL_PASSWORD, .domain = "d", .password = p}, "user: is missing"},
         {{.kind = DAS_CREDENTIAL_PASSWORD, .domain = "d", .user = "u"}, "password: is missing"},
@@ -68,7 +71,8 @@ static void descriptions(void)
     const struct das_credential_conf environment = {.kind = DAS_CREDENTIAL_ENVIRONMENT};
 
     unsetenv("HUAWEICLOUD_SDK_AK");
-    is_described(&environment, "access key from the environment, where HUAWEICLOUD_SDK_AK is not set");
+    is_described(&environment,
+                 "access key from the environment, where HUAWEICLOUD_SDK_AK is not set");
     setenv("HUAWEICLOUD_SDK_AK", "ABCDEFGH", 1);
     is_described(&environment, "access key ABCD... from the environment");
     is_described(&(struct das_credential_conf){.kind = DAS_CREDENTIAL_KEYS,
@@ -83,16 +87,15 @@ static void descriptions(void)
                  "temporary keys in /run/keys");
     is_described(&(struct das_credential_conf){.kind = DAS_CREDENTIAL_COMMAND, .command = command},
                  "temporary keys printed by /usr/bin/x");
-    is_described(&(struct das_credential_conf){.kind = DAS_CREDENTIAL_PASSWORD,
-                                               .domain = "corp",
-                                               .user = "das",
-                                               .password = env},
-                 "user das of domain corp at IAM");
+    is_described(
+        &(struct das_credential_conf){
+            .kind = DAS_CREDENTIAL_PASSWORD, .domain = "corp", .user = "das", .password = env},
+        "user das of domain corp at IAM");
     is_described(&(struct das_credential_conf){.kind = DAS_CREDENTIAL_TOKEN, .token = env},
                  "a token from the variable DAS_SK");
 }
 
-/* --- keys for good ------------------------------------------------------------------------------ */
+/* --- keys for good ---------------------------------------------------------------------------- */
 
 static void environment(void)
 {
@@ -103,8 +106,8 @@ static void environment(void)
 
     unsetenv("HUAWEICLOUD_SDK_AK");
     unsetenv("HUAWEICLOUD_SDK_SK");
-    no_key(&conf, DAS_E_CONFIG, "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK have to be set; neither is",
-           "none");
+    no_key(&conf, DAS_E_CONFIG,
+           "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK have to be set; neither is", "none");
     setenv("HUAWEICLOUD_SDK_AK", "AKENV", 1);
     setenv("HUAWEICLOUD_SDK_SK", "", 1);
     no_key(&conf, DAS_E_CONFIG,
@@ -148,9 +151,8 @@ static void environment(void)
 static void places(void)
 {
     const char *sk = private_file("s3cret-1\n"), *st = private_file("s3cret-token-1\n");
-    struct das_credential_conf conf = {.kind = DAS_CREDENTIAL_KEYS,
-                                       .access_key = "AK",
-                                       .secret_key = place(DAS_SECRET_FILE, sk)};
+    struct das_credential_conf conf = {
+        .kind = DAS_CREDENTIAL_KEYS, .access_key = "AK", .secret_key = place(DAS_SECRET_FILE, sk)};
     struct das_credential *c = credential(&conf);
     struct das_cloud_key *k, *later;
 
@@ -163,7 +165,8 @@ static void places(void)
     ok(!das_credential_refused(c, k), "refused, and there are no others");
     is_str(get(c), "AK s3cret-1 s3cret-token-1", "they stay");
     rewrite(sk, "s3cret-2\n");
-    is_str(get(c), "AK s3cret-1 s3cret-token-1", "changed in their place, and not refused: they stay");
+    is_str(get(c), "AK s3cret-1 s3cret-token-1",
+           "changed in their place, and not refused: they stay");
     ok(das_credential_refused(c, k), "refused, and there are others");
     is_str(get(c), "AK s3cret-2 s3cret-token-1", "which are used");
     later = hold(c);
@@ -199,7 +202,7 @@ static void places(void)
     das_credential_free(c);
 }
 
-/* --- temporary keys ----------------------------------------------------------------------------- */
+/* --- temporary keys --------------------------------------------------------------------------- */
 
 static void file(void)
 {
@@ -253,8 +256,8 @@ static void file(void)
 static void renewal(void)
 {
     const char *path = private_file(keys_json("1", in_seconds(290)));
-    struct das_credential *c = credential(
-        &(struct das_credential_conf){.kind = DAS_CREDENTIAL_FILE, .file = path});
+    struct das_credential *c =
+        credential(&(struct das_credential_conf){.kind = DAS_CREDENTIAL_FILE, .file = path});
     struct das_cloud_key *k = hold(c);
 
     is_str(key_text(k), "AK1 s3cret-1 s3cret-token-1", "keys that end soon");
@@ -291,8 +294,8 @@ static void repeated_failure(void)
     bool within = false;
 
     for (int i = 0; i < 50 && !within; i++) {
-        struct das_credential *c = credential(
-            &(struct das_credential_conf){.kind = DAS_CREDENTIAL_FILE, .file = path});
+        struct das_credential *c =
+            credential(&(struct das_credential_conf){.kind = DAS_CREDENTIAL_FILE, .file = path});
         int64_t start = das_clock_monotonic_ms();
         char first[sizeof err.msg];
         rewrite(path, "x");
@@ -367,7 +370,8 @@ static void command(void)
     das_credential_free(c);
 }
 
-/* --- memory --------------------------------------------------------------------------------------- */
+/* --- memory
+ * --------------------------------------------------------------------------------------- */
 
 static const struct das_credential_conf *swept;
 
@@ -380,7 +384,8 @@ static int use(void)
     if (!c)
         return -1;
     rc = das_credential_get(c, REGION, NULL, NULL, &k, &err);
-    if (rc == 0 && swept->kind != DAS_CREDENTIAL_KEYS && swept->kind != DAS_CREDENTIAL_ENVIRONMENT) {
+    if (rc == 0 && swept->kind != DAS_CREDENTIAL_KEYS &&
+        swept->kind != DAS_CREDENTIAL_ENVIRONMENT) {
         das_credential_refused(c, k);
         das_cloud_key_release(k);
         rc = das_credential_get(c, REGION, NULL, NULL, &k, &err);

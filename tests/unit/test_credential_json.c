@@ -1,6 +1,6 @@
 /*
- * test_credential_json.c - temporary keys as JSON, read in place: what is found, what is refused, and
- * that the reader takes exactly what the JSON library takes; endpoints.
+ * test_credential_json.c - temporary keys as JSON, read in place: what is found, what is refused,
+ * and that the reader takes exactly what the JSON library takes; endpoints.
  */
 #include "core/cloud/credential_json.h"
 
@@ -56,8 +56,8 @@ static void reading(void)
 {
     char deep[200];
 
-    gives("{\"access\":\"A\",\"secret\":\"S\",\"securitytoken\":\"T\",\"expires_at\":\"E\"}", "A S T E",
-          "alone");
+    gives("{\"access\":\"A\",\"secret\":\"S\",\"securitytoken\":\"T\",\"expires_at\":\"E\"}",
+          "A S T E", "alone");
     gives(" { \"credential\" : {\"secret\":\"S\",\r\n\t\"access\":\"A\"} , \"x\":[] } ", "A S - -",
           "below credential");
     gives("{\"access\":\"no\",\"credential\":{\"access\":\"A\"},\"secret\":\"no\"}", "A - - -",
@@ -83,6 +83,8 @@ static void reading(void)
     refuses("{\"secret\":\"s3cret", "not valid JSON at byte 18");
     refuses("{\"secret\":\"s3cret\"} x", "not valid JSON at byte 21");
     refuses("{\"secret\":\"s3cret\",}", "not valid JSON");
+    refuses("{\"x\":", "not valid JSON at byte 6");
+    refuses("{\"credential\":{\"access\":1}}", "\"access\": expected a text");
     refuses("{\"x\":\"\xff\"}", "not UTF-8");
 
     memset(deep, '[', sizeof deep);
@@ -132,8 +134,10 @@ static void same_as_the_library(void)
     static const char *const samples[] = {
         ("{\"credential\":{\"access\":\"AKTEMP\",\"expires_at\":\"2026-01-08T02:56:19.587000Z\","
          "\"secret\":\"R6a\",\"securitytoken\":\"gg\\/b1\"}}"),
-        "{ \"access\" : \"A\\u00e9\\ud83d\\ude00\" , \"secret\" : \"S\\\\\\\"\", \"x\" : [ 1 , -2.5e3 ] }",
-        "{\"x\":{\"y\":[true,false,null,0,\"z\"]},\"access\":null,\"securitytoken\":\"\xe2\x82\xac\"}"};
+        "{ \"access\" : \"A\\u00e9\\ud83d\\ude00\" , \"secret\" : \"S\\\\\\\"\", \"x\" : [ 1 , "
+        "-2.5e3 ] }",
+        "{\"x\":{\"y\":[true,false,null,0,\"z\"]},\"access\":null,\"securitytoken\":"
+        "\"\xe2\x82\xac\"}"};
     static const char bytes[] = "{}[]\",:\\u0019eE+-.nulltruefalse \n\t\x01\x7f\xc3\xa9\xff/dD8";
     int bad = 0, taken = 0;
 
@@ -164,7 +168,8 @@ static void same_as_the_library(void)
        taken);
 }
 
-/* --- endpoints ------------------------------------------------------------------------------------ */
+/* --- endpoints
+ * ------------------------------------------------------------------------------------ */
 
 static void endpoints(void)
 {
@@ -204,9 +209,9 @@ static void endpoints(void)
                                       "https://[x]",
                                       "https://[fe80::1%25eth0]",
                                       "https://h\xc3\xb6st"};
-    static const char *const plain[] = {"http://iam.example.com", "http://10.0.0.7",
-                                        "http://127.0.0.1.example.com", "http://localhost.example",
-                                        "http://[::2]", "HTTP://0.0.0.0"};
+    static const char *const plain[] = {
+        "http://iam.example.com",   "http://10.0.0.7", "http://127.0.0.1.example.com",
+        "http://localhost.example", "http://[::2]",    "HTTP://0.0.0.0"};
     struct das_endpoint at;
     char name[300];
 

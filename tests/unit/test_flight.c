@@ -1,4 +1,5 @@
-/* test_flight.c - one thread fetches, the others wait: turns, failures and pauses, without a wait. */
+/* test_flight.c - one thread fetches, the others wait: turns, failures and pauses, without a wait.
+ */
 #include "core/cloud/flight.h"
 
 #include <string.h>
