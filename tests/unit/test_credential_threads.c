@@ -168,12 +168,34 @@ static void giving_up(void)
     das_credential_free(shared);
 }
 
+static void old_meanwhile(void)
+{
+    static struct guest first, second;
+    struct das_credential_conf conf = password_conf();
+
+    shared = credential(&conf);
+    iam_answers(token("s3cret-t1", 3590, PROJECT), token("s3cret-t2", 86400, PROJECT), NULL);
+    is_str(get(shared), "s3cret-t1", "a token that ends within an hour");
+    iam_hold(2);
+    invite(&first);
+    iam_wait_for(2);
+    invite(&second);
+    pthread_join(second.thread, NULL);
+    is_str(second.got, "s3cret-t1", "is used while another thread renews it");
+    iam_hold(0);
+    pthread_join(first.thread, NULL);
+    is_str(first.got, "s3cret-t2", "which gets the new one");
+    is_int(iam_requests(), 2, "with one request");
+    das_credential_free(shared);
+}
+
 int main(void)
 {
     signal(SIGPIPE, SIG_IGN); /* somebody gave up and is gone before the answer */
     iam_start();
     single_flight();
     giving_up();
+    old_meanwhile();
     temp_clear();
     return tap_done();
 }
