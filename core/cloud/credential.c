@@ -234,7 +234,7 @@ static int renew(struct das_credential *c, struct scope *s, const struct das_pat
     out_of_time = rc < 0 && das_patience_left(patience) <= 0;
     pthread_mutex_lock(&c->tower.lock);
     if (rc == 0) {
-        key->generation = ++c->generation;
+        key->generation = old && das_cloud_key_same(old, key) ? old->generation : ++c->generation;
         das_cloud_key_release(s->key);
         s->key = key;
         key = NULL;

@@ -223,6 +223,14 @@ static void file(void)
     again = hold(c);
     is_str(key_text(again), "AK2 s3cret-2 s3cret-token-2", "which is known already");
     is_int(again->expires, 0, "for good, as far as is known");
+    das_cloud_key_release(k);
+    k = again;
+    rewrite(path, keys_json("2", in_seconds(3600)));
+    ok(das_credential_refused(c, k), "refused");
+    again = hold(c);
+    is_str(key_text(again), "AK2 s3cret-2 s3cret-token-2", "and the file has still the same");
+    is_int(again->generation, k->generation, "whose refusals count on");
+    ok(again->expires > 0, "with what else it says now");
     das_cloud_key_release(again);
     das_cloud_key_release(k);
     das_credential_free(c);
