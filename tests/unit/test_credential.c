@@ -107,7 +107,7 @@ static void environment(void)
     unsetenv("HUAWEICLOUD_SDK_AK");
     unsetenv("HUAWEICLOUD_SDK_SK");
     no_key(&conf, DAS_E_CONFIG,
-           "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK have to be set; neither is", "none");
+           "HUAWEICLOUD_SDK_AK and HUAWEICLOUD_SDK_SK have to be set; neither is, and das.lua names no cloud", "none");
     setenv("HUAWEICLOUD_SDK_AK", "AKENV", 1);
     setenv("HUAWEICLOUD_SDK_SK", "", 1);
     no_key(&conf, DAS_E_CONFIG,
