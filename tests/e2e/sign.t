@@ -1,49 +1,20 @@
 #!/usr/bin/perl
-# sign.t - signatures of thousands of random requests against another implementation, written here
-# after the vendor's description on core Perl's Digest::SHA; and the other way round.
+# sign.t - signatures of thousands of random requests against the implementation in Signature.pm, and
+# the other way round.
 use strict;
 use warnings;
 use Test::More;
-use Digest::SHA qw(sha256_hex hmac_sha256 hmac_sha256_hex);
 use File::Temp qw(tempdir);
 use POSIX qw(strftime);
 use List::Util qw(shuffle);
+use lib 'tests/e2e/lib';
+use Signature qw(encode sign);
 
 my $driver = ($ENV{BUILD} || 'build') . '/tests/e2e/sign_run';
 my $dir = tempdir(CLEANUP => 1);
 my $cases = 3000;
 my $seed = $ENV{SEED} || 20261124;
 srand $seed;
-
-# --- the other implementation --------------------------------------------------------------------
-
-sub encode { return join '', map { /[A-Za-z0-9\-_.~]/ ? $_ : sprintf '%%%02X', ord } split //, $_[0] }
-
-sub canonical {
-    my ($r) = @_;
-    my $path = join '/', map { encode($_) } split m{/}, $r->{path}, -1;
-    $path .= '/' unless $path =~ m{/\z};
-    my $query = join '&', map { encode($_->[0]) . '=' . encode($_->[1]) }
-        sort { $a->[0] cmp $b->[0] || $a->[1] cmp $b->[1] } @{ $r->{query} };
-    my %value = map { lc $_->[0] => $_->[1] =~ s/\A\s+|\s+\z//gr } @{ $r->{headers} };
-    my @names = sort grep { !/_/ } keys %value;
-    my $hash = $value{'x-sdk-content-sha256'} // sha256_hex($r->{body});
-    return (join("\n", $r->{method}, $path, $query, map({ "$_:$value{$_}" } @names), '', join(';', @names), $hash), join(';', @names));
-}
-
-sub sign {
-    my ($r) = @_;
-    my ($text, $names) = canonical($r);
-    my $hash = sha256_hex($text);
-    if (!$r->{v11}) {
-        my $mac = hmac_sha256_hex("SDK-HMAC-SHA256\n$r->{date}\n$hash", $r->{secret});
-        return "SDK-HMAC-SHA256 Access=$r->{access}, SignedHeaders=$names, Signature=$mac";
-    }
-    my $info = substr($r->{date}, 0, 8) . "/$r->{region}/$r->{service}";
-    my $key = unpack 'H*', hmac_sha256("$info\x01", hmac_sha256($r->{secret}, $r->{access}));
-    my $mac = hmac_sha256_hex("V11-HMAC-SHA256\n$r->{date}\n$info\n$hash", $key);
-    return "V11-HMAC-SHA256 Credential=$r->{access}/$info, SignedHeaders=$names, Signature=$mac";
-}
 
 # --- random requests -------------------------------------------------------------------------------
 
