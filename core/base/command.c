@@ -14,9 +14,10 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 
-#define LOOK_MS 20   /* how often the time and the program are looked at */
-#define REAP_MS 1000 /* one that does not die when it is killed hangs in the kernel: left behind \
-                      */
+#define LOOK_MS 20 /* how often the time and the program are looked at */
+#define REAP_MS                                                                      \
+    1000 /* one that does not die when it is killed hangs in the kernel: left behind \
+          */
 
 struct running {
     const struct das_command *cmd;

@@ -24,8 +24,8 @@ struct das_command_output {
     size_t len, size;
 };
 
-/* DAS_E_CONFIG when it cannot be run, ended in another way than by exit code 0, or printed too much;
- * DAS_E_TIMEOUT. Messages name the program, never an argument or what it printed. */
+/* DAS_E_CONFIG when it cannot be run, ended in another way than by exit code 0, or printed too
+ * much; DAS_E_TIMEOUT. Messages name the program, never an argument or what it printed. */
 int das_command_run(const struct das_command *cmd, struct das_command_output *out,
                     struct das_err *err);
 void das_command_output_clear(struct das_command_output *out); /* wipes; {0} is fine */

@@ -209,9 +209,7 @@ static int say_expired(const struct das_credential *c, const struct das_cloud_ke
     das_clock_iso(key->expires, when, sizeof when);
     if (conf->kind == DAS_CREDENTIAL_PASSWORD)
         return das_fail(err, DAS_E_AUTH,
-                        "IAM's new token expired at %s; is this machine's clock "
-                        "right?",
-                        when);
+                        "IAM's new token expired at %s; is this machine's clock right?", when);
     return das_fail(err, DAS_E_AUTH, "%s: %s keys that expired at %s",
                     conf->kind == DAS_CREDENTIAL_FILE ? conf->file : conf->command[0],
                     old && das_cloud_key_same(old, key) ? "has still the same" : "has", when);
@@ -236,7 +234,7 @@ static int renew(struct das_credential *c, struct scope *s, const struct das_pat
     out_of_time = rc < 0 && das_patience_left(patience) <= 0;
     pthread_mutex_lock(&c->tower.lock);
     if (rc == 0) {
-        key->generation = ++c->generation;
+        key->generation = old && das_cloud_key_same(old, key) ? old->generation : ++c->generation;
         das_cloud_key_release(s->key);
         s->key = key;
         key = NULL;

@@ -52,7 +52,8 @@ struct das_cloud_key {
     struct das_text security_token; /* NULL: the keys are for good */
     struct das_text token;          /* X-Auth-Token; NULL: there are keys */
     int64_t expires;                /* Unix s; 0: never, as far as is known */
-    uint64_t generation;            /* another one for each that was read */
+    uint64_t generation;            /* another one for other keys; the same when the same ones were
+                                       read again */
 };
 void das_cloud_key_release(struct das_cloud_key *k); /* wiped with the last reference; NULL is fine */
 /* "***" for each of its secrets in a text, in place. For what a server says: a gateway that refuses

@@ -58,8 +58,7 @@ int das_credential_conf_check(const struct das_credential_conf *conf, struct das
         return -1;
     if (some(conf->domain_id) && !das_project_valid(conf->domain_id))
         return das_fail(err, DAS_E_CONFIG,
-                        "credential: domain_id: expected up to 64 letters and "
-                        "digits");
+                        "credential: domain_id: expected up to 64 letters and digits");
     if (conf->connect_ms < 0 || conf->total_ms < 0)
         return das_fail(err, DAS_E_CONFIG, "credential: a time limit is negative");
     if (some(conf->iam_endpoint))

@@ -329,8 +329,8 @@ int das_credential_json_read(char *text, size_t len, struct das_credential_json 
         return das_fail(err, DAS_E_CONFIG, "not valid JSON: not UTF-8");
     if (next(&r) != '{')
         return das_fail(err, DAS_E_CONFIG,
-                        "expected a JSON object with \"access\", \"secret\", "
-                        "\"securitytoken\" and \"expires_at\"");
+                        "expected a JSON object with \"access\", \"secret\", \"securitytoken\" and "
+                        "\"expires_at\"");
     if (read_keys(&r, true, out) < 0)
         return -1;
     skip_blanks(&r);

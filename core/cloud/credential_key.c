@@ -45,19 +45,18 @@ static int check(const struct das_cloud_key *k, struct das_err *err)
                                              "the token is empty, or holds a "
                                              "blank or a control character");
     if (!das_access_key_valid(k->access))
-        return das_fail(err, DAS_E_CONFIG,
-                        "the access key: expected 1 to %d visible characters without \",\" and "
-                        "\"/\", got %s",
-                        ACCESS_MAX,
-                        !k->access.len               ? "none"
-                        : k->access.len > ACCESS_MAX ? "more"
-                                                     : "others");
+        return das_fail(
+            err, DAS_E_CONFIG,
+            "the access key: expected 1 to %d visible characters without \",\" and \"/\", got %s",
+            ACCESS_MAX,
+            !k->access.len               ? "none"
+            : k->access.len > ACCESS_MAX ? "more"
+                                         : "others");
     if (!k->secret.len)
         return das_fail(err, DAS_E_CONFIG, "the secret key is missing or empty");
     if (k->security_token.ptr && !is_token(k->security_token))
         return das_fail(err, DAS_E_CONFIG,
-                        "the security token is empty, or holds a blank or a "
-                        "control character");
+                        "the security token is empty, or holds a blank or a control character");
     return 0;
 }
 

@@ -37,7 +37,7 @@ static int read_environment(struct das_cloud_key **out, struct das_err *err)
     const char *missing = NULL;
 
     if (!found.access.ptr)
-        missing = found.secret.ptr ? DAS_ENV_ACCESS " is not" : "neither is";
+        missing = found.secret.ptr ? DAS_ENV_ACCESS " is not" : "neither is, and das.lua names no cloud";
     else if (!found.secret.ptr)
         missing = DAS_ENV_SECRET " is not";
     if (missing)

@@ -24,7 +24,8 @@ static const char *take_name(const char *p, struct parts *out)
     size_t len;
 
     out->brackets = *p == '[';
-    p += out->brackets;
+    if (out->brackets)
+        p++;
     len = strcspn(p, out->brackets ? "]" : ":/");
     if (!len || len > NAME_MAX_LEN || (out->brackets && p[len] != ']'))
         return NULL;
@@ -92,8 +93,7 @@ int das_endpoint_parse(const char *what, const char *text, bool insecure, struct
         p = NULL;
     if (!p || (*p && strcmp(p, "/") != 0)) /* not repeated: it may hold a password */
         return das_fail(err, DAS_E_CONFIG,
-                        "%s: expected one like https://host or "
-                        "https://host:port, and no path",
+                        "%s: expected one like https://host or https://host:port, and no path",
                         what);
     if (!parts.tls && !insecure && !is_loopback(&parts))
         return das_fail(err, DAS_E_CONFIG,

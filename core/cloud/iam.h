@@ -33,14 +33,14 @@ struct das_iam_token {
     char project[DAS_PROJECT_SIZE]; /* "": for none */
 };
 
-/* Both: DAS_E_AUTH for 401 and 403, DAS_E_BLOCKED for 429, DAS_E_CONFIG for other 4xx, DAS_E_CONNECT
- * for 5xx, DAS_E_DATA for an answer that is none, else as das_http_perform(). */
+/* Both: DAS_E_AUTH for 401 and 403, DAS_E_BLOCKED for 429, DAS_E_CONFIG for other 4xx,
+ * DAS_E_CONNECT for 5xx, DAS_E_DATA for an answer that is none, else as das_http_perform(). */
 int das_iam_token(const struct das_iam *iam, const struct das_iam_login *login,
                   struct das_iam_token *out, struct das_err *err);
 void das_iam_token_clear(struct das_iam_token *t); /* wipes */
 
-/* domain_id may be NULL. *status: of the answer; 0: none. DAS_E_CONFIG when there is not exactly one
- * project. */
+/* domain_id may be NULL. *status: of the answer; 0: none. DAS_E_CONFIG when there is not exactly
+ * one project. */
 int das_iam_project(const struct das_iam *iam, const struct das_cloud_key *key,
                     const char *domain_id, const char *region, char out[DAS_PROJECT_SIZE],
                     int *status, struct das_err *err);

@@ -153,11 +153,12 @@ sub config {
     close $fh;
     return $path;
 }
-cloud(db_users => [ { db_user_id => 'u-1', db_username => 'ops' } ]);
+my $ops = '0f1e2d3c-4b5a-6978-8796-a5b4c3d2e1f0';
+cloud(db_users => [ { db_user_id => $ops, db_username => 'ops' } ]);
 $c->sessions([ session(1), session(2, state_duration => 1) ]);
-$r = das($opt, 'run', '-i', 'orders', '--apply', '--config', config(qq{instances = { orders = { source = "$url", db_user_id = "u-1" } },}), policy($kill));
+$r = das($opt, 'run', '-i', 'orders', '--apply', '--config', config(qq{instances = { orders = { source = "$url", db_user_id = "$ops" } },}), policy($kill));
 like $r->{out}, qr/^1\tkilled/, 'through db_user_id' or diag $r->{out}, $r->{err};
-is_deeply [ map { decode_json($_->{body}) } $c->requests('delete_process') ], [ { db_user_id => 'u-1', process_ids => ['1'] } ], 'by the session\'s id alone';
+is_deeply [ map { decode_json($_->{body}) } $c->requests('delete_process') ], [ { db_user_id => $ops, process_ids => ['1'] } ], 'by the session\'s id alone';
 sub policy {
     my ($lua) = @_;
     open my $fh, '>', "$dir/policy.lua" or die;

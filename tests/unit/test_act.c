@@ -9,6 +9,7 @@
 #include <sys/stat.h>
 
 #include "core/base/clock.h"
+#include "core/store/budget.h"
 #include "core/store/habits.h"
 #include "core/store/journal.h"
 #include "tests/unit/kit.h"
@@ -334,8 +335,10 @@ static void stopped_in_between(void)
 static void calms_while_stopped(void)
 {
     struct das_act_order o = order_of(DAS_ACT_STOP_TASK);
+    const struct das_breaker open = {.state = DAS_BREAKER_OPEN, .reason = "3 kills failed"};
 
     stop_das();
+    must(das_breaker_put(temp_store(), "calm", "orders", &open, &err) == 0, "a breaker opens");
     FRESH("calm", {STOP, 200, DONE, 0}, {SET, 200, DONE, 0}, {SWITCH, 200, "{\"status\":\"OFF\"}", 0});
     guard.stop_files = stop_files;
     rules.mode = DAS_POLICY_OBSERVE;
@@ -428,6 +431,8 @@ static void kill_all(void)
     ok(result.done && result.sessions == 1, "there was one");
     is_str(journal(), "intent outcome", "in the journal");
     has_str(records[0], "\"sessions\":1", "how many");
+    is_int(das_budget_recent(temp_store(), "fresh", das_text_of("app"), 0, 0, &err), 1,
+           "its place in the limits is spent, not only reserved");
     KILLS("kills");
     rules.limits.run = rules.limits.minute = rules.limits.instance = 1;
     refused(o, KILL_ALL, "limits.kill.run: 1 so far and 1 more, expected at most 1",
