@@ -12,8 +12,6 @@
 #include "core/plan/act_impl.h"
 #include "core/store/habits.h"
 
-#define MINUTE_MS 60000
-
 /* --- looking ----------------------------------------------------------------------------------- */
 
 struct das_cloud_call das_act_side_call(const struct das_act_scene *sc)
@@ -109,14 +107,7 @@ static bool must_not_hit(const struct das_act_scene *sc, const struct das_roles 
         return false;
     if (sc->order->act == DAS_ACT_CREATE_TASK)
         return das_protected(p, roles, snap, s, reason);
-    for (size_t i = 0; p && i < p->count; i++) {
-        if (das_filter_test(p->filters[i], s) != DAS_NO) {
-            das_buf_str(reason, "protected by ");
-            das_filter_print(p->filters[i], reason);
-            return true;
-        }
-    }
-    return false;
+    return das_protected_by(p, s, reason);
 }
 
 /* 1: none that is seen; 0 and why; -1. */
@@ -145,19 +136,6 @@ static int spares_protected(struct das_act_scene *sc, char *why, size_t size)
 }
 
 /* --- numbers: of killing all ------------------------------------------------------------------- */
-
-#define BOUNDS 4
-
-static void fill_bounds(const struct das_kill_limits *l, struct das_bound out[BOUNDS])
-{
-    out[0] = (struct das_bound){.name = "limits.kill.run", .scope = DAS_SCOPE_RUN, .max = l->run};
-    out[1] = (struct das_bound){.name = "limits.kill.minute", .scope = DAS_SCOPE_ALL,
-                                .max = l->minute, .window_ms = MINUTE_MS};
-    out[2] = (struct das_bound){.name = "limits.kill.instance", .scope = DAS_SCOPE_INSTANCE,
-                                .max = l->instance, .window_ms = l->window_ms};
-    out[3] = (struct das_bound){.name = "limits.kill.user", .scope = DAS_SCOPE_USER,
-                                .max = l->user, .window_ms = l->window_ms};
-}
 
 /* What forbids it whoever is there. */
 static bool never_all(const struct das_kill_limits *l, char *why, size_t size)
@@ -213,10 +191,10 @@ static int claims_for_all(struct das_act_scene *sc)
 static int numbers_allow(struct das_act_scene *sc, bool take, char *why, size_t size)
 {
     const struct das_guard *g = sc->guard;
-    struct das_bound bounds[BOUNDS];
+    struct das_bound bounds[DAS_COUNTED];
     int over;
 
-    fill_bounds(&g->rules->limits, bounds);
+    das_counted_bounds(&g->rules->limits, bounds);
     if (unseen_matter(sc, why, size))
         return 0;
     if (sc->out->sessions > g->rules->limits.run) { /* no room is made for more than that */
@@ -228,10 +206,10 @@ static int numbers_allow(struct das_act_scene *sc, bool take, char *why, size_t 
         return -1;
     if (take)
         over = das_budget_reserve(g->store, sc->order->instance, g->policy, sc->claims,
-                                  sc->claim_count, bounds, BOUNDS, why, size, sc->err);
+                                  sc->claim_count, bounds, DAS_COUNTED, why, size, sc->err);
     else
         over = das_budget_would(g->store, sc->order->instance, sc->claims, sc->claim_count, bounds,
-                                BOUNDS, why, size, sc->err);
+                                DAS_COUNTED, why, size, sc->err);
     if (!take || over != 0)
         sc->claim_count = 0;
     return over < 0 ? -1 : !over;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/store/budget.h"
 
 const struct das_kill_limits das_kill_limits_default = {
     .run = 10,
@@ -69,6 +70,19 @@ void das_kill_limits_tighten(struct das_kill_limits *l, const struct das_kill_li
     l->percent = l->percent < by->percent ? l->percent : by->percent;
     l->min_left = l->min_left > by->min_left ? l->min_left : by->min_left;
     l->rows_modified = smaller(l->rows_modified, by->rows_modified);
+}
+
+#define MINUTE_MS 60000
+
+void das_counted_bounds(const struct das_kill_limits *l, struct das_bound *out)
+{
+    out[0] = (struct das_bound){.name = "limits.kill.run", .scope = DAS_SCOPE_RUN, .max = l->run};
+    out[1] = (struct das_bound){.name = "limits.kill.minute", .scope = DAS_SCOPE_ALL,
+                                .max = l->minute, .window_ms = MINUTE_MS};
+    out[2] = (struct das_bound){.name = "limits.kill.instance", .scope = DAS_SCOPE_INSTANCE,
+                                .max = l->instance, .window_ms = l->window_ms};
+    out[3] = (struct das_bound){.name = "limits.kill.user", .scope = DAS_SCOPE_USER,
+                                .max = l->user, .window_ms = l->window_ms};
 }
 
 /* --- off switch ---------------------------------------------------------------------------------- */

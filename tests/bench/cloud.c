@@ -10,8 +10,6 @@
  * bare loop signs nothing and reads nothing in the answer.
  */
 #include <curl/curl.h>
-#include <pthread.h>
-#include <time.h>
 
 #include "core/cloud/api.h"
 #include "tests/bench/web.h"
@@ -108,23 +106,6 @@ static void *run_bare(void *arg)
     return NULL;
 }
 
-static double round_of(void *(*client)(void *))
-{
-    pthread_t threads[PARALLEL];
-    struct timespec a, b;
-
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    for (int i = 0; i < PARALLEL; i++) {
-        if (pthread_create(&threads[i], NULL, client, NULL) != 0)
-            die("no thread");
-    }
-    for (int i = 0; i < PARALLEL; i++)
-        pthread_join(threads[i], NULL);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    return PARALLEL * REQUESTS /
-           ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
-}
-
 /* KB of this process in memory. */
 static long resident(void)
 {
@@ -155,11 +136,11 @@ static void measure_rate(int rounds)
 {
     double das[ROUNDS_MAX], bare[ROUNDS_MAX], ratio[ROUNDS_MAX];
 
-    round_of(run_das);
-    round_of(run_bare);
+    bench_round(run_das, PARALLEL);
+    bench_round(run_bare, PARALLEL);
     for (int i = 0; i < rounds; i++) {
-        das[i] = round_of(run_das);
-        bare[i] = round_of(run_bare);
+        das[i] = bench_round(run_das, PARALLEL) * REQUESTS;
+        bare[i] = bench_round(run_bare, PARALLEL) * REQUESTS;
         ratio[i] = das[i] / bare[i];
     }
     qsort(das, (size_t)rounds, sizeof *das, bench_by_size);

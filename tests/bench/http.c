@@ -98,23 +98,6 @@ static void *run_bare(void *arg)
     return NULL;
 }
 
-static double round_of(void *(*client)(void *))
-{
-    pthread_t threads[PARALLEL];
-    struct timespec a, b;
-
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    for (int i = 0; i < PARALLEL; i++) {
-        if (pthread_create(&threads[i], NULL, client, NULL) != 0)
-            exit(1);
-    }
-    for (int i = 0; i < PARALLEL; i++)
-        pthread_join(threads[i], NULL);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    return PARALLEL * REQUESTS /
-           ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
-}
-
 #define ROUNDS_MAX 101
 
 int main(int argc, char **argv)
@@ -131,11 +114,11 @@ int main(int argc, char **argv)
     fclose(f);
     snprintf(url, sizeof url, "http://127.0.0.1:%d/", bench_serve(answer, &server));
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    round_of(run_das);
-    round_of(run_bare);
+    bench_round(run_das, PARALLEL);
+    bench_round(run_bare, PARALLEL);
     for (int i = 0; i < rounds; i++) {
-        das[i] = round_of(run_das);
-        bare[i] = round_of(run_bare);
+        das[i] = bench_round(run_das, PARALLEL) * REQUESTS;
+        bare[i] = bench_round(run_bare, PARALLEL) * REQUESTS;
         ratio[i] = das[i] / bare[i];
     }
     kill(server, SIGKILL);

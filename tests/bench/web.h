@@ -6,6 +6,7 @@
 #define DAS_TESTS_BENCH_WEB_H
 
 #include <arpa/inet.h>
+#include <pthread.h>
 #include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
@@ -13,6 +14,7 @@
 #include <sys/epoll.h>
 #include <sys/prctl.h>
 #include <sys/socket.h>
+#include <time.h>
 #include <unistd.h>
 
 static inline void bench_answer_all(int listener, const char *answer)
@@ -61,6 +63,23 @@ static inline int bench_serve(const char *answer, pid_t *pid)
         }
     }
     exit(1);
+}
+
+/* Runs client in n threads; how many of them a second. */
+static inline double bench_round(void *(*client)(void *), int n)
+{
+    pthread_t threads[256];
+    struct timespec a, b;
+
+    clock_gettime(CLOCK_MONOTONIC, &a);
+    for (int i = 0; i < n; i++) {
+        if (pthread_create(&threads[i], NULL, client, NULL) != 0)
+            exit(1);
+    }
+    for (int i = 0; i < n; i++)
+        pthread_join(threads[i], NULL);
+    clock_gettime(CLOCK_MONOTONIC, &b);
+    return n / ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
 }
 
 static inline int bench_by_size(const void *x, const void *y)
