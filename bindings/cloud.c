@@ -167,7 +167,7 @@ static int kill_history(lua_State *L)
     p->fetch = fetch_history;
     p->same = same_killed;
     p->per_page = DAS_CLOUD_HISTORY_PAGE;
-    return rc ? rc : das_pages_each(L, p);
+    return rc ? das_pages_failed(L, rc) : das_pages_each(L, p);
 }
 
 /* --- process lists
@@ -288,7 +288,7 @@ static int each_process(lua_State *L)
     read_each(L, 2, p);
     rc = looked_at(L, &p->target);
     if (rc)
-        return rc;
+        return das_pages_failed(L, rc);
     set_db_user(p);
     p->fetch = fetch_processes;
     p->same = same_process;

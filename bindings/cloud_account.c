@@ -4,8 +4,10 @@
  */
 #include "bindings/cloud_impl.h"
 
-#include <stdio.h>
 #include <string.h>
+
+#include "core/cloud/endpoint.h"
+#include "core/cloud/iam.h"
 
 #define PAGE 200
 #define DEFAULT "default"
@@ -67,18 +69,17 @@ static void need_account(lua_State *L, const char *name)
         das_need(L, "cloud:%s", name);
 }
 
-/* With an instance that nobody has, as the address of one is checked. */
 static void check_place(lua_State *L, const struct account *a)
 {
-    struct das_cloud_address unused;
-    char text[200];
     struct das_err err;
 
     if (!a->region[0])
-        das_raise(L, "cloud: region: expected one such as \"cn-north-4\", got nothing");
-    snprintf(text, sizeof text, "//%s/%s/i", a->region, a->project);
-    if (das_cloud_address_parse(text, &unused, &err) < 0)
+        das_raise(L, "cloud: region: expected one like \"cn-north-4\", got nothing");
+    if (das_region_check(a->region, &err) < 0)
         das_raise(L, "cloud: %s", err.msg);
+    if (a->project[0] && !das_project_valid(a->project))
+        das_raise(L, "cloud: project: expected up to 64 letters and digits, got \"%s\"",
+                  a->project);
 }
 
 /* das.cloud{ cloud = "prod", region = "cn-north-4", project = ID } */

@@ -50,7 +50,7 @@ void *das_held(lua_State *L, int index);
 /* --- values
  * ------------------------------------------------------------------------------------------ */
 
-/* A struct as a table [-0, +1]: what is NULL or not told is nil. */
+/* A struct as a table [-0, +1]: what is NULL, empty or not told is nil. */
 void das_push_shape(lua_State *L, const struct das_shape *shape, const void *item);
 void das_push_shapes(lua_State *L, const struct das_cloud_list *list); /* [-0, +1] an array */
 
@@ -106,6 +106,9 @@ int das_pages_all(lua_State *L, struct das_pages *p,
 /* The pages on top as a function that gives one after the other [-1, +1]. The first page is fetched
  * here; a later one that cannot be had raises. Returns how many results. */
 int das_pages_each(lua_State *L, struct das_pages *p);
+/* What such a function's maker returns when it has failed with so many results, which are on top.
+ */
+int das_pages_failed(lua_State *L, int results);
 
 /* --- methods
  * -------------------------------------------------------------------------------------- */

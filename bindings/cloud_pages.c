@@ -104,10 +104,35 @@ static int pages_next(lua_State *L)
         }
         das_run_check(L);
     }
-    if (!item)
-        return 0;
-    das_push_shape(L, p->now.list.shape, item);
+    if (item)
+        das_push_shape(L, p->now.list.shape, item);
+    else
+        lua_pushnil(L);
     return 1;
+}
+
+/* Upvalue: the message. */
+static int raise_message(lua_State *L)
+{
+    return das_raise(L, "%s", lua_tostring(L, lua_upvalueindex(1)));
+}
+
+/* Whoever writes `for x in instance:kill_history() do` has no place for the message, and Lua would
+ * complain about nil. It closes the loop's fourth value on the way out: that says what was wrong.
+ */
+int das_pages_failed(lua_State *L, int results)
+{
+    if (results == 3) {
+        lua_createtable(L, 0, 1);
+        lua_pushboolean(L, 0);
+        lua_setfield(L, -2, "unknown");
+    }
+    lua_createtable(L, 0, 1); // nil message code details meta
+    lua_pushvalue(L, -4);
+    lua_pushcclosure(L, raise_message, 1);
+    lua_setfield(L, -2, "__close");
+    lua_setmetatable(L, -2);
+    return 4;
 }
 
 int das_pages_each(lua_State *L, struct das_pages *p)
@@ -116,7 +141,7 @@ int das_pages_each(lua_State *L, struct das_pages *p)
     struct das_err err;
 
     if (fetch(p, &call, &err) < 0)
-        return das_cloud_failed(L, &p->target, &call, &err);
+        return das_pages_failed(L, das_cloud_failed(L, &p->target, &call, &err));
     das_run_check(L);
     lua_pushcclosure(L, pages_next, 1);
     return 1;

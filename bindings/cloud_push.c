@@ -64,11 +64,17 @@ static void push_bool(lua_State *L, int v)
         lua_pushboolean(L, v);
 }
 
+/* The API writes "" for what is not set. */
+static void push_text(lua_State *L, struct das_text t)
+{
+    das_push_text(L, t.len ? t : DAS_TEXT_NULL);
+}
+
 static void push_field(lua_State *L, const struct das_shape_field *f, const void *at)
 {
     switch (f->type) {
     case DAS_SHAPE_TEXT:
-        das_push_text(L, *(const struct das_text *)at);
+        push_text(L, *(const struct das_text *)at);
         return;
     case DAS_SHAPE_BOOL:
         push_bool(L, *(const int *)at);
