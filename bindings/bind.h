@@ -23,6 +23,7 @@
 #define DAS_PLAN "das.plan"
 #define DAS_REPORT "das.report"
 #define DAS_INSTANCE "das.instance"
+#define DAS_ACCOUNT "das.account"
 #define DAS_EXPLANATION "das.explanation"
 #define DAS_WINDOW "das.window"
 
@@ -94,6 +95,13 @@ bool das_run_count_http(struct das_run *run, uint64_t requests, uint64_t bytes);
 /* Applies a plan under the run's rules and remembers what was killed before Lua hears of it. */
 int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
                   struct das_report **out, struct das_err *err);
+/* The same for an order to the cloud that goes by no plan; whether it is armed, and how long it may
+ * wait, is the run's. */
+struct das_act_order;
+struct das_act_result;
+struct das_cloud_call;
+int das_run_act(struct das_run *run, struct das_act_order *order, struct das_cloud_call *call,
+                struct das_act_result *out, struct das_err *err);
 /* Who asks, and what the maker of a plan is held to. */
 const struct das_asked *das_run_asked(struct das_run *run);
 const struct das_kill_limits *das_run_kill_limits(const struct das_run *run);
@@ -210,6 +218,7 @@ int das_selection_plan(lua_State *L); /* selection:plan, in plan.c */
 int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in instance.c */
 int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
+int das_lua_cloud(lua_State *L);       /* das.cloud, in cloud_account.c */
 int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
 int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */
 /* A das object as print() shows it, in the run's output format. False: not ours. */
@@ -220,6 +229,7 @@ void das_open_selection(lua_State *L);
 void das_open_session(lua_State *L);
 void das_open_plan(lua_State *L);
 void das_open_instance(lua_State *L);
+void das_open_account(lua_State *L);
 void das_open_secret(lua_State *L);
 void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */
 
