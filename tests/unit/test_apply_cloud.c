@@ -7,6 +7,7 @@
 
 static struct das_source_ops cloudy;
 static char asked_text[20][400]; /* the filter of each list */
+static bool asked_own[20];       /* none may be missing, however the source reads it */
 
 /* What the fake does, and what it was asked. */
 static int list_cloudy(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
@@ -16,6 +17,7 @@ static int list_cloudy(struct das_source *s, const struct das_query *q, struct d
     size_t at = (size_t)f->lists % 20;
 
     snprintf(asked_text[at], sizeof asked_text[0], "%s", q->filter ? kit_text(q->filter) : "all");
+    asked_own[at] = q->own_reading;
     ok(q->exhaustive, "list %d is asked for to its end", f->lists + 1);
     return fake_list(s, q, out, e);
 }
@@ -85,6 +87,7 @@ static void test_connection(void)
     is_int(fake.killed[0].what, DAS_KILL_SESSION, "of a busy session");
     is_str(asked_text[0], "all", "first everybody");
     has_str(asked_text[1], "{id=1} & {user=\"app\", host=\"10.0.0.7\"}", "then one, by who it is");
+    ok(asked_own[1], "whom the source must not miss by reading that more narrowly");
     is_str(r->kill_window, "between look and kill", "the window is in the report");
     ok(das_known(r->items[0].look_age_ms) && r->items[0].look_age_ms >= 0, "with its length");
     das_report_print(r, 100, &b);
@@ -257,6 +260,8 @@ static void test_disputed(void)
     r = go(p, list, 3, NULL);
     is_int(r->totals[DAS_O_KILLED], 3, "the source still selects it: killed");
     has_str(asked_text[1], "{info=\"select\"}", "it was asked for what it selects");
+    ok(!asked_own[1] && !asked_own[3], "by its own reading");
+    ok(asked_own[fake.lists - 1], "what became of them does not depend on that");
     ok(fake.lists >= 5, "and before each kill again");
     das_report_free(r);
     das_plan_release(p);
