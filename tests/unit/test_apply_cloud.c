@@ -2,6 +2,8 @@
  * test_apply_cloud.c - plans against a source that tells little: no ids to look for, no statements to
  * end, lists that are cut, old or disputed. As a cloud's API is, without the cloud.
  */
+#include <fcntl.h>
+
 #include "core/session/render.h"
 #include "tests/unit/plan_kit.h"
 
@@ -319,6 +321,45 @@ static void test_unknown(void)
     }
 }
 
+static char stop_path[100];
+static const char *const stop_files[] = {stop_path, NULL};
+
+static void stop_on_its_way(struct fake *f)
+{
+    int fd = open(stop_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    must(f->kills == 0 && fd >= 0 && write(fd, "fail-over\n", 10) == 10, "stopped");
+    close(fd);
+}
+
+/* The kill waits for its turn, and das is stopped meanwhile. */
+static void test_late(void)
+{
+    struct das_session list[2] = {session(1), session(2)}, now[2];
+    struct das_guard guard = *permissive_guard();
+    const struct das_apply_opts opts = {.armed = true, .guard = &guard};
+    struct das_report *r = NULL;
+    struct das_plan *p;
+
+    fresh();
+    p = plan(list, 2, false);
+    for (int i = 0; i < 2; i++)
+        now[i] = later(&list[i]);
+    fake_show(&fake, now, 2, NOW);
+    snprintf(stop_path, sizeof stop_path, "%s/STOP", temp_state_dir());
+    guard.stop_files = stop_files;
+    fake.on_kill = stop_on_its_way;
+    must(das_plan_apply(p, &fake.base, &opts, &r, &err) == 0, "applied: %s", err.msg);
+    is_int(fake.kills, 0, "stopped while the kill waits: it is not sent");
+    is_int(r->totals[DAS_O_REFUSED], 2, "refused, and the next one is not tried");
+    has_str(r->items[0].note, "fail-over", "and why");
+    has_str(r->items[1].note, "fail-over", "for both");
+    is_int(r->items[0].look_age_ms, DAS_UNKNOWN, "no kill, no age of a look");
+    das_report_free(r);
+    das_plan_release(p);
+    unlink(stop_path);
+}
+
 /* A snapshot keeps what belongs to it when it is derived. */
 static void test_derived(void)
 {
@@ -358,6 +399,7 @@ int main(void)
     test_many_owners();
     test_disputed();
     test_unknown();
+    test_late();
     test_derived();
     fake_clear(&fake);
     return tap_done();
