@@ -19,8 +19,10 @@ static int64_t trip_left(void *arg)
     struct das_cloud_trip *t = arg;
     int64_t own = t->deadline_ms - das_clock_monotonic_ms();
     int64_t callers = das_patience_left(&t->call->patience);
+    int64_t sending = t->sent ? INT64_MAX : das_patience_left(&t->call->sending);
 
     own = own < callers ? own : callers;
+    own = own < sending ? own : sending;
     return own > 0 ? own : 0;
 }
 
@@ -202,16 +204,22 @@ static int allow(void *ctx, const char *host, bool *inside, struct das_err *err)
     return 0;
 }
 
-static int no_bound(void *ctx, uint64_t bytes, struct das_err *err)
+/* Called first when a connection stands and the request is about to be sent. */
+static int may_go(void *ctx, uint64_t bytes, struct das_err *err)
 {
-    (void)ctx, (void)bytes, (void)err;
+    struct das_cloud_trip *t = ctx;
+
+    (void)bytes;
+    if (!t->sent && das_patience_left(&t->call->sending) <= 0)
+        return das_fail(err, DAS_E_TIMEOUT, "a connection stood too late");
+    t->sent = true;
     return 0;
 }
 
 static int send_once(struct das_cloud_trip *t, struct das_cloud_slot *s)
 {
     const struct das_cloud_conf *conf = &t->cloud->conf;
-    const struct das_http_guard guard = {t, allow, no_bound, trip_left};
+    const struct das_http_guard guard = {t, allow, may_go, trip_left};
     struct das_http_request req = das_http_request_default;
 
     if (!s->client && !(s->client = das_http_client_new(t->err)))
@@ -308,6 +316,7 @@ static int attempt(struct das_cloud_trip *t, bool *again)
     *again = false;
     forget_answer(t->call);
     t->retry_after_ms = -1;
+    t->sent = false;
     if (!t->ask->anonymous && das_credential_get(t->cloud->credential, t->place->region, t->project,
                                                  &patience, &key, t->err) < 0)
         return -1;
@@ -383,10 +392,16 @@ int das_cloud_perform(struct das_cloud *c, const struct das_cloud_place *place,
     *answer = NULL;
     forget_answer(call);
     call->attempts = 0;
+    call->late = false;
     if (das_cloud_endpoint(c, place, &t.endpoint, err) < 0 || find_project(&t) < 0 ||
         make_path(&t) < 0)
         goto done;
     rc = attempts(&t);
+    if (rc < 0 && call->sending.left_ms && !call->status && !t.sent &&
+        (err->code == DAS_E_TIMEOUT || das_patience_left(&call->sending) <= 0)) {
+        call->late = true;
+        das_err_prefix(err, "not sent any more");
+    }
 done:
     if (rc < 0)
         das_err_prefix(err, "%s", ask->doing);

@@ -65,6 +65,7 @@ struct das_cloud_trip {
     struct das_err *err;
     int64_t retry_after_ms; /* of the last answer; -1: not told */
     bool renewed;           /* the credential was refused once already */
+    bool sent;              /* of this attempt: from now on it is only waited for */
 };
 
 /* What a whole exchange says: 0 and the answer, or -1. Fills t->call. */

@@ -339,7 +339,7 @@ int das_cloud_source_list(struct das_source *base, const struct das_query *q,
                        .synced = DAS_UNKNOWN, .err = err};
     int rc = -1;
 
-    if (das_cover_init(&cover, q->filter, err) < 0)
+    if (das_cover_init(&cover, q->filter, q->own_reading, err) < 0)
         return -1;
     g.merges = q->exhaustive || cover.count > 1;
     g.snap = das_snapshot_new(err);
