@@ -6,7 +6,7 @@
 #   PREFIX=/usr/local DESTDIR=    where `make install` puts things
 #   FUZZ_SECONDS=10               how long each fuzz target runs
 #   ONLY=rows                     one part of `make bench`: list, start, live, rows, http,
-#                                 runs, journal, kill, sign
+#                                 runs, journal, kill, sign, cloud
 #   V=1                           show the commands
 
 PREFIX       ?= /usr/local
@@ -39,7 +39,8 @@ OPT      := $(if $(SAN),-O1 -g -Wno-format-truncation -Wno-format-overflow -fno-
 # Asked once, when the first file needs it: before that pkg-config may not be installed yet.
 # System headers are not ours to warn about.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) $(LAZY_PKGS))))$(PKG_CFLAGS)
-PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)))$(PKG_LIBS)
+# The C library's mathematics stand apart; what gcc does by itself, clang asks them for.
+PKG_LIBS   = $(eval PKG_LIBS := $(shell pkg-config --libs $(PKGS)) -lm)$(PKG_LIBS)
 CFLAGS    ?=
 BASE_CFLAGS = -std=c11 -D_GNU_SOURCE -I. -I$(BUILD) $(PKG_CFLAGS) \
               $(WARNINGS) -pthread
@@ -96,7 +97,7 @@ $(BUILD)/tests/%: tests/%.c $(LIB)
 	$(Q)$(CC) $(ALL_CFLAGS) -MMD -MP $(ALL_LDFLAGS) -o $@ $< $(LIB) $(PKG_LIBS)
 
 # Nothing of the libraries is used, and all of them are loaded.
-$(BUILD)/tests/bench/http: PKG_LIBS += $(shell pkg-config --libs $(LAZY_PKGS))
+$(BUILD)/tests/bench/http $(BUILD)/tests/bench/cloud: PKG_LIBS += $(shell pkg-config --libs $(LAZY_PKGS))
 $(BUILD)/tests/bench/empty: tests/bench/empty.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--no-as-needed -o $@ $< $(PKG_LIBS)

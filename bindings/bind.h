@@ -12,6 +12,7 @@
 #include <pthread.h>
 
 #include "bindings/engine.h"
+#include "core/base/patience.h"
 #include "core/base/secret.h"
 #include "core/http/client.h"
 
@@ -22,6 +23,7 @@
 #define DAS_PLAN "das.plan"
 #define DAS_REPORT "das.report"
 #define DAS_INSTANCE "das.instance"
+#define DAS_ACCOUNT "das.account"
 #define DAS_EXPLANATION "das.explanation"
 #define DAS_WINDOW "das.window"
 
@@ -43,6 +45,7 @@ struct das_run {
     const struct das_engine_opts *opts;
     struct das_limits limits;
     int64_t start_ms;          /* das_clock_monotonic_ms() */
+    struct das_patience patience; /* das_run_left_ms(), for what waits in C */
     atomic_int stop;           /* enum das_stop */
 
     /* counted by the script's thread, looked at by the other */
@@ -92,6 +95,13 @@ bool das_run_count_http(struct das_run *run, uint64_t requests, uint64_t bytes);
 /* Applies a plan under the run's rules and remembers what was killed before Lua hears of it. */
 int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
                   struct das_report **out, struct das_err *err);
+/* The same for an order to the cloud that goes by no plan; whether it is armed, and how long it may
+ * wait, is the run's. */
+struct das_act_order;
+struct das_act_result;
+struct das_cloud_call;
+int das_run_act(struct das_run *run, struct das_act_order *order, struct das_cloud_call *call,
+                struct das_act_result *out, struct das_err *err);
 /* Who asks, and what the maker of a plan is held to. */
 const struct das_asked *das_run_asked(struct das_run *run);
 const struct das_kill_limits *das_run_kill_limits(const struct das_run *run);
@@ -158,6 +168,9 @@ int das_retry_options(lua_State *L);
 int das_raise(lua_State *L, const char *fmt, ...) __attribute__((format(printf, 2, 3), noreturn));
 /* The programmer's mistakes raise; the world's failures return nil, message, code. */
 int das_push_failure(lua_State *L, const struct das_err *err);
+/* The same where no mistake of the script is left: what a server calls a wrong request is the
+ * world's, too. */
+int das_push_world_failure(lua_State *L, const struct das_err *err);
 /* "selection has no field "foo"; did you mean "bar"?" Names from candidates and the methods table
  * at index methods (0: none). Raises. */
 int das_no_field(lua_State *L, const char *what, const char *name, const char *const *candidates,
@@ -205,6 +218,7 @@ int das_selection_plan(lua_State *L); /* selection:plan, in plan.c */
 int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in instance.c */
 int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
+int das_lua_cloud(lua_State *L);       /* das.cloud, in cloud_account.c */
 int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
 int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */
 /* A das object as print() shows it, in the run's output format. False: not ours. */
@@ -215,6 +229,7 @@ void das_open_selection(lua_State *L);
 void das_open_session(lua_State *L);
 void das_open_plan(lua_State *L);
 void das_open_instance(lua_State *L);
+void das_open_account(lua_State *L);
 void das_open_secret(lua_State *L);
 void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */
 

@@ -159,17 +159,27 @@ int das_raise(lua_State *L, const char *fmt, ...)
     __builtin_unreachable();
 }
 
-int das_push_failure(lua_State *L, const struct das_err *failure)
+static int push_failure(lua_State *L, const struct das_err *failure, bool mistake)
 {
-    struct das_err copy = *failure, *err = &copy;
+    struct das_err err = *failure;
 
-    das_vault_redact_err(&das_run_of(L)->vault, err);
-    if (err->code == DAS_E_USAGE || err->code == DAS_E_NOMEM)
-        return das_raise(L, "%s", err->msg);
+    das_vault_redact_err(&das_run_of(L)->vault, &err);
+    if (mistake || err.code == DAS_E_NOMEM)
+        return das_raise(L, "%s", err.msg);
     lua_pushnil(L);
-    lua_pushstring(L, err->msg);
-    lua_pushstring(L, das_code_name(err->code));
+    lua_pushstring(L, err.msg);
+    lua_pushstring(L, das_code_name(err.code));
     return 3;
+}
+
+int das_push_failure(lua_State *L, const struct das_err *err)
+{
+    return push_failure(L, err, err->code == DAS_E_USAGE);
+}
+
+int das_push_world_failure(lua_State *L, const struct das_err *err)
+{
+    return push_failure(L, err, false);
 }
 
 #define NAMES_MAX 100

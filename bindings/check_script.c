@@ -7,7 +7,7 @@
 #include <stdlib.h>
 #include <string.h>
 
-#include "bindings/bind.h"
+#include "bindings/cloud_impl.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
@@ -148,11 +148,15 @@ static void push_host(lua_State *L)
         {"module", host_module},   {NULL, NULL},
     };
     static const luaL_Reg options[] = {
-        {"plan", das_plan_options}, {"preview", das_preview_options}, {NULL, NULL},
+        {"plan", das_plan_options},         {"preview", das_preview_options},
+        {"cloud", das_cloud_account_options}, {"nodes", das_cloud_type_options},
+        {"instances", das_cloud_type_options}, {NULL, NULL},
     };
 
     luaL_newlib(L, functions);
     luaL_newlib(L, options);
+    luaL_setfuncs(L, das_cloud_option_checks, 0);
+    luaL_setfuncs(L, das_cloud_act_option_checks, 0);
     lua_setfield(L, -2, "options");
     push_methods(L);
     lua_setfield(L, -2, "methods");

@@ -65,9 +65,8 @@ void das_config_keys(lua_State *L, int t, const char *where, const char *const *
     }
 }
 
-/* A list of strings in the field key of the table at t: how many, and a block of the state that
- * points to them [-0, +1]; NULL and nothing pushed when there is none. */
-static const char **text_list(lua_State *L, int t, const char *where, const char *key, size_t *count)
+const char **das_config_list(lua_State *L, int t, const char *where, const char *key,
+                             size_t *count)
 {
     const char **list = NULL;
     lua_Unsigned n;
@@ -91,6 +90,7 @@ static const char **text_list(lua_State *L, int t, const char *where, const char
         list[i] = lua_tostring(L, -1); // the table keeps it alive
         lua_pop(L, 1);
     }
+    list[n] = NULL;
     lua_remove(L, at);
     *count = (size_t)n;
     return list;
@@ -98,12 +98,13 @@ static const char **text_list(lua_State *L, int t, const char *where, const char
 
 static void read_tags(lua_State *L, int t, const char *where, struct das_source_conf *conf)
 {
-    conf->tags = text_list(L, t, where, "tags", &conf->tag_count);
+    conf->tags = das_config_list(L, t, where, "tags", &conf->tag_count);
 }
 
 static void read_instance(lua_State *L, struct reader *r, const char *name)
 {
-    static const char *const allowed[] = {"source", "password_file", "password_env", "tags"};
+    static const char *const allowed[] = {"source", "password_file", "password_env",
+                                          "tags",   "cloud",         "db_user_id"};
     struct das_source_conf conf = {.name = name};
     const char *where = lua_pushfstring(L, "instances.%s", name);
     int value = lua_gettop(L) - 1;
@@ -122,6 +123,8 @@ static void read_instance(lua_State *L, struct reader *r, const char *name)
         conf.spec = das_config_text(L, value, where, "source");
         conf.password_file = das_config_text(L, value, where, "password_file");
         conf.password_env = das_config_text(L, value, where, "password_env");
+        conf.cloud = das_config_text(L, value, where, "cloud");
+        conf.db_user_id = das_config_text(L, value, where, "db_user_id");
         read_tags(L, value, where, &conf); // where it was, and a block of the state below it
     } else {
         luaL_error(L, "%s: expected a source such as \"mysql://user@host:3306/\" or a table, got "
@@ -129,9 +132,12 @@ static void read_instance(lua_State *L, struct reader *r, const char *name)
                    where, luaL_typename(L, value));
     }
     if (!conf.spec || !das_source_is_spec(conf.spec))
-        luaL_error(L, "%s.source: expected file:PATH, mem:PATH or mysql://user@host:port/", where);
+        luaL_error(L, "%s.source: expected file:PATH, mem:PATH, mysql://user@host:port/ or "
+                      "das://REGION/PROJECT/INSTANCE",
+                   where);
     if (conf.password_file && conf.password_env)
         luaL_error(L, "%s: password_file or password_env, not both", where);
+    das_config_instance_cloud(L, where, &conf, r->into->inventory);
     if (das_inventory_add(r->into->inventory, &conf, &err) < 0)
         luaL_error(L, "%s: %s", where, err.msg);
     lua_settop(L, value);
@@ -255,8 +261,8 @@ static void read_limits(lua_State *L, const char *where, struct das_limits *to)
 
 static bool known_grant(const char *name)
 {
-    static const char *const whole[] = {"preview", "kill", "notify", "http"};
-    static const char *const prefixes[] = {"http:", "secret:", "instance:", "tag:"};
+    static const char *const whole[] = {"preview", "kill", "cloud_kill", "notify", "http"};
+    static const char *const prefixes[] = {"http:", "secret:", "instance:", "tag:", "cloud:"};
 
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
         if (strcmp(name, whole[i]) == 0)
@@ -273,7 +279,7 @@ static bool known_grant(const char *name)
 static void read_grants(lua_State *L, int t, const char *where, struct das_script_entry *e)
 {
     size_t n;
-    const char **names = text_list(L, t, where, "grants", &n);
+    const char **names = das_config_list(L, t, where, "grants", &n);
 
     if (!names)
         return;
@@ -283,8 +289,9 @@ static void read_grants(lua_State *L, int t, const char *where, struct das_scrip
         luaL_error(L, "out of memory");
     for (size_t i = 0; i < n; i++) {
         if (!known_grant(names[i]))
-            luaL_error(L, "%s.grants: unknown grant \"%s\"; expected preview, kill, notify, http, "
-                          "http:HOST, secret:NAME, instance:NAME or tag:TAG",
+            luaL_error(L, "%s.grants: unknown grant \"%s\"; expected preview, kill, cloud_kill, "
+                          "notify, http, http:HOST, secret:NAME, instance:NAME, tag:TAG or "
+                          "cloud:NAME",
                        where, names[i]);
         if (!(e->grants.names[i] = das_strdup(names[i])))
             luaL_error(L, "out of memory");
@@ -375,14 +382,11 @@ static void read_scripts(lua_State *L, struct reader *r)
     }
 }
 
-/* secrets = { slack = { file = "/etc/das/slack" } } */
-static void read_secret(lua_State *L, struct reader *r, const char *name)
+struct das_secret_place das_config_place(lua_State *L, int t, const char *where)
 {
     static const char *const kinds[] = {"file", "env", "credential"};
-    const char *where = lua_pushfstring(L, "secrets.%s", name), *place = NULL;
-    int t = lua_gettop(L) - 1, found = 0;
-    enum das_secret_from from = DAS_SECRET_FILE;
-    struct das_err err;
+    struct das_secret_place place = {.name = (char *)(uintptr_t)where};
+    int found = 0;
 
     if (!lua_istable(L, t))
         luaL_error(L, "%s: a secret does not belong in this file; expected { file = \"PATH\" }, "
@@ -393,13 +397,24 @@ static void read_secret(lua_State *L, struct reader *r, const char *name)
         const char *text = das_config_text(L, t, where, kinds[i]);
         if (!text)
             continue;
-        place = text;
-        from = (enum das_secret_from)i;
+        place.where = (char *)(uintptr_t)text;
+        place.from = (enum das_secret_from)i;
         found++;
     }
     if (found != 1)
         luaL_error(L, "%s: expected one of file, env and credential", where);
-    if (das_secrets_add(r->into->secrets, name, from, place, &err) < 0)
+    return place;
+}
+
+/* secrets = { slack = { file = "/etc/das/slack" } } */
+static void read_secret(lua_State *L, struct reader *r, const char *name)
+{
+    const char *where = lua_pushfstring(L, "secrets.%s", name);
+    int t = lua_gettop(L) - 1;
+    struct das_secret_place place = das_config_place(L, t, where);
+    struct das_err err;
+
+    if (das_secrets_add(r->into->secrets, name, place.from, place.where, &err) < 0)
         luaL_error(L, "%s: %s", where, err.msg);
     lua_settop(L, t);
 }
@@ -436,8 +451,8 @@ static void read_all_limits(lua_State *L, struct reader *r)
 
 static int read_all(lua_State *L)
 {
-    static const char *const allowed[] = {"instances", "protect", "limits", "scripts",
-                                          "secrets",   "state",   "journal",
+    static const char *const allowed[] = {"instances", "clouds", "protect", "limits", "scripts",
+                                          "secrets",   "state",  "journal",
                                           DAS_CONFIG_POLICY_KEYS};
     struct reader *r = lua_touserdata(L, 1);
     int top;
@@ -456,6 +471,7 @@ static int read_all(lua_State *L)
         return luaL_error(L, "expected `return { instances = {...} }`, got %s",
                           luaL_typename(L, top));
     das_config_keys(L, top, "configuration", allowed, sizeof allowed / sizeof *allowed);
+    das_config_clouds(L, top, r->into->inventory); // before the instances, which name them
     if (lua_getfield(L, top, "instances") != LUA_TNIL)
         read_instances(L, r);
     lua_pop(L, 1);

@@ -8,7 +8,24 @@
  *     instances = {
  *       orders = { source = "mysql://das@db1.example:3306/", password_file = "/etc/das/orders",
  *                  tags = { "prod" } },
+ *       ledger = { source = "das://cn-north-4/PROJECT_ID/INSTANCE_ID", cloud = "prod",
+ *                  db_user_id = "..." },
  *       sample = "mem:tests/samples/recording.jsonl",
+ *     },
+ *     clouds = {
+ *       prod = {
+ *         -- who das is there, one of:
+ *         access_key = "AK", secret_key = { file = "/etc/das/sk" }, -- and security_token = { ... }
+ *         credential_file = "/run/das/keys.json", -- temporary keys that somebody renews
+ *         credential_command = { "/usr/bin/hw-keys", "prod" }, -- the same, printed
+ *         domain = "corp", user = "das", password = { credential = "iam" }, -- a token from IAM
+ *         token = { env = "HW_TOKEN" },
+ *         -- none of them: the SDK's environment variables
+ *         domain_id = "...", endpoint = "https://...", iam_endpoint = "https://...",
+ *         ca = "/etc/das/ca.pem", insecure = false, algorithm = "SDK-HMAC-SHA256",
+ *         rate = 20, concurrency = 16, connect_timeout = "5s", timeout = "20s", deadline = "60s",
+ *         retries = 5,
+ *       },
  *     },
  *     secrets = { slack = { file = "/etc/das/slack" } },
  *     protect = { { user = "backup" }, { user = "etl", db = "warehouse" } },
@@ -29,6 +46,9 @@
  *                                        kill = { run = 20 } },
  *     },
  *   }
+ *
+ * clouds are accounts at Huawei Cloud (core/cloud/cloud.h says what their numbers mean). An instance
+ * that names none goes through the one named "default", else through the SDK's environment variables.
  *
  * Secrets are places: { file = PATH }, { env = NAME } or { credential = NAME } (systemd).
  *

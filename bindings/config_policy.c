@@ -18,15 +18,13 @@
 
 /* --- single values ---------------------------------------------------------------------------- */
 
-/* Pushes the field key of the table at t [-0, +1]; false when there is none. */
-static bool has_field(lua_State *L, int t, const char *key)
+bool das_config_has(lua_State *L, int t, const char *key)
 {
     lua_pushstring(L, key);
     return lua_rawget(L, t) != LUA_TNIL;
 }
 
-/* Raises with what was found at the top of the stack. */
-static void expected(lua_State *L, const char *where, const char *key, const char *what)
+void das_config_expected(lua_State *L, const char *where, const char *key, const char *what)
 {
     int type = lua_type(L, -1);
 
@@ -37,39 +35,39 @@ static void expected(lua_State *L, const char *where, const char *key, const cha
                                                            : luaL_typename(L, -1));
 }
 
-static void read_count(lua_State *L, int t, const char *where, const char *key, int64_t least,
-                       int64_t *to)
+void das_config_count(lua_State *L, int t, const char *where, const char *key, int64_t least,
+                      int64_t *to)
 {
     lua_Integer n;
     int whole = 0;
 
-    if (has_field(L, t, key)) {
+    if (das_config_has(L, t, key)) {
         n = lua_tointegerx(L, -1, &whole);
         if (!whole || lua_type(L, -1) != LUA_TNUMBER || n < least || n > COUNT_MAX)
-            expected(L, where, key,
-                     least ? "a whole number from 1 up" : "a whole number from 0 up");
+            das_config_expected(L, where, key,
+                                least ? "a whole number from 1 up" : "a whole number from 0 up");
         *to = n;
     }
     lua_pop(L, 1);
 }
 
-static void read_duration(lua_State *L, int t, const char *where, const char *key, int64_t most,
-                          int64_t *to)
+void das_config_duration(lua_State *L, int t, const char *where, const char *key, int64_t most,
+                         int64_t *to)
 {
     struct das_text text;
     int64_t ms = 0;
     int at;
 
-    if (has_field(L, t, key)) {
+    if (das_config_has(L, t, key)) {
         at = lua_gettop(L);
         text.ptr = luaL_tolstring(L, at, &text.len);
         if ((lua_type(L, at) != LUA_TNUMBER && lua_type(L, at) != LUA_TSTRING) ||
             !das_parse_duration_ms(text, &ms) || ms <= 0 || ms > most) {
             lua_settop(L, at);
-            expected(L, where, key,
-                     most == DAS_CONFIG_YEAR_MS
-                         ? "a duration over 0 such as \"10m\", a year at the most"
-                         : "a duration over 0 such as \"5s\", an hour at the most");
+            das_config_expected(L, where, key,
+                                most == DAS_CONFIG_YEAR_MS
+                                    ? "a duration over 0 such as \"10m\", a year at the most"
+                                    : "a duration over 0 such as \"5s\", an hour at the most");
         }
         *to = ms;
         lua_settop(L, at);
@@ -77,27 +75,26 @@ static void read_duration(lua_State *L, int t, const char *where, const char *ke
     lua_pop(L, 1);
 }
 
-static void read_bool(lua_State *L, int t, const char *where, const char *key, bool *to)
+void das_config_bool(lua_State *L, int t, const char *where, const char *key, bool *to)
 {
-    if (has_field(L, t, key)) {
+    if (das_config_has(L, t, key)) {
         if (!lua_isboolean(L, -1))
-            expected(L, where, key, "true or false");
+            das_config_expected(L, where, key, "true or false");
         *to = lua_toboolean(L, -1);
     }
     lua_pop(L, 1);
 }
 
-/* A number from least to most; zero besides, where it means that nothing is looked at. */
-static void read_number(lua_State *L, int t, const char *where, const char *key, bool zero,
-                        double least, double most, const char *what, double *to)
+void das_config_number(lua_State *L, int t, const char *where, const char *key, bool zero,
+                       double least, double most, const char *what, double *to)
 {
     double v;
 
-    if (has_field(L, t, key)) {
+    if (das_config_has(L, t, key)) {
         v = lua_tonumber(L, -1);
         if (lua_type(L, -1) != LUA_TNUMBER || !isfinite(v) ||
             !((v >= least && v <= most) || (zero && v == 0)))
-            expected(L, where, key, what);
+            das_config_expected(L, where, key, what);
         *to = v;
     }
     lua_pop(L, 1);
@@ -111,12 +108,12 @@ static int open_table(lua_State *L, int t, const char *where, const char *key,
     const char *name;
     int at;
 
-    if (!has_field(L, t, key)) {
+    if (!das_config_has(L, t, key)) {
         lua_pop(L, 1);
         return 0;
     }
     if (!lua_istable(L, -1))
-        expected(L, where, key, "a table");
+        das_config_expected(L, where, key, "a table");
     at = lua_gettop(L);
     name = lua_pushfstring(L, "%s%s", where, key);
     das_config_keys(L, at, name, allowed, n);
@@ -128,22 +125,22 @@ static int open_table(lua_State *L, int t, const char *where, const char *key,
 
 void das_config_kill(lua_State *L, int t, const char *where, struct das_kill_limits *to)
 {
-    static const char *const allowed[] = {"run",     "minute",   "instance",     "user",
-                                          "window",  "percent",  "min_left",     "rows_modified"};
+    static const char *const allowed[] = {"run",    "minute",  "instance", "user",
+                                          "window", "percent", "min_left", "rows_modified"};
     int at = open_table(L, t, where, "kill", allowed, sizeof allowed / sizeof *allowed);
     const char *in;
 
     if (!at)
         return;
     in = lua_pushfstring(L, "%skill.", where);
-    read_count(L, at, in, "run", 0, &to->run);
-    read_count(L, at, in, "minute", 0, &to->minute);
-    read_count(L, at, in, "instance", 0, &to->instance);
-    read_count(L, at, in, "user", 0, &to->user);
-    read_duration(L, at, in, "window", DAS_CONFIG_YEAR_MS, &to->window_ms);
-    read_number(L, at, in, "percent", false, 0, 100, "a number from 0 to 100", &to->percent);
-    read_count(L, at, in, "min_left", 0, &to->min_left);
-    read_count(L, at, in, "rows_modified", 0, &to->rows_modified);
+    das_config_count(L, at, in, "run", 0, &to->run);
+    das_config_count(L, at, in, "minute", 0, &to->minute);
+    das_config_count(L, at, in, "instance", 0, &to->instance);
+    das_config_count(L, at, in, "user", 0, &to->user);
+    das_config_duration(L, at, in, "window", DAS_CONFIG_YEAR_MS, &to->window_ms);
+    das_config_number(L, at, in, "percent", false, 0, 100, "a number from 0 to 100", &to->percent);
+    das_config_count(L, at, in, "min_left", 0, &to->min_left);
+    das_config_count(L, at, in, "rows_modified", 0, &to->rows_modified);
     lua_settop(L, at - 1);
 }
 
@@ -157,12 +154,12 @@ static void read_breaker(lua_State *L, int t, const char *where, struct das_brea
     if (!at)
         return;
     in = lua_pushfstring(L, "%sbreaker.", where);
-    read_count(L, at, in, "failures", 1, &to->failures);
-    read_count(L, at, in, "respawns", 0, &to->respawns);
-    read_duration(L, at, in, "respawn_within", DAS_CONFIG_YEAR_MS, &to->respawn_ms);
-    read_number(L, at, in, "surge", true, 1, (double)COUNT_MAX, "a number from 1 up, or 0",
-                &to->surge);
-    read_duration(L, at, in, "cooldown", DAS_CONFIG_YEAR_MS, &to->cooldown_ms);
+    das_config_count(L, at, in, "failures", 1, &to->failures);
+    das_config_count(L, at, in, "respawns", 0, &to->respawns);
+    das_config_duration(L, at, in, "respawn_within", DAS_CONFIG_YEAR_MS, &to->respawn_ms);
+    das_config_number(L, at, in, "surge", true, 1, (double)COUNT_MAX, "a number from 1 up, or 0",
+                      &to->surge);
+    das_config_duration(L, at, in, "cooldown", DAS_CONFIG_YEAR_MS, &to->cooldown_ms);
     lua_settop(L, at - 1);
 }
 
@@ -175,12 +172,12 @@ static int64_t open_list(lua_State *L, int t, const char *where, const char *key
 {
     lua_Integer n, seen = 0;
 
-    if (!has_field(L, t, key)) {
+    if (!das_config_has(L, t, key)) {
         lua_pop(L, 1);
         return -1;
     }
     if (!lua_istable(L, -1))
-        expected(L, where, key, what);
+        das_config_expected(L, where, key, what);
     n = (lua_Integer)lua_rawlen(L, -1);
     lua_pushnil(L);
     while (lua_next(L, -2)) {
@@ -251,8 +248,9 @@ static int64_t read_moment(lua_State *L, int t, const char *in, const char *key,
     good = !b.failed && das_time_parse(das_buf_view(&b), &at, &err) == 0;
     das_buf_clear(&b);
     if (!good)
-        luaL_error(L, "%s.%s: expected a day such as \"2026-12-20\" or a time such as "
-                      "\"2026-12-20T18:00\", got \"%s\"",
+        luaL_error(L,
+                   "%s.%s: expected a day such as \"2026-12-20\" or a time such as "
+                   "\"2026-12-20T18:00\", got \"%s\"",
                    in, key, text);
     return das_zone_instant(z, at + (day && end ? DAS_DAY : 0), end);
 }
@@ -318,8 +316,8 @@ void das_config_policy(lua_State *L, int t, const char *where, struct das_policy
     read_windows(L, t, where, to);
     read_freezes(L, t, where, to);
     read_breaker(L, t, where, &to->breaker);
-    read_bool(L, t, where, "ramp", &to->ramp);
-    read_duration(L, t, where, "outcome_wait", OUTCOME_WAIT_MAX_MS, &to->outcome_wait_ms);
+    das_config_bool(L, t, where, "ramp", &to->ramp);
+    das_config_duration(L, t, where, "outcome_wait", OUTCOME_WAIT_MAX_MS, &to->outcome_wait_ms);
 }
 
 void das_config_mode(lua_State *L, int t, const char *where, struct das_policy_rules *to)
@@ -328,16 +326,16 @@ void das_config_mode(lua_State *L, int t, const char *where, struct das_policy_r
     const char *near;
     int mode;
 
-    if (has_field(L, t, "mode")) {
+    if (das_config_has(L, t, "mode")) {
         if (lua_type(L, -1) != LUA_TSTRING)
-            expected(L, where, "mode", "observe, notify, approve or auto");
+            das_config_expected(L, where, "mode", "observe, notify, approve or auto");
         mode = das_policy_mode_find(lua_tostring(L, -1));
         near = mode < 0 ? das_nearest(lua_tostring(L, -1), names, 4) : NULL;
         if (near)
             luaL_error(L, "%smode: unknown mode \"%s\"; did you mean \"%s\"?", where,
                        lua_tostring(L, -1), near);
         if (mode < 0)
-            expected(L, where, "mode", "observe, notify, approve or auto");
+            das_config_expected(L, where, "mode", "observe, notify, approve or auto");
         to->mode = (enum das_policy_mode)mode;
         to->mode_is_set = true;
     }
@@ -351,15 +349,15 @@ void das_config_journal(lua_State *L, int t, struct das_policy_rules *to)
 
     if (!at)
         return;
-    read_bool(L, at, "journal.", "redact_sql", &to->redact_sql);
+    das_config_bool(L, at, "journal.", "redact_sql", &to->redact_sql);
     lua_settop(L, at - 1);
 }
 
 void das_config_state(lua_State *L, int t, struct das_rules *to)
 {
-    if (has_field(L, t, "state")) {
+    if (das_config_has(L, t, "state")) {
         if (lua_type(L, -1) != LUA_TSTRING || lua_tostring(L, -1)[0] != '/')
-            expected(L, "", "state", "the absolute path of a folder");
+            das_config_expected(L, "", "state", "the absolute path of a folder");
         das_free(to->state_dir);
         to->state_dir = das_strdup(lua_tostring(L, -1));
         if (!to->state_dir)

@@ -69,6 +69,7 @@ void das_open_root(lua_State *L)
         {"preview", das_lua_preview},
         {"instance", das_lua_instance},
         {"instances", das_lua_instances},
+        {"cloud", das_lua_cloud},
         {"protect", lua_protect},
         {"secret", das_lua_secret},
         {NULL, NULL},

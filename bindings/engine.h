@@ -52,15 +52,16 @@ enum das_end {
 };
 const char *das_end_name(enum das_end e); /* "done", "limit", ... */
 
-/* One kill that was sent, in the order of sending. */
+/* One kill that was sent, in the order of sending; or an order that the cloud was given. */
 struct das_act {
-    int64_t id;
+    int64_t id;                 /* of the session; order: of the task, or 0 */
     char instance[128];
-    char user[80];
-    char action[16];            /* "query", "connection" */
+    char user[80];              /* order: "" */
+    char action[16];            /* "query", "connection"; order: "create task" */
     char note[200];
-    enum das_outcome_kind kind; /* UNKNOWN also while no answer has come */
+    enum das_outcome_kind kind; /* UNKNOWN also while no answer has come; order: KILLED when done */
     bool answered;
+    bool order;
 };
 
 /* What a run did and used, also when it failed half way. */
@@ -69,7 +70,9 @@ struct das_engine_result {
     const char *limit;           /* "cpu", "memory", ...: the limit that struck, or NULL */
     size_t applied;              /* plans applied */
     size_t apply_failed;         /* plans that could not be verified, so that nothing was done */
-    size_t totals[DAS_O_COUNT];  /* outcomes over all of them */
+    size_t totals[DAS_O_COUNT];  /* outcomes over all of them, and of orders to the cloud */
+    size_t dry_orders;           /* to the cloud, that would have been given */
+    size_t refused_orders;       /* by a guard; in no total */
     struct das_act *acts;        /* every kill that was sent */
     size_t act_count;
     char refused[400];           /* why a plan, or what was left of it, was refused; "": none was */

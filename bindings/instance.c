@@ -1,5 +1,5 @@
 /* instance.c - das.instance(name): one of the instances that this run may touch. */
-#include "bindings/bind.h"
+#include "bindings/cloud_impl.h"
 
 #include <string.h>
 
@@ -9,7 +9,7 @@ static size_t check_instance(lua_State *L, int arg)
     return *(size_t *)luaL_checkudata(L, arg, DAS_INSTANCE);
 }
 
-static void push_instance(lua_State *L, size_t position)
+void das_push_instance(lua_State *L, size_t position)
 {
     size_t *p = lua_newuserdatauv(L, sizeof *p, 0);
 
@@ -43,6 +43,14 @@ static void need_instance(lua_State *L, size_t position)
         das_raise(L, "not granted: instance:%s", das_inventory_name(inventory(L), position));
 }
 
+size_t das_check_instance(lua_State *L, int arg)
+{
+    size_t position = check_instance(L, arg);
+
+    need_instance(L, position);
+    return position;
+}
+
 int das_lua_instance(lua_State *L)
 {
     const char *name = luaL_checkstring(L, 1);
@@ -52,7 +60,7 @@ int das_lua_instance(lua_State *L)
     if (at < 0)
         return das_raise(L, "%s", err.msg);
     need_instance(L, (size_t)at);
-    push_instance(L, (size_t)at);
+    das_push_instance(L, (size_t)at);
     return 1;
 }
 
@@ -64,7 +72,7 @@ int das_lua_instances(lua_State *L)
     for (size_t i = 0; i < n; i++) {
         if (!may_touch(L, i))
             continue;
-        push_instance(L, i);
+        das_push_instance(L, i);
         lua_rawseti(L, -2, (lua_Integer)lua_rawlen(L, -2) + 1);
     }
     return 1;
@@ -138,11 +146,28 @@ int das_lua_preview(lua_State *L)
     }
 }
 
-static const char *const instance_names[] = {"name"};
+static const char *const instance_names[] = {"name", "region", "project", "instance_id"};
+#define NAMES (sizeof instance_names / sizeof *instance_names)
 
 static int instance_fields(lua_State *L)
 {
-    return das_push_names(L, instance_names, 1);
+    return das_push_names(L, instance_names, NAMES);
+}
+
+/* Where it is at Huawei Cloud; nil elsewhere, and where its configuration does not say. */
+static void push_place(lua_State *L, size_t position, const char *name)
+{
+    struct das_cloud_address a;
+    const char *part = NULL;
+
+    if (das_inventory_address(inventory(L), position, &a))
+        part = strcmp(name, "region") == 0    ? a.region
+               : strcmp(name, "project") == 0 ? a.project
+                                              : a.instance;
+    if (part && *part)
+        lua_pushstring(L, part);
+    else
+        lua_pushnil(L);
 }
 
 static int instance_index(lua_State *L)
@@ -154,8 +179,14 @@ static int instance_index(lua_State *L)
     if (lua_rawget(L, lua_upvalueindex(1)) != LUA_TNIL)
         return 1;
     name = luaL_checkstring(L, 2);
+    for (size_t i = 1; i < NAMES; i++) {
+        if (strcmp(name, instance_names[i]) != 0)
+            continue;
+        push_place(L, position, name);
+        return 1;
+    }
     if (strcmp(name, "name") != 0)
-        return das_no_field(L, "an instance", name, instance_names, 1, lua_upvalueindex(1));
+        return das_no_field(L, "an instance", name, instance_names, NAMES, lua_upvalueindex(1));
     lua_pushstring(L, das_inventory_name(inventory(L), position));
     return 1;
 }
@@ -174,4 +205,6 @@ void das_open_instance(lua_State *L)
     static const luaL_Reg methods[] = {{"preview", instance_preview}, {NULL, NULL}};
 
     das_class(L, DAS_INSTANCE, meta, methods, instance_index);
+    luaL_setfuncs(L, das_cloud_methods, 0);
+    luaL_setfuncs(L, das_cloud_act_methods, 0);
 }

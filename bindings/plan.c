@@ -105,7 +105,8 @@ static struct das_filter *check_symptom(lua_State *L, int options)
  * the stack, in this order [-0, +2]. */
 static void check_plan_options(lua_State *L, int arg, struct das_plan_opts *opts)
 {
-    static const char *const allowed[] = {"kill", "reason", "ttl", "escalate", "symptom"};
+    static const char *const allowed[] = {"kill",     "reason",  "ttl",
+                                          "escalate", "symptom", "trust_source"};
 
     das_check_options(L, arg, "plan", allowed, sizeof allowed / sizeof *allowed);
     if (!lua_istable(L, arg)) {
@@ -115,6 +116,10 @@ static void check_plan_options(lua_State *L, int arg, struct das_plan_opts *opts
     }
     opts->mode = check_mode(L, arg);
     opts->ttl_s = check_ttl(L, arg);
+    if (lua_getfield(L, arg, "trust_source") != LUA_TNIL && !lua_isboolean(L, -1))
+        das_raise(L, "plan: trust_source: expected true or false, got %s", luaL_typename(L, -1));
+    opts->trust_source = lua_toboolean(L, -1);
+    lua_pop(L, 1);
     opts->escalate_ms = check_escalate(L, arg);
     if (opts->escalate_ms && opts->mode == DAS_MODE_CONNECTION)
         das_raise(L, "plan: escalate: expected kill to be query, soft or auto, got connection: "
@@ -183,8 +188,10 @@ static int plan_apply(lua_State *L)
     das_need(L, "kill"); // in a dry run too: it shall find out what the armed one would
     fflush(run->opts->out);
     box = das_box_push(L, DAS_REPORT);
-    if (das_run_apply(run, self->object, self->source, &report, &err) < 0)
-        return das_push_failure(L, &err);
+    if (das_run_apply(run, self->object, self->source, &report, &err) < 0) {
+        das_run_check(L);
+        return das_push_world_failure(L, &err);
+    }
     box->object = report;
     das_run_check(L);
     return 1;
@@ -258,7 +265,7 @@ static void push_asked(lua_State *L, const struct das_asked *a)
 
 static const char *const plan_names[] = {
     "ids",        "count",    "kill",     "escalate", "reason",  "symptom",  "filter",
-    "created_at", "instance", "asked_by", "hash",     "expires_at",
+    "created_at", "instance", "asked_by", "hash",     "expires_at", "left_out",
 };
 
 static int plan_fields(lua_State *L)
@@ -299,6 +306,8 @@ static int plan_index(lua_State *L)
         lua_pushinteger(L, das_plan_expires_ms(p) / 1000);
     else if (strcmp(name, "instance") == 0)
         lua_pushstring(L, das_plan_instance(p));
+    else if (strcmp(name, "left_out") == 0)
+        lua_pushinteger(L, (lua_Integer)das_plan_left_out(p));
     else
         return das_no_field(L, "a plan", name, plan_names, sizeof plan_names / sizeof *plan_names,
                             lua_upvalueindex(1));
@@ -350,7 +359,7 @@ static void push_outcomes(lua_State *L, const struct das_report *r)
     for (size_t i = 0; i < r->count; i++) {
         const struct das_outcome *o = &r->items[i];
         das_plan_victim(r->plan, i, &s);
-        lua_createtable(L, 0, 7);
+        lua_createtable(L, 0, 8);
         lua_pushinteger(L, s.id);
         lua_setfield(L, -2, "id");
         lua_pushstring(L, das_outcome_name(o->kind));
@@ -365,6 +374,8 @@ static void push_outcomes(lua_State *L, const struct das_report *r)
         lua_setfield(L, -2, "after_ms");
         das_push_number(L, o->rows_left);
         lua_setfield(L, -2, "rows_left");
+        das_push_number(L, o->look_age_ms);
+        lua_setfield(L, -2, "look_age_ms");
         lua_rawseti(L, -2, (lua_Integer)i + 1);
     }
 }
@@ -385,6 +396,7 @@ static int outcome_by_name(const char *name)
 static const char *const report_names[] = {
     "outcomes", "dry_run",   "count",   "would_kill", "killed",  "killing",   "gone",
     "changed",  "protected", "refused", "failed",     "unknown", "respawned", "would_block",
+    "kill_window",
 };
 
 static int report_fields(lua_State *L)
@@ -410,6 +422,8 @@ static int report_index(lua_State *L)
         lua_pushinteger(L, (lua_Integer)r->respawned);
     else if (strcmp(name, "would_block") == 0)
         lua_pushstring(L, r->would_block); // nil for NULL
+    else if (strcmp(name, "kill_window") == 0)
+        lua_pushstring(L, r->kill_window);
     else
         return das_no_field(L, "a report", name, report_names,
                             sizeof report_names / sizeof *report_names, 0);

@@ -42,15 +42,16 @@ void das_open_prelude(lua_State *L)
     lua_pop(L, 1);
     das_open_session(L);
     lua_pop(L, 1);
-    das_open_instance(L);
+    das_open_account(L);
     lua_pop(L, 1);
     das_open_plan(L);
     lua_pop(L, 1);
     das_open_selection(L); // das prelude selection_methods
+    das_open_instance(L);
     lua_pushcfunction(L, prelude_raise);
-    lua_pushvalue(L, -4);
+    lua_pushvalue(L, -5);
     lua_pushcfunction(L, das_retry_options);
-    lua_call(L, 4, 0);
+    lua_call(L, 5, 0);
     das_freeze(L, "das");
     lua_setglobal(L, "das");
 }

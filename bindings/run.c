@@ -14,12 +14,18 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 
+static int64_t left_ms(void *run)
+{
+    return das_run_left_ms(run);
+}
+
 int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct das_err *err)
 {
     memset(run, 0, sizeof *run);
     run->opts = opts;
     run->limits = opts->limits ? *opts->limits : das_limits_default;
     run->start_ms = das_clock_monotonic_ms();
+    run->patience = (struct das_patience){left_ms, run};
     atomic_init(&run->stop, DAS_STOP_NOT);
     pthread_mutex_init(&run->lock, NULL);
     das_protect_init(&run->protect);

@@ -12,6 +12,7 @@
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
+#include "core/plan/act.h"
 
 /* Counts and breaker are kept by this name, wherever the run was started. */
 static char *policy_name(const struct das_run *run)
@@ -79,47 +80,64 @@ const struct das_kill_limits *das_run_kill_limits(const struct das_run *run)
 
 /* --- the list of what was done --------------------------------------------------------------------- */
 
-/* Room is made before the kill: one that cannot be remembered is not sent. */
-static bool before_kill(void *arg, const struct das_plan *p, size_t victim, const char *action,
-                        char *why, size_t size)
+/* One more in it, under the lock; NULL: no memory. */
+static struct das_act *remember(struct das_run *run)
 {
-    struct das_run *run = arg;
-    enum das_stop stop = das_run_over(run, das_own_cpu_ms());
-    struct das_session s;
     struct das_act *act, *bigger;
 
-    if (stop != DAS_STOP_NOT) {
-        das_run_stop_text(run, stop, why, size);
-        return false;
-    }
-    if (run->memory_refused) { /* what it decided, it may have decided on half of the data */
-        snprintf(why, size, "the run had hit its limit of memory before");
-        return false;
-    }
-    das_plan_victim(p, victim, &s);
-    pthread_mutex_lock(&run->lock);
     if (run->result.act_count == run->act_room) {
         size_t room = run->act_room ? run->act_room * 2 : 8;
         bigger = das_grow(run->result.acts, room, sizeof *bigger);
-        if (!bigger) {
-            pthread_mutex_unlock(&run->lock);
-            snprintf(why, size, "not enough memory to remember another kill");
-            return false;
-        }
+        if (!bigger)
+            return NULL;
         run->result.acts = bigger;
         run->act_room = room;
     }
     act = &run->result.acts[run->result.act_count++];
     memset(act, 0, sizeof *act);
-    act->id = s.id;
     act->kind = DAS_O_UNKNOWN; /* until an answer comes */
-    snprintf(act->instance, sizeof act->instance, "%s", das_plan_instance(p));
-    snprintf(act->user, sizeof act->user, "%.*s", (int)(s.user.len < 79 ? s.user.len : 79),
-             s.user.ptr ? s.user.ptr : "");
-    snprintf(act->action, sizeof act->action, "%s", action);
     snprintf(act->note, sizeof act->note, "no answer yet");
-    pthread_mutex_unlock(&run->lock);
+    return act;
+}
+
+/* Why this run may send nothing more. */
+static bool has_to_end(struct das_run *run, char *why, size_t size)
+{
+    enum das_stop stop = das_run_over(run, das_own_cpu_ms());
+
+    if (stop != DAS_STOP_NOT)
+        das_run_stop_text(run, stop, why, size);
+    else if (run->memory_refused) /* what it decided, it may have decided on half of the data */
+        snprintf(why, size, "the run had hit its limit of memory before");
+    else
+        return false;
     return true;
+}
+
+/* Room is made before the kill: one that cannot be remembered is not sent. */
+static bool before_kill(void *arg, const struct das_plan *p, size_t victim, const char *action,
+                        char *why, size_t size)
+{
+    struct das_run *run = arg;
+    struct das_session s;
+    struct das_act *act;
+
+    if (has_to_end(run, why, size))
+        return false;
+    das_plan_victim(p, victim, &s);
+    pthread_mutex_lock(&run->lock);
+    act = remember(run);
+    if (act) {
+        act->id = s.id;
+        snprintf(act->instance, sizeof act->instance, "%s", das_plan_instance(p));
+        snprintf(act->user, sizeof act->user, "%.*s", (int)(s.user.len < 79 ? s.user.len : 79),
+                 s.user.ptr ? s.user.ptr : "");
+        snprintf(act->action, sizeof act->action, "%s", action);
+    }
+    pthread_mutex_unlock(&run->lock);
+    if (!act)
+        snprintf(why, size, "not enough memory to remember another kill");
+    return act != NULL;
 }
 
 static void after_kill(void *arg, const struct das_plan *p, size_t victim,
@@ -203,8 +221,11 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
                                         .watch = &watch};
     int rc = policy_of(run) ? open_store(run, err) : das_fail_nomem(err);
 
-    if (rc == 0)
+    if (rc == 0) {
+        das_source_set_patience(source, &run->patience);
         rc = das_plan_apply(plan, source, &opts, out, err);
+        das_source_set_patience(source, NULL);
+    }
     if (rc == 0 && run->opts->plans)
         das_plan_write(plan, run->opts->plans);
     if (rc == 0 && opts.armed && run->guard.rules->mode == DAS_POLICY_NOTIFY)
@@ -216,6 +237,121 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
     run->result.applied += rc == 0;
     for (int k = 0; rc == 0 && k < DAS_O_COUNT; k++)
         run->result.totals[k] += (*out)->totals[k];
+    pthread_mutex_unlock(&run->lock);
+    return rc;
+}
+
+/* --- orders to the cloud --------------------------------------------------------------------------- */
+
+static const char *const order_names[] = {
+    [DAS_ACT_CREATE_TASK] = "create task", [DAS_ACT_STOP_TASK] = "stop task",
+    [DAS_ACT_SWITCH_ON] = "switch on",     [DAS_ACT_SWITCH_OFF] = "switch off",
+    [DAS_ACT_KILL_ALL] = "kill all",
+};
+
+static int before_order(struct das_run *run, const struct das_act_order *o, struct das_err *err)
+{
+    struct das_act *act;
+    char why[200];
+
+    if (has_to_end(run, why, sizeof why))
+        return das_fail(err, DAS_E_BLOCKED, "%s: %s", das_cloud_act_name(o->act), why);
+    pthread_mutex_lock(&run->lock);
+    act = remember(run);
+    if (act) {
+        act->order = true;
+        act->id = o->act == DAS_ACT_STOP_TASK ? o->task_id : 0;
+        snprintf(act->instance, sizeof act->instance, "%s", o->instance);
+        snprintf(act->action, sizeof act->action, "%s", order_names[o->act]);
+    }
+    pthread_mutex_unlock(&run->lock);
+    return act ? 0 : das_fail_nomem(err);
+}
+
+/* What became of it; REFUSED: nothing was sent. */
+static enum das_outcome_kind judge_order(const struct das_cloud_call *call, int rc,
+                                         const struct das_err *err)
+{
+    if (rc == 0)
+        return DAS_O_KILLED;
+    if (call->unknown)
+        return DAS_O_UNKNOWN;
+    return (err->code == DAS_E_BLOCKED || err->code == DAS_E_USAGE) && !call->status ? DAS_O_REFUSED
+                                                                                   : DAS_O_FAILED;
+}
+
+static int64_t task_of(const struct das_act_result *out)
+{
+    return out->task.list.count ? ((const struct das_cloud_task *)out->task.list.items)->task_id : 0;
+}
+
+/* NULL when the run was given up as stuck: the list was handed over. */
+static struct das_act *open_order(struct das_engine_result *r)
+{
+    for (size_t i = r->act_count; i-- > 0;) {
+        if (r->acts[i].order && !r->acts[i].answered)
+            return &r->acts[i];
+    }
+    return NULL;
+}
+
+static void settle_order(struct das_run *run, enum das_outcome_kind kind,
+                         const struct das_act_result *out, const struct das_err *err)
+{
+    struct das_engine_result *r = &run->result;
+    struct das_act *act = open_order(r);
+
+    if (act) {
+        act->answered = true;
+        act->kind = kind;
+        act->id = task_of(out) ? task_of(out) : act->id;
+        snprintf(act->note, sizeof act->note, "%.199s", kind == DAS_O_KILLED ? out->note : err->msg);
+    }
+    if (act && kind == DAS_O_REFUSED)
+        r->act_count--; /* it is the last one, and nothing was done */
+    if (kind == DAS_O_REFUSED && err->code == DAS_E_USAGE)
+        return; /* a mistake of the script, which is told so */
+    if (kind != DAS_O_REFUSED) {
+        r->totals[kind]++;
+        return;
+    }
+    r->refused_orders++;
+    if (!r->refused[0])
+        snprintf(r->refused, sizeof r->refused, "%.399s", err->msg);
+}
+
+static void settle_rehearsal(struct das_run *run, int rc, const struct das_cloud_call *call,
+                             const struct das_act_result *out, const struct das_err *err)
+{
+    struct das_engine_result *r = &run->result;
+
+    if (rc < 0) {
+        r->totals[DAS_O_FAILED] += err->code != DAS_E_USAGE || call->status;
+        return;
+    }
+    r->dry_orders++;
+    if (out->would_block[0] && !r->would_refuse[0])
+        snprintf(r->would_refuse, sizeof r->would_refuse, "%s", out->would_block);
+}
+
+int das_run_act(struct das_run *run, struct das_act_order *order, struct das_cloud_call *call,
+                struct das_act_result *out, struct das_err *err)
+{
+    bool armed = run->opts->armed;
+    int rc = policy_of(run) ? open_store(run, err) : das_fail_nomem(err);
+
+    order->armed = armed;
+    order->protect = &run->protect;
+    call->patience = run->patience;
+    if (rc == 0 && armed)
+        rc = before_order(run, order, err);
+    if (rc == 0)
+        rc = das_act(order, &run->guard, call, out, err);
+    pthread_mutex_lock(&run->lock);
+    if (armed)
+        settle_order(run, judge_order(call, rc, err), out, err);
+    else
+        settle_rehearsal(run, rc, call, out, err);
     pthread_mutex_unlock(&run->lock);
     return rc;
 }

@@ -66,9 +66,13 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     fflush(das_run_of(L)->opts->out); // what was printed is seen before the server is waited for
     box = das_box_push(L, DAS_SELECTION);
     box->source = source;
+    das_source_set_patience(source, &das_run_of(L)->patience);
     box->object = das_preview(source, f, flags, &err);
-    if (!box->object)
-        return das_push_failure(L, &err);
+    das_source_set_patience(source, NULL);
+    if (!box->object) {
+        das_run_check(L);
+        return das_push_world_failure(L, &err);
+    }
     das_box_hold(L, filter_arg, 1);
     charge_rows(L, box, ((struct das_selection *)box->object)->count);
     snap = ((struct das_selection *)box->object)->snap;
@@ -318,6 +322,7 @@ static int find_session(lua_State *L, const struct das_selection *sel, struct da
     struct das_session_box *box;
     struct das_snapshot *all;
     struct das_err err;
+    int rc;
 
     if (row >= 0) {
         das_push_session(L, sel->snap, (uint32_t)row);
@@ -327,9 +332,14 @@ static int find_session(lua_State *L, const struct das_selection *sel, struct da
         box = lua_newuserdatauv(L, sizeof *box, 0);
         memset(box, 0, sizeof *box);
         luaL_setmetatable(L, DAS_SESSION);
-        if (das_source_list(source, NULL, &all, &err) < 0)
-            return das_push_failure(L, &err);
-        box->snap = all;
+        das_source_set_patience(source, &das_run_of(L)->patience);
+        rc = das_source_list(source, NULL, &all, &err);
+        das_source_set_patience(source, NULL);
+        if (rc == 0)
+            box->snap = all;
+        das_run_check(L);
+        if (rc < 0)
+            return das_push_world_failure(L, &err);
         row = das_snapshot_find(all, id);
         if (row >= 0) {
             box->row = (uint32_t)row;

@@ -12,7 +12,8 @@
 #include "core/session/render.h"
 
 /* What a session has besides its columns. */
-static const char *const extra_fields[] = {"host_part", "fingerprint"};
+static const char *const extra_fields[] = {"host_part", "fingerprint", "disputed"};
+#define EXTRA_FIELDS (sizeof extra_fields / sizeof *extra_fields)
 
 void das_push_session(lua_State *L, struct das_snapshot *snap, uint32_t row)
 {
@@ -42,20 +43,20 @@ static void push_field(lua_State *L, const struct das_session *s, enum das_field
         das_push_number(L, das_session_int(s, f));
 }
 
-static size_t session_names(const char *names[DAS_F_COUNT + 2])
+static size_t session_names(const char *names[DAS_F_COUNT + EXTRA_FIELDS])
 {
     size_t n = 0;
 
     for (int f = 0; f < DAS_F_COUNT; f++)
         names[n++] = das_field_name((enum das_field)f);
-    names[n++] = extra_fields[0];
-    names[n++] = extra_fields[1];
+    for (size_t i = 0; i < EXTRA_FIELDS; i++)
+        names[n++] = extra_fields[i];
     return n;
 }
 
 static int session_fields(lua_State *L)
 {
-    const char *names[DAS_F_COUNT + 2];
+    const char *names[DAS_F_COUNT + EXTRA_FIELDS];
 
     return das_push_names(L, names, session_names(names));
 }
@@ -69,7 +70,7 @@ static int no_such_field(lua_State *L, const char *name)
         {"time", "state_duration"}, {"info", "sql_info"}, {"sql", "sql_info"},
         {"query", "sql_info"},      {"duration", "state_duration"},
     };
-    const char *names[DAS_F_COUNT + 2];
+    const char *names[DAS_F_COUNT + EXTRA_FIELDS];
 
     for (size_t i = 0; i < sizeof known / sizeof *known; i++) {
         if (strcmp(name, known[i].wrong) == 0)
@@ -105,6 +106,10 @@ static int session_index(lua_State *L)
         b = das_scratch(L);
         das_fingerprint(s.sql_info, b);
         das_push_buf(L, b);
+        return 1;
+    }
+    if (das_text_is(name, "disputed")) {
+        lua_pushboolean(L, s.disputed);
         return 1;
     }
     return no_such_field(L, name.ptr);

@@ -114,6 +114,10 @@ sub write_function {
     if (@returns == 3 && $returns[2]{text} =~ /^code/) {
         print '- returns ', type($returns[0]{type} =~ s/\?$//r), "; or `nil`, a message and a code\n";
     }
+    elsif (@returns == 4 && $returns[3]{type} eq 'das.cloud_failure?') {
+        my $what = $returns[0]{type} =~ s/\?$|\|nil$//r;
+        print '- returns ', type($what), '; or `nil`, a message, a code and ', type('das.cloud_failure'), "\n";
+    }
     elsif (@returns) {
         print '- returns ', join(', ', map { type($_->{type}) . ($_->{text} ? " - $_->{text}" : '') } @returns), "\n";
     }
@@ -141,7 +145,8 @@ print <<"PAGE";
 Made from [$stub](../$stub) by `make docs`: change that file, not
 this page. The examples run in the tests.
 
-**Units.** Durations are whole seconds, or text such as `"90s"`, `"5m"`, `"2h"`, `"1d"`. Moments are Unix seconds. Ids are
+**Units.** Durations are whole seconds, or text such as `"90s"`, `"5m"`, `"2h"`, `"1d"`. Moments are Unix seconds, those that the cloud
+tells milliseconds. Ids are
 64-bit integers and stay exact.
 
 **Errors.** A mistake in the script (an unknown name, key or option, a wrong type, a bad range) raises an error with the

@@ -84,6 +84,35 @@ void das_prefault(void *p, size_t size)
 #endif
 }
 
+static size_t whole_pages(size_t size)
+{
+    return ((size ? size : 1) + PAGE - 1) & ~(PAGE - 1);
+}
+
+void *das_locked_alloc(size_t size)
+{
+    void *p;
+
+    if (must_fail() || size > SIZE_MAX - PAGE)
+        return NULL;
+    size = whole_pages(size);
+    p = mmap(NULL, size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
+    if (p == MAP_FAILED)
+        return NULL;
+    (void)mlock(p, size);
+    (void)madvise(p, size, MADV_DONTDUMP);
+    return p;
+}
+
+void das_locked_free(void *p, size_t size)
+{
+    if (!p)
+        return;
+    size = whole_pages(size);
+    explicit_bzero(p, size);
+    munmap(p, size);
+}
+
 char *das_strndup(const char *s, size_t len)
 {
     char *copy = das_alloc(len + 1);

@@ -4,7 +4,7 @@
 #include <limits.h>
 #include <stdio.h>
 #include <stdlib.h>
-#include <sys/mman.h>
+#include <sys/prctl.h>
 
 #include "core/base/crypto.h"
 #include "core/base/json.h"
@@ -94,8 +94,8 @@ const struct das_secret_place *das_secrets_find(const struct das_secrets *s, con
 struct das_secret {
     struct das_secret *next;
     const struct das_secret_place *place; /* NULL: made from another one */
-    size_t len, size;                     /* of the value; of its memory */
-    char *value;                          /* whole pages, NUL at the end */
+    size_t len;
+    char *value;                          /* locked; NUL at the end */
 };
 
 void das_vault_init(struct das_vault *v)
@@ -105,10 +105,8 @@ void das_vault_init(struct das_vault *v)
 
 static void secret_free(struct das_secret *s)
 {
-    if (s && s->value) {
-        explicit_bzero(s->value, s->size);
-        munmap(s->value, s->size);
-    }
+    if (s)
+        das_locked_free(s->value, s->len + 1);
     das_free(s);
 }
 
@@ -131,7 +129,6 @@ struct das_text das_secret_value(const struct das_secret *s)
 static struct das_secret *secret_new(const struct das_vault *v, size_t len, struct das_err *err)
 {
     struct das_secret *s;
-    void *p;
 
     if (v->count >= DAS_VAULT_MAX) {
         das_fail(err, DAS_E_USAGE, "a run holds at most %d secrets and values made from them",
@@ -139,21 +136,13 @@ static struct das_secret *secret_new(const struct das_vault *v, size_t len, stru
         return NULL;
     }
     s = das_calloc(1, sizeof *s);
-    if (!s) {
-        das_fail_nomem(err);
-        return NULL;
-    }
-    s->size = (len + 1 + 4095) & ~(size_t)4095;
-    p = mmap(NULL, s->size, PROT_READ | PROT_WRITE, MAP_PRIVATE | MAP_ANONYMOUS, -1, 0);
-    if (p == MAP_FAILED) {
+    if (s)
+        s->value = das_locked_alloc(len + 1);
+    if (!s || !s->value) {
         das_free(s);
         das_fail_nomem(err);
         return NULL;
     }
-    /* as far as the system lets us: neither to the swap space nor into a core dump */
-    (void)mlock(p, s->size);
-    (void)madvise(p, s->size, MADV_DONTDUMP);
-    s->value = p;
     s->len = len;
     return s;
 }
@@ -181,6 +170,8 @@ static int keep_escaped(struct das_vault *v, const struct das_secret *s, struct 
     struct das_secret *escaped = NULL;
     int rc = -1;
 
+    if (s->len < SIZE_MAX / 8)
+        das_buf_reserve(&b, s->len * 6 + 2); /* at once, so that no copy is left behind */
     das_json_text(&b, das_secret_value(s));
     if (das_buf_ok(&b, err) == 0) {
         rc = 0;
@@ -194,7 +185,7 @@ static int keep_escaped(struct das_vault *v, const struct das_secret *s, struct 
         keep(v, escaped);
     }
     if (b.ptr)
-        explicit_bzero(b.ptr, b.len);
+        explicit_bzero(b.ptr, b.cap);
     das_buf_clear(&b);
     return rc;
 }
@@ -363,17 +354,24 @@ const struct das_secret *das_vault_base64_decode(struct das_vault *v, const stru
 
 /* --- taking them out ---------------------------------------------------------------------------- */
 
-/* How many bytes at p are a value, or, where texts are cut, the beginning of one that the end cuts
- * off. The longest counts: values may begin alike. Values that were made begin with what is no
- * secret. */
+/* How many bytes at p are the value, or, where texts are cut, the beginning of it that the end cuts
+ * off. */
+static size_t match(struct das_text value, const char *p, size_t left, bool cut)
+{
+    size_t n = value.len < left ? value.len : left;
+
+    return n >= DAS_REDACT_MIN && (n == value.len || cut) && memcmp(p, value.ptr, n) == 0 ? n : 0;
+}
+
+/* The same for any of a vault. The longest counts: values may begin alike. Values that were made
+ * begin with what is no secret. */
 static size_t value_at(const struct das_vault *v, const char *p, size_t left, bool cut)
 {
     size_t best = 0;
 
     for (const struct das_secret *s = v->first; s; s = s->next) {
-        size_t n = s->len < left ? s->len : left;
-        if (n >= DAS_REDACT_MIN && (n == s->len || (cut && s->place)) && n > best &&
-            memcmp(p, s->value, n) == 0)
+        size_t n = match(das_secret_value(s), p, left, cut && s->place);
+        if (n > best)
             best = n;
     }
     return best;
@@ -420,4 +418,45 @@ void das_vault_redact_err(const struct das_vault *v, struct das_err *err)
         explicit_bzero(err->msg + to, len - to);
         err->msg[to] = '\0';
     }
+}
+
+void das_redact(char *text, const struct das_text *values, size_t count)
+{
+    size_t len = strlen(text), to = 0;
+
+    for (size_t i = 0; i < len;) {
+        size_t best = 0;
+        for (size_t k = 0; k < count; k++) {
+            size_t n = match(values[k], text + i, len - i, true);
+            if (n > best)
+                best = n;
+        }
+        if (best) { /* "***" is shorter than any value that is looked for */
+            memcpy(text + to, "***", 3);
+            to += 3;
+            i += best;
+        } else {
+            text[to++] = text[i++];
+        }
+    }
+    explicit_bzero(text + to, len - to);
+}
+
+/* --- the process -------------------------------------------------------------------------------- */
+
+/* Sanitizers look at their own process as a debugger would. */
+#if defined(__SANITIZE_ADDRESS__) || defined(__SANITIZE_THREAD__)
+#define LOOKED_AT 1
+#elif defined(__has_feature)
+#if __has_feature(address_sanitizer) || __has_feature(thread_sanitizer) ||                         \
+    __has_feature(memory_sanitizer)
+#define LOOKED_AT 1
+#endif
+#endif
+
+void das_no_core_dumps(void)
+{
+#ifndef LOOKED_AT
+    (void)prctl(PR_SET_DUMPABLE, 0, 0, 0, 0);
+#endif
 }

@@ -75,5 +75,12 @@ struct das_text das_secret_value(const struct das_secret *s);
 void das_vault_redact(const struct das_vault *v, struct das_text text, struct das_buf *b);
 /* The same in place, also for a value whose end was cut off with the message's. */
 void das_vault_redact_err(const struct das_vault *v, struct das_err *err);
+/* The same for values that are in no vault; NULL ones are passed over. */
+void das_redact(char *text, const struct das_text *values, size_t count);
+
+/* --- the process --------------------------------------------------------------------------------- */
+
+/* From now on the whole process makes none, and no other of the same user can look into it. */
+void das_no_core_dumps(void);
 
 #endif

@@ -19,6 +19,22 @@ static json_t *parse(struct das_text line)
     return NULL;
 }
 
+static void put_value(struct das_buf *b, const json_t *v);
+
+/* What a kill task looks for, say. A journal is no deeper than this. */
+static void put_object(struct das_buf *b, const json_t *object)
+{
+    das_buf_char(b, '{');
+    for (void *i = json_object_iter((json_t *)(uintptr_t)object); i;
+         i = json_object_iter_next((json_t *)(uintptr_t)object, i)) {
+        das_json_comma(b);
+        das_json_str(b, json_object_iter_key(i));
+        das_buf_char(b, ':');
+        put_value(b, json_object_iter_value(i));
+    }
+    das_buf_char(b, '}');
+}
+
 static int dump_piece(const char *p, size_t len, void *b)
 {
     das_buf_add(b, p, len);
@@ -30,6 +46,8 @@ static void put_value(struct das_buf *b, const json_t *v)
 {
     if (json_is_string(v))
         das_json_text(b, das_text(json_string_value(v), json_string_length(v)));
+    else if (json_is_object(v))
+        put_object(b, v);
     else
         json_dump_callback(v, dump_piece, b, JSON_COMPACT | JSON_ENCODE_ANY);
 }
@@ -166,9 +184,26 @@ bool das_audit_is_kind(struct das_text line, const char *kind)
     return yes;
 }
 
-static void put_member(struct das_buf *b, const char *key, struct das_text value)
+#define CELLS_KEY_MAX ((size_t)20)
+
+/* Of the widest key, so that they stand in a column. */
+static size_t key_cells(json_t *record)
 {
-    put_cell(b, das_text_of(key), 10);
+    size_t cells = 10;
+    const char *key;
+    json_t *v;
+
+    json_object_foreach(record, key, v)
+    {
+        if (strlen(key) > cells)
+            cells = strlen(key);
+    }
+    return cells < CELLS_KEY_MAX ? cells : CELLS_KEY_MAX;
+}
+
+static void put_member(struct das_buf *b, const char *key, size_t cells, struct das_text value)
+{
+    put_cell(b, das_text_of(key), cells);
     das_render_cell(value, SIZE_MAX / 2, b);
     das_buf_char(b, '\n');
 }
@@ -176,22 +211,23 @@ static void put_member(struct das_buf *b, const char *key, struct das_text value
 void das_audit_whole(struct das_text line, const char *hash, struct das_buf *b)
 {
     json_t *record = parse(line), *v;
+    size_t cells = key_cells(record);
     struct das_buf t = {0};
     const char *key;
 
     if (record) {
         put_time(&t, record);
-        put_member(b, "time", das_buf_view(&t));
+        put_member(b, "time", cells, das_buf_view(&t));
     } else {
-        put_member(b, "damaged", line);
+        put_member(b, "damaged", cells, line);
     }
     json_object_foreach(record, key, v)
     {
         das_buf_reset(&t);
         put_value(&t, v);
-        put_member(b, key, das_buf_view(&t));
+        put_member(b, key, cells, das_buf_view(&t));
     }
-    put_member(b, "hash", das_text_of(hash));
+    put_member(b, "hash", cells, das_text_of(hash));
     b->failed |= t.failed;
     das_buf_clear(&t);
     json_decref(record);

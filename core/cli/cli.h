@@ -67,6 +67,10 @@ int das_common_need_state(struct das_common *c, struct das_err *err);
 void das_common_guards(struct das_common *c, const struct das_script_rules *rules,
                        struct das_engine_opts *opts);
 
+/* Every secret of the configuration, so that none of them gets into the journal. One that cannot be
+ * read now is in nobody's hands. */
+void das_common_read_secrets(struct das_common *c, struct das_vault *vault);
+
 /* Which das.lua is in use when none was named: 1 and its path, 0 when there is none, or -1. It is
  * not opened. */
 int das_find_config(struct das_buf *path, struct das_err *err);
@@ -100,5 +104,6 @@ int das_cmd_apply(int argc, char **argv);
 int das_cmd_stop(int argc, char **argv);
 int das_cmd_resume(int argc, char **argv);
 int das_cmd_status(int argc, char **argv);
+int das_cmd_cloud(int argc, char **argv);
 
 #endif

@@ -223,15 +223,6 @@ static int apply_all(struct job *j)
     return das_totals_exit(j->totals, j->undone, is_cancelled(j));
 }
 
-/* What the script had read is not known here. One that cannot be read now is in nobody's hands. */
-static void read_secrets(struct job *j)
-{
-    struct das_err ignored;
-
-    for (size_t i = 0; i < j->common.secrets.count; i++)
-        das_vault_read(&j->vault, &j->common.secrets.places[i], &ignored);
-}
-
 static int open_store(struct job *j, struct das_err *err)
 {
     if (das_common_need_state(&j->common, err) < 0 ||
@@ -258,7 +249,7 @@ static int prepare(struct job *j, int argc, char **argv, struct das_err *err)
             return -1;
     }
     das_who(j->who, sizeof j->who);
-    read_secrets(j);
+    das_common_read_secrets(&j->common, &j->vault); /* what the script had read is not known */
     return j->armed ? open_store(j, err) : 0;
 }
 

@@ -194,3 +194,11 @@ size_t das_terminal_width(void)
         return ws.ws_col;
     return WIDTH_PIPE;
 }
+
+void das_common_read_secrets(struct das_common *c, struct das_vault *vault)
+{
+    struct das_err ignored;
+
+    for (size_t i = 0; i < c->secrets.count; i++)
+        das_vault_read(vault, &c->secrets.places[i], &ignored);
+}

@@ -17,6 +17,7 @@ static const char help[] =
     "  das stop REASON, das resume           the off switch: no kills until das resume\n"
     "  das status                            off switch, breakers, kills of unknown outcome\n"
     "  das audit list | show | verify | export | acknowledge     the journal of kills\n"
+    "  das cloud tasks | history | switch | instances | doctor   what Huawei Cloud DAS does by itself\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
     "  das help COMMAND                      more about one of them\n"
@@ -24,6 +25,7 @@ static const char help[] =
     "\n"
     "INSTANCE is a name from das.lua, or\n"
     "  mysql://user@host:3306/     MariaDB or MySQL (password: see das help preview)\n"
+    "  das://REGION/PROJECT/INSTANCE   behind Huawei Cloud DAS (keys: see das help cloud)\n"
     "  file:processlist.txt        a recorded list: SHOW PROCESSLIST output, JSON; - is stdin\n"
     "  mem:processlist.txt         the same, as an instance in memory where kills work\n"
     "\n"
@@ -43,7 +45,7 @@ static const struct {
     {"preview", das_cmd_preview}, {"run", das_cmd_run},       {"plan", das_cmd_plan},
     {"apply", das_cmd_apply},     {"stop", das_cmd_stop},     {"resume", das_cmd_resume},
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
-    {"check", das_cmd_check},
+    {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -1,5 +1,6 @@
 /* outcome.c - what a run did, in words and as an exit code: for das run, das repl and das apply. */
 #include <stdio.h>
+#include <string.h>
 
 #include "core/cli/cli.h"
 #include "core/store/journal.h"
@@ -34,7 +35,16 @@ int das_totals_exit(const size_t totals[DAS_O_COUNT], size_t undone, bool failed
 
 int das_outcome_exit(const struct das_engine_result *r, bool failed)
 {
-    return das_totals_exit(r->totals, r->apply_failed, failed);
+    size_t totals[DAS_O_COUNT];
+
+    memcpy(totals, r->totals, sizeof totals);
+    totals[DAS_O_REFUSED] += r->refused_orders;
+    return das_totals_exit(totals, r->apply_failed, failed);
+}
+
+static const char *act_word(const struct das_act *a)
+{
+    return a->order && a->kind == DAS_O_KILLED ? "done" : das_outcome_name(a->kind);
 }
 
 /* A run that did not end well leaves the list of what it did: its own report may never have been
@@ -46,10 +56,11 @@ void das_say_acts(const char *command, const struct das_engine_result *r)
     for (size_t i = 0; i < r->act_count; i++) {
         const struct das_act *a = &r->acts[i];
         struct das_buf line = {0};
-        das_buf_printf(&line, "  %-8s %-10s  %lld ", das_outcome_name(a->kind), a->action,
-                       (long long)a->id);
+        das_buf_printf(&line, "  %-8s %-10s  ", act_word(a), a->action);
+        if (a->id || !a->order)
+            das_buf_printf(&line, "%lld ", (long long)a->id);
         das_render_cell(das_text_of(a->user), 80, &line);
-        das_buf_str(&line, " on ");
+        das_buf_printf(&line, "%son ", a->order ? "" : " ");
         das_render_cell(das_text_of(a->instance), 128, &line);
         if (a->note[0]) {
             das_buf_str(&line, "  ");
@@ -69,35 +80,64 @@ static void say_why(const char *command, const char *what, const char *why)
     das_buf_clear(&line);
 }
 
+static void say_dry_run(const char *command, const struct das_engine_result *r)
+{
+    const char *apply = r->would_refuse[0] ? "" : "; --apply does it";
+
+    if (r->totals[DAS_O_DRY_RUN])
+        fprintf(stderr, "das %s: dry run: %zu would be killed%s\n", command,
+                r->totals[DAS_O_DRY_RUN], apply);
+    if (r->dry_orders)
+        fprintf(stderr, "das %s: dry run: %zu order%s to the cloud would be given%s\n", command,
+                r->dry_orders, r->dry_orders == 1 ? "" : "s", apply);
+    if (r->would_refuse[0])
+        say_why(command, "--apply would be refused", r->would_refuse);
+}
+
+static size_t count_acts(const struct das_engine_result *r, bool orders, enum das_outcome_kind kind)
+{
+    size_t n = 0;
+
+    for (size_t i = 0; i < r->act_count; i++)
+        n += r->acts[i].order == orders && r->acts[i].kind == kind;
+    return n;
+}
+
+static void say_kills(const char *command, const struct das_engine_result *r)
+{
+    size_t ending = count_acts(r, false, DAS_O_KILLING);
+    char still[40] = "";
+
+    if (ending)
+        snprintf(still, sizeof still, "%zu still ending, ", ending);
+    fprintf(stderr, "das %s: %zu killed, %s%zu spared, %zu failed, %zu unknown\n", command,
+            count_acts(r, false, DAS_O_KILLED), still,
+            r->totals[DAS_O_GONE] + r->totals[DAS_O_CHANGED] + r->totals[DAS_O_PROTECTED] +
+                r->totals[DAS_O_REFUSED],
+            count_acts(r, false, DAS_O_FAILED), count_acts(r, false, DAS_O_UNKNOWN));
+}
+
 /* One line for the person at the terminal: was this real? */
 void das_say_summary(const char *command, const struct das_engine_result *r, bool armed)
 {
-    size_t killed = 0, ending = 0, failed = 0, unknown = 0;
-    char still[40] = "";
+    size_t orders = 0;
 
-    if (!armed && r->totals[DAS_O_DRY_RUN])
-        fprintf(stderr, "das %s: dry run: %zu would be killed%s\n", command,
-                r->totals[DAS_O_DRY_RUN], r->would_refuse[0] ? "" : "; --apply does it");
-    if (!armed && r->would_refuse[0])
-        say_why(command, "--apply would be refused", r->would_refuse);
+    for (size_t i = 0; i < r->act_count; i++)
+        orders += r->acts[i].order;
+    if (!armed)
+        say_dry_run(command, r);
     if (r->apply_failed)
         fprintf(stderr, "das %s: %zu plan%s could not be verified: nothing was done for %s\n", command,
                 r->apply_failed, r->apply_failed == 1 ? "" : "s",
                 r->apply_failed == 1 ? "it" : "them");
-    if (!armed || (!r->applied && !r->act_count))
+    if (!armed)
         return;
-    for (size_t i = 0; i < r->act_count; i++) {
-        killed += r->acts[i].kind == DAS_O_KILLED;
-        ending += r->acts[i].kind == DAS_O_KILLING;
-        failed += r->acts[i].kind == DAS_O_FAILED;
-        unknown += r->acts[i].kind == DAS_O_UNKNOWN;
-    }
-    if (ending)
-        snprintf(still, sizeof still, "%zu still ending, ", ending);
-    fprintf(stderr, "das %s: %zu killed, %s%zu spared, %zu failed, %zu unknown\n", command, killed, still,
-            r->totals[DAS_O_GONE] + r->totals[DAS_O_CHANGED] + r->totals[DAS_O_PROTECTED] +
-                r->totals[DAS_O_REFUSED],
-            failed, unknown);
+    if (r->applied || r->act_count > orders)
+        say_kills(command, r);
+    if (orders)
+        fprintf(stderr, "das %s: orders to the cloud: %zu done, %zu failed, %zu unknown\n", command,
+                count_acts(r, true, DAS_O_KILLED), count_acts(r, true, DAS_O_FAILED),
+                count_acts(r, true, DAS_O_UNKNOWN));
     if (r->refused[0])
         say_why(command, "refused", r->refused);
 }

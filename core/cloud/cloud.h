@@ -11,6 +11,7 @@
 #include <jansson.h>
 
 #include "core/cloud/credential.h"
+#include "core/cloud/endpoint.h"
 #include "core/cloud/sign.h"
 
 /* Texts are copied. Starts as das_cloud_conf_default. */
@@ -59,10 +60,16 @@ int das_cloud_address_parse(const char *rest, struct das_cloud_address *out, str
 /* Borrows from a. */
 struct das_cloud_place das_cloud_address_place(const struct das_cloud_address *a);
 
+/* Where the place is asked: "https://das.cn-north-4.myhuaweicloud.com". */
+int das_cloud_endpoint(const struct das_cloud *c, const struct das_cloud_place *place,
+                       struct das_endpoint *out, struct das_err *err);
+
 /* One call: what it may cost, and what came of it besides the answer. Starts as {0}; the last
  * members are filled, also when the call fails. */
 struct das_cloud_call {
     struct das_patience patience; /* of the caller, besides the account's deadline */
+    struct das_patience sending;  /* how long it may still be sent: what it was decided by grows old
+                                     while it waits for its turn. Asked last when a connection stands */
 
     int status;            /* HTTP; 0: no answer */
     char error_code[40];   /* "DAS.200100", "APIGW.0308", "401" of IAM; "": none told */
@@ -71,6 +78,7 @@ struct das_cloud_call {
     int attempts;
     int64_t date;          /* Unix s, of the server's clock; 0: not told */
     bool unknown;          /* it was sent and may have had its effect, but nobody has said so */
+    bool late;             /* it was not sent, and no longer may be */
 };
 
 /* --- one request (for api*.c and kill.c) -------------------------------------------------------- */

@@ -3,8 +3,9 @@
  * are good now.
  *
  * Owns reading, renewing and wiping them. One credential serves many threads; while one of them
- * renews, the others wait for it. Secrets stand in memory that is neither swapped nor dumped (the
- * whole process makes no core dump once it has read one), never in arguments, logs or errors.
+ * renews, the others wait for it, or use the old keys as long as those are good. Secrets stand in
+ * memory that is neither swapped nor dumped (the whole process makes no core dump once it has read
+ * one), never in arguments, logs or errors.
  */
 #ifndef DAS_CLOUD_CREDENTIAL_H
 #define DAS_CLOUD_CREDENTIAL_H
@@ -42,7 +43,7 @@ struct das_credential_conf {
                                            https://iam.myhuaweicloud.com for projects */
     const char *ca;                     /* as in das_http_request; may be NULL */
     bool insecure;                      /* plain http to IAM also where it is not this machine */
-    int64_t connect_ms, total_ms;       /* of one exchange with IAM */
+    int64_t connect_ms, total_ms;       /* of one exchange with IAM; 0: 5 s and 20 s */
 };
 
 /* Keys, or a token, that are good now. Immutable, counted by reference, in locked memory. */
@@ -51,9 +52,13 @@ struct das_cloud_key {
     struct das_text security_token; /* NULL: the keys are for good */
     struct das_text token;          /* X-Auth-Token; NULL: there are keys */
     int64_t expires;                /* Unix s; 0: never, as far as is known */
-    uint64_t generation;            /* another one for each that was read */
+    uint64_t generation;            /* another one for other keys; the same when the same ones were
+                                       read again */
 };
 void das_cloud_key_release(struct das_cloud_key *k); /* wiped with the last reference; NULL is fine */
+/* "***" for each of its secrets in a text, in place. For what a server says: a gateway that refuses
+ * a signature repeats what it thinks was signed, the security token, too. */
+void das_cloud_key_redact(const struct das_cloud_key *k, char *text);
 
 struct das_credential;
 
@@ -70,7 +75,8 @@ int das_credential_get(struct das_credential *c, const char *region, const char 
                        const struct das_patience *patience, struct das_cloud_key **out,
                        struct das_err *err);
 /* The gateway says that key is no longer good: the next get() reads or asks anew, unless somebody
- * has done so meanwhile. False: another would be the same (keys for good). */
+ * has done so meanwhile. False: another would be the same. Keys and tokens from places are read
+ * again here, to see whether they are. */
 bool das_credential_refused(struct das_credential *c, const struct das_cloud_key *key);
 
 /* The id of the project that has the name of the region: from the environment, from the token, or

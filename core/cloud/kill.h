@@ -27,15 +27,16 @@ int das_cloud_kill_all(struct das_cloud *c, const struct das_cloud_place *place,
 
 /* The API gives no id back, so the tasks are listed before and after, and the new one that is as it
  * was asked for is handed over: out->list has one struct das_cloud_task, or none (0 is returned all
- * the same) when it cannot be told which it is, or the list could not be had. time, task_duration and
- * task_type are needed, DAS_E_USAGE. */
+ * the same) when it cannot be told which it is, or the list could not be had. The look is the same
+ * when call->unknown: then a task in out proves that it was made. time, task_duration and task_type
+ * are needed, DAS_E_USAGE. */
 int das_cloud_task_create(struct das_cloud *c, const struct das_cloud_place *place,
                           const struct das_cloud_criteria *criteria, struct das_cloud_call *call,
                           struct das_cloud_answer *out, struct das_err *err);
 int das_cloud_task_stop(struct das_cloud *c, const struct das_cloud_place *place, int64_t task_id,
                         struct das_cloud_call *call, struct das_err *err);
 /* on: tasks may run. Waits up to wait_ms until the switch is no longer switching; *now is what it was
- * last. */
+ * last. call->unknown also where it was accepted and is not to be seen. */
 int das_cloud_switch_set(struct das_cloud *c, const struct das_cloud_place *place, bool on,
                          int64_t wait_ms, struct das_cloud_call *call, enum das_cloud_switch *now,
                          struct das_err *err);

@@ -12,6 +12,7 @@
 #include <jansson.h>
 #include <stddef.h>
 
+#include "core/base/err.h"
 #include "core/base/mem.h"
 #include "core/base/text.h"
 
@@ -44,6 +45,20 @@ struct das_shape {
     const struct das_shape_field *fields;
     size_t count;
 };
+
+/* Fields and shapes of a struct: DAS_FIELD(das_cloud_node, role, "role", DAS_SHAPE_TEXT, false). */
+#define DAS_FIELD(type, name, json, kind, required)                                                \
+    {                                                                                              \
+        #name, json, kind, required, offsetof(struct type, name), NULL                             \
+    }
+#define DAS_FIELD_LIST(type, name, json, sub)                                                      \
+    {                                                                                              \
+        #name, json, DAS_SHAPE_LIST, false, offsetof(struct type, name), sub                       \
+    }
+#define DAS_SHAPE(what, type, fields)                                                              \
+    {                                                                                              \
+        what, sizeof(struct type), fields, sizeof(fields) / sizeof((fields)[0])                    \
+    }
 
 /* Texts point into json, lists into the arena of who read them. */
 struct das_cloud_list {

@@ -182,9 +182,9 @@ static bool worth_it(const struct das_http_request *req, int rc,
                      const struct das_http_response *resp, const struct das_http_outcome *out,
                      const struct das_err *err)
 {
-    bool safe = req->idempotent || das_http_idempotent(req->method) || !out->sent;
+    bool again = !req->once && (req->idempotent || das_http_idempotent(req->method));
 
-    if (!safe || out->final)
+    if ((!again && out->sent) || out->final)
         return false;
     if (rc == 0)
         return resp->status == 429 || (resp->status >= 502 && resp->status <= 504);
@@ -228,5 +228,7 @@ int das_http_perform(struct das_http_client *c, const struct das_http_request *r
             break;
     }
     resp->time_ms = das_clock_monotonic_ms() - start;
+    resp->sent = out.sent;
+    resp->hopeless = rc < 0 && out.final;
     return rc;
 }

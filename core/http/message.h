@@ -59,6 +59,8 @@ struct das_http_request {
     int redirects;         /* to follow at the most; 0: a redirect is an answer like any other */
     const char *ca;        /* a file of trusted CA certificates instead of the system's; or NULL */
     bool idempotent;       /* the caller says that sending it twice is fine */
+    bool once;             /* never twice, whatever its method is; and on a new connection, since a
+                              kept one that has died would leave it open whether it arrived */
     struct das_http_retry retry;
 };
 extern const struct das_http_request das_http_request_default;
@@ -69,6 +71,8 @@ struct das_http_response {
     struct das_buf body;
     struct das_buf url; /* of the last answer */
     int attempts;
+    bool sent;     /* it may have reached a server */
+    bool hopeless; /* no answer, and trying again would not bring one */
     int64_t time_ms; /* all of it, waits included */
 };
 

@@ -124,7 +124,7 @@ static int before_request(void *ud, char *ip, char *own_ip, int port, int own_po
         return CURL_PREREQFUNC_ABORT;
     }
     if (t->starts > 0) {
-        if (!das_http_idempotent(t->hop->method) && !t->req->idempotent) {
+        if (t->req->once || (!das_http_idempotent(t->hop->method) && !t->req->idempotent)) {
             das_fail(t->err, DAS_E_CONNECT, "the connection was lost before an answer came");
             stop(t);
             return CURL_PREREQFUNC_ABORT;
@@ -352,6 +352,7 @@ static int set_up(struct das_http_transfer *t, int64_t left_ms, struct das_err *
     SET(CURLOPT_CURLU, t->hop->url->handle);
     SET(CURLOPT_CONNECTTIMEOUT_MS, (long)connect_ms);
     SET(CURLOPT_TIMEOUT_MS, (long)left_ms);
+    SET(CURLOPT_FRESH_CONNECT, t->req->once ? 1L : 0L);
     SET(CURLOPT_HTTPHEADER, t->headers);
     if (!code)
         code = set_method(t);

@@ -11,24 +11,7 @@
 #include "core/base/mem.h"
 #include "core/plan/apply_impl.h"
 
-#define MINUTE_MS 60000
-
 /* --- how many there may be ------------------------------------------------------------------------ */
-
-#define COUNTED 4 /* bounds that do not depend on what is there now */
-
-static void counted_bounds(const struct das_scene *sc, struct das_bound out[COUNTED])
-{
-    const struct das_kill_limits *l = &sc->limits;
-
-    out[0] = (struct das_bound){.name = "limits.kill.run", .scope = DAS_SCOPE_RUN, .max = l->run};
-    out[1] = (struct das_bound){.name = "limits.kill.minute", .scope = DAS_SCOPE_ALL,
-                                .max = l->minute, .window_ms = MINUTE_MS};
-    out[2] = (struct das_bound){.name = "limits.kill.instance", .scope = DAS_SCOPE_INSTANCE,
-                                .max = l->instance, .window_ms = l->window_ms};
-    out[3] = (struct das_bound){.name = "limits.kill.user", .scope = DAS_SCOPE_USER,
-                                .max = l->user, .window_ms = l->window_ms};
-}
 
 /* So many sessions may be killed at once; the list is known to be complete. */
 static int64_t allowed_share(const struct das_scene *sc)
@@ -137,13 +120,13 @@ static int collect_claims(struct das_scene *sc)
  */
 static struct das_bound *all_bounds(const struct das_scene *sc, size_t *count)
 {
-    struct das_bound *b = das_calloc(COUNTED + 1 + sc->report->count, sizeof *b);
+    struct das_bound *b = das_calloc(DAS_COUNTED + 1 + sc->report->count, sizeof *b);
     int64_t since = sc->look.began_unix_ms;
 
-    *count = COUNTED;
+    *count = DAS_COUNTED;
     if (!b)
         return NULL;
-    counted_bounds(sc, b);
+    das_counted_bounds(&sc->limits, b);
     if (sc->limits.percent < 100 && das_known(sc->total))
         b[(*count)++] = (struct das_bound){.name = "limits.kill.percent",
                                            .scope = DAS_SCOPE_INSTANCE,
@@ -181,7 +164,7 @@ int das_allowance_left(struct das_scene *sc, char *why, size_t size)
 {
     const struct das_guard *g = sc->opts->guard;
     int64_t n = (int64_t)das_scene_ready(sc);
-    struct das_bound bounds[COUNTED];
+    struct das_bound bounds[DAS_COUNTED];
     int over;
 
     if (too_large_a_share(sc, n, why, size) || too_few_left(sc, why, size))
@@ -190,7 +173,7 @@ int das_allowance_left(struct das_scene *sc, char *why, size_t size)
         over = would_exceed(sc, why, size);
         return over < 0 ? -1 : !over;
     }
-    counted_bounds(sc, bounds);
+    das_counted_bounds(&sc->limits, bounds);
     for (size_t i = 0; i < 2; i++) { /* what holds whatever was killed before */
         if (n <= bounds[i].max)
             continue;
@@ -242,12 +225,12 @@ int das_allowance_claim(struct das_scene *sc, size_t victim, char *why, size_t s
 {
     const struct das_guard *g = sc->opts->guard;
     struct das_claim *claim = &sc->aims[victim].claim;
-    struct das_bound bounds[COUNTED]; /* the same session is in the others already */
+    struct das_bound bounds[DAS_COUNTED]; /* the same session is in the others already */
     int rc;
 
-    counted_bounds(sc, bounds);
+    das_counted_bounds(&sc->limits, bounds);
     claim->id = 0;
     rc = das_budget_reserve(g->store, das_plan_instance(sc->plan), das_scene_policy(sc), claim, 1,
-                            bounds, COUNTED, why, size, sc->err);
+                            bounds, DAS_COUNTED, why, size, sc->err);
     return rc < 0 ? -1 : !rc;
 }

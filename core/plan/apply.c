@@ -75,12 +75,12 @@ static bool other_server(const struct das_scene *sc, char *why, size_t size)
 #endif
 }
 
-bool das_scene_renew(struct das_scene *sc, bool victims_only)
+bool das_scene_renew(struct das_scene *sc, enum das_look_at at)
 {
     char why[DAS_WHY];
 
     DAS_FAULT("before-look-again");
-    if (das_look_take(&sc->look, sc->source, sc->plan, victims_only, sc->err) < 0)
+    if (das_look_take(&sc->look, sc->source, sc->plan, at, sc->err) < 0)
         das_scene_stop(sc, "not tried: ", sc->err->msg);
     else if (other_server(sc, why, sizeof why))
         das_scene_stop(sc, "not tried: ", why);
@@ -89,14 +89,15 @@ bool das_scene_renew(struct das_scene *sc, bool victims_only)
     return false;
 }
 
-/* Verified in the look that there is, which is young enough for this kill. False: it is settled, or
- * all stops. */
+/* Verified in the look that there is, which is young enough for this kill, or the session will be
+ * looked at alone (last_look()). False: it is settled, or all stops. */
 static bool still_ready(struct das_scene *sc, size_t i)
 {
     struct das_session then;
 
     das_plan_victim(sc->plan, i, &then);
-    if (!is_exact(&sc->aims[i], then.query_id) && look_is_old(sc) && !das_scene_renew(sc, true))
+    if (das_known(then.query_id) && !is_exact(&sc->aims[i], then.query_id) && look_is_old(sc) &&
+        !das_scene_renew(sc, DAS_LOOK_VICTIMS))
         return false;
     if (sc->aims[i].judged_in != sc->look.number)
         das_judge(sc, i);
@@ -128,6 +129,27 @@ static bool may_fire(struct das_scene *sc, size_t i)
     return true;
 }
 
+/* Where the way to the server is long, a kill waits on it: for its turn, for a connection. */
+#define SEND_WITHIN_MS 5000
+
+struct das_departure {
+    const struct das_scene *sc;
+    struct das_aim *aim;
+    char stopped[DAS_WHY]; /* the off switch; "": it is not on */
+};
+
+/* Asked while a kill waits, and last right before it is sent. */
+static int64_t may_still_go(void *arg)
+{
+    struct das_departure *d = arg;
+    int64_t now = das_clock_monotonic_ms(), left = d->aim->looked_ms + SEND_WITHIN_MS - now;
+
+    if (das_stopped(d->sc->opts->guard->stop_files, d->stopped, sizeof d->stopped))
+        return 0;
+    d->aim->sent_ms = now;
+    return left > 0 ? left : 0;
+}
+
 /* What is sent. The user is the plan's, which outlives every look, and has just been compared. */
 static struct das_kill_order order_of(const struct das_scene *sc, size_t i,
                                       const struct das_session *now)
@@ -135,8 +157,16 @@ static struct das_kill_order order_of(const struct das_scene *sc, size_t i,
     struct das_session then;
 
     das_plan_victim(sc->plan, i, &then);
-    return (struct das_kill_order){kill_what(sc->aims[i].action, now), now->id, now->query_id,
-                                   then.user};
+    return (struct das_kill_order){.what = kill_what(sc->aims[i].action, now),
+                                   .id = now->id,
+                                   .query_id = now->query_id,
+                                   .user = then.user};
+}
+
+static void note_look(const struct das_scene *sc, struct das_aim *aim)
+{
+    aim->looked_ms = sc->look.at_ms;
+    aim->look_lag_ms = das_snapshot_lag(sc->look.snap) * 1000;
 }
 
 /* The session is looked at alone: false when it is not what was verified, and then it is settled. */
@@ -147,7 +177,7 @@ static bool verify_alone(struct das_scene *sc, size_t i, struct das_kill_order *
     struct das_session now;
     char why[DAS_WHY] = "";
 
-    if (das_look_take_one(&sc->look, sc->source, o->id, sc->err) < 0)
+    if (das_look_take_one(&sc->look, sc->source, sc->plan, i, sc->err) < 0)
         snprintf(why, sizeof why, "%.350s", sc->err->msg);
     if (why[0] || other_server(sc, why, sizeof why)) {
         das_scene_stop(sc, "not tried: ", why);
@@ -164,6 +194,7 @@ static bool verify_alone(struct das_scene *sc, size_t i, struct das_kill_order *
     }
     das_buf_clear(&note);
     *o = order_of(sc, i, &now);
+    note_look(sc, aim);
     return true;
 }
 
@@ -183,6 +214,7 @@ static bool last_look(struct das_scene *sc, size_t i, struct das_kill_order *o)
         das_settle(sc, i, DAS_O_REFUSED, sc->aims[i].action, why);
         return false;
     }
+    note_look(sc, &sc->aims[i]);
     if (is_exact(&sc->aims[i], o->query_id) || (das_known(o->query_id) && !look_is_old(sc)))
         return true;
     before = sc->look; /* of all victims: the others are judged by it */
@@ -193,11 +225,32 @@ static bool last_look(struct das_scene *sc, size_t i, struct das_kill_order *o)
     return same;
 }
 
+/* Nobody said what became of the kill: is the session there? Does not make a known outcome of it,
+ * because it may have ended by itself. */
+static void look_after(struct das_scene *sc, size_t i, struct das_err *why)
+{
+    struct das_look look = {.number = sc->look.number};
+    struct das_err ignored;
+    struct das_session then, now;
+    struct das_buf note = {0};
+    size_t len = strlen(why->msg);
+
+    if (das_look_take_one(&look, sc->source, sc->plan, i, &ignored) == 0 &&
+        !das_other_server(sc->plan, look.snap, &note) && !das_snapshot_cut(look.snap)) {
+        das_plan_victim(sc->plan, i, &then);
+        snprintf(why->msg + len, sizeof why->msg - len, "; a look afterwards: it is %s",
+                 das_look_find(&look, then.id, &now) == DAS_FOUND_NO ? "gone" : "still there");
+    }
+    das_buf_clear(&note);
+    das_look_clear(&look);
+}
+
 /* Intent, kill, and what the server says to it at once. now is the session as it was verified. */
 static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
 {
     struct das_aim *aim = &sc->aims[i];
     struct das_kill_order o = order_of(sc, i, now);
+    struct das_departure departure = {.sc = sc, .aim = aim};
     struct das_err why = {0};
 
     DAS_FAULT("before-intent");
@@ -214,6 +267,7 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
         das_scene_tell(sc, i);
         return;
     }
+    o.sending = (struct das_patience){may_still_go, &departure};
     aim->sent_ms = das_clock_monotonic_ms();
     DAS_FAULT("before-kill");
     switch (das_source_kill(sc->source, &o, &why)) {
@@ -227,10 +281,18 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
         sc->failures++;
         das_settle(sc, i, DAS_O_FAILED, aim->action, why.msg);
         break;
+    case DAS_KILL_LATE:
+        aim->sent_ms = 0;
+        if (departure.stopped[0])
+            das_scene_stop(sc, "", departure.stopped);
+        das_settle(sc, i, DAS_O_REFUSED, aim->action,
+                   departure.stopped[0] ? departure.stopped : why.msg);
+        break;
     case DAS_KILL_UNKNOWN:
+        look_after(sc, i, &why);
         sc->failures++;
         das_settle(sc, i, DAS_O_UNKNOWN, aim->action, why.msg);
-        das_scene_stop(sc, "", "not tried: the connection was lost");
+        das_scene_stop(sc, "", "not tried: what became of the kill before is not known");
         break;
     }
     DAS_FAULT("after-kill");
@@ -307,7 +369,7 @@ static void escalate(struct das_scene *sc)
         if (sc->aims[i].stage != DAS_STAGE_SENT || !das_can_escalate(sc, i))
             continue;
         if (look_is_old(sc)) { /* the others took long */
-            if (!das_scene_renew(sc, true)) {
+            if (!das_scene_renew(sc, DAS_LOOK_VICTIMS)) {
                 give_up_ladder(sc);
                 return;
             }
@@ -457,11 +519,12 @@ static int stale(struct das_scene *sc, char *why, size_t size)
 }
 
 /* What the server can do is known once it has been looked at. */
-static bool cannot_soft(const struct das_scene *sc, char *why, size_t size)
+static bool cannot_do_that(const struct das_scene *sc, char *why, size_t size)
 {
-    const char *reason = das_plan_mode(sc->plan) == DAS_MODE_SOFT
-                             ? das_source_cannot_soft(sc->source)
-                             : NULL;
+    enum das_kill_mode mode = das_plan_mode(sc->plan);
+    const char *reason = mode == DAS_MODE_SOFT    ? das_source_cannot_soft(sc->source)
+                         : mode == DAS_MODE_QUERY ? das_source_cannot_statement(sc->source)
+                                                  : NULL;
 
     if (reason)
         snprintf(why, size, "%s", reason);
@@ -476,10 +539,15 @@ static int carry_out(struct das_scene *sc)
     if (no < 0)
         return -1;
     if (no == 0 && sc->report->count > 0) {
-        if (das_look_take(&sc->look, sc->source, sc->plan, false, sc->err) < 0 ||
+        if (das_look_take(&sc->look, sc->source, sc->plan, DAS_LOOK_ALL, sc->err) < 0 ||
             das_roles_collect(sc->look.snap, &sc->roles, sc->err) < 0)
             return -1;
-        no = other_server(sc, why, sizeof why) || cannot_soft(sc, why, sizeof why);
+        das_caution_survey(sc);
+        /* everybody may be more than a source tells, and of whom it chooses only it can tell */
+        if ((das_snapshot_cut(sc->look.snap) || sc->plan->trusts) &&
+            das_look_take(&sc->look, sc->source, sc->plan, das_scene_recheck(sc), sc->err) < 0)
+            return -1;
+        no = other_server(sc, why, sizeof why) || cannot_do_that(sc, why, sizeof why);
     }
     for (size_t i = 0; i < sc->report->count; i++) {
         if (no)

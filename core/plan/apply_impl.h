@@ -39,18 +39,26 @@ struct das_look {
 
 enum das_found { DAS_FOUND_NO, DAS_FOUND, DAS_FOUND_TWICE };
 
+enum das_look_at {
+    DAS_LOOK_ALL,     /* everybody */
+    DAS_LOOK_VICTIMS, /* the plan's victims, whatever they do now */
+    DAS_LOOK_CHOSEN,  /* what the source selects for the plan's filter: for victims that are there only
+                         because it does */
+};
+
 void das_look_clear(struct das_look *l);
-/* A new look: all sessions, or only the victims of p. The old one is gone in any case. */
+/* A new look. The old one is gone in any case. */
 int das_look_take(struct das_look *l, struct das_source *source, const struct das_plan *p,
-                  bool victims_only, struct das_err *err);
-/* At one session alone. */
-int das_look_take_one(struct das_look *l, struct das_source *source, int64_t id,
-                      struct das_err *err);
+                  enum das_look_at at, struct das_err *err);
+/* At victim i alone. */
+int das_look_take_one(struct das_look *l, struct das_source *source, const struct das_plan *p,
+                      size_t i, struct das_err *err);
 enum das_found das_look_find(const struct das_look *l, int64_t id, struct das_session *out);
 
 /* --- verify.c ------------------------------------------------------------------------------------ */
 
-/* Ids mean something on one server only, and only until it restarts: true, and note says why. */
+/* Ids mean something on one server only, and only until it restarts; and what a list shows, only while
+ * it is fresh: true, and note says why. */
 bool das_other_server(const struct das_plan *p, const struct das_snapshot *fresh,
                       struct das_buf *note);
 /* Is now something else than victim i was? Writes what to note. */
@@ -77,7 +85,9 @@ struct das_aim {
     const char *action;      /* "query", "connection", "soft" */
     int64_t intent;          /* seq in the journal */
     unsigned judged_in;      /* the look in which it was verified */
-    int64_t sent_ms;         /* monotonic */
+    int64_t looked_ms;       /* monotonic: the last look at it before its kill */
+    int64_t look_lag_ms;     /* how old that list was already when it came */
+    int64_t sent_ms;         /* monotonic; 0: not sent */
     bool escalated;
     bool recorded;           /* its outcome is in the journal */
     struct das_claim claim;  /* its place in the budget */
@@ -111,8 +121,13 @@ const char *das_scene_policy(const struct das_scene *sc);
 
 /* Why the rest is left alone; the first reason stays. */
 void das_scene_stop(struct das_scene *sc, const char *what, const char *why);
-/* A new look, of the same server, at the victims or at everybody; false: all stops. */
-bool das_scene_renew(struct das_scene *sc, bool victims_only);
+/* A new look, of the same server; false: all stops. */
+bool das_scene_renew(struct das_scene *sc, enum das_look_at at);
+/* How the victims are looked at before they are killed. */
+static inline enum das_look_at das_scene_recheck(const struct das_scene *sc)
+{
+    return sc->plan->trusts ? DAS_LOOK_CHOSEN : DAS_LOOK_VICTIMS;
+}
 
 static inline bool das_is_connection(const char *action)
 {
@@ -166,6 +181,8 @@ void das_allowance_release(struct das_scene *sc);
 
 /* After the first look, which showed all sessions: what the limits are measured by. */
 int das_caution_measure(struct das_scene *sc);
+/* By the first look, which shows everybody: how many there are, how bad the symptom is. */
+void das_caution_survey(struct das_scene *sc);
 /* Limits, mode and windows, breaker, in this order, without taking anything: 1, 0 and why, or -1.
  * Without a store only what needs none is asked. */
 int das_caution_allows(struct das_scene *sc, char *why, size_t size);

@@ -22,7 +22,11 @@ void das_settle_buf(struct das_scene *sc, size_t i, enum das_outcome_kind kind, 
     sc->aims[i].stage = DAS_STAGE_SETTLED;
     o->kind = kind;
     o->action = action;
-    o->after_ms = o->rows_left = DAS_UNKNOWN;
+    o->after_ms = o->rows_left = o->look_age_ms = DAS_UNKNOWN;
+    if (sc->aims[i].sent_ms && das_source_kill_window(sc->source)) {
+        o->look_age_ms = sc->aims[i].sent_ms - sc->aims[i].looked_ms + sc->aims[i].look_lag_ms;
+        sc->report->kill_window = das_source_kill_window(sc->source);
+    }
     sc->report->totals[kind]++;
     /* NULL when memory ran out: a kill that happened is reported even without a remark. */
     o->note = das_buf_take(note);
@@ -78,7 +82,11 @@ static void settle_late(struct das_scene *sc, size_t i, const struct das_session
     enum das_outcome_kind kind = DAS_O_KILLING;
 
     das_buf_str(&note, why);
-    if (!why[0] && now && !das_is_dying(now)) {
+    if (!why[0] && !now) { /* missing in a list that was cut */
+        kind = DAS_O_UNKNOWN;
+        sc->failures++;
+        das_buf_str(&note, "the kill was accepted, but the sessions could not all be listed");
+    } else if (!why[0] && !das_is_dying(now)) {
         kind = DAS_O_FAILED;
         sc->failures++;
         das_buf_printf(&note, "the server accepted the kill, but it goes on after %lld ms",
@@ -108,7 +116,7 @@ static bool is_over(const struct das_scene *sc, size_t i, struct das_session *no
     das_plan_victim(sc->plan, i, &then);
     *found = das_look_find(&sc->look, then.id, now);
     if (*found != DAS_FOUND)
-        return *found == DAS_FOUND_NO;
+        return *found == DAS_FOUND_NO && !das_snapshot_cut(sc->look.snap);
     if (!das_is_connection(sc->aims[i].action))
         return das_victim_moved_on(sc->plan, i, &then, sc->look.snap, now);
     return !das_text_eq(then.user, now->user) || !das_text_eq(then.host, now->host);
@@ -144,11 +152,11 @@ static size_t take_stock(struct das_scene *sc, const char *no_more)
         else if (found == DAS_FOUND_TWICE)
             settle_ambiguous(sc, i);
         else if (no_more)
-            settle_late(sc, i, &now, no_more);
+            settle_late(sc, i, found == DAS_FOUND ? &now : NULL, no_more);
         else if (das_clock_monotonic_ms() - sc->aims[i].sent_ms < wait)
             waiting++;
         else if (!escalates)
-            settle_late(sc, i, &now, "");
+            settle_late(sc, i, found == DAS_FOUND ? &now : NULL, "");
     }
     return waiting;
 }
@@ -176,11 +184,15 @@ static bool any_sent(const struct das_scene *sc)
 void das_await(struct das_scene *sc)
 {
     const struct das_apply_watch *watch = sc->opts->watch;
-    int64_t pause = POLL_FIRST_MS;
+    int64_t pause = das_source_pace_ms(sc->source), longest = POLL_LONGEST_MS;
 
+    if (pause > longest)
+        longest = pause;
+    if (pause < POLL_FIRST_MS)
+        pause = POLL_FIRST_MS;
     while (any_sent(sc)) {
         bool ends = watch && watch->cancelled && watch->cancelled(watch->arg);
-        if (!das_scene_renew(sc, true)) {
+        if (!das_scene_renew(sc, DAS_LOOK_VICTIMS)) {
             all_unknown(sc, "the kill was accepted, then the connection was lost or led to "
                             "another server");
             return;
@@ -188,7 +200,7 @@ void das_await(struct das_scene *sc)
         if (take_stock(sc, ends ? "not waited for: the run ends" : NULL) == 0)
             return;
         das_clock_sleep_ms(pause);
-        pause = pause * 2 < POLL_LONGEST_MS ? pause * 2 : POLL_LONGEST_MS;
+        pause = pause * 2 < longest ? pause * 2 : longest;
     }
 }
 

@@ -42,16 +42,21 @@ static int64_t count_matches(const struct das_filter *f, const struct das_snapsh
     return n;
 }
 
-int das_caution_measure(struct das_scene *sc)
+void das_caution_survey(struct das_scene *sc)
 {
     const struct das_snapshot *snap = sc->look.snap;
-    struct das_session s;
 
     sc->total = das_snapshot_complete(snap) && !das_snapshot_partial(snap)
                     ? (int64_t)das_snapshot_rows(snap)
-                    : DAS_UNKNOWN;
+                    : das_snapshot_total(snap); /* where it was cut, the source may have counted */
     if (das_plan_symptom(sc->plan))
         sc->symptom_before = count_matches(das_plan_symptom(sc->plan), snap);
+}
+
+int das_caution_measure(struct das_scene *sc)
+{
+    struct das_session s;
+
     for (size_t i = 0; i < sc->report->count; i++) {
         struct das_aim *aim = &sc->aims[i];
         if (aim->stage != DAS_STAGE_READY)
@@ -173,19 +178,20 @@ static int symptom_better(struct das_scene *sc, int64_t *now_count)
 {
     const struct das_filter *symptom = das_plan_symptom(sc->plan);
     int64_t until = das_clock_monotonic_ms() + sc->opts->guard->rules->outcome_wait_ms;
+    int64_t pace = das_source_pace_ms(sc->source);
 
     *now_count = 0;
     if (!symptom || sc->symptom_before == 0)
         return 1;
     for (;;) {
-        if (!das_scene_renew(sc, false))
+        if (!das_scene_renew(sc, DAS_LOOK_ALL))
             return -1;
         *now_count = count_matches(symptom, sc->look.snap);
         if (*now_count < sc->symptom_before)
             return 1;
         if (das_clock_monotonic_ms() >= until)
             return 0;
-        das_clock_sleep_ms(SYMPTOM_POLL_MS);
+        das_clock_sleep_ms(pace > SYMPTOM_POLL_MS ? pace : SYMPTOM_POLL_MS);
     }
 }
 
@@ -393,7 +399,7 @@ int das_caution_respawned(struct das_scene *sc)
 
     if (sc->opts->guard->rules->breaker.respawns <= 0 || first == INT64_MAX)
         return 0;
-    if (!das_scene_renew(sc, false))
+    if (!das_scene_renew(sc, DAS_LOOK_ALL))
         return -1;
     for (uint32_t i = 0; i < das_snapshot_rows(sc->look.snap); i++) {
         uint64_t shape;

@@ -9,6 +9,7 @@
 #include <unistd.h>
 
 #include "core/base/clock.h"
+#include "core/store/budget.h"
 
 const struct das_kill_limits das_kill_limits_default = {
     .run = 10,
@@ -71,6 +72,19 @@ void das_kill_limits_tighten(struct das_kill_limits *l, const struct das_kill_li
     l->rows_modified = smaller(l->rows_modified, by->rows_modified);
 }
 
+#define MINUTE_MS 60000
+
+void das_counted_bounds(const struct das_kill_limits *l, struct das_bound *out)
+{
+    out[0] = (struct das_bound){.name = "limits.kill.run", .scope = DAS_SCOPE_RUN, .max = l->run};
+    out[1] = (struct das_bound){.name = "limits.kill.minute", .scope = DAS_SCOPE_ALL,
+                                .max = l->minute, .window_ms = MINUTE_MS};
+    out[2] = (struct das_bound){.name = "limits.kill.instance", .scope = DAS_SCOPE_INSTANCE,
+                                .max = l->instance, .window_ms = l->window_ms};
+    out[3] = (struct das_bound){.name = "limits.kill.user", .scope = DAS_SCOPE_USER,
+                                .max = l->user, .window_ms = l->window_ms};
+}
+
 /* --- off switch ---------------------------------------------------------------------------------- */
 
 /* The first line of the file, for the person who wonders; control characters become blanks. */
@@ -115,21 +129,38 @@ bool das_stopped(const char *const *files, char *why, size_t size)
 
 /* --- mode and windows ---------------------------------------------------------------------------- */
 
-static bool mode_allows(const struct das_guard *g, char *why, size_t size)
+/* What a person can do where the mode says no. */
+struct way_out {
+    const char *approve, *promote;
+};
+
+static const struct way_out of_plans = {
+    "das run --plan-out FILE, then das apply FILE",
+    "das run --plan-out FILE with das apply FILE kills once",
+};
+static const struct way_out of_acts = {
+    "das cloud, or das repl --apply",
+    "a person may do it once with das cloud or das repl --apply",
+};
+
+static bool mode_allows(const struct das_guard *g, const struct way_out *out, char *why,
+                        size_t size)
 {
     const struct das_policy_rules *r = g->rules;
+    const char *mode = mode_names[r->mode];
 
     if (r->mode == DAS_POLICY_AUTO)
         return true;
     if (g->by_person && (r->mode == DAS_POLICY_APPROVE || !r->mode_is_set))
         return true;
-    snprintf(why, size, "mode %s: %s %s", mode_names[r->mode], g->policy,
-             r->mode == DAS_POLICY_APPROVE
-                 ? "needs a person's yes: das run --plan-out FILE, then das apply FILE"
-             : r->mode_is_set
-                 ? "may look, not kill: its mode in das.lua says so"
-                 : "has not been promoted yet: mode = \"auto\" for it in das.lua arms it, and das run "
-                   "--plan-out FILE with das apply FILE kills once");
+    if (r->mode == DAS_POLICY_APPROVE)
+        snprintf(why, size, "mode %s: %s needs a person's yes: %s", mode, g->policy, out->approve);
+    else if (r->mode_is_set)
+        snprintf(why, size, "mode %s: %s may look, not kill: its mode in das.lua says so", mode,
+                 g->policy);
+    else
+        snprintf(why, size, "mode %s: %s has not been promoted yet: mode = \"auto\" for it in das.lua "
+                 "arms it, and %s", mode, g->policy, out->promote);
     return false;
 }
 
@@ -142,11 +173,12 @@ static bool in_window(const struct das_policy_rules *r, int64_t unix_s)
     return r->window_count == 0;
 }
 
-bool das_guard_allows(const struct das_guard *g, int64_t unix_s, char *why, size_t size)
+static bool allows(const struct das_guard *g, const struct way_out *out, int64_t unix_s, char *why,
+                   size_t size)
 {
     const struct das_policy_rules *r = g->rules;
 
-    if (!mode_allows(g, why, size))
+    if (!mode_allows(g, out, why, size))
         return false;
     for (size_t i = 0; i < r->freeze_count; i++) {
         const struct das_span *f = &r->freezes[i];
@@ -162,4 +194,14 @@ bool das_guard_allows(const struct das_guard *g, int64_t unix_s, char *why, size
         return true;
     snprintf(why, size, "outside of the windows in which %s may kill", g->policy);
     return false;
+}
+
+bool das_guard_allows(const struct das_guard *g, int64_t unix_s, char *why, size_t size)
+{
+    return allows(g, &of_plans, unix_s, why, size);
+}
+
+bool das_guard_allows_act(const struct das_guard *g, int64_t unix_s, char *why, size_t size)
+{
+    return allows(g, &of_acts, unix_s, why, size);
 }

@@ -39,6 +39,11 @@ extern const struct das_kill_limits das_kill_limits_default;
 /* The smaller (for min_left: the larger) of each. */
 void das_kill_limits_tighten(struct das_kill_limits *l, const struct das_kill_limits *by);
 
+/* The limits that count kills, whoever is there now, as the bounds that core/store keeps. */
+#define DAS_COUNTED 4
+struct das_bound;
+void das_counted_bounds(const struct das_kill_limits *l, struct das_bound *out);
+
 struct das_breaker_rules {
     int64_t failures;    /* kills that fail or stay unknown until it opens; 1 */
     int64_t respawns;    /* statements that come back until it opens; 3; 0: not looked at */
@@ -86,7 +91,9 @@ struct das_guard {
  * what it says. Asked before every single kill. */
 bool das_stopped(const char *const *files, char *why, size_t size);
 
-/* Mode, windows and freezes at unix_s: false, and why. */
+/* Mode, windows and freezes at unix_s: false, and why. The second one is for what goes by no plan
+ * (act.h): the same rules, other advice. */
 bool das_guard_allows(const struct das_guard *g, int64_t unix_s, char *why, size_t size);
+bool das_guard_allows_act(const struct das_guard *g, int64_t unix_s, char *why, size_t size);
 
 #endif

@@ -15,13 +15,16 @@ bool das_has_statement(const struct das_session *s)
 }
 
 /* Statement or connection; false, and the reason in note, when there is nothing to kill. */
-static bool choose(enum das_kill_mode mode, const struct das_session *s, const char **action,
+static bool choose(const struct das_scene *sc, const struct das_session *s, const char **action,
                    struct das_buf *note)
 {
+    enum das_kill_mode mode = das_plan_mode(sc->plan);
     bool in_transaction = das_known(s->trx_time);
 
     if (mode == DAS_MODE_AUTO)
-        mode = das_has_statement(s) && !in_transaction ? DAS_MODE_QUERY : DAS_MODE_CONNECTION;
+        mode = das_has_statement(s) && !in_transaction && !das_source_cannot_statement(sc->source)
+                   ? DAS_MODE_QUERY
+                   : DAS_MODE_CONNECTION;
     *action = das_mode_name(mode);
     if (mode == DAS_MODE_CONNECTION || das_has_statement(s))
         return true;
@@ -55,7 +58,8 @@ static bool has_changed(const struct das_scene *sc, size_t i, const struct das_s
 #else
     if (das_victim_changed(sc->plan, i, then, sc->look.snap, now, note))
         return true;
-    if (das_filter_test(das_plan_filter(sc->plan), now) == DAS_YES)
+    if (das_filter_test(das_plan_filter(sc->plan), now) == DAS_YES ||
+        (sc->plan->trusts && now->disputed))
         return false;
     das_buf_str(note, "no longer matches ");
     das_filter_print(das_plan_filter(sc->plan), note);
@@ -73,8 +77,12 @@ void das_judge(struct das_scene *sc, size_t i)
 
     das_plan_victim(sc->plan, i, &then);
     found = das_look_find(&sc->look, then.id, &now);
-    if (found == DAS_FOUND_NO) {
-        das_settle(sc, i, DAS_O_GONE, "", "");
+    if (found == DAS_FOUND_NO && das_snapshot_cut(sc->look.snap)) {
+        das_settle(sc, i, DAS_O_REFUSED, "",
+                   "not among the sessions that could be listed: nobody can tell whether it is there");
+    } else if (found == DAS_FOUND_NO) {
+        das_settle(sc, i, DAS_O_GONE, "",
+                   then.disputed ? "the source does not select it any more" : "");
     } else if (found == DAS_FOUND_TWICE) {
         das_settle(sc, i, DAS_O_REFUSED, "", "the server lists this id twice");
     } else if (das_protected(sc->opts->protect, &sc->roles, sc->look.snap, &now, &note)) {
@@ -82,7 +90,7 @@ void das_judge(struct das_scene *sc, size_t i)
     } else if (has_changed(sc, i, &then, &now, &note)) {
         das_settle_buf(sc, i, DAS_O_CHANGED, "", &note);
     } else if (das_too_much_to_roll_back(sc, &then, &now, &note) ||
-               !choose(das_plan_mode(sc->plan), &now, &aim->action, &note)) {
+               !choose(sc, &now, &aim->action, &note)) {
         das_settle_buf(sc, i, DAS_O_REFUSED, "", &note);
     } else if (before && strcmp(before, aim->action) != 0) {
         das_settle(sc, i, DAS_O_CHANGED, "",

@@ -29,8 +29,92 @@ static int only_ids(const int64_t *ids, size_t n, struct das_filter **out, struc
     return *out ? das_filter_set(*out, "id", &value, err) : -1;
 }
 
+/* a op b in the place of *a; releases b. */
+static int compose(struct das_filter **a, struct das_filter *b, bool both, struct das_err *err)
+{
+    struct das_filter *c = (both ? das_filter_and : das_filter_or)(*a, b, err);
+
+    das_filter_release(*a);
+    das_filter_release(b);
+    *a = c;
+    return c ? 0 : -1;
+}
+
+/* A criterion that equals t, however many % and \ are in it. */
+static int set_exactly(struct das_filter *f, const char *key, struct das_text t, struct das_err *err)
+{
+    struct das_value v = {.kind = DAS_V_TEXT};
+    struct das_buf b = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] == '%')
+            das_buf_char(&b, '\\');
+        das_buf_char(&b, t.ptr[i]);
+    }
+    v.text = das_buf_view(&b);
+    if (b.failed)
+        rc = das_fail_nomem(err);
+    else if (t.len)
+        rc = das_filter_set(f, key, &v, err);
+    das_buf_clear(&b);
+    return rc;
+}
+
+/* {user = ..., host = ...} of a victim, NULL when it has neither: any. */
+static int who_is(const struct das_session *s, struct das_filter **out, struct das_err *err)
+{
+    *out = das_filter_new(err);
+    if (!*out || set_exactly(*out, "user", s->user, err) < 0 ||
+        set_exactly(*out, "host", das_host_part(s->host), err) < 0) {
+        das_filter_release(*out);
+        *out = NULL;
+        return -1;
+    }
+    return 0;
+}
+
+static bool same_owner(const struct das_session *a, const struct das_session *b)
+{
+    return das_text_eq(a->user, b->user) &&
+           das_text_eq(das_host_part(a->host), das_host_part(b->host));
+}
+
+/* So many users and hosts are named at the most; with more the source is asked for everybody. */
+#define OWNERS_MAX 12
+
+/* To *f is added who the victims are, for a source that cannot find them by id. */
+static int name_owners(const struct das_plan *p, const size_t *victims, size_t n,
+                       struct das_filter **f, struct das_err *err)
+{
+    struct das_session met[OWNERS_MAX], s;
+    struct das_filter *owners = NULL, *one;
+    size_t count = 0;
+
+    for (size_t i = 0; i < n; i++) {
+        bool known = false;
+        das_plan_victim(p, victims ? victims[i] : i, &s);
+        for (size_t k = 0; k < count && !known; k++)
+            known = same_owner(&met[k], &s);
+        if (known)
+            continue;
+        if (count == OWNERS_MAX || (!s.user.len && !s.host.len)) {
+            das_filter_release(owners);
+            return 0;
+        }
+        met[count++] = s;
+        if (who_is(&s, &one, err) < 0 ||
+            (owners ? compose(&owners, one, false, err) : (owners = one, 0)) < 0) {
+            das_filter_release(owners);
+            return -1;
+        }
+    }
+    return owners ? compose(f, owners, true, err) : 0;
+}
+
 /* Of the victims; NULL without an error when there are too many for a filter. */
-static int only_victims(const struct das_plan *p, struct das_filter **out, struct das_err *err)
+static int only_victims(const struct das_plan *p, bool finds_ids, struct das_filter **out,
+                        struct das_err *err)
 {
     size_t n = das_plan_victims(p);
     struct das_session s;
@@ -48,17 +132,32 @@ static int only_victims(const struct das_plan *p, struct das_filter **out, struc
         list[i] = s.id;
     }
     rc = only_ids(list, n, out, err);
+    if (rc == 0 && !finds_ids)
+        rc = name_owners(p, NULL, n, out, err);
     das_free(list);
     return rc;
 }
 
-static int take(struct das_look *l, struct das_source *source, const struct das_filter *only,
+/* A session that is missing must be gone: a source that cuts its answers is asked on, and none may be
+ * left out that is one of those. */
+static struct das_query query_of(const struct das_filter *those)
+{
+    return (struct das_query){.filter = those, .exhaustive = true, .own_reading = true};
+}
+
+/* Whom the source selects for the plan's filter, by its own reading. */
+static struct das_query query_chosen(const struct das_plan *p)
+{
+    return (struct das_query){.filter = das_plan_filter(p), .exhaustive = true};
+}
+
+static int take(struct das_look *l, struct das_source *source, const struct das_query *q,
                 struct das_err *err)
 {
     uint32_t rows;
 
     l->began_unix_ms = das_clock_unix_ms();
-    if (das_source_list(source, &(struct das_query){.filter = only}, &l->snap, err) < 0)
+    if (das_source_list(source, q, &l->snap, err) < 0)
         return -1;
     l->at_ms = das_clock_monotonic_ms();
     rows = das_snapshot_rows(l->snap);
@@ -72,31 +171,42 @@ static int take(struct das_look *l, struct das_source *source, const struct das_
 }
 
 int das_look_take(struct das_look *l, struct das_source *source, const struct das_plan *p,
-                  bool victims_only, struct das_err *err)
+                  enum das_look_at at, struct das_err *err)
 {
     struct das_filter *only = NULL;
-    int rc;
+    struct das_query q;
+    int rc = 0;
 
     das_look_clear(l);
     l->number++;
-    rc = victims_only ? only_victims(p, &only, err) : 0;
+    if (at == DAS_LOOK_VICTIMS)
+        rc = only_victims(p, das_source_finds_ids(source), &only, err);
+    q = at == DAS_LOOK_CHOSEN ? query_chosen(p) : query_of(only);
     if (rc == 0)
-        rc = take(l, source, only, err);
+        rc = take(l, source, &q, err);
     das_filter_release(only);
     return rc;
 }
 
-int das_look_take_one(struct das_look *l, struct das_source *source, int64_t id,
-                      struct das_err *err)
+int das_look_take_one(struct das_look *l, struct das_source *source, const struct das_plan *p,
+                      size_t i, struct das_err *err)
 {
     struct das_filter *only = NULL;
-    int rc;
+    struct das_session s;
+    struct das_query q;
+    int rc = 0;
 
     das_look_clear(l);
     l->number++;
-    rc = only_ids(&id, 1, &only, err);
+    das_plan_victim(p, i, &s);
+    if (!s.disputed) {
+        rc = only_ids(&s.id, 1, &only, err);
+        if (rc == 0 && !das_source_finds_ids(source))
+            rc = name_owners(p, &i, 1, &only, err);
+    }
+    q = s.disputed ? query_chosen(p) : query_of(only);
     if (rc == 0)
-        rc = take(l, source, only, err);
+        rc = take(l, source, &q, err);
     das_filter_release(only);
     return rc;
 }

@@ -99,23 +99,30 @@ static int check_opts(const struct das_plan_opts *opts, struct das_err *err)
     return opts->limits ? check_limits(opts->limits, err) : 0;
 }
 
-static int fill_victims(struct das_plan *p, const struct das_selection *sel, struct das_err *err)
+static int fill_victims(struct das_plan *p, const struct das_selection *sel, bool trust_source,
+                        struct das_err *err)
 {
     struct das_session s;
+    size_t n = 0;
     uint32_t *places = das_grow(NULL, sel->count, sizeof *places);
 
     if (!places)
         return das_fail_nomem(err);
-    for (size_t i = 0; i < sel->count; i++)
-        places[i] = (uint32_t)i;
-    p->victims = das_selection_pick(sel, places, sel->count, err);
+    for (size_t i = 0; i < sel->count; i++) {
+        bool disputed = das_snapshot_disputed(sel->snap, sel->rows[i]);
+        if (!disputed || trust_source)
+            places[n++] = (uint32_t)i;
+        p->trusts |= disputed && trust_source;
+    }
+    p->left_out = sel->count - n;
+    p->victims = das_selection_pick(sel, places, n, err);
     das_free(places);
     if (!p->victims)
         return -1;
-    p->digests = das_calloc(sel->count, sizeof *p->digests);
+    p->digests = das_calloc(n, sizeof *p->digests);
     if (!p->digests)
         return das_fail_nomem(err);
-    for (size_t i = 0; i < sel->count; i++) {
+    for (size_t i = 0; i < n; i++) {
         das_plan_victim(p, i, &s);
         if (das_digest64(s.sql_info, &p->digests[i], err) < 0)
             return -1;
@@ -168,7 +175,7 @@ struct das_plan *das_plan_build(const struct das_selection *sel, const char *ins
         das_fail_nomem(err);
         goto fail;
     }
-    if (fill_asked(p, opts->asked, err) < 0 || fill_victims(p, sel, err) < 0)
+    if (fill_asked(p, opts->asked, err) < 0 || fill_victims(p, sel, opts->trust_source, err) < 0)
         goto fail;
     das_plan_json(p, &json);
     if (das_buf_ok(&json, err) < 0 || das_sha256_hex(das_buf_view(&json), p->hash, err) < 0)
@@ -238,6 +245,16 @@ const char *das_plan_reason(const struct das_plan *p)
 const char *das_plan_instance(const struct das_plan *p)
 {
     return p->instance;
+}
+
+bool das_plan_trusts_source(const struct das_plan *p)
+{
+    return p->trusts;
+}
+
+size_t das_plan_left_out(const struct das_plan *p)
+{
+    return p->left_out;
 }
 
 int64_t das_plan_escalate_ms(const struct das_plan *p)
@@ -385,6 +402,11 @@ void das_plan_print(const struct das_plan *p, size_t width, struct das_buf *b)
     das_buf_printf(b, ", good for %lld s\n", (long long)((p->birth.expires_ms - p->birth.created_ms) / 1000));
     print_filter(p->victims->filter, "because of ", b);
     print_escalation(p, b);
+    if (p->trusts)
+        das_buf_str(b, "trusting the source: disputed sessions are among the victims\n");
+    if (p->left_out)
+        das_buf_printf(b, "%zu disputed session%s left out\n", p->left_out,
+                       p->left_out == 1 ? " is" : "s are");
     if (p->symptom)
         print_filter(p->symptom, "to be cured: ", b);
     print_asked(p, b);

@@ -39,6 +39,8 @@ struct das_asked {
 struct das_plan_opts {
     enum das_kill_mode mode;
     const char *reason;     /* NULL: none given */
+    bool trust_source;      /* disputed sessions, too: the source selected them, das's own reading of
+                               the filter did not. false: they are left out */
     int64_t ttl_s;          /* 0: the default */
     int64_t escalate_ms;    /* query and soft: where the statement goes on for so long after its
                                kill, the connection is killed, verified anew; 0: no */
@@ -64,6 +66,9 @@ const char *das_mode_name(enum das_kill_mode m); /* "auto", "query", "connection
 int das_mode_find(const char *name);             /* or -1 */
 const char *das_plan_reason(const struct das_plan *p);   /* "" when none */
 const char *das_plan_instance(const struct das_plan *p);
+/* Is one of the victims there only because the source says so? */
+bool das_plan_trusts_source(const struct das_plan *p);
+size_t das_plan_left_out(const struct das_plan *p); /* disputed sessions that are no victims */
 int64_t das_plan_escalate_ms(const struct das_plan *p);
 const struct das_filter *das_plan_symptom(const struct das_plan *p); /* or NULL */
 const struct das_asked *das_plan_asked(const struct das_plan *p);
@@ -108,6 +113,8 @@ struct das_outcome {
     char *note;         /* why; "" when the kind says it all */
     int64_t after_ms;   /* killed: from the kill until it was seen to be gone; else DAS_UNKNOWN */
     int64_t rows_left;  /* killing: rows still to be rolled back, where the server tells */
+    int64_t look_age_ms; /* of the last look at the session when its kill was sent, where something
+                           may have happened in between; else DAS_UNKNOWN */
 };
 
 struct das_report {
@@ -118,6 +125,8 @@ struct das_report {
     size_t totals[DAS_O_COUNT];
     size_t respawned; /* statements of the victims that came back while we looked */
     char *would_block; /* dry run: why an armed one would be refused now; NULL: it would not */
+    const char *kill_window; /* what a victim could do unnoticed between the last look at it and its
+                                kill; NULL: nothing that matters, or nothing was killed */
 };
 
 /* Called around every single kill of an armed apply, on the applying thread. */

@@ -193,6 +193,7 @@ static int read_session(struct reader *r, const json_t *victim, struct das_sessi
     if (!json_is_object(session))
         return missing(r, "session", "a session");
     clear_session(out);
+    out->disputed = json_is_true(json_object_get(session, "disputed"));
     for (int i = 0; i < DAS_F_COUNT; i++) {
         enum das_field f = (enum das_field)i;
         const char *key = das_field_name(f);
@@ -347,6 +348,7 @@ static int read_opts(struct reader *r, const json_t *o, struct das_plan_opts *op
     if (mode < 0)
         return das_fail(r->err, DAS_E_DATA, "kill: expected auto, query, connection or soft");
     opts->mode = (enum das_kill_mode)mode;
+    opts->trust_source = json_is_true(json_object_get(o, "trust_source"));
     if (json_object_get(o, "symptom"))
         return (opts->symptom = get_filter(r, o, "symptom")) ? 0 : -1;
     return 0;

@@ -25,6 +25,8 @@ struct das_plan {
     struct das_identity server;
     enum das_kill_mode mode;
     int64_t escalate_ms;
+    bool trusts;      /* it has disputed victims */
+    size_t left_out;
     char *reason;
     struct das_filter *symptom; /* or NULL */
     struct das_asked asked;     /* points into asked_texts */

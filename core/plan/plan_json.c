@@ -116,6 +116,8 @@ void das_plan_json(const struct das_plan *p, struct das_buf *b)
     das_json_key(b, "kill");
     das_json_str(b, das_mode_name(p->mode));
     das_json_key_int(b, "escalate_ms", p->escalate_ms);
+    if (p->trusts)
+        das_json_key_bool(b, "trust_source", true);
     put_text(b, "reason", das_text_of(p->reason));
     put_filter(b, "filter", "filter_text", p->victims->filter);
     if (p->symptom)

@@ -181,6 +181,19 @@ static const char *own(const struct das_snapshot *snap, const struct das_session
                                                                   : NULL;
 }
 
+bool das_protected_by(const struct das_protect *p, const struct das_session *s,
+                      struct das_buf *reason)
+{
+    for (size_t i = 0; p && i < p->count; i++) {
+        if (das_filter_test(p->filters[i], s) != DAS_NO) {
+            das_buf_str(reason, "protected by ");
+            das_filter_print(p->filters[i], reason);
+            return true;
+        }
+    }
+    return false;
+}
+
 bool das_protected(const struct das_protect *p, const struct das_roles *roles,
                    const struct das_snapshot *snap, const struct das_session *s,
                    struct das_buf *reason)
@@ -199,12 +212,5 @@ bool das_protected(const struct das_protect *p, const struct das_roles *roles,
         das_buf_str(reason, " replicates here");
         return true;
     }
-    for (size_t i = 0; p && i < p->count; i++) {
-        if (das_filter_test(p->filters[i], s) != DAS_NO) {
-            das_buf_str(reason, "protected by ");
-            das_filter_print(p->filters[i], reason);
-            return true;
-        }
-    }
-    return false;
+    return das_protected_by(p, s, reason);
 }

@@ -32,6 +32,10 @@ void das_roles_clear(struct das_roles *r);
 /* Adds the users of snap that have a session in a replication command; keeps those found before. */
 int das_roles_collect(const struct das_snapshot *snap, struct das_roles *r, struct das_err *err);
 
+/* By one of the added filters alone: true, and which one is written to reason. p may be NULL. */
+bool das_protected_by(const struct das_protect *p, const struct das_session *s,
+                      struct das_buf *reason);
+
 /* Why this session is protected, written to reason; false: it is not. Whose own session it is, snap
  * says. p and roles may be NULL. */
 bool das_protected(const struct das_protect *p, const struct das_roles *roles,

@@ -11,29 +11,18 @@
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/plan/apply_impl.h"
+#include "core/plan/entry.h"
 #include "core/session/fingerprint.h"
 
 static void put_text(const struct das_scene *sc, struct das_buf *b, const char *key,
                      struct das_text t)
 {
-    const struct das_guard *g = sc->opts->guard;
-    struct das_buf clean = {0};
-
-    if (!t.ptr || !g->vault) {
-        das_json_key_text(b, key, t);
-        return;
-    }
-    das_vault_redact(g->vault, t, &clean);
-    if (clean.failed)
-        b->failed = true;
-    das_json_key_text(b, key, das_buf_view(&clean));
-    das_buf_clear(&clean);
+    das_entry_text(sc->opts->guard, b, key, t);
 }
 
 static void put_str(const struct das_scene *sc, struct das_buf *b, const char *key, const char *s)
 {
-    if (s && *s)
-        put_text(sc, b, key, das_text_of(s));
+    das_entry_str(sc->opts->guard, b, key, s);
 }
 
 static void put_int(struct das_buf *b, const char *key, int64_t v)
@@ -92,18 +81,10 @@ static void put_plan(const struct das_scene *sc, struct das_buf *b)
     das_json_key_int(b, "victims", (int64_t)das_plan_victims(p));
 }
 
-/* The members without the braces that the JSON helpers need around them. */
 static int write_one(struct das_scene *sc, struct das_record *r, struct das_buf *b,
                      struct das_err *err)
 {
-    int rc = das_buf_ok(b, err);
-
-    if (rc == 0) {
-        r->members = das_text(b->ptr + 1, b->len - 1);
-        rc = das_journal_add(sc->opts->guard->store, r, 1, err);
-    }
-    das_buf_clear(b);
-    return rc;
+    return das_entry_write(sc->opts->guard, r, b, err);
 }
 
 int das_record_apply(struct das_scene *sc)
@@ -173,6 +154,7 @@ static void put_outcome(struct das_scene *sc, size_t victim, struct das_buf *b)
     put_str(sc, b, "action", o->action);
     put_int(b, "after_ms", o->after_ms);
     put_int(b, "rows_left", o->rows_left);
+    put_int(b, "look_age_ms", o->look_age_ms);
     put_str(sc, b, "note", o->note);
 }
 

@@ -53,6 +53,8 @@ static void put_times(const struct das_outcome *o, struct das_buf *b)
         das_buf_printf(b, "after %lld ms  ", (long long)o->after_ms);
     if (das_known(o->rows_left))
         das_buf_printf(b, "%lld rows left  ", (long long)o->rows_left);
+    if (das_known(o->look_age_ms))
+        das_buf_printf(b, "looked at %lld ms before  ", (long long)o->look_age_ms);
 }
 
 void das_report_print(const struct das_report *r, size_t width, struct das_buf *b)
@@ -67,6 +69,11 @@ void das_report_print(const struct das_report *r, size_t width, struct das_buf *
     if (r->would_block) {
         das_buf_str(b, "armed, it would be refused: ");
         das_render_cell(das_text_of(r->would_block), 1000, b);
+        das_buf_char(b, '\n');
+    }
+    if (r->kill_window) {
+        das_buf_str(b, "not noticed: ");
+        das_buf_str(b, r->kill_window);
         das_buf_char(b, '\n');
     }
     for (size_t i = 0; i < r->count; i++) {
@@ -111,6 +118,10 @@ void das_report_json(const struct das_report *r, struct das_buf *b)
         das_json_key(b, "would_block");
         das_json_str(b, r->would_block);
     }
+    if (r->kill_window) {
+        das_json_key(b, "kill_window");
+        das_json_str(b, r->kill_window);
+    }
     das_json_key(b, "outcomes");
     das_buf_char(b, '[');
     for (size_t i = 0; i < r->count; i++) {
@@ -130,6 +141,8 @@ void das_report_json(const struct das_report *r, struct das_buf *b)
             das_json_key_int(b, "after_ms", o->after_ms);
         if (das_known(o->rows_left))
             das_json_key_int(b, "rows_left", o->rows_left);
+        if (das_known(o->look_age_ms))
+            das_json_key_int(b, "look_age_ms", o->look_age_ms);
         if (o->note && o->note[0]) {
             das_json_key(b, "note");
             das_json_str(b, o->note);

@@ -3,13 +3,25 @@
 
 #include "core/plan/apply_impl.h"
 
+#define LAG_MAX 10 /* s */
+
 bool das_other_server(const struct das_plan *p, const struct das_snapshot *fresh,
                       struct das_buf *note)
 {
     const struct das_identity *now = das_snapshot_identity(fresh);
 
-    if (das_identity_same(&p->server, now))
-        return false;
+    if (das_identity_same(&p->server, now)) {
+        int64_t then = das_snapshot_time(p->victims->snap), at = das_snapshot_time(fresh);
+        if (then > 0 && at > 0 && at < then)
+            das_buf_str(note, "the list that the source gave is older than the preview");
+        else if (das_snapshot_lag(fresh) > LAG_MAX)
+            das_buf_printf(note, "the list that the source gave is %lld s old: nobody is killed by one "
+                                 "that is older than %d s",
+                           (long long)das_snapshot_lag(fresh), LAG_MAX);
+        else
+            return false;
+        return true;
+    }
     das_buf_str(note, !now->server[0] ? "the source does not tell which server answers"
                       : strcmp(p->server.server, now->server) == 0
                           ? "the server was restarted since the preview"

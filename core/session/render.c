@@ -58,6 +58,8 @@ void das_render_session_json(const struct das_session *s, struct das_buf *b)
         das_buf_int(b, s->state_duration);
     for (int f = DAS_F_TIME_MS; f < DAS_F_COUNT; f++)
         json_number(b, (enum das_field)f, das_session_int(s, (enum das_field)f));
+    if (s->disputed)
+        LITERAL(b, ",\"disputed\":true");
     das_buf_char(b, '}');
 }
 
@@ -73,7 +75,7 @@ void das_render_csv_header(struct das_buf *b)
     das_buf_str(b, "\r\n");
 }
 
-static void csv_text(struct das_buf *b, struct das_text t)
+void das_render_csv_text(struct das_text t, struct das_buf *b)
 {
     bool plain = t.len > 0;
 
@@ -102,7 +104,7 @@ void das_render_session_csv(const struct das_session *s, struct das_buf *b)
         if (i)
             das_buf_char(b, ',');
         if (das_field_is_text(f)) {
-            csv_text(b, das_session_text(s, f));
+            das_render_csv_text(das_session_text(s, f), b);
             continue;
         }
         v = das_session_int(s, f);

@@ -35,6 +35,8 @@ void das_render_session_json(const struct das_session *s, struct das_buf *b);
 /* The header line, and one session as a CSV row (RFC 4180; NULL is an empty field). */
 void das_render_csv_header(struct das_buf *b);
 void das_render_session_csv(const struct das_session *s, struct das_buf *b);
+/* One field of a CSV row; "" is quoted, NULL is nothing. */
+void das_render_csv_text(struct das_text t, struct das_buf *b);
 
 /* Text for one table cell: white space folded, control characters blank, cut to cells with "..".
  * Returns the cells used. NULL gives "-". */

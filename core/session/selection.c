@@ -62,7 +62,8 @@ struct das_selection *das_select(struct das_snapshot *snap, struct das_filter *f
     if (!sel || !(m = das_matcher_new(filter, snap, err)))
         goto fail;
     for (uint32_t row = 0; row < rows; row++) {
-        if (das_matcher_test(m, row) == DAS_YES && push_row(sel, &room, row) < 0) {
+        if ((das_matcher_test(m, row) == DAS_YES || das_snapshot_disputed(snap, row)) &&
+            push_row(sel, &room, row) < 0) {
             das_fail_nomem(err);
             goto fail;
         }

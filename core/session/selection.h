@@ -18,7 +18,8 @@ struct das_selection {
     int64_t total; /* matches at the source: count, or more where the source cut the list */
 };
 
-/* The rows of snap that filter surely matches. Retains both. */
+/* The rows of snap that filter surely matches, and those that its source selected although das's own
+ * reading of the filter would not (disputed). Retains both. */
 struct das_selection *das_select(struct das_snapshot *snap, struct das_filter *filter,
                                  struct das_err *err);
 /* Rows by position (0-based) in sel, in that order; places >= count or repeated are refused. */

@@ -27,6 +27,7 @@ struct das_session {
     struct das_text command;
     struct das_text state;
     struct das_text sql_info;
+    bool disputed;          /* the source selected it, das's own reading of the filter would not */
     int64_t state_duration; /* s in the current state; >= 0 or DAS_UNKNOWN */
     int64_t time_ms;        /* the same in ms */
     int64_t query_id;       /* MariaDB's number of the statement */

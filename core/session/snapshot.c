@@ -58,6 +58,7 @@ void das_snapshot_release(struct das_snapshot *s)
     }
     for (int i = 0; i < N_COUNT; i++)
         free_column(s, s->numbers[i], s->parent ? s->parent->numbers[i] : NULL);
+    free_column(s, s->disputed, s->parent ? s->parent->disputed : NULL);
     das_snapshot_release(s->parent);
     for (size_t i = 0; i < s->warning_count; i++)
         das_free(s->warnings[i]);
@@ -203,6 +204,8 @@ static int reserve_rows(struct das_snapshot *s, uint32_t cap)
         if (s->numbers[i] && grow_column(&s->numbers[i], s->cap, cap, sizeof *s->numbers[i]) < 0)
             return -1;
     }
+    if (s->disputed && grow_column(&s->disputed, s->cap, cap, sizeof *s->disputed) < 0)
+        return -1;
     s->cap = cap;
     return 0;
 }
@@ -228,6 +231,19 @@ static int set_number(struct das_snapshot *s, int column, uint32_t row, int64_t 
             numbers[i] = DAS_UNKNOWN;
     }
     numbers[row] = v;
+    return 0;
+}
+
+static int set_disputed(struct das_snapshot *s, uint32_t row, bool disputed)
+{
+    if (!s->disputed) {
+        if (!disputed)
+            return 0;
+        s->disputed = das_calloc(s->cap, sizeof *s->disputed);
+        if (!s->disputed)
+            return -1;
+    }
+    s->disputed[row] = disputed;
     return 0;
 }
 
@@ -273,6 +289,8 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
         if (set_number(s, i, row, clean_number(i, numbers[i])) < 0)
             return -1;
     }
+    if (set_disputed(s, row, in->disputed) < 0)
+        return -1;
     s->rows++;
     return 0;
 }
@@ -303,6 +321,11 @@ void das_snapshot_set_complete(struct das_snapshot *s, bool complete)
 void das_snapshot_set_partial(struct das_snapshot *s, bool partial)
 {
     s->partial = partial;
+}
+
+void das_snapshot_set_cut(struct das_snapshot *s, bool cut)
+{
+    s->cut = cut;
 }
 
 void das_snapshot_set_total(struct das_snapshot *s, int64_t total)
@@ -394,6 +417,26 @@ bool das_snapshot_partial(const struct das_snapshot *s)
     return s->partial;
 }
 
+bool das_snapshot_cut(const struct das_snapshot *s)
+{
+    return s->cut;
+}
+
+void das_snapshot_set_lag(struct das_snapshot *s, int64_t seconds)
+{
+    s->lag = seconds;
+}
+
+int64_t das_snapshot_lag(const struct das_snapshot *s)
+{
+    return s->lag;
+}
+
+bool das_snapshot_disputed(const struct das_snapshot *s, uint32_t row)
+{
+    return s->disputed && s->disputed[row];
+}
+
 int64_t das_snapshot_total(const struct das_snapshot *s)
 {
     return s->total;
@@ -451,6 +494,7 @@ void das_snapshot_get(const struct das_snapshot *s, uint32_t row, struct das_ses
     out->command = dict_of(s, DAS_D_COMMAND)->texts[s->dict_cols[DAS_D_COMMAND][row]];
     out->state = dict_of(s, DAS_D_STATE)->texts[s->dict_cols[DAS_D_STATE][row]];
     out->sql_info = s->sql[row];
+    out->disputed = das_snapshot_disputed(s, row);
     out->state_duration = s->durations[row] < 0 ? DAS_UNKNOWN : s->durations[row];
     out->time_ms = number_at(s, N_TIME_MS, row);
     out->query_id = number_at(s, N_QUERY_ID, row);

@@ -38,6 +38,10 @@ void das_snapshot_set_identity(struct das_snapshot *s, const struct das_identity
 void das_snapshot_set_complete(struct das_snapshot *s, bool complete);
 /* The source left rows out on purpose because they could not match (push-down). */
 void das_snapshot_set_partial(struct das_snapshot *s, bool partial);
+/* The source could not give them all at once: a session that is not in the list may be there. */
+void das_snapshot_set_cut(struct das_snapshot *s, bool cut);
+/* How old the list was already when the source gave it, in seconds. */
+void das_snapshot_set_lag(struct das_snapshot *s, int64_t seconds);
 /* How many sessions match at the source, where it says so and cut the list. */
 void das_snapshot_set_total(struct das_snapshot *s, int64_t total);
 int das_snapshot_warn(struct das_snapshot *s, struct das_err *err, const char *fmt, ...)
@@ -65,6 +69,9 @@ int64_t das_snapshot_time(const struct das_snapshot *s); /* Unix seconds; 0 when
 const struct das_identity *das_snapshot_identity(const struct das_snapshot *s);
 bool das_snapshot_complete(const struct das_snapshot *s);
 bool das_snapshot_partial(const struct das_snapshot *s);
+bool das_snapshot_cut(const struct das_snapshot *s);
+int64_t das_snapshot_lag(const struct das_snapshot *s); /* s; 0 unless the source said so */
+bool das_snapshot_disputed(const struct das_snapshot *s, uint32_t row);
 int64_t das_snapshot_total(const struct das_snapshot *s); /* DAS_UNKNOWN: not told */
 size_t das_snapshot_warnings(const struct das_snapshot *s);
 const char *das_snapshot_warning(const struct das_snapshot *s, size_t i);

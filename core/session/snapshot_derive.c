@@ -44,7 +44,8 @@ static int derive_columns(struct das_snapshot *s, const struct das_snapshot *par
         if (!s->numbers[i])
             return -1;
     }
-    return 0;
+    s->disputed = parent->disputed ? gather(parent->disputed, rows, n, sizeof *s->disputed) : NULL;
+    return parent->disputed && n && !s->disputed ? -1 : 0;
 }
 
 static int derive_notes(struct das_snapshot *s, const struct das_snapshot *parent,
@@ -73,8 +74,10 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
     s->identity = parent->identity;
     s->time = parent->time;
     s->total = parent->total;
+    s->lag = parent->lag;
     s->complete = parent->complete;
     s->partial = parent->partial;
+    s->cut = parent->cut;
     s->idle_command = parent->idle_command;
     s->idle_state = parent->idle_state;
     if (derive_columns(s, parent, rows, n) < 0)

@@ -42,12 +42,13 @@ struct das_snapshot {
     struct das_text *hosts;
     struct das_text *sql;
     int64_t *numbers[N_COUNT];
+    bool *disputed; /* NULL: none is */
     struct dict dicts[DAS_D_COUNT]; /* unused with a parent */
 
     struct das_identity identity;
     int64_t time;
-    int64_t total;
-    bool complete, partial;
+    int64_t total, lag;
+    bool complete, partial, cut;
     uint32_t idle_command, idle_state; /* numbers of "Sleep" and "" once prepared */
     char **warnings;
     size_t warning_count;

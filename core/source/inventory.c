@@ -1,6 +1,7 @@
 /* inventory.c - see inventory.h. */
 #include "core/source/inventory.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -302,4 +303,48 @@ struct das_cloud *das_inventory_cloud(struct das_inventory *inv, const char *nam
     if (!found && add_account(inv, NULL, &conf, err) == 0)
         found = account(inv, NULL);
     return found;
+}
+
+/* --- what an account has found --------------------------------------------------------------------- */
+
+static bool address_of(const struct entry *e, struct das_cloud_address *out)
+{
+    const char *spec = e->conf.spec;
+    struct das_err ignored;
+
+    return das_source_needs_cloud(spec) &&
+           das_cloud_address_parse(strchr(spec, ':') + 1, out, &ignored) == 0;
+}
+
+bool das_inventory_address(const struct das_inventory *inv, size_t i, struct das_cloud_address *out)
+{
+    return address_of(entry_at(inv, i), out);
+}
+
+/* An instance's id is its own all over the cloud, whichever account sees it. */
+static bool is_at(const struct entry *e, const struct das_cloud_place *place)
+{
+    struct das_cloud_address a;
+
+    return strstr(e->conf.spec, place->instance) && address_of(e, &a) &&
+           strcmp(a.instance, place->instance) == 0 && strcmp(a.region, place->region) == 0;
+}
+
+int das_inventory_add_place(struct das_inventory *inv, const char *cloud,
+                            const struct das_cloud_place *place, struct das_err *err)
+{
+    struct das_source_conf conf = {.cloud = cloud};
+    struct das_cloud_address checked;
+    char spec[256];
+
+    for (size_t i = 0; i < inv->count; i++) {
+        if (is_at(&inv->entries[i], place))
+            return (int)i;
+    }
+    snprintf(spec, sizeof spec, "das://%s/%s/%s", place->region, place->project, place->instance);
+    conf.name = conf.spec = spec;
+    if (das_cloud_address_parse(spec + 4, &checked, err) < 0 ||
+        das_inventory_add(inv, &conf, err) < 0)
+        return -1;
+    return (int)inv->count - 1;
 }

@@ -39,6 +39,15 @@ size_t das_inventory_count(const struct das_inventory *inv);
 const char *das_inventory_tag(const struct das_inventory *inv, size_t i, size_t n); /* or NULL */
 const char *das_inventory_name(const struct das_inventory *inv, size_t i);
 
+/* Where the instance at position i is at Huawei Cloud; false: it is not there. Opens nothing. */
+bool das_inventory_address(const struct das_inventory *inv, size_t i,
+                           struct das_cloud_address *out);
+/* Position of the instance at place; unless it is there, under whatever name, it is added as
+ * "das://REGION/PROJECT/INSTANCE" behind the account of that name (as in das_inventory_cloud()). -1.
+ * For an inventory from which nobody has chosen. */
+int das_inventory_add_place(struct das_inventory *inv, const char *cloud,
+                            const struct das_cloud_place *place, struct das_err *err);
+
 /* Position of a name, or -1 and a suggestion in err. */
 int das_inventory_find(const struct das_inventory *inv, const char *name, struct das_err *err);
 

@@ -100,14 +100,11 @@ int64_t das_source_pace_ms(const struct das_source *s)
 /* Why an order of that kind cannot be carried out here; NULL: it can. */
 static const char *cannot(const struct das_source *s, enum das_kill_what what)
 {
-    switch (what) {
-    case DAS_KILL_STATEMENT_SOFT:
-        return das_source_cannot_soft(s);
-    case DAS_KILL_STATEMENT:
-        return das_source_cannot_statement(s);
-    default:
-        return das_source_cannot_kill(s);
-    }
+    const char *never = das_source_cannot_kill(s);
+
+    if (never || what == DAS_KILL_SESSION || what == DAS_KILL_IDLE_SESSION)
+        return never;
+    return what == DAS_KILL_STATEMENT ? das_source_cannot_statement(s) : das_source_cannot_soft(s);
 }
 
 enum das_kill_result das_source_kill(struct das_source *s, const struct das_kill_order *order,
@@ -131,6 +128,8 @@ const char *das_source_cannot_soft(const struct das_source *s)
 {
     if (!s->ops->kill)
         return das_source_cannot_kill(s);
+    if (s->ops->cannot_statement)
+        return s->ops->cannot_statement;
     return s->ops->cannot_soft ? s->ops->cannot_soft(s)
                                : "this kind of instance has no soft kill; kill = \"query\" or "
                                  "\"connection\" is possible";
@@ -138,7 +137,7 @@ const char *das_source_cannot_soft(const struct das_source *s)
 
 const char *das_source_cannot_statement(const struct das_source *s)
 {
-    return s->ops->kill ? s->ops->cannot_statement : das_source_cannot_kill(s);
+    return s->ops->cannot_statement;
 }
 
 const char *das_source_kill_window(const struct das_source *s)

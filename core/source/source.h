@@ -49,6 +49,8 @@ const char *das_source_name(const struct das_source *s);
 struct das_query {
     const struct das_filter *filter; /* only those that it could match, where the source can tell */
     bool exhaustive; /* where the source cuts its answers, ask on in parts, up to a bound */
+    bool own_reading; /* none may be missing that das's reading of the filter selects, however the
+                         source reads it; false: the source's own reading may decide */
 };
 
 /* The sessions now; q NULL: all. The caller owns one reference to *out. What was left out or could
@@ -63,6 +65,11 @@ void das_source_set_patience(struct das_source *s, const struct das_patience *p)
 
 /* Can the source find sessions by id? False: a list of some sessions should say who they are. */
 bool das_source_finds_ids(const struct das_source *s);
+/* Would it end a statement and leave the connection? NULL, or the reason why not. */
+const char *das_source_cannot_statement(const struct das_source *s);
+/* What a session may do between the last look at it and its kill without that being noticed; NULL:
+ * nothing that matters. */
+const char *das_source_kill_window(const struct das_source *s);
 /* Milliseconds that should lie between two lists of the same thing; 0: none. */
 int64_t das_source_pace_ms(const struct das_source *s);
 

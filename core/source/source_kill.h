@@ -21,6 +21,7 @@ enum das_kill_result {
     DAS_KILLED,       /* the server accepted the kill */
     DAS_KILL_GONE,    /* what was to be killed is not there: the session has ended or moved on */
     DAS_KILL_FAILED,  /* the server refused; err says why */
+    DAS_KILL_LATE,    /* it was not sent, and no longer may be; err says what kept it */
     DAS_KILL_UNKNOWN, /* the connection broke in between: it may or may not have happened */
 };
 
@@ -31,12 +32,14 @@ struct das_kill_order {
                              or has run last, as the list told it: a number, DAS_ABSENT (it has run
                              none) or DAS_UNKNOWN (not told) */
     struct das_text user; /* as the list told it; borrowed */
+    struct das_patience sending; /* how long it may still be sent; asked last right before. Only das:
+                                    asks, the others do not wait for anything */
 };
 
 /* Where the source can compare (MariaDB, mem:), a session that is busy when it should sleep, sleeps
  * when it should be busy or has another query_id is DAS_KILL_GONE; das: compares the user. What is
- * not told or cannot be compared is not: look again just before. err is filled for FAILED and
- * UNKNOWN. */
+ * not told or cannot be compared is not: look again just before. err is filled for FAILED,
+ * LATE and UNKNOWN. */
 enum das_kill_result das_source_kill(struct das_source *s, const struct das_kill_order *order,
                                      struct das_err *err);
 
@@ -45,11 +48,5 @@ const char *das_source_cannot_kill(const struct das_source *s);
 /* Can it do DAS_KILL_STATEMENT_SOFT? NULL, or the reason why not. A server is known only after its
  * first list; before, NULL. */
 const char *das_source_cannot_soft(const struct das_source *s);
-
-/* Can it end a statement and leave the connection? NULL, or the reason why not. */
-const char *das_source_cannot_statement(const struct das_source *s);
-/* What a session may do between the look at it and its kill without that being noticed, for the
- * report; NULL: nothing that matters. */
-const char *das_source_kill_window(const struct das_source *s);
 
 #endif

@@ -193,6 +193,12 @@ int das_journal_head(struct das_store *s, struct das_head *out, struct das_err *
     return rc;
 }
 
+static int spend(struct das_store *s, int64_t reservation, int64_t at_ms, struct das_err *err)
+{
+    return one(das_do(s, err, DAS_Q_SPEND, "isi", reservation, s->run, at_ms), s,
+               "no reservation of this run that is left", reservation, err);
+}
+
 int das_journal_append(struct das_store *s, struct das_record *r, struct das_err *err)
 {
     struct das_parts parts;
@@ -210,10 +216,9 @@ int das_journal_append(struct das_store *s, struct das_record *r, struct das_err
         das_do(s, err, DAS_Q_APPEND, "its", r->seq, das_buf_view(&line), hash) < 0 ||
         derive(s, r, &parts, err) < 0)
         goto done;
-    if (r->spends && one(das_do(s, err, DAS_Q_SPEND, "isi", r->spends, s->run, r->time_ms), s,
-                         "no reservation of this run that is left", r->spends, err) < 0)
-        goto done;
-    rc = 0;
+    rc = r->spends ? spend(s, r->spends, r->time_ms, err) : 0;
+    for (size_t i = 0; i < r->claim_count && rc == 0; i++)
+        rc = spend(s, r->claims[i].id, r->time_ms, err);
 done:
     das_buf_clear(&line);
     return rc;

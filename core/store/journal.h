@@ -23,6 +23,7 @@
 
 #include "core/base/buf.h"
 #include "core/base/digest.h"
+#include "core/store/budget.h"
 #include "core/store/store.h"
 
 /* One record to write. members is JSON without the braces: "\"plan\":\"..\",\"id\":12"; may be
@@ -33,6 +34,9 @@ struct das_record {
     struct das_text members;
     int64_t closes;  /* an outcome, and nothing else: seq of its intent. Written as "intent":SEQ */
     int64_t spends;  /* an intent: the reservation (budget.h) that is used up now; 0: none */
+    const struct das_claim *claims; /* an intent that stands for many kills: all their
+                                       reservations; NULL: none */
+    size_t claim_count;
     int64_t seq;     /* filled */
     int64_t time_ms; /* filled: Unix ms */
 };

@@ -189,7 +189,7 @@ function Checker:options(node, what)
     local value, key = self:value(item[1]), item[2] and self:value(item[2])
     if key ~= UNKNOWN then
       local good, message = pcall(host.options[what], { [key or 1] = value })
-      if not good and (value ~= UNKNOWN or message:find("unknown option", 1, true)
+      if not good and (value ~= UNKNOWN or message:find("unknown [%a ]*\"")
                        or not key) then
         self:add(item, "option", message)
       end
@@ -230,6 +230,55 @@ end
 
 local function host_of(url)
   return type(url) == "string" and url:match("^%a+://([^/:?#]+)") or nil
+end
+
+-- What a method needs besides a preview: these go by no plan (bindings/cloud_act.c), or are one.
+local killing = {
+  apply = { "kill" },
+  kill_processes = { "kill", "preview" },
+  create_kill_task = { "kill", "cloud_kill" },
+  kill_all_sessions = { "kill", "cloud_kill" },
+  set_kill_task_switch = { "kill", "cloud_kill" },
+  stop_kill_task = { "kill" },
+}
+-- Those of an instance at the cloud that look.
+local looking = {
+  kill_tasks = true, kill_task_switch = true, kill_history = true, processes = true,
+  each_process = true, innodb_locks = true, metadata_locks = true, transactions = true,
+  db_users = true,
+}
+
+-- Where the options of a method are; else they are its first argument.
+local second = { set_kill_task_switch = true, kill_processes = true }
+
+function Checker:cloud_method(name, node)
+  local grants = killing[name] or looking[name] and { "preview" } or {}
+  local first = node[2] and self:value(node[2])
+  local options = node[2]
+  if name == "set_kill_task_switch" and (first == false or first == "off") then
+    grants = { "kill" }
+  end
+  if second[name] or (name == "nodes" and options and options.tag ~= "Table") then
+    options = node[3]
+  end
+  for _, grant in ipairs(grants) do
+    self.grants[grant] = true
+  end
+  if host.options[name] then
+    self:options(options, name)
+  end
+end
+
+-- The account that das.cloud{...} names.
+function Checker:account(node)
+  local name = "default"
+  for _, item in ipairs(node and node.tag == "Table" and node or {}) do
+    if item[2] and self:value(item[2]) == "cloud" then
+      name = self:value(item[1])
+    end
+  end
+  self:options(node, "cloud")
+  self:need("cloud:", name)
 end
 
 -- What a call of a das function needs.
@@ -301,6 +350,8 @@ function visit.Call(self, node)
     self:criteria(node[2])
   elseif f ~= nil and f == das.preview then
     self:preview(node[2], node[3])
+  elseif f ~= nil and f == das.cloud then
+    self:account(node[2])
   elseif f ~= nil and f == require and node[2] then
     self:module(self:value(node[2]))
   end
@@ -317,8 +368,8 @@ function visit.Method(self, node)
     self:criteria(node[2])
   elseif name == "plan" then
     self:options(node[2], "plan")
-  elseif name == "apply" then
-    self.grants.kill = true
+  elseif (killing[name] or looking[name] or host.options[name]) and not self.made[name] then
+    self:cloud_method(name, node)
   elseif not host.methods[name] and not string[name] and not self.made[name]
          and not self.requires then
     local near = host.nearest(name, self.method_names)

@@ -1,8 +1,8 @@
 -- The part of das that is easier said in Lua: selections by a function instead of a filter.
--- Compiled in; called once for each state with the methods of a selection, with raise(message),
--- which reports an error at the script's own line, with das itself while it is still open, and with
--- retry_options(options), which checks them.
-local selection, raise, das, retry_options = ...
+-- Compiled in; called once for each state with the methods of a selection and of an instance, with
+-- raise(message), which reports an error at the script's own line, with das itself while it is
+-- still open, and with retry_options(options), which checks them.
+local selection, instance, raise, das, retry_options = ...
 
 -- Lua's own xpcall runs its handler where no limit can strike. Here the handler runs after the
 -- function has ended: it gets the error, and a traceback would be its own.
@@ -73,6 +73,27 @@ function selection.group_by(self, what)
     return first[a] < first[b]
   end)
   return groups
+end
+
+-- instance:kill_processes(ids, { reason = "...", trust_source = true }): a preview and a plan like
+-- any other, so that there is one way to a kill.
+function instance.kill_processes(self, ids, options)
+  local found, message, code = self:preview({ id = ids }, { exhaustive = true })
+  if not found then
+    return nil, message, code
+  end
+  local plan = { kill = "connection" }
+  for key, value in pairs(options or {}) do
+    if key ~= "reason" and key ~= "trust_source" then
+      raise(('kill_processes: unknown option "%s"; expected reason or trust_source'):format(key))
+    end
+    plan[key] = value
+  end
+  plan, message, code = found:plan(plan)
+  if not plan then
+    return nil, message, code
+  end
+  return plan:apply()
 end
 
 -- Waiting does not change these, and knocking again may lock an account.

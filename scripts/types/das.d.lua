@@ -47,6 +47,7 @@ error("das.d.lua is for editors; das itself is compiled in")
 ---@field rows_examined? integer by the statement
 ---@field progress? number per cent
 ---@field trx_id? integer InnoDB's number of the open transaction; nil outside one
+---@field disputed boolean the cloud selects it, das's own reading of the filter does not
 
 ---@class (exact) das.group
 ---@field key? string|any what the sessions have in common; nil: they have none
@@ -175,6 +176,7 @@ function selection:explain(session) end
 ---@field escalate? number|string seconds or "10s"; no escalation
 ---what the kills are to cure: sessions that match it have to become fewer
 ---@field symptom? das.filter|das.criteria
+---@field trust_source? boolean disputed sessions are victims, too
 
 ---A kill that is decided but not done.
 ---```lua
@@ -208,6 +210,7 @@ function selection:plan(options) end
 ---@field reason string
 ---@field symptom? das.filter
 ---@field filter das.filter what selected the victims; each has to match it again
+---@field left_out integer disputed sessions that are no victims
 ---@field asked_by das.asked
 ---@field hash string SHA-256 over the whole plan, hex
 ---@field created_at integer Unix seconds
@@ -261,14 +264,23 @@ function plan:apply() end
 ---@field unknown integer
 ---@field respawned integer statements of the victims that came back while we looked
 ---@field would_block? string dry run: why an armed one would be refused now
+---@field kill_window? string what a victim could do unnoticed between the last look and its end
 
+---One of the instances of a run. Besides previews, which every instance has, one behind Huawei Cloud
+---DAS has kill tasks, lists and locks; on any other these methods return nil, a message and
+---"unsupported". Their failures return nil, a message, a code and das.cloud_failure. Moments are Unix
+---milliseconds, spans whole seconds; what the API does not tell, or tells as "", is nil.
 ---@class das.instance
 ---@field name string
+---@field region? string at Huawei Cloud: "cn-north-4"; nil elsewhere, as are the next two
+---@field project? string the project's id; nil where das.lua does not name it
+---@field instance_id? string
 local instance = {}
 
 ---@class (exact) das.preview_options
 ---@field instance? string|das.instance
 ---@field pushdown? boolean false: fetch every session and evaluate all of the filter here
+---@field exhaustive? boolean where the source cuts its answers (the cloud: 200), ask on in parts
 
 ---das.preview on this instance.
 ---```lua
@@ -382,6 +394,496 @@ function das.sleep(duration) end
 ---@return any ... what the last call returned
 ---@async
 function das.retry(options) end
+
+-- --- instances behind Huawei Cloud DAS: looking; needs the grant "preview" ----------------------
+
+---What is told besides message and code where a call to the cloud failed.
+---@class (exact) das.cloud_failure
+---@field status? integer HTTP; nil: there was no answer
+---@field error_code? string "DAS.200100", "APIGW.0308"
+---@field error_msg? string the server's words
+---@field request_id? string for the cloud's support
+---@field unknown boolean an order was sent and may have had its effect; look before giving it again
+
+---A task of the cloud: it ends sessions that match, again and again, until it ends itself.
+---@class (exact) das.kill_task
+---@field task_id integer
+---@field user? string nil: any, as for the next four
+---@field host? string
+---@field db? string
+---@field command? string
+---@field info? string
+---@field time? integer s, at least so long in their state
+---@field task_type? string "auto": ends after task_duration; "manual": until it is stopped
+---@field task_duration? integer s
+---@field task_state? integer the API does not say what its numbers mean
+---@field start_time? integer Unix ms
+---@field end_time? integer Unix ms; 0: none
+
+---Kill tasks that are running.
+---```text
+---for _, task in ipairs(assert(das.instance("orders"):kill_tasks())) do
+---  print(task.task_id, task.user or "any user", task.time)
+---end
+---```
+---@return das.kill_task[]? tasks
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:kill_tasks() end
+
+---Kill tasks run while the switch is on.
+---```text
+---print(das.instance("orders"):kill_task_switch())
+---```
+---@return "on"|"off"|"switching"|nil state
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:kill_task_switch() end
+
+---@class (exact) das.kill_history_options
+---Unix s or ms, so long ago ("2h"), or "2026-11-24T03:17:05Z"; a day before to
+---@field from? integer|string
+---@field to? integer|string the same; now
+---@field node_id? string all nodes
+
+---A session that the cloud has ended.
+---@class (exact) das.killed_session
+---@field instance_id? string
+---@field node_id? string
+---@field task_id? integer
+---@field session_id integer
+---@field user? string
+---@field host? string
+---@field db? string
+---@field command? string
+---@field time? integer s, how long it had been in its state
+---@field state? string
+---@field info? string its statement
+---@field kill_time? integer Unix ms
+---@field killed_source? string the API does not say what its words mean
+
+---What kill tasks and persons have ended, newest first, as a function that gives one after the other;
+---50 are fetched at a time, when they are needed. What fails later than at the first page raises.
+---```text
+---for killed in das.instance("orders"):kill_history{ from = "2h" } do
+---  print(killed.session_id, killed.user, killed.info)
+---end
+---```
+---@param options? das.kill_history_options
+---@return (fun(): das.killed_session?)? next
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:kill_history(options) end
+
+---A row of the cloud's process lists.
+---@class (exact) das.cloud_process
+---@field id integer
+---@field user? string
+---@field host? string "ip:port"
+---@field db? string
+---@field command? string
+---@field state? string
+---@field sql_info? string the statement
+---@field state_duration? integer s
+---@field trx_time? integer s; only where a registered database user is asked
+
+---@class (exact) das.each_process_options
+---@field user? string of this user only
+---@field db? string in this database only
+---@field node_id? string on this node only
+
+---@class (exact) das.processes_options: das.each_process_options
+---@field limit? integer 1 to 100; 100
+---@field offset? integer sessions to leave out, a multiple of limit; 0
+
+---@class das.cloud_processes: das.cloud_process[]
+---@field total? integer how many there are, as the API counts
+---@field consistency string what two pages can say together
+
+---One page of the process list. Each page is a list of its own moment: a session that begins or ends
+---between two of them may be missing or there twice. Good for looking around; previews decide who is
+---killed. Through the registered database user (db_user_id) where user or db is given.
+---```text
+---local page = assert(das.instance("orders"):processes{ user = "app", limit = 20 })
+---print(#page, "of", page.total)
+---```
+---@param options? das.processes_options
+---@return das.cloud_processes? page
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:processes(options) end
+
+---The process list, one session after the other, 100 fetched at a time. Like kill_history().
+---```text
+---for session in das.instance("orders"):each_process() do
+---  print(session.id, session.user, session.state_duration)
+---end
+---```
+---@param options? das.each_process_options
+---@return (fun(): das.cloud_process?)? next
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:each_process(options) end
+
+---@class (exact) das.lock
+---@field lock_id? string
+---@field lock_trx_id? string
+---@field lock_mode? string
+---@field lock_type? string
+---@field lock_table? string
+---@field lock_index? string
+---@field lock_space? string
+---@field lock_page? string
+---@field lock_rec? string
+---@field lock_data? string
+
+---@class (exact) das.lock_transaction
+---@field trx_id? string
+---@field trx_state? string
+---@field trx_started? string as the server writes it
+---@field trx_wait_started? string
+---@field thread_id? integer the session
+---@field query? string
+---@field tables_locked? integer
+---@field rows_locked? integer
+---@field rows_modified? integer
+---@field isolation_level? string
+---@field waits_for das.lock[]
+---@field holds das.lock[]
+
+---@class (exact) das.lock_wait
+---@field requesting_trx_id? string
+---@field requested_lock_id? string
+---@field blocking_trx_id? string
+---@field blocking_lock_id? string
+
+---@class (exact) das.innodb_locks
+---@field transactions das.lock_transaction[]
+---@field waits das.lock_wait[]
+
+---@class (exact) das.innodb_locks_options
+---@field db_user_id? string a registered database user; that of das.lua
+
+---Open transactions with their locks, and who waits for whom. Needs a registered database user.
+---```text
+---for _, wait in ipairs(assert(das.instance("orders"):innodb_locks()).waits) do
+---  print(wait.requesting_trx_id, "waits for", wait.blocking_trx_id)
+---end
+---```
+---@param options? das.innodb_locks_options
+---@return das.innodb_locks? locks
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:innodb_locks(options) end
+
+---@class (exact) das.metadata_locks_options
+---@field db_user_id? string a registered database user; that of das.lua
+---@field thread_id? integer of this session only
+---@field db? string in this database only
+---@field table? string on this table only
+
+---@class (exact) das.metadata_lock
+---@field thread_id? integer the session that has it, or waits for it
+---@field lock_status? string "GRANTED", "PENDING"
+---@field lock_mode? string
+---@field lock_type? string
+---@field lock_duration? string
+---@field table_schema? string
+---@field table_name? string
+---@field user? string
+---@field host? string
+---@field db? string
+---@field command? string
+---@field state? string
+---@field sql_info? string
+---@field state_duration? integer s
+---@field trx_time? integer s
+---@field blocks das.cloud_process[] sessions that wait for this one
+---@field waits_for das.cloud_process[] sessions that this one waits for
+
+---Metadata locks: what keeps an ALTER TABLE waiting. Needs a registered database user.
+---```text
+---for _, lock in ipairs(assert(das.instance("orders"):metadata_locks{ db = "shop" })) do
+---  print(lock.thread_id, lock.lock_status, lock.table_name, #lock.blocks)
+---end
+---```
+---@param options? das.metadata_locks_options
+---@return das.metadata_lock[]? locks
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:metadata_locks(options) end
+
+---@class (exact) das.transactions_options
+---As in das.kill_history_options, at most 7 days ago
+---@field from? integer|string
+---@field to? integer|string
+---@field time? integer|string that lasted at least so long, seconds or "1m"
+---@field max_time? integer|string and at most so long
+
+---@class (exact) das.long_transaction
+---@field last_sec? integer s, how long it lasted
+---@field wait_locks? integer
+---@field hold_locks? integer
+---@field occurrence_time? integer Unix ms
+---@field collect_time? integer Unix ms
+---@field detail? string
+
+---Long transactions that the cloud has seen, all of that span.
+---```text
+---for _, t in ipairs(assert(das.instance("orders"):transactions{ from = "1d", time = "1m" })) do
+---  print(t.last_sec, t.hold_locks, t.detail)
+---end
+---```
+---@param options? das.transactions_options
+---@return das.long_transaction[]? transactions
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:transactions(options) end
+
+---@class (exact) das.db_user
+---@field db_user_id? string
+---@field db_username? string
+
+---Database users that are registered at DAS: one of them is db_user_id in das.lua.
+---```text
+---for _, user in ipairs(assert(das.instance("orders"):db_users())) do
+---  print(user.db_user_id, user.db_username)
+---end
+---```
+---@return das.db_user[]? users
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:db_users() end
+
+---@class (exact) das.datastore_options
+---@field datastore_type? string "MySQL", "TaurusDB", "MariaDB", ...; "MySQL"
+
+---@class (exact) das.node
+---@field id? string
+---@field name? string
+---@field role? string "master", "slave", "readreplica"
+---@field status? string
+---@field type? string
+
+---The nodes that the instance is made of.
+---```text
+---for _, node in ipairs(assert(das.instance("orders"):nodes())) do
+---  print(node.id, node.role, node.status)
+---end
+---```
+---@param options? das.datastore_options
+---@return das.node[]? nodes
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function instance:nodes(options) end
+
+-- --- ending sessions without a preview; needs "kill", and "cloud_kill" where it does not stop killing -
+
+---What an order would have done; without --apply none is sent.
+---@class (exact) das.cloud_dry_run
+---@field dry_run true
+---@field would_block? string why an armed one would be refused now
+---@field sessions? integer how many it would hit now
+
+---@class (exact) das.order_options
+---@field reason? string for people and the journal
+
+---@class (exact) das.kill_task_criteria
+---@field user? string
+---@field host? string "10.%": the cloud reads it, and everything else here, in its own way
+---@field db? string
+---@field command? string
+---@field info? string
+---@field time integer|string at least so many seconds in their state, or "5m"
+---@field task_duration? integer|string 10 to 31535999 s, or "10m"; needed unless task_type is "manual"
+---@field task_type? "auto"|"manual" manual: until it is stopped; "auto"
+---@field all? boolean every session that is so old, when nothing else is said
+---@field reason? string for people and the journal
+
+---Makes the cloud end what matches, also sessions that nobody has seen yet. Guards, windows, off
+---switch and journal are those of a plan, and what is protected must not be among those that match
+---now. Runs while the switch is on; at most 5 at once. The API tells no id: the task is found by
+---listing before and after, and where that cannot be told, true and a message are returned.
+---```text
+---local task, message = das.instance("orders"):create_kill_task{
+---  user = "report", time = "10m", task_duration = "1h", reason = "reports during the sale",
+---}
+---print(task and task.task_id or message)
+---```
+---@param criteria das.kill_task_criteria|das.filter a filter has to be one table
+---@param options? das.order_options
+---@return das.kill_task|das.cloud_dry_run|true|nil task
+---@return string? message or what else there is to know about a task that was made
+---@return string? code
+---@return das.cloud_failure? details
+function instance:create_kill_task(criteria, options) end
+
+---Needs the grant "kill". Goes through also while das is stopped: it ends killing.
+---```text
+---for _, task in ipairs(assert(das.instance("orders"):kill_tasks())) do
+---  print(das.instance("orders"):stop_kill_task(task))
+---end
+---```
+---@param task das.kill_task|integer the task or its id
+---@param options? das.order_options
+---@return true|das.cloud_dry_run|nil stopped
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+function instance:stop_kill_task(task, options) end
+
+---@class (exact) das.switch_options
+---@field wait? number|string how long it may be "switching": seconds or "1m"; 30 s
+---@field reason? string for people and the journal
+
+---Turns kill tasks on or off. Off needs no more than the grant "kill", and goes through while das is
+---stopped.
+---```text
+---print(das.instance("orders"):set_kill_task_switch(true, { wait = "1m" }))
+---```
+---@param on boolean|"on"|"off"
+---@param options? das.switch_options
+---@return "on"|"off"|"switching"|das.cloud_dry_run|nil state what it is now
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+function instance:set_kill_task_switch(on, options) end
+
+---@class (exact) das.kill_all_options
+---@field confirm string the instance_id, said once more
+---@field reason? string for people and the journal
+
+---@class (exact) das.kill_all_result
+---@field sessions? integer how many there were just before
+
+---Ends every session of the instance. The limits of kills count each of them.
+---```text
+---local orders = das.instance("orders")
+---local done, message = orders:kill_all_sessions{ confirm = orders.instance_id, reason = "moving" }
+---print(done and done.sessions or message)
+---```
+---@param options das.kill_all_options
+---@return das.kill_all_result|das.cloud_dry_run|nil result
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+function instance:kill_all_sessions(options) end
+
+---@class (exact) das.kill_processes_options
+---@field reason? string for people and logs
+---@field trust_source? boolean as in das.plan_options
+
+---Ends the connections of these sessions, on any kind of instance: a preview of the ids, a plan, and
+---its apply(), with every check that these have. Sessions that are not there any more are in no
+---outcome.
+---```lua
+---local first = das.instances()[1]
+---print(first:kill_processes({ 1987, 1990 }, { reason = "asked for by the owner" }))
+---```
+---@param ids integer|integer[]
+---@param options? das.kill_processes_options
+---@return das.report? report
+---@return string? message
+---@return string? code
+function instance:kill_processes(ids, options) end
+
+-- --- das.cloud: accounts --------------------------------------------------------------------------
+
+---@class (exact) das.account_options
+---@field cloud? string an account of das.lua; "default", else the SDK's environment variables
+---@field region string "cn-north-4"
+---@field project? string its id; the project that has the region's name
+
+---An account at Huawei Cloud, in one region and project.
+---@class das.account
+---@field name string in das.lua
+---@field region string
+---@field project string
+local account = {}
+
+---@class (exact) das.cloud_instance
+---@field instance_id? string
+---@field instance_name? string
+---@field instance_status? string
+---@field version? string
+---@field engine_type? string
+---@field ip? string
+---@field port? integer
+---@field cpu? integer
+---@field mem? integer GB
+---@field login_flag? boolean
+---@field slow_sql_flag? boolean
+---@field deadlock_flag? boolean
+---@field lock_blocking_flag? boolean
+---@field charge_flag? boolean
+---@field full_sql_flag? boolean
+---@field instance? das.instance itself, among those of the run from now on; nil in a run with -i
+
+---All instances that the account sees, page by page until the end. Each joins those of the run, as
+---"das://REGION/PROJECT/INSTANCE" unless das.lua has a name for it; but not with -i, which says where
+---a run ends.
+---```text
+---local account = assert(das.cloud{ cloud = "prod", region = "cn-north-4" })
+---for _, found in ipairs(assert(account:instances())) do
+---  local slow = found.instance and found.instance:preview{ command = "Query", time = "5m" }
+---  print(found.instance_name, slow and #slow)
+---end
+---```
+---@param options? das.datastore_options
+---@return das.cloud_instance[]? instances
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function account:instances(options) end
+
+---The nodes of one of its instances.
+---```text
+---local account = assert(das.cloud{ region = "cn-north-4" })
+---print(#assert(account:nodes(das.args[1])))
+---```
+---@param instance_id string
+---@param options? das.datastore_options
+---@return das.node[]? nodes
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function account:nodes(instance_id, options) end
+
+---An account of das.lua (clouds). Where scripts have grants it needs "cloud:NAME" or "cloud:*".
+---Raises when there is no such account.
+---```text
+---local account = assert(das.cloud{ cloud = "prod", region = "cn-north-4" })
+---print(account, account.project)
+---```
+---@param options das.account_options
+---@return das.account? account
+---@return string? message
+---@return string? code
+---@return das.cloud_failure? details
+---@nodiscard
+function das.cloud(options) end
 
 -- --- das.json, also require "cjson" (where decode raises) --------------------------------------
 

@@ -8,71 +8,21 @@
  */
 #include "bindings/engine.h"
 
-#include <arpa/inet.h>
 #include <curl/curl.h>
 #include <pthread.h>
 #include <signal.h>
 #include <stdlib.h>
-#include <sys/epoll.h>
-#include <sys/prctl.h>
-#include <sys/socket.h>
 #include <time.h>
 #include <unistd.h>
+
+#include "tests/bench/web.h"
 
 #define PARALLEL 64
 #define REQUESTS 500 /* of each, in a round */
 
-/* --- the server: one thread, one answer ------------------------------------------------------------ */
-
 static const char answer[] = "HTTP/1.1 200 OK\r\nContent-Type: application/json\r\n"
                              "Content-Length: 47\r\n\r\n"
                              "{\"status\":\"ok\",\"id\":9007199254740993,\"list\":[]}";
-
-static void serve(int listener)
-{
-    static char in[65536];
-    struct epoll_event ev = {.events = EPOLLIN, .data.fd = listener}, got[128];
-    int poll = epoll_create1(0);
-
-    epoll_ctl(poll, EPOLL_CTL_ADD, listener, &ev);
-    for (;;) {
-        int n = epoll_wait(poll, got, 128, -1);
-        for (int i = 0; i < n; i++) {
-            int fd = got[i].data.fd;
-            ssize_t len;
-            if (fd == listener) {
-                ev.data.fd = accept(listener, NULL, NULL);
-                if (ev.data.fd >= 0)
-                    epoll_ctl(poll, EPOLL_CTL_ADD, ev.data.fd, &ev);
-                continue;
-            }
-            len = read(fd, in, sizeof in); /* a small request on this machine comes in one piece */
-            if (len <= 0 || write(fd, answer, sizeof answer - 1) < 0)
-                close(fd);
-        }
-    }
-}
-
-static int start_server(pid_t *pid)
-{
-    struct sockaddr_in at = {.sin_family = AF_INET, .sin_addr.s_addr = htonl(INADDR_LOOPBACK)};
-    int listener = socket(AF_INET, SOCK_STREAM, 0), yes = 1;
-
-    setsockopt(listener, SOL_SOCKET, SO_REUSEADDR, &yes, sizeof yes);
-    for (int port = 21000; port < 32000; port++) {
-        at.sin_port = htons((uint16_t)port);
-        if (bind(listener, (struct sockaddr *)&at, sizeof at) == 0 && listen(listener, 256) == 0) {
-            *pid = fork();
-            if (*pid == 0) {
-                prctl(PR_SET_PDEATHSIG, SIGKILL);
-                serve(listener);
-            }
-            close(listener);
-            return port;
-        }
-    }
-    exit(1);
-}
 
 /* --- the two clients --------------------------------------------------------------------------------- */
 
@@ -148,30 +98,6 @@ static void *run_bare(void *arg)
     return NULL;
 }
 
-static double round_of(void *(*client)(void *))
-{
-    pthread_t threads[PARALLEL];
-    struct timespec a, b;
-
-    clock_gettime(CLOCK_MONOTONIC, &a);
-    for (int i = 0; i < PARALLEL; i++) {
-        if (pthread_create(&threads[i], NULL, client, NULL) != 0)
-            exit(1);
-    }
-    for (int i = 0; i < PARALLEL; i++)
-        pthread_join(threads[i], NULL);
-    clock_gettime(CLOCK_MONOTONIC, &b);
-    return PARALLEL * REQUESTS /
-           ((double)(b.tv_sec - a.tv_sec) + (double)(b.tv_nsec - a.tv_nsec) / 1e9);
-}
-
-static int by_size(const void *x, const void *y)
-{
-    double a = *(const double *)x, b = *(const double *)y;
-
-    return (a > b) - (a < b);
-}
-
 #define ROUNDS_MAX 101
 
 int main(int argc, char **argv)
@@ -186,20 +112,20 @@ int main(int argc, char **argv)
     fprintf(f, "local url = ...\nfor _ = 1, %d do\n  local r = assert(das.http.get(url))\n"
                "  assert(r.status == 200 and #r.body == 47)\nend\n", REQUESTS);
     fclose(f);
-    snprintf(url, sizeof url, "http://127.0.0.1:%d/", start_server(&server));
+    snprintf(url, sizeof url, "http://127.0.0.1:%d/", bench_serve(answer, &server));
     curl_global_init(CURL_GLOBAL_DEFAULT);
-    round_of(run_das);
-    round_of(run_bare);
+    bench_round(run_das, PARALLEL);
+    bench_round(run_bare, PARALLEL);
     for (int i = 0; i < rounds; i++) {
-        das[i] = round_of(run_das);
-        bare[i] = round_of(run_bare);
+        das[i] = bench_round(run_das, PARALLEL) * REQUESTS;
+        bare[i] = bench_round(run_bare, PARALLEL) * REQUESTS;
         ratio[i] = das[i] / bare[i];
     }
     kill(server, SIGKILL);
     unlink(script);
-    qsort(das, (size_t)rounds, sizeof *das, by_size);
-    qsort(bare, (size_t)rounds, sizeof *bare, by_size);
-    qsort(ratio, (size_t)rounds, sizeof *ratio, by_size);
+    qsort(das, (size_t)rounds, sizeof *das, bench_by_size);
+    qsort(bare, (size_t)rounds, sizeof *bare, bench_by_size);
+    qsort(ratio, (size_t)rounds, sizeof *ratio, bench_by_size);
     printf("%.0f %.0f %.3f\n", das[rounds / 2], bare[rounds / 2], ratio[rounds / 2]);
     return 0;
 }

@@ -222,9 +222,21 @@ sub bench_sign {
     close $in or die "sign failed\n";
 }
 
+sub bench_cloud {
+    print "Previews of the DAS API, 64 connections on this machine\n";
+    my ($das, $bare, $ratio) = split ' ', `$bench/cloud 9`;
+    die "cloud failed\n" if $? || !$ratio;
+    say_bound('typed, signed previews against bare libcurl, a second', 1 / $ratio, 1 / 0.7,
+        sprintf '%.2f of it (%d, %d); at least 0.70', $ratio, $das, $bare);
+    my ($before, $after) = split ' ', `$bench/cloud memory 100000`;
+    die "cloud memory failed\n" if $? || !$after;
+    say_bound('memory after 100,000 calls against after 10,000', $after / $before, 1.02,
+        sprintf '%.3f times (%d KB, %d KB); at most 1.02', $after / $before, $before, $after);
+}
+
 my @parts = ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ],
     [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ],
-    [ sign => \&bench_sign ]);
+    [ sign => \&bench_sign ], [ cloud => \&bench_cloud ]);
 for my $part (@parts) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }

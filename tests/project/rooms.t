@@ -41,12 +41,19 @@ only('sqlite3.h', qr{^core/store/}, 'sqlite3.h only in core/store');
 only('microhttpd.h', qr{^core/serve/httpd\.c$}, 'microhttpd.h only in httpd.c');
 only('core/source/source_kill.h', qr{^core/(source/(source|source_impl)\.[ch]|plan/apply\.c)$},
     'source_kill.h only where a kill is done');
+only('core/cloud/kill.h', qr{^core/(cloud/kill\w*\.[ch]|source/das_cloud\w*\.c|plan/act\.c)$},
+    'kill.h only where the cloud is told to end sessions');
+only('core/plan/act_impl.h', qr{^core/plan/act\w*\.c$}, 'act_impl.h stays with the act');
 only('core/source/source_impl.h', qr{^core/source/}, 'source_impl.h stays in core/source');
 only('core/session/filter_impl.h', qr{^core/session/}, 'filter_impl.h stays in core/session');
 only('core/plan/plan_impl.h', qr{^core/plan/}, 'plan_impl.h stays in core/plan');
 
 my @callers = grep { $text{$_} =~ /das_source_kill\s*\(/ && !m{^core/source/} } @files;
 is_deeply(\@callers, ['core/plan/apply.c'], 'one caller of das_source_kill');
+
+my @orders = grep { m{^core/(plan|serve|cli)/|^bindings/}
+      && $text{$_} =~ /das_cloud_(kill\w*|task_(create|stop)|switch_set)\s*\(/ } @files;
+is_deeply(\@orders, ['core/plan/act.c'], 'and above the sources one caller of its calls');
 
 my @io = grep { m{^core/session/} && $text{$_} =~ /\b(fopen|fprintf|fputs|fwrite|socket|open)\s*\(/ } @files;
 is_deeply(\@io, [], 'core/session does no input or output');

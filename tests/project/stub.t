@@ -82,6 +82,27 @@ my $http = slurp('bindings/http.c');
 $has{'das.http_options'} = [ names_of_macro($http, 'COMMON') ];
 $has{'das.http_request'} = [ names(after($http, 'static int http_request'), 'allowed') ];
 $has{'das.http_retry'} = [ names(after($http, 'static void get_retry'), 'allowed') ];
+sub methods_of { my ($file, %of) = @_; my $text = slurp($file); $has{"das.$_"} = [ names(after($text, $of{$_}), 'allowed') ] for keys %of }
+methods_of('bindings/cloud.c', kill_history_options => 'static void read_history', innodb_locks_options => 'static int innodb_options',
+    metadata_locks_options => 'static void read_metadata', transactions_options => 'static void read_transactions');
+my $cloud = slurp('bindings/cloud.c');
+$has{'das.each_process_options'} = [ names_of_macro($cloud, 'WHOSE') ];
+$has{'das.processes_options'} = [ names(after($cloud, 'static void read_page'), 'allowed') ];
+methods_of('bindings/cloud_act.c', order_options => 'static const char *read_reason', switch_options => 'static int switch_options',
+    kill_all_options => 'static int kill_all_options');
+methods_of('bindings/cloud_account.c', account_options => 'static void read_account');
+methods_of('bindings/cloud_args.c', datastore_options => 'void das_opt_type');
+# What the cloud tells has the names of its shapes.
+my %shape = (process => 'cloud_process', task => 'kill_task', killed => 'killed_session', lock => 'lock', trx => 'lock_transaction', lock_wait => 'lock_wait',
+    metadata_lock => 'metadata_lock', long_trx => 'long_transaction', instance => 'cloud_instance', node => 'node', db_user => 'db_user');
+for my $file (glob 'core/cloud/api*.c') {
+    my $text = slurp($file);
+    while ($text =~ /DAS_FIELD(?:_LIST)?\(das_cloud_(\w+), (\w+),/g) {
+        push @{ $has{"das.$shape{$1}"} }, $2 if $shape{$1};
+    }
+}
+push @{ $has{'das.cloud_instance'} }, 'instance';
+$has{'das.kill_task_criteria'} = [ 'reason', grep { !/^(?:state|id|trx_time|rows_modified)$/ } @{ $has{'das.criteria'} } ];
 for my $name (sort keys %has) {
     is_deeply([ sort @{ $has{$name} } ], [ sort keys %{ $stub{$name} || {} } ], "the stub has all of $name");
 }

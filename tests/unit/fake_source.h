@@ -83,6 +83,10 @@ static inline enum das_kill_result fake_kill(struct das_source *s, const struct 
     usleep(f->kill_takes_us);
     if (f->on_kill)
         f->on_kill(f);
+    if (das_patience_left(&o->sending) <= 0) {
+        das_fail(err, DAS_E_TIMEOUT, "too late");
+        return DAS_KILL_LATE;
+    }
     if (f->after_kill) {
         das_snapshot_release(f->list);
         f->list = f->after_kill;

@@ -6,6 +6,7 @@
 #include <sqlite3.h>
 #include <sys/stat.h>
 
+#include "core/base/clock.h"
 #include "core/store/budget.h"
 #include "core/store/habits.h"
 #include "core/store/journal.h"
@@ -175,6 +176,81 @@ static void what_is_written(void)
     ok(das_journal_verify(temp_store(), NULL, &h, &err) == 0, "the chain holds");
 }
 
+struct sought {
+    int64_t from;
+    const char *text;
+    int found;
+};
+
+static int seek_record(void *arg, int64_t seq, struct das_text line, const char *hash)
+{
+    struct sought *s = arg;
+
+    (void)hash;
+    s->found += seq > s->from && memmem(line.ptr, line.len, s->text, strlen(s->text));
+    return 0;
+}
+
+/* How many records after seq hold text? */
+static int records_with(int64_t seq, const char *text)
+{
+    struct sought s = {.from = seq, .text = text};
+
+    must(das_journal_each(temp_store(), 0, seek_record, &s, &err) == 0, "walk: %s", err.msg);
+    return s.found;
+}
+
+#define TOKEN "hunter2token"
+
+/* One victim with a secret of the run in whatever a plan and a session say. */
+static int64_t apply_secret(void)
+{
+    struct das_filter *f = kit_filter("info", "select~" TOKEN);
+    struct das_session s = kit_session(1);
+    struct das_plan *p;
+    int64_t before;
+
+    s.query_id = next_query_id++;
+    s.db = das_text_of("db_" TOKEN);
+    s.state = das_text_of("doing " TOKEN);
+    s.sql_info = das_text_of("select `" TOKEN "` from t where token = '" TOKEN "'");
+    p = plan_of(&s, 1, f, &(struct das_plan_opts){.reason = "because of " TOKEN});
+    fake.kills = 0;
+    before = head();
+    killed(go_armed(p, true), 1, "a statement with a secret");
+    das_plan_release(p);
+    das_filter_release(f);
+    return before;
+}
+
+static void secrets_stay_out(void)
+{
+    char name[] = "token", where[] = "DAS_TEST_TOKEN";
+    const struct das_secret_place place = {name, where, DAS_SECRET_ENV};
+    struct das_vault vault;
+    int64_t before;
+
+    das_vault_init(&vault);
+    setenv(where, TOKEN, 1);
+    must(das_vault_read(&vault, &place, &err), "a secret of the run: %s", err.msg);
+    fresh("secret");
+    before = apply_secret();
+    is_int(records_with(before, TOKEN), 2, "a value that is nobody's secret stands in apply and intent");
+    fresh("secret2");
+    guard.vault = &vault;
+    before = apply_secret();
+    is_int(records_with(before, TOKEN), 0, "the run's secret in none of its records");
+    is_int(records_with(before, "where token = '***'"), 1, "the rest of the statement is there");
+    is_int(records_with(before, "because of ***"), 1, "so is the rest of the reason");
+    fresh("secret3");
+    guard.vault = &vault;
+    rules.redact_sql = true;
+    before = apply_secret();
+    is_int(records_with(before, TOKEN), 0, "nor in the fingerprint, where a name is the secret");
+    is_int(records_with(before, "sql_fingerprint"), 1, "which is there");
+    das_vault_clear(&vault);
+}
+
 static void applied_once(void)
 {
     struct das_session list[1];
@@ -292,6 +368,7 @@ static void off_switch(void)
     const char *files[] = {"/nonexistent/das/STOP", stop_path, NULL};
     struct das_report *r;
     char why[400], *no_dir[2] = {NULL, NULL};
+    int64_t before;
 
     snprintf(stop_path, sizeof stop_path, "%s/STOP", temp_state_dir());
     fresh("stop");
@@ -302,7 +379,9 @@ static void off_switch(void)
     refused(run(3, 3, DAS_MODE_QUERY), 3, "incident 7", "STOP");
     unlink(stop_path);
     fake.on_kill = write_stop;
+    before = head();
     r = run(5, 4, DAS_MODE_QUERY);
+    is_int(since(before).intent, fake.kills, "no intent for whom the switch saved");
     is_int(r->totals[DAS_O_KILLED], 2, "STOP in the middle: what was on its way");
     is_int(r->totals[DAS_O_REFUSED], 2, "and no more");
     is_int(fake.kills, 2, "no more sent");
@@ -681,6 +760,22 @@ static void opened_by_others(void)
     ok(breaker(reason, sizeof reason) == DAS_BREAKER_OPEN, "it stays open");
 }
 
+/* What is no habit yet cannot be exceeded. */
+static void no_habit_no_surge(void)
+{
+    fresh("young");
+    rules.breaker.surge = 4;
+    rules.breaker.cooldown_ms = 1000000;
+    killed(run(40, 15, DAS_MODE_QUERY), 15, "the first plan of a policy has any number of victims");
+    fresh("younger");
+    rules.breaker.surge = 4;
+    rules.breaker.cooldown_ms = 1000000;
+    for (int i = 0; i < 4; i++)
+        killed(run(40, 2, DAS_MODE_QUERY), 2, "not yet the usual");
+    killed(run(40, 15, DAS_MODE_QUERY), 15, "four earlier plans make no habit");
+    refused(run(40, 15, DAS_MODE_QUERY), 15, "this policy usually has 2", "five do");
+}
+
 static void surge(void)
 {
     struct das_report *r;
@@ -694,6 +789,15 @@ static void surge(void)
     r = run(40, 9, DAS_MODE_QUERY);
     refused(r, 9, "surge: 9 victims, where this policy usually has 2", "more than four times");
     refused(run(40, 1, DAS_MODE_QUERY), 1, "breaker is open", "then the breaker is open");
+}
+
+/* What happens within one millisecond happens at the same time, as far as the store can tell. */
+static void next_ms(void)
+{
+    int64_t now = das_clock_unix_ms();
+
+    while (das_clock_unix_ms() == now)
+        das_clock_sleep_ms(1);
 }
 
 static void respawns(void)
@@ -718,9 +822,50 @@ static void respawns(void)
     fresh("respawn2");
     rules.breaker.respawns = 2;
     rules.breaker.respawn_ms = 0;
-    for (int i = 0; i < 4; i++)
+    for (int i = 0; i < 4; i++) {
         das_report_free(run(10, 1, DAS_MODE_QUERY));
+        next_ms();
+    }
     is_int((int64_t)fake.kills, 1, "long after, it did not come back");
+}
+
+/* The server after a kill: which of these is the victim's statement, come back? */
+static void who_came_back(void)
+{
+    struct das_session list[9];
+    struct das_report *r;
+    struct das_plan *p;
+    struct counted c;
+    int64_t before = head();
+
+    fresh("back");
+    rules.breaker.respawns = 100;
+    sessions(list, 9);
+    for (size_t i = 0; i < 9; i++)
+        list[i].time_ms = 0; /* it has just begun */
+    list[0].time_ms = list[1].time_ms = 100000;
+    p = plan_with(list, 2, &(struct das_plan_opts){.reason = "x", .mode = DAS_MODE_QUERY});
+    fake.answers[1] = DAS_KILL_FAILED;
+    list[1].time_ms = 0;
+    list[2].time_ms = 100000;
+    list[3].time_ms = DAS_UNKNOWN;
+    list[4].command = das_text_of("Sleep");
+    list[5].command = das_text_of("Killed");
+    list[6].user = das_text_of("other");
+    list[7].sql_info = das_text_of("select * from customers");
+    fake.after_kill = kit_snapshot(list, 9);
+    das_snapshot_set_time(fake.after_kill, THEN);
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    ok(r->totals[DAS_O_KILLED] == 1 && r->totals[DAS_O_FAILED] == 1, "one is dead, one lives");
+    is_int((int64_t)r->respawned, 1,
+           "none that ran all the while, no victim, none that sleeps or dies, nobody else's, nothing else");
+    c = since(before);
+    is_int(c.respawned, 1, "one in the journal");
+    ok(strstr(c.last, "\"seen\":\"after\"") && strstr(c.last, "\"id\":9,"),
+       "the one that began after the kill: %s", c.last);
+    das_report_free(r);
+    das_plan_release(p);
 }
 
 static void symptom(void)
@@ -934,6 +1079,34 @@ static void watched(void)
     das_report_free(r);
 }
 
+static void hurried(void)
+{
+    struct das_filter *waits = kit_filter("state", "Waiting%");
+    const struct das_plan_opts opts = {.reason = "x", .symptom = waits};
+    struct das_session list[3];
+    struct das_report *r;
+    struct das_plan *p;
+    char reason[300];
+
+    for (int hurry = 0; hurry < 2; hurry++) {
+        fresh(hurry ? "hurried" : "patient");
+        watch = (struct das_apply_watch){on_before, NULL, on_cancelled, NULL};
+        told_before = -100;
+        cancel_now = hurry;
+        sessions(list, 3);
+        list[2].state = das_text_of("Waiting for table metadata lock");
+        p = plan_with(list, 2, &opts);
+        fake_show(&fake, list, 3, THEN);
+        r = go_armed(p, true);
+        must(r, "%s", err.msg);
+        killed(r, 2, "with a symptom that stays");
+        is_int(breaker(reason, sizeof reason), hurry ? DAS_BREAKER_CLOSED : DAS_BREAKER_OPEN,
+               hurry ? "a run that ends does not judge it" : "which opens the breaker");
+        das_plan_release(p);
+    }
+    das_filter_release(waits);
+}
+
 /* A statement that the look before the kill shows to be another one. */
 static void stale_looks(void)
 {
@@ -1059,6 +1232,44 @@ static void window_ends(void)
     das_report_free(r);
 }
 
+static int64_t expires_ms;
+
+static void outlast_plan(struct fake *f)
+{
+    (void)f;
+    while (das_clock_unix_ms() <= expires_ms)
+        das_clock_sleep_ms(expires_ms - das_clock_unix_ms() + 1);
+}
+
+/* On a machine so slow that the plan expires before the first kill, one that lasts longer is made. */
+static void expires_meanwhile(void)
+{
+    struct das_plan_opts opts = {.reason = "x", .mode = DAS_MODE_QUERY};
+    struct das_report *r = NULL;
+    struct das_session list[3];
+    struct das_plan *p;
+    int64_t before = 0;
+
+    for (opts.ttl_s = 1; opts.ttl_s <= 16 && (!r || fake.kills == 0); opts.ttl_s *= 2) {
+        das_report_free(r);
+        fresh("expires");
+        sessions(list, 3);
+        p = plan_with(list, 3, &opts);
+        expires_ms = das_plan_expires_ms(p);
+        fake.on_kill = outlast_plan;
+        before = head();
+        r = go_armed(p, true);
+        must(r, "%s", err.msg);
+        das_plan_release(p);
+    }
+    ok(fake.kills == 1 && r->totals[DAS_O_KILLED] == 1 && r->totals[DAS_O_REFUSED] == 2,
+       "a plan that expires during the first kill: no second (%zu)", fake.kills);
+    has_str(r->items[1].note, "expired", "says why");
+    has_str(r->items[2].note, "expired", "of both");
+    is_int(since(before).intent, 1, "and no intent");
+    das_report_free(r);
+}
+
 static struct das_session begins[2];
 
 static void begin_transaction(struct fake *f)
@@ -1130,6 +1341,83 @@ static void soft_ladder(void)
     das_plan_release(p);
 }
 
+static struct das_session remains;
+static size_t remaining;
+
+/* While the first connection is killed, which takes longer than a look is good for, the second victim
+ * goes its own way. */
+static void slow_second_rung(struct fake *f)
+{
+    if (f->kills != 2)
+        return;
+    das_clock_sleep_ms(250);
+    das_snapshot_release(f->list);
+    f->list = kit_snapshot(&remains, remaining);
+    das_snapshot_set_time(f->list, THEN);
+}
+
+static void moved_on_meanwhile(const char *what)
+{
+    const struct das_plan_opts opts = {.reason = "x", .mode = DAS_MODE_QUERY, .escalate_ms = 20};
+    struct das_session list[2];
+    struct das_report *r;
+    struct das_plan *p;
+    int64_t before = head();
+
+    fresh("slow-rung");
+    sessions(list, 2);
+    p = plan_with(list, 2, &opts);
+    list[1].query_id = next_query_id++;
+    remains = list[1];
+    fake.stubborn = true;
+    fake.on_kill = slow_second_rung;
+    r = go_armed(p, true);
+    must(r, "%s", err.msg);
+    is_int((int64_t)fake.kills, 3, "%s: two statements and one connection are killed", what);
+    ok(fake.killed[2].id == 1 && fake.killed[2].what == DAS_KILL_SESSION, "%s: the first one's", what);
+    is_str(das_outcome_name(r->items[1].kind), "killed", "%s: the second is dead by its first kill",
+           what);
+    is_str(r->items[1].action, "query", "%s: of its statement", what);
+    is_int(since(before).intent, 3, "%s: and so says the journal", what);
+    das_report_free(r);
+    das_plan_release(p);
+}
+
+static void ladder_looks_again(void)
+{
+    remaining = 0;
+    moved_on_meanwhile("ended");
+    remaining = 1;
+    moved_on_meanwhile("another statement");
+}
+
+static void stop_now(struct fake *f)
+{
+    (void)f;
+    write_stop(NULL);
+}
+
+/* The place for the second rung is free again when the switch keeps it from being used. */
+static void ladder_gives_back(void)
+{
+    const char *files[] = {stop_path, NULL};
+    struct das_report *r;
+
+    fresh("gives-back");
+    rules.limits.instance = 2;
+    guard.stop_files = files;
+    fake.on_kill = stop_now;
+    r = stubborn("Query", 500, 20);
+    is_int((int64_t)fake.kills, 1, "STOP before the second rung: it is not taken");
+    has_str(r->items[0].note, "its connection is left alone: stopped by", "it says so");
+    das_report_free(r);
+    unlink(stop_path);
+    fresh("gives-back");
+    rules.limits.instance = 2;
+    killed(run(9, 1, DAS_MODE_QUERY), 1, "of two places one is left");
+    refused(run(9, 1, DAS_MODE_QUERY), 1, "limits.kill.instance", "and no more");
+}
+
 static void outcome_unwritten(void)
 {
     struct das_report *r;
@@ -1148,6 +1436,7 @@ int main(void)
     fake_init(&fake);
     no_journal_no_kill();
     what_is_written();
+    secrets_stay_out();
     applied_once();
     applied_at_once();
     journal_breaks();
@@ -1165,18 +1454,24 @@ int main(void)
     canary_is_one();
     opened_by_others();
     surge();
+    no_habit_no_surge();
     respawns();
+    who_came_back();
     symptom();
     symptom_elsewhere();
     outcomes();
     lost();
     watched();
+    hurried();
     stale_looks();
     nothing_in_between();
     window_ends();
+    expires_meanwhile();
     action_stays();
     twice_after();
     soft_ladder();
+    ladder_looks_again();
+    ladder_gives_back();
     outcome_unwritten();
     fake_clear(&fake);
     return tap_done();

@@ -61,6 +61,30 @@ static void all_or_none(void)
     das_store_close(s);
 }
 
+/* An intent that stands for many kills spends all their places, or is not written. */
+static void one_intent_for_many(void)
+{
+    const char *dir = store_dir();
+    struct das_store *s = store_open(dir);
+    struct das_claim c[3] = {claim("app", 0), claim("app", 0), claim("web", 0)};
+    struct das_record r = {.kind = "intent", .claims = c, .claim_count = 3};
+
+    is_int(take(s, c, 3, run_10), 0, "three places");
+    is_int(das_journal_add(s, &r, 1, &err), 0, "one intent");
+    is_int(das_budget_give_back(s, c, 3, &err), 0, "giving back");
+    is_int(store_number(dir, "SELECT count(*) FROM kills WHERE at_ms < 9000000000000000000"), 3,
+           "changes nothing: all are spent");
+    r = (struct das_record){.kind = "intent", .claims = c, .claim_count = 3};
+    ok(das_journal_add(s, &r, 1, &err) < 0 && err.code == DAS_E_STORE, "they are spent once");
+    is_int(take(s, c, 2, run_10), 0, "two more, with one that was spent");
+    r.claims = c;
+    ok(das_journal_add(s, &r, 1, &err) < 0, "are refused together");
+    is_int(store_number(dir, "SELECT count(*) FROM kills WHERE at_ms > 9000000000000000000"), 2,
+           "and none of them is spent");
+    is_int(store_number(dir, "SELECT count(*) FROM open_intents"), 1, "nor an intent written");
+    das_store_close(s);
+}
+
 static void scopes(void)
 {
     const char *dir = store_dir();
@@ -211,6 +235,7 @@ static void never_more(void)
 int main(void)
 {
     all_or_none();
+    one_intent_for_many();
     scopes();
     windows();
     dead_runs();

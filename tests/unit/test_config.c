@@ -77,7 +77,7 @@ static void mistakes(void)
     bad("return { instances = { a = 5 } }", "instances.a: expected a source such as");
     bad("return { instances = { a = true } }", "or a table, got boolean");
     bad("return { instances = { a = 'x' } }",
-        "instances.a.source: expected file:PATH, mem:PATH or mysql://user@host:port/");
+        "instances.a.source: expected file:PATH, mem:PATH, mysql://user@host:port/ or das://");
     bad("return { instances = { a = {} } }", "instances.a.source: expected");
     bad("return { instances = { a = { source = 5 } } }",
         "instances.a.source: expected a string, got number");

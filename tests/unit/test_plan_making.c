@@ -69,6 +69,13 @@ static void more_options(void)
     refuses(sel, &limited, "limits: percent: expected 0 to 100, got nan");
     limits.percent = 100.5;
     refuses(sel, &limited, "limits: percent: expected 0 to 100, got 100.5");
+    for (size_t i = 0; i < 2; i++) { /* what nothing matches cannot become less */
+        struct das_filter *never = i ? kit_not(kit_all()) : kit_filter(NULL, NULL);
+        opts = (struct das_plan_opts){.symptom = never};
+        refuses(sel, &opts,
+                "symptom: expected a filter with a criterion: this one matches no session");
+        das_filter_release(never);
+    }
     opts = (struct das_plan_opts){.reason = NULL};
     p = das_plan_new(sel, fake.name, &opts, &err);
     must(p, "a plan of nobody");

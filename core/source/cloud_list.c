@@ -1,0 +1,366 @@
+/*
+ * cloud_list.c - a list of sessions from previews of the DAS API: several calls, merged by id, and in
+ * parts where one answer does not hold them all.
+ *
+ * Used by das_cloud.c only. Decides nothing but what to ask.
+ */
+#include <inttypes.h>
+
+#include "core/base/clock.h"
+#include "core/base/mem.h"
+#include "core/source/cloud_cover.h"
+#include "core/source/das_cloud_impl.h"
+
+#define CALLS_MAX 100 /* of one list */
+#define LAG_TOLD 5    /* s */
+
+/* Numbers that were met: open addressing, zero-initialised. */
+struct ids {
+    int64_t *slots;
+    bool *used;
+    size_t count, cap;
+};
+
+static size_t slot_of(const struct ids *s, int64_t id)
+{
+    size_t at = ((uint64_t)id * 0x9e3779b97f4a7c15u >> 20) & (s->cap - 1);
+
+    while (s->used[at] && s->slots[at] != id)
+        at = (at + 1) & (s->cap - 1);
+    return at;
+}
+
+static bool ids_has(const struct ids *s, int64_t id)
+{
+    return s->cap && s->used[slot_of(s, id)];
+}
+
+static void ids_put(struct ids *s, int64_t id)
+{
+    size_t at = slot_of(s, id);
+
+    s->count += !s->used[at];
+    s->used[at] = true;
+    s->slots[at] = id;
+}
+
+static void ids_clear(struct ids *s)
+{
+    das_free(s->slots);
+    das_free(s->used);
+    memset(s, 0, sizeof *s);
+}
+
+/* Room for n more. */
+static int ids_reserve(struct ids *s, size_t n, struct das_err *err)
+{
+    struct ids bigger = {.cap = s->cap ? s->cap : 512};
+
+    while (bigger.cap < (s->count + n) * 2)
+        bigger.cap *= 2;
+    if (bigger.cap == s->cap)
+        return 0;
+    bigger.slots = das_calloc(bigger.cap, sizeof *bigger.slots);
+    bigger.used = das_calloc(bigger.cap, sizeof *bigger.used);
+    if (!bigger.slots || !bigger.used) {
+        ids_clear(&bigger);
+        return das_fail_nomem(err);
+    }
+    for (size_t i = 0; i < s->cap; i++) {
+        if (s->used[i])
+            ids_put(&bigger, s->slots[i]);
+    }
+    ids_clear(s);
+    *s = bigger;
+    return 0;
+}
+
+struct gather {
+    struct das_cloud_source *source;
+    const struct das_query *q;
+    const struct das_cover *cover;
+    struct das_snapshot *snap;
+    struct ids seen;
+    bool merges;       /* more than one answer may come */
+    size_t calls;
+    int64_t synced;    /* the earliest of the answers; DAS_UNKNOWN: not told */
+    int64_t lag;       /* s: how old the oldest of them was when it came */
+    int64_t total;     /* of the last conjunction that was asked for as a whole */
+    bool cut;
+    size_t disputed;
+    char disputed_ids[200];
+    struct das_err *err;
+};
+
+/* --- one answer ------------------------------------------------------------------------------------- */
+
+static bool is_disputed(const struct gather *g, const struct das_session *s)
+{
+    if (!g->cover->given || (g->cover->rest && das_filter_test(g->cover->rest, s) != DAS_YES))
+        return false;
+    return das_filter_test(g->q->filter, s) != DAS_YES;
+}
+
+static void note_disputed(struct gather *g, int64_t id)
+{
+    size_t len = strlen(g->disputed_ids);
+
+    if (len + 40 < sizeof g->disputed_ids)
+        snprintf(g->disputed_ids + len, sizeof g->disputed_ids - len, "%s%" PRId64, len ? ", " : "",
+                 id);
+    else if (g->disputed_ids[len - 1] != '.')
+        snprintf(g->disputed_ids + len, sizeof g->disputed_ids - len, ", ...");
+    g->disputed++;
+}
+
+static int take_process(struct gather *g, const struct das_cloud_process *p)
+{
+    struct das_session s = {
+        .id = p->id,
+        .user = p->user,
+        .host = p->host,
+        .db = p->db,
+        .command = p->command,
+        .state = p->state,
+        .sql_info = p->sql_info,
+        .state_duration = p->state_duration,
+        .time_ms = DAS_UNKNOWN,
+        .query_id = DAS_UNKNOWN,
+        .trx_time = DAS_UNKNOWN,
+        .rows_modified = DAS_UNKNOWN,
+        .rows_examined = DAS_UNKNOWN,
+        .progress = DAS_UNKNOWN,
+        .trx_id = DAS_UNKNOWN,
+    };
+
+    s.disputed = is_disputed(g, &s);
+    if (s.disputed)
+        note_disputed(g, s.id);
+    return das_snapshot_add(g->snap, &s, g->err);
+}
+
+/* By the server's own clock, which says when it answered, in whole seconds. */
+static void measure_lag(struct gather *g, const struct das_cloud_call *call,
+                        const struct das_cloud_preview *p)
+{
+    int64_t lag = call->date > 0 && p->data_sync_time > 0 ? call->date - p->data_sync_time : 0;
+
+    if (lag > g->lag)
+        g->lag = lag;
+}
+
+static int take_answer(struct gather *g, const struct das_cloud_preview *p)
+{
+    const struct das_cloud_list *list = &p->processes.list;
+
+    if (p->data_sync_time == DAS_CLOUD_NOT_TOLD)
+        g->synced = DAS_UNKNOWN;
+    else if (g->calls == 1 || (das_known(g->synced) && p->data_sync_time < g->synced))
+        g->synced = p->data_sync_time;
+    for (size_t i = 0; i < list->count; i++) {
+        const struct das_cloud_process *one = das_cloud_item(list, i);
+        if (!ids_has(&g->seen, one->id) && take_process(g, one) < 0)
+            return -1;
+    }
+    /* afterwards, so that an answer that names an id twice shows it twice */
+    if (!g->merges)
+        return 0;
+    if (ids_reserve(&g->seen, list->count, g->err) < 0)
+        return -1;
+    for (size_t i = 0; i < list->count; i++)
+        ids_put(&g->seen, ((const struct das_cloud_process *)das_cloud_item(list, i))->id);
+    return 0;
+}
+
+/* One call. *left: how many sessions match that the answer does not have. */
+static int ask(struct gather *g, const struct das_cloud_criteria *c, int64_t *total, int64_t *left)
+{
+    struct das_cloud_source *s = g->source;
+    const struct das_cloud_place place = das_cloud_address_place(&s->address);
+    struct das_cloud_call call = {.patience = s->base.patience};
+    struct das_cloud_preview p;
+    int rc;
+
+    g->calls++;
+    rc = das_cloud_preview(s->cloud, &place, c, &call, &p, g->err);
+    if (rc == 0) {
+        measure_lag(g, &call, &p);
+        rc = take_answer(g, &p);
+    }
+    *total = rc == 0 ? p.processes.total : 0;
+    *left = rc == 0 ? *total - (int64_t)p.processes.list.count : 0;
+    das_cloud_preview_clear(&p);
+    return rc;
+}
+
+/* --- more than one answer holds --------------------------------------------------------------------- */
+
+static int dig(struct gather *g, const struct das_cloud_criteria *c, int64_t *total);
+
+/* The values of the criterion that a part is split by: commands that there are, users and hosts that
+ * were seen (more may be, while we go on). false: no more. */
+static bool next_part(struct gather *g, const struct das_cloud_criteria *c, uint32_t i,
+                      struct das_cloud_criteria *part, char *host, size_t size)
+{
+    enum das_dict d = !c->user.len ? DAS_D_USER : DAS_D_HOST_PART;
+    struct das_text value;
+
+    *part = *c;
+    if (!c->command.len) {
+        if (i >= das_cloud_command_count)
+            return false;
+        part->command = das_text_of(das_cloud_commands[i]);
+        return true;
+    }
+    if (i >= das_snapshot_dict_size(g->snap, d))
+        return false;
+    value = das_snapshot_dict_text(g->snap, d, i);
+    if (d == DAS_D_USER) {
+        part->user = value;
+    } else { /* with the colon: "10.1.1.1%" would have those of 10.1.1.10, too */
+        int n = value.len < size - 3 ? snprintf(host, size, "%.*s:%%", (int)value.len, value.ptr) : 0;
+        part->host = das_text(host, (size_t)n);
+    }
+    return true;
+}
+
+/* Sessions of the part that its pieces have, and whether all of them were had. */
+static int split(struct gather *g, const struct das_cloud_criteria *c, int64_t total)
+{
+    struct das_cloud_criteria part;
+    int64_t had = 0, one, left;
+    char host[300];
+
+    if (c->command.len && c->user.len && c->host.len) {
+        g->cut = true; /* nothing is left to split by */
+        return 0;
+    }
+    for (uint32_t i = 0; had < total && next_part(g, c, i, &part, host, sizeof host); i++) {
+        bool empty = !c->command.len ? false : !c->user.len ? !part.user.len : !part.host.len;
+        if (empty) /* a session without a user cannot be asked for */
+            continue;
+        if (g->calls >= CALLS_MAX) {
+            g->cut = true;
+            return 0;
+        }
+        if (dig(g, &part, &one) < 0)
+            return -1;
+        had += one;
+    }
+    if (had >= total)
+        return 0;
+    /* some may have ended meanwhile */
+    if (g->calls < CALLS_MAX && ask(g, c, &total, &left) < 0)
+        return -1;
+    g->cut = g->cut || had < total;
+    return 0;
+}
+
+static int dig(struct gather *g, const struct das_cloud_criteria *c, int64_t *total)
+{
+    int64_t left;
+
+    if (ask(g, c, total, &left) < 0)
+        return -1;
+    if (left <= 0)
+        return 0;
+    if (g->q->exhaustive)
+        return split(g, c, *total);
+    g->cut = true;
+    return 0;
+}
+
+/* --- the list --------------------------------------------------------------------------------------- */
+
+/* Numbers that the API does not tell: a criterion of one is never sure. */
+static bool names_key(const struct das_filter *f, enum das_key k)
+{
+    struct das_criterion x;
+
+    if (!f)
+        return false;
+    if (das_filter_op(f) == DAS_FILTER_TABLE)
+        return das_filter_get(f, k, &x);
+    return names_key(das_filter_left(f), k) || names_key(das_filter_right(f), k);
+}
+
+static int warn(struct gather *g)
+{
+    static const enum das_key untold[] = {DAS_K_TRX_TIME, DAS_K_ROWS_MODIFIED};
+    struct das_snapshot *s = g->snap;
+
+    for (size_t i = 0; i < 2; i++) {
+        if (names_key(g->q->filter, untold[i]) &&
+            das_snapshot_warn(s, g->err, "the DAS API does not tell %s: no session matches it here",
+                              das_key_name(untold[i])) < 0)
+            return -1;
+    }
+    if (g->disputed &&
+        das_snapshot_warn(s, g->err,
+                          "%zu session%s disputed: the DAS API selects %s, das's own reading of the "
+                          "filter does not (%s); a plan leaves %s out unless trust_source = true",
+                          g->disputed, g->disputed == 1 ? " is" : "s are",
+                          g->disputed == 1 ? "it" : "them", g->disputed_ids,
+                          g->disputed == 1 ? "it" : "them") < 0)
+        return -1;
+    if (g->lag >= LAG_TOLD &&
+        das_snapshot_warn(s, g->err, "the DAS API gave a list that was %" PRId64 " s old", g->lag) < 0)
+        return -1;
+    if (!g->cut)
+        return 0;
+    if (g->q->exhaustive)
+        return das_snapshot_warn(s, g->err, "the list is not complete: %u sessions after %zu calls of "
+                                            "the DAS API", das_snapshot_rows(s), g->calls);
+    return das_snapshot_warn(s, g->err, "the list is not complete: the DAS API tells at most %d "
+                                        "sessions at a time, %" PRId64 " match; exhaustive = true "
+                                        "asks in parts", DAS_CLOUD_PREVIEW_MAX, g->total);
+}
+
+static void describe(struct gather *g)
+{
+    const struct das_cover *c = g->cover;
+    bool alone = c->count == 1 && (!g->q->filter || (c->given && !c->rest));
+
+    das_snapshot_set_identity(g->snap, &g->source->identity);
+    das_snapshot_set_time(g->snap, das_known(g->synced) ? g->synced : 0);
+    das_snapshot_set_lag(g->snap, g->lag);
+    das_snapshot_set_partial(g->snap, g->q->filter != NULL);
+    das_snapshot_set_complete(g->snap, !g->cut);
+    das_snapshot_set_cut(g->snap, g->cut);
+    if (g->cut && alone)
+        das_snapshot_set_total(g->snap, g->total);
+}
+
+int das_cloud_source_list(struct das_source *base, const struct das_query *q,
+                          struct das_snapshot **out, struct das_err *err)
+{
+    struct das_cover cover;
+    struct gather g = {.source = (struct das_cloud_source *)(void *)base, .q = q, .cover = &cover,
+                       .synced = DAS_UNKNOWN, .err = err};
+    int rc = -1;
+
+    if (das_cover_init(&cover, q->filter, q->own_reading, err) < 0)
+        return -1;
+    g.merges = q->exhaustive || cover.count > 1;
+    g.snap = das_snapshot_new(err);
+    if (!g.snap)
+        goto done;
+    if (cover.count == 0)
+        g.synced = das_clock_unix_ms() / 1000; /* nobody was asked: there is nothing to find */
+    for (size_t i = 0; i < cover.count; i++) {
+        if (dig(&g, &cover.calls[i], &g.total) < 0)
+            goto done;
+    }
+    describe(&g);
+    rc = warn(&g);
+done:
+    if (rc == 0)
+        *out = g.snap;
+    else
+        das_snapshot_release(g.snap);
+    if (rc < 0 && base->name)
+        das_err_prefix(err, "%s", base->name);
+    ids_clear(&g.seen);
+    das_cover_clear(&cover);
+    return rc;
+}
