@@ -63,7 +63,6 @@ use File::Temp qw(tempdir);
 use HTTP::Tiny;
 use JSON::PP;
 use POSIX ();
-use Socket ();
 use Time::HiRes qw(sleep time);
 use CloudServer::Gateway;
 use CloudServer::Loop;
@@ -134,9 +133,6 @@ sub ask {
     my ($self, $name, @args) = @_;
     my $r = $self->{http}->post("@{[ $self->endpoint ]}/_test/$name", { content => encode_json(\@args) });
     die "CloudServer: $name: $r->{status} $r->{content}\n" if $r->{status} != 200;
-    # head and body are two writes: without this the second one waits for an answer to the first
-    my $fh = $self->{http}{handle} && $self->{http}{handle}{fh};
-    setsockopt $fh, Socket::IPPROTO_TCP(), Socket::TCP_NODELAY(), 1 if $fh;
     my $answer = decode_json($r->{content});
     die "CloudServer: $name: $answer->{error}\n" if exists $answer->{error};
     return $answer->{value};

@@ -20,6 +20,7 @@ use POSIX ();
 use Socket qw(SOL_SOCKET SO_LINGER IPPROTO_TCP TCP_NODELAY);
 use Time::HiRes qw(clock_gettime CLOCK_MONOTONIC);
 
+use constant TCP_QUICKACK => 12;
 use constant { READ_SIZE => 65536, HEAD_MAX => 131_072 };
 
 my %reason = (200 => 'OK', 201 => 'Created', 204 => 'No Content', 400 => 'Bad Request', 401 => 'Unauthorized', 403 => 'Forbidden',
@@ -130,6 +131,8 @@ sub read {
         last if $n < READ_SIZE && !($self->{tls} && $c->{sock}->pending);
     }
     $self->next_request($c, $ready);
+    # Half a request: its writer may wait for a sign before it sends the rest.
+    setsockopt $c->{sock}, IPPROTO_TCP, TCP_QUICKACK, 1 if $c->{sock} && !$c->{request};
 }
 
 # Takes one request out of what came in, if it is all there and nothing is being answered.
