@@ -348,7 +348,7 @@ static void test_late(void)
     fake_show(&fake, now, 2, NOW);
     snprintf(stop_path, sizeof stop_path, "%s/STOP", temp_state_dir());
     guard.stop_files = stop_files;
-    fake.on_kill = stop_on_its_way;
+    fake.on_wait = stop_on_its_way;
     must(das_plan_apply(p, &fake.base, &opts, &r, &err) == 0, "applied: %s", err.msg);
     is_int(fake.kills, 0, "stopped while the kill waits: it is not sent");
     is_int(r->totals[DAS_O_REFUSED], 2, "refused, and the next one is not tried");
