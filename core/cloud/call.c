@@ -356,8 +356,17 @@ static int64_t backoff(const struct das_cloud_trip *t, int n)
     return das_http_backoff(&t->cloud->conf.retry, n, t->retry_after_ms, random);
 }
 
+/* An attempt that the deadline has cut off tells less than the one before. */
+static bool says_nothing(struct das_cloud_trip *t)
+{
+    return !t->call->status && !t->call->unknown && t->err->code == DAS_E_TIMEOUT && trip_left(t) == 0;
+}
+
 static int attempts(struct das_cloud_trip *t)
 {
+    struct das_cloud_call call_before;
+    struct das_err err_before;
+
     for (int n = 1;; n++) {
         int64_t wait = das_limiter_take(&t->cloud->limiter, das_clock_monotonic_ms(), trip_left(t));
         bool again;
@@ -367,8 +376,18 @@ static int attempts(struct das_cloud_trip *t)
             return das_fail(t->err, DAS_E_TIMEOUT, "no turn within the deadline: more requests than "
                                                    "`rate` of this cloud allows");
         }
+        if (n > 1) {
+            call_before = *t->call;
+            err_before = *t->err;
+        }
         if (attempt(t, &again) == 0)
             return 0;
+        if (n > 1 && says_nothing(t)) {
+            call_before.attempts = t->call->attempts;
+            *t->call = call_before;
+            *t->err = err_before;
+            return -1;
+        }
         if (!again || n > t->cloud->conf.retry.times)
             return -1;
         wait = backoff(t, n);

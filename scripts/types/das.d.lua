@@ -266,10 +266,10 @@ function plan:apply() end
 ---@field would_block? string dry run: why an armed one would be refused now
 ---@field kill_window? string what a victim could do unnoticed between the last look and its end
 
----One of the instances of a run. Besides previews, which every instance has, one behind Huawei Cloud
----DAS has kill tasks, lists and locks; on any other these methods return nil, a message and
----"unsupported". Their failures return nil, a message, a code and das.cloud_failure. Moments are Unix
----milliseconds, spans whole seconds; what the API does not tell, or tells as "", is nil.
+---One of the instances of a run. Besides previews, which every instance has, one behind Huawei
+---Cloud DAS has kill tasks, lists and locks; on any other these methods return nil, a message and
+---"unsupported". Their failures return nil, a message, a code and das.cloud_failure. Moments are
+---Unix milliseconds, spans whole seconds; what the API does not tell, or tells as "", is nil.
 ---@class das.instance
 ---@field name string
 ---@field region? string at Huawei Cloud: "cn-north-4"; nil elsewhere, as are the next two
@@ -466,8 +466,9 @@ function instance:kill_task_switch() end
 ---@field kill_time? integer Unix ms
 ---@field killed_source? string the API does not say what its words mean
 
----What kill tasks and persons have ended, newest first, as a function that gives one after the other;
----50 are fetched at a time, when they are needed. What fails later than at the first page raises.
+---What kill tasks and persons have ended, newest first, as a function that gives one after the
+---other; 50 are fetched at a time, when they are needed. What fails later than at the first page
+---raises.
 ---```text
 ---for killed in das.instance("orders"):kill_history{ from = "2h" } do
 ---  print(killed.session_id, killed.user, killed.info)
@@ -506,9 +507,9 @@ function instance:kill_history(options) end
 ---@field total? integer how many there are, as the API counts
 ---@field consistency string what two pages can say together
 
----One page of the process list. Each page is a list of its own moment: a session that begins or ends
----between two of them may be missing or there twice. Good for looking around; previews decide who is
----killed. Through the registered database user (db_user_id) where user or db is given.
+---One page of the process list. Each page is a list of its own moment: a session that begins or
+---ends between two of them may be missing or there twice. Good for looking around; previews decide
+---who is killed. Through the registered database user (db_user_id) where user or db is given.
 ---```text
 ---local page = assert(das.instance("orders"):processes{ user = "app", limit = 20 })
 ---print(#page, "of", page.total)
@@ -697,7 +698,7 @@ function instance:db_users() end
 ---@nodiscard
 function instance:nodes(options) end
 
--- --- ending sessions without a preview; needs "kill", and "cloud_kill" where it does not stop killing -
+-- --- ending sessions without a preview; needs "kill", and mostly "cloud_kill" ------------------
 
 ---What an order would have done; without --apply none is sent.
 ---@class (exact) das.cloud_dry_run
@@ -715,7 +716,7 @@ function instance:nodes(options) end
 ---@field command? string
 ---@field info? string
 ---@field time integer|string at least so many seconds in their state, or "5m"
----@field task_duration? integer|string 10 to 31535999 s, or "10m"; needed unless task_type is "manual"
+---@field task_duration? integer|string 10 to 31535999 s, or "10m"; not for "manual" tasks
 ---@field task_type? "auto"|"manual" manual: until it is stopped; "auto"
 ---@field all? boolean every session that is so old, when nothing else is said
 ---@field reason? string for people and the journal
@@ -756,8 +757,8 @@ function instance:stop_kill_task(task, options) end
 ---@field wait? number|string how long it may be "switching": seconds or "1m"; 30 s
 ---@field reason? string for people and the journal
 
----Turns kill tasks on or off. Off needs no more than the grant "kill", and goes through while das is
----stopped.
+---Turns kill tasks on or off. Off needs no more than the grant "kill", and goes through while das
+---is stopped.
 ---```text
 ---print(das.instance("orders"):set_kill_task_switch(true, { wait = "1m" }))
 ---```
@@ -793,9 +794,9 @@ function instance:kill_all_sessions(options) end
 ---@field reason? string for people and logs
 ---@field trust_source? boolean as in das.plan_options
 
----Ends the connections of these sessions, on any kind of instance: a preview of the ids, a plan, and
----its apply(), with every check that these have. Sessions that are not there any more are in no
----outcome.
+---Ends the connections of these sessions, on any kind of instance: a preview of the ids, a plan,
+---and its apply(), with every check that these have. Sessions that are not there any more are in
+---no outcome.
 ---```lua
 ---local first = das.instances()[1]
 ---print(first:kill_processes({ 1987, 1990 }, { reason = "asked for by the owner" }))
@@ -807,7 +808,7 @@ function instance:kill_all_sessions(options) end
 ---@return string? code
 function instance:kill_processes(ids, options) end
 
--- --- das.cloud: accounts --------------------------------------------------------------------------
+-- --- das.cloud: accounts -----------------------------------------------------------------------
 
 ---@class (exact) das.account_options
 ---@field cloud? string an account of das.lua; "default", else the SDK's environment variables
@@ -840,8 +841,8 @@ local account = {}
 ---@field instance? das.instance itself, among those of the run from now on; nil in a run with -i
 
 ---All instances that the account sees, page by page until the end. Each joins those of the run, as
----"das://REGION/PROJECT/INSTANCE" unless das.lua has a name for it; but not with -i, which says where
----a run ends.
+---"das://REGION/PROJECT/INSTANCE" unless das.lua has a name for it; but not with -i, which says
+---where a run ends.
 ---```text
 ---local account = assert(das.cloud{ cloud = "prod", region = "cn-north-4" })
 ---for _, found in ipairs(assert(account:instances())) do
