@@ -114,6 +114,9 @@ refused(call($c, 'GET', $switch, v11 => 1, service => 'ecs'), 401, 'APIGW.0301',
     my $say = sub { my ($value, @more) = @_; return wire($c, join "\r\n", "GET $switch HTTP/1.1", "Host: x", "X-Sdk-Date: " . stamp(), "Authorization: $value", @more, '', '') };
     like($say->($authorization =~ s/x-sdk-date/x-sdk-date;x-sdk-none/r), qr/x-sdk-none, which is missing/, 'a signed header that is missing');
     like($say->($authorization =~ s/SignedHeaders=x-sdk-date/SignedHeaders=host/r), qr/x-sdk-date is missing, not signed/, 'a date that is not signed');
+    my $unsorted = Signature::sign({ method => 'GET', path => $switch, headers => [ [ 'X-Sdk-Date', stamp() ], [ 'Host', 'x' ] ], date => stamp(), access => $c->access, secret => $c->secret },
+        'x-sdk-date;host');
+    like($say->($unsorted), qr/not sorted/, 'signed in another order');
     like($say->($authorization =~ s/SDK-HMAC-SHA256/SDK-HMAC-MD5/r), qr/format is incorrect/, 'another algorithm');
     like($say->($authorization, 'X-Project-Id: ' . $c->project), qr/x-project-id is not signed/, 'a project that is not signed');
 }
