@@ -254,7 +254,7 @@ static void forget_answer(struct das_cloud_call *c)
 #define REFUSALS_MAX 3
 #define LOCKED_MS 300000
 
-/* -1: that key was refused too often, and a little while ago. */
+/* With the lock. -1: that key was refused too often, and a little while ago. */
 static int may_try_key(struct das_cloud_trip *t, const struct das_cloud_key *key)
 {
     struct das_cloud *c = t->cloud;
@@ -267,40 +267,62 @@ static int may_try_key(struct das_cloud_trip *t, const struct das_cloud_key *key
                     REFUSALS_MAX);
 }
 
-static void judge_key(struct das_cloud *c, const struct das_cloud_key *key, int status)
+/* Is the key known to be good? Else it is this thread's to try, once it is nobody else's: *tries. -1:
+ * it must not be tried, or not in time. */
+static int begin_proof(struct das_cloud_trip *t, const struct das_cloud_key *key, bool *tries)
 {
-    if (status == 401) {
+    struct das_cloud *c = t->cloud;
+    int rc = 0;
+
+    pthread_mutex_lock(&c->lock);
+    while (c->proven != key->generation && c->proving && trip_left(t) > 0)
+        das_cloud_wait(c, &c->proved);
+    if (c->proven == key->generation)
+        goto done;
+    if (c->proving)
+        rc = das_fail(t->err, DAS_E_TIMEOUT, "another thread tries this key, and has no answer yet");
+    else
+        rc = may_try_key(t, key);
+    if (rc == 0)
+        *tries = c->proving = true;
+done:
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
+/* What the status says of the key. tried: it was in doubt. */
+static void end_proof(struct das_cloud *c, const struct das_cloud_key *key, int status, bool tried)
+{
+    pthread_mutex_lock(&c->lock);
+    if (tried)
+        c->proving = false;
+    if (status == 401 && !tried) {
+        if (c->proven == key->generation) /* it was good: from now on it is in doubt */
+            c->proven = 0;
+    } else if (status == 401) {
         c->refusals = key->generation == c->doubted ? c->refusals + 1 : 1;
         c->doubted = key->generation;
         c->refused_ms = das_clock_monotonic_ms();
-    } else if (status > 0) { /* whatever else the gateway said, it knows who we are */
-        atomic_store(&c->proven, key->generation);
+    } else if (status > 0 && tried) { /* whatever else the gateway said, it knows who we are */
+        c->proven = key->generation;
         c->refusals = 0;
     }
+    pthread_cond_broadcast(&c->proved);
+    pthread_mutex_unlock(&c->lock);
 }
 
 /* Sends it, and reads what came; what is known of the key is used and renewed. */
 static int send_and_judge(struct das_cloud_trip *t, struct das_cloud_slot *s)
 {
-    struct das_cloud *c = t->cloud;
-    bool doubt = !t->ask->anonymous && !s->key->token.ptr &&
-                 atomic_load(&c->proven) != s->key->generation;
-    int rc = -1;
+    bool signs = !t->ask->anonymous && !s->key->token.ptr, tries = false;
+    int rc;
 
-    if (doubt) {
-        pthread_mutex_lock(&c->proving);
-        rc = may_try_key(t, s->key);
-    }
-    if (!doubt || rc == 0) {
-        t->call->attempts++;
-        rc = send_once(t, s) < 0 ? -1 : das_cloud_judge(t, s);
-        if (doubt)
-            judge_key(c, s->key, t->call->status);
-        else if (t->call->status == 401 && !t->ask->anonymous && !s->key->token.ptr)
-            atomic_store(&c->proven, 0); /* it was good: from now on it is in doubt */
-    }
-    if (doubt)
-        pthread_mutex_unlock(&c->proving);
+    if (signs && begin_proof(t, s->key, &tries) < 0)
+        return -1;
+    t->call->attempts++;
+    rc = send_once(t, s) < 0 ? -1 : das_cloud_judge(t, s);
+    if (signs && (tries || t->call->status == 401))
+        end_proof(t->cloud, s->key, t->call->status, tries);
     return rc;
 }
 

@@ -91,7 +91,8 @@ struct gather {
     bool merges;       /* more than one answer may come */
     size_t calls;
     int64_t synced;    /* the earliest of the answers; DAS_UNKNOWN: not told */
-    int64_t lag;       /* s: how old the oldest of them was when it came */
+    int64_t latest;    /* of them, where it is told */
+    int64_t date;      /* when the last of them came, by the server's clock; 0: not told */
     int64_t total;     /* of the last conjunction that was asked for as a whole */
     bool cut;
     size_t disputed;
@@ -146,14 +147,26 @@ static int take_process(struct gather *g, const struct das_cloud_process *p)
     return das_snapshot_add(g->snap, &s, g->err);
 }
 
-/* By the server's own clock, which says when it answered, in whole seconds. */
-static void measure_lag(struct gather *g, const struct das_cloud_call *call,
-                        const struct das_cloud_preview *p)
+/* When it was taken, and when it came: by the server's own clock, in whole seconds. */
+static void note_times(struct gather *g, const struct das_cloud_call *call,
+                       const struct das_cloud_preview *p)
 {
-    int64_t lag = call->date > 0 && p->data_sync_time > 0 ? call->date - p->data_sync_time : 0;
+    int64_t synced = p->data_sync_time;
 
-    if (lag > g->lag)
-        g->lag = lag;
+    if (synced == DAS_CLOUD_NOT_TOLD)
+        g->synced = DAS_UNKNOWN;
+    else if (g->calls == 1 || (das_known(g->synced) && synced < g->synced))
+        g->synced = synced;
+    if (synced != DAS_CLOUD_NOT_TOLD && synced > g->latest)
+        g->latest = synced;
+    if (call->date > g->date)
+        g->date = call->date;
+}
+
+/* s: how old the oldest part of the list was when the last one had come. */
+static int64_t lag_of(const struct gather *g)
+{
+    return das_known(g->synced) && g->synced > 0 && g->date > g->synced ? g->date - g->synced : 0;
 }
 
 static int note_ids(struct ids *s, const struct das_cloud_list *list, struct das_err *err)
@@ -169,10 +182,6 @@ static int take_answer(struct gather *g, const struct das_cloud_preview *p)
 {
     const struct das_cloud_list *list = &p->processes.list;
 
-    if (p->data_sync_time == DAS_CLOUD_NOT_TOLD)
-        g->synced = DAS_UNKNOWN;
-    else if (g->calls == 1 || (das_known(g->synced) && p->data_sync_time < g->synced))
-        g->synced = p->data_sync_time;
     for (size_t i = 0; i < list->count; i++) {
         const struct das_cloud_process *one = das_cloud_item(list, i);
         if (!ids_has(&g->seen, one->id) && take_process(g, one) < 0)
@@ -200,7 +209,7 @@ static int ask(struct gather *g, const struct das_cloud_criteria *c, int64_t *to
     g->calls++;
     rc = das_cloud_preview(s->cloud, &place, c, &call, &p, g->err);
     if (rc == 0) {
-        measure_lag(g, &call, &p);
+        note_times(g, &call, &p);
         rc = take_answer(g, &p);
     }
     *total = rc == 0 ? p.processes.total : 0;
@@ -356,8 +365,8 @@ static int warn(struct gather *g)
                           g->disputed == 1 ? "it" : "them", g->disputed_ids,
                           g->disputed == 1 ? "it" : "them") < 0)
         return -1;
-    if (g->lag >= LAG_TOLD &&
-        das_snapshot_warn(s, g->err, "the DAS API gave a list that was %" PRId64 " s old", g->lag) < 0)
+    if (lag_of(g) >= LAG_TOLD &&
+        das_snapshot_warn(s, g->err, "the DAS API gave a list that was %" PRId64 " s old", lag_of(g)) < 0)
         return -1;
     if (!g->cut)
         return 0;
@@ -376,7 +385,9 @@ static void describe(struct gather *g)
 
     das_snapshot_set_identity(g->snap, &g->source->identity);
     das_snapshot_set_time(g->snap, das_known(g->synced) ? g->synced : 0);
-    das_snapshot_set_lag(g->snap, g->lag);
+    das_snapshot_set_lag(g->snap, lag_of(g));
+    if (das_known(g->synced))
+        das_snapshot_set_spread(g->snap, g->latest - g->synced);
     das_snapshot_set_partial(g->snap, g->q->filter != NULL);
     das_snapshot_set_complete(g->snap, !g->cut);
     das_snapshot_set_cut(g->snap, g->cut);

@@ -335,6 +335,35 @@ static void many(char *rest, bool fleet)
     free(t);
 }
 
+/* "begin" and "end": a preview with all the time there is, beside the orders in between. */
+struct behind {
+    pthread_t thread;
+    struct das_err err;
+};
+static struct behind behind;
+
+static void *look(void *arg)
+{
+    struct behind *b = arg;
+    struct das_cloud_criteria c = {.time = 1};
+    struct das_cloud_call call = {0};
+    struct das_cloud_preview p;
+
+    if (das_cloud_preview(cloud, &place, &c, &call, &p, &b->err) == 0)
+        strcpy(b->err.msg, "answered");
+    das_cloud_preview_clear(&p);
+    return NULL;
+}
+
+static void beside(bool begins)
+{
+    if (begins)
+        pthread_create(&behind.thread, NULL, look, &behind);
+    else
+        pthread_join(behind.thread, NULL);
+    printf("ok 0 0 %s", begins ? "begun" : behind.err.msg);
+}
+
 static void obey(char *line)
 {
     struct das_cloud_call call = {.patience = {patience_ms >= 0 ? left : NULL, NULL},
@@ -354,6 +383,10 @@ static void obey(char *line)
         *rest++ = '\0';
     if (strcmp(what, "many") == 0 || strcmp(what, "fleet") == 0) {
         many(rest, what[0] == 'f');
+        goto done;
+    }
+    if (strncmp(what, "begin", 5) == 0 || strncmp(what, "end", 3) == 0) {
+        beside(what[0] == 'b');
         goto done;
     }
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {

@@ -30,5 +30,24 @@ $c->script('kill_process', [ { delay => 1.5 } ]);
 $r = CloudRun->new($c, sendable => 1000)->order('kill 1 app');
 ok $r->{ok}, 'once it is sent, it is waited for as long as ever' or diag explain $r;
 
+# --- what somebody else waits for ---------------------------------------------------------------------------
+
+sub behind {
+    my ($run) = @_;
+    my $before = $c->count('preview');
+    $c->hold('preview');
+    $run->order('begin');
+    $c->wait_for('preview', $before + 1);
+    my $second = $run->order('preview time=1');
+    $c->release('preview');
+    is $run->order('end')->{text}, 'answered', 'the first one has its answer';
+    return $second->{text};
+}
+my %waits = (patience => 300, total => 60_000, retries => 0);
+like behind(CloudRun->new($c, %waits)), qr/another thread tries this key/, 'a key that nobody knows to be good is tried by one, and another waits as long as it may';
+my $one = CloudRun->new($c, %waits, concurrency => 1);
+ok $one->order('preview time=1')->{ok}, 'a key that is known to be good';
+like behind($one), qr/all 1 connections of this cloud were busy/, 'the same for the only connection';
+
 is_deeply [ $c->violations ], [], 'nothing was sent that a careful client does not send';
 done_testing();

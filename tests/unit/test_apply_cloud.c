@@ -321,6 +321,67 @@ static void test_unknown(void)
     }
 }
 
+/* A list that was put together while time went by. */
+static struct das_report *spread(int64_t then_s, int64_t now_s, int64_t age, int64_t seen)
+{
+    struct das_session list[1] = {session(1)};
+    const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO, .reason = "t", .limits = &no_limits};
+    struct das_filter *f = kit_filter("info", "select");
+    struct das_buf line = {0};
+    struct das_selection *sel;
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh();
+    list[0].time_ms = DAS_UNKNOWN;
+    list[0].state_duration = age;
+    fake_show(&fake, list, 1, THEN);
+    das_snapshot_set_spread(fake.list, then_s);
+    sel = das_select(fake.list, f, &err);
+    p = das_plan_new(sel, fake.name, &opts, &err);
+    must(p, "a plan: %s", err.msg);
+    das_plan_write(p, &line);
+    das_plan_release(p);
+    p = das_plan_read(das_buf_view(&line), &err); /* which has to know it, too */
+    must(p, "the plan from a file: %s", err.msg);
+    list[0].state_duration = seen;
+    fake_show(&fake, list, 1, NOW);
+    das_snapshot_set_spread(fake.list, now_s);
+    r = apply(p, true, NULL);
+    must(r, "applied: %s", err.msg);
+    das_plan_release(p);
+    das_buf_clear(&line);
+    das_selection_free(sel);
+    das_filter_release(f);
+    return r;
+}
+
+static void test_spread(void)
+{
+    static const struct {
+        int64_t then_s, now_s, age, seen;
+        enum das_outcome_kind kind;
+        const char *what;
+    } cases[] = {
+        {0, 0, 60, 65, DAS_O_KILLED, "as old as it should be"},
+        {0, 0, 60, 62, DAS_O_CHANGED, "begun 3 s later"},
+        {0, 4, 60, 69, DAS_O_KILLED, "listed 4 s after the list began"},
+        {0, 4, 60, 71, DAS_O_CHANGED, "older than that can make it"},
+        {0, 4, 60, 63, DAS_O_CHANGED, "younger, which it cannot make it"},
+        {4, 0, 60, 61, DAS_O_KILLED, "previewed 4 s after the list began"},
+        {4, 0, 60, 59, DAS_O_CHANGED, "younger than that can make it"},
+        {0, 4, 5, 9, DAS_O_CHANGED, "so young that another statement may look like it"},
+        {4, 0, 5, 9, DAS_O_CHANGED, "the same of the preview"},
+        {0, 4, 6, 11, DAS_O_KILLED, "just old enough"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct das_report *r = spread(cases[i].then_s, cases[i].now_s, cases[i].age, cases[i].seen);
+        is_int(r->items[0].kind, cases[i].kind, "%s: %s", cases[i].what, r->items[0].note);
+        das_report_free(r);
+    }
+}
+
 static char stop_path[100];
 static const char *const stop_files[] = {stop_path, NULL};
 
@@ -374,11 +435,13 @@ static void test_derived(void)
     list[1].disputed = true;
     s = kit_snapshot(list, 3);
     das_snapshot_set_lag(s, 7);
+    das_snapshot_set_spread(s, 3);
     cut(s);
     d = das_snapshot_derive(s, rows, 2, &err);
     must(d, "derived");
     ok(!das_snapshot_disputed(d, 0) && das_snapshot_disputed(d, 1), "disputed rows stay so");
-    ok(das_snapshot_cut(d) && das_snapshot_lag(d) == 7, "as do cut and lag");
+    ok(das_snapshot_cut(d) && das_snapshot_lag(d) == 7 && das_snapshot_spread(d) == 3,
+       "as do cut, lag and spread");
     sel = das_select(d, f, &err);
     is_str(kit_ids(sel), "2", "a disputed row is selected, whatever the filter says");
     das_snapshot_get(d, 1, &one);
@@ -399,6 +462,7 @@ int main(void)
     test_many_owners();
     test_disputed();
     test_unknown();
+    test_spread();
     test_late();
     test_derived();
     fake_clear(&fake);
