@@ -81,6 +81,12 @@ static bool find_error(const json_t *o, struct das_text *code, struct das_text *
     return false;
 }
 
+/* Some endpoints say that all is well, and then why it is not. */
+static bool tells_error(const json_t *json)
+{
+    return text_member(json, "error_code").len || text_member(json, "errorCodeStr").len;
+}
+
 static void read_error(struct das_cloud_trip *t, const struct das_cloud_slot *s, const json_t *json)
 {
     struct das_cloud_call *c = t->call;
@@ -123,7 +129,7 @@ static int read_body(struct das_cloud_trip *t, const struct das_cloud_slot *s, j
     struct das_text body = das_text_trim(das_buf_view(&s->resp.body));
     struct das_json_weight weight;
     struct das_err ignored;
-    char shown[60];
+    char shown[48];
 
     *json = NULL;
     if (body.len == 0)
@@ -134,7 +140,7 @@ static int read_body(struct das_cloud_trip *t, const struct das_cloud_slot *s, j
     *json = das_json_parse(body.ptr, body.len, NULL, &ignored);
     if (*json)
         return 0;
-    take_words(das_text(body.ptr, body.len < 40 ? body.len : 40), s->key, shown, sizeof shown);
+    take_words(body, s->key, shown, sizeof shown); /* not cut before: half a secret is not found */
     return das_fail(t->err, DAS_E_DATA, "the answer is no JSON: it begins with \"%s\"", shown);
 }
 
@@ -148,7 +154,9 @@ static enum das_code code_of(const struct das_cloud_call *c)
         return DAS_E_DENIED;
     if (c->status >= 400 && c->status < 500)
         return DAS_E_USAGE;
-    return c->status >= 500 ? DAS_E_CONNECT : DAS_E_DATA;
+    if (c->status >= 500)
+        return DAS_E_CONNECT;
+    return c->status < 300 ? DAS_E_USAGE : DAS_E_DATA;
 }
 
 /* "HTTP 403 APIGW.0302 "not allowed" (request 8a7b): add das:... to the policy" */
@@ -181,7 +189,7 @@ int das_cloud_judge(struct das_cloud_trip *t, const struct das_cloud_slot *s)
     t->call->status = status;
     read_headers(t, s);
     rc = read_body(t, s, &json);
-    if (status >= 200 && status < 300) {
+    if (status >= 200 && status < 300 && !tells_error(json)) {
         *t->answer = json;
         if (rc < 0) /* it was done, perhaps; nobody can read what came of it */
             t->call->unknown = t->ask->effect == DAS_CLOUD_WRITES;
@@ -189,6 +197,6 @@ int das_cloud_judge(struct das_cloud_trip *t, const struct das_cloud_slot *s)
     }
     read_error(t, s, json);
     json_decref(json);
-    t->call->unknown = t->ask->effect == DAS_CLOUD_WRITES && status >= 500;
+    t->call->unknown = t->ask->effect == DAS_CLOUD_WRITES && (status >= 500 || status < 300);
     return refused(t);
 }

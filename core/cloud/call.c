@@ -19,8 +19,10 @@ static int64_t trip_left(void *arg)
     struct das_cloud_trip *t = arg;
     int64_t own = t->deadline_ms - das_clock_monotonic_ms();
     int64_t callers = das_patience_left(&t->call->patience);
+    int64_t sending = t->sent ? INT64_MAX : das_patience_left(&t->call->sending);
 
     own = own < callers ? own : callers;
+    own = own < sending ? own : sending;
     return own > 0 ? own : 0;
 }
 
@@ -202,16 +204,22 @@ static int allow(void *ctx, const char *host, bool *inside, struct das_err *err)
     return 0;
 }
 
-static int no_bound(void *ctx, uint64_t bytes, struct das_err *err)
+/* Called first when a connection stands and the request is about to be sent. */
+static int may_go(void *ctx, uint64_t bytes, struct das_err *err)
 {
-    (void)ctx, (void)bytes, (void)err;
+    struct das_cloud_trip *t = ctx;
+
+    (void)bytes;
+    if (!t->sent && das_patience_left(&t->call->sending) <= 0)
+        return das_fail(err, DAS_E_TIMEOUT, "a connection stood too late");
+    t->sent = true;
     return 0;
 }
 
 static int send_once(struct das_cloud_trip *t, struct das_cloud_slot *s)
 {
     const struct das_cloud_conf *conf = &t->cloud->conf;
-    const struct das_http_guard guard = {t, allow, no_bound, trip_left};
+    const struct das_http_guard guard = {t, allow, may_go, trip_left};
     struct das_http_request req = das_http_request_default;
 
     if (!s->client && !(s->client = das_http_client_new(t->err)))
@@ -246,7 +254,7 @@ static void forget_answer(struct das_cloud_call *c)
 #define REFUSALS_MAX 3
 #define LOCKED_MS 300000
 
-/* -1: that key was refused too often, and a little while ago. */
+/* With the lock. -1: that key was refused too often, and a little while ago. */
 static int may_try_key(struct das_cloud_trip *t, const struct das_cloud_key *key)
 {
     struct das_cloud *c = t->cloud;
@@ -259,40 +267,62 @@ static int may_try_key(struct das_cloud_trip *t, const struct das_cloud_key *key
                     REFUSALS_MAX);
 }
 
-static void judge_key(struct das_cloud *c, const struct das_cloud_key *key, int status)
+/* Is the key known to be good? Else it is this thread's to try, once it is nobody else's: *tries. -1:
+ * it must not be tried, or not in time. */
+static int begin_proof(struct das_cloud_trip *t, const struct das_cloud_key *key, bool *tries)
 {
-    if (status == 401) {
+    struct das_cloud *c = t->cloud;
+    int rc = 0;
+
+    pthread_mutex_lock(&c->lock);
+    while (c->proven != key->generation && c->proving && trip_left(t) > 0)
+        das_cloud_wait(c, &c->proved);
+    if (c->proven == key->generation)
+        goto done;
+    if (c->proving)
+        rc = das_fail(t->err, DAS_E_TIMEOUT, "another thread tries this key, and has no answer yet");
+    else
+        rc = may_try_key(t, key);
+    if (rc == 0)
+        *tries = c->proving = true;
+done:
+    pthread_mutex_unlock(&c->lock);
+    return rc;
+}
+
+/* What the status says of the key. tried: it was in doubt. */
+static void end_proof(struct das_cloud *c, const struct das_cloud_key *key, int status, bool tried)
+{
+    pthread_mutex_lock(&c->lock);
+    if (tried)
+        c->proving = false;
+    if (status == 401 && !tried) {
+        if (c->proven == key->generation) /* it was good: from now on it is in doubt */
+            c->proven = 0;
+    } else if (status == 401) {
         c->refusals = key->generation == c->doubted ? c->refusals + 1 : 1;
         c->doubted = key->generation;
         c->refused_ms = das_clock_monotonic_ms();
-    } else if (status > 0) { /* whatever else the gateway said, it knows who we are */
-        atomic_store(&c->proven, key->generation);
+    } else if (status > 0 && tried) { /* whatever else the gateway said, it knows who we are */
+        c->proven = key->generation;
         c->refusals = 0;
     }
+    pthread_cond_broadcast(&c->proved);
+    pthread_mutex_unlock(&c->lock);
 }
 
 /* Sends it, and reads what came; what is known of the key is used and renewed. */
 static int send_and_judge(struct das_cloud_trip *t, struct das_cloud_slot *s)
 {
-    struct das_cloud *c = t->cloud;
-    bool doubt = !t->ask->anonymous && !s->key->token.ptr &&
-                 atomic_load(&c->proven) != s->key->generation;
-    int rc = -1;
+    bool signs = !t->ask->anonymous && !s->key->token.ptr, tries = false;
+    int rc;
 
-    if (doubt) {
-        pthread_mutex_lock(&c->proving);
-        rc = may_try_key(t, s->key);
-    }
-    if (!doubt || rc == 0) {
-        t->call->attempts++;
-        rc = send_once(t, s) < 0 ? -1 : das_cloud_judge(t, s);
-        if (doubt)
-            judge_key(c, s->key, t->call->status);
-        else if (t->call->status == 401 && !t->ask->anonymous && !s->key->token.ptr)
-            atomic_store(&c->proven, 0); /* it was good: from now on it is in doubt */
-    }
-    if (doubt)
-        pthread_mutex_unlock(&c->proving);
+    if (signs && begin_proof(t, s->key, &tries) < 0)
+        return -1;
+    t->call->attempts++;
+    rc = send_once(t, s) < 0 ? -1 : das_cloud_judge(t, s);
+    if (signs && (tries || t->call->status == 401))
+        end_proof(t->cloud, s->key, t->call->status, tries);
     return rc;
 }
 
@@ -308,6 +338,7 @@ static int attempt(struct das_cloud_trip *t, bool *again)
     *again = false;
     forget_answer(t->call);
     t->retry_after_ms = -1;
+    t->sent = false;
     if (!t->ask->anonymous && das_credential_get(t->cloud->credential, t->place->region, t->project,
                                                  &patience, &key, t->err) < 0)
         return -1;
@@ -347,8 +378,17 @@ static int64_t backoff(const struct das_cloud_trip *t, int n)
     return das_http_backoff(&t->cloud->conf.retry, n, t->retry_after_ms, random);
 }
 
+/* An attempt that the deadline has cut off tells less than the one before. */
+static bool says_nothing(struct das_cloud_trip *t)
+{
+    return !t->call->status && !t->call->unknown && t->err->code == DAS_E_TIMEOUT && trip_left(t) == 0;
+}
+
 static int attempts(struct das_cloud_trip *t)
 {
+    struct das_cloud_call call_before;
+    struct das_err err_before;
+
     for (int n = 1;; n++) {
         int64_t wait = das_limiter_take(&t->cloud->limiter, das_clock_monotonic_ms(), trip_left(t));
         bool again;
@@ -358,8 +398,18 @@ static int attempts(struct das_cloud_trip *t)
             return das_fail(t->err, DAS_E_TIMEOUT, "no turn within the deadline: more requests than "
                                                    "`rate` of this cloud allows");
         }
+        if (n > 1) {
+            call_before = *t->call;
+            err_before = *t->err;
+        }
         if (attempt(t, &again) == 0)
             return 0;
+        if (n > 1 && says_nothing(t)) {
+            call_before.attempts = t->call->attempts;
+            *t->call = call_before;
+            *t->err = err_before;
+            return -1;
+        }
         if (!again || n > t->cloud->conf.retry.times)
             return -1;
         wait = backoff(t, n);
@@ -383,10 +433,16 @@ int das_cloud_perform(struct das_cloud *c, const struct das_cloud_place *place,
     *answer = NULL;
     forget_answer(call);
     call->attempts = 0;
+    call->late = false;
     if (das_cloud_endpoint(c, place, &t.endpoint, err) < 0 || find_project(&t) < 0 ||
         make_path(&t) < 0)
         goto done;
     rc = attempts(&t);
+    if (rc < 0 && call->sending.left_ms && !call->status && !t.sent &&
+        (err->code == DAS_E_TIMEOUT || das_patience_left(&call->sending) <= 0)) {
+        call->late = true;
+        das_err_prefix(err, "not sent any more");
+    }
 done:
     if (rc < 0)
         das_err_prefix(err, "%s", ask->doing);

@@ -171,12 +171,11 @@ struct das_cloud *das_cloud_new(const struct das_cloud_conf *conf, struct das_er
     c->conf = *conf;
     das_arena_init(&c->texts);
     das_limiter_init(&c->limiter, conf->rate);
-    atomic_init(&c->proven, 0);
-    pthread_mutex_init(&c->proving, NULL);
     pthread_mutex_init(&c->lock, NULL);
     pthread_condattr_init(&attr);
     pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
     pthread_cond_init(&c->freed, &attr);
+    pthread_cond_init(&c->proved, &attr);
     pthread_condattr_destroy(&attr);
     c->slots = das_calloc((size_t)n, sizeof *c->slots);
     c->idle = das_calloc((size_t)n, sizeof *c->idle);
@@ -233,8 +232,8 @@ void das_cloud_release(struct das_cloud *c)
     das_arena_clear(&c->texts);
     das_limiter_destroy(&c->limiter);
     pthread_cond_destroy(&c->freed);
+    pthread_cond_destroy(&c->proved);
     pthread_mutex_destroy(&c->lock);
-    pthread_mutex_destroy(&c->proving);
     das_free(c);
 }
 
@@ -252,22 +251,27 @@ struct das_credential *das_cloud_credential(struct das_cloud *c)
 
 #define LOOK_NS 50000000L /* how often the caller's patience is asked */
 
+void das_cloud_wait(struct das_cloud *c, pthread_cond_t *for_what)
+{
+    struct timespec until;
+
+    clock_gettime(CLOCK_MONOTONIC, &until);
+    until.tv_nsec += LOOK_NS;
+    if (until.tv_nsec >= 1000000000L) {
+        until.tv_nsec -= 1000000000L;
+        until.tv_sec++;
+    }
+    pthread_cond_timedwait(for_what, &c->lock, &until);
+}
+
 struct das_cloud_slot *das_cloud_slot_take(struct das_cloud *c, const struct das_patience *patience,
                                            struct das_err *err)
 {
     struct das_cloud_slot *slot = NULL;
 
     pthread_mutex_lock(&c->lock);
-    while (c->idle_count == 0 && das_patience_left(patience) > 0) {
-        struct timespec until;
-        clock_gettime(CLOCK_MONOTONIC, &until);
-        until.tv_nsec += LOOK_NS;
-        if (until.tv_nsec >= 1000000000L) {
-            until.tv_nsec -= 1000000000L;
-            until.tv_sec++;
-        }
-        pthread_cond_timedwait(&c->freed, &c->lock, &until);
-    }
+    while (c->idle_count == 0 && das_patience_left(patience) > 0)
+        das_cloud_wait(c, &c->freed);
     if (c->idle_count > 0)
         slot = &c->slots[c->idle[--c->idle_count]];
     pthread_mutex_unlock(&c->lock);

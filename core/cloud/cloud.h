@@ -68,6 +68,8 @@ int das_cloud_endpoint(const struct das_cloud *c, const struct das_cloud_place *
  * members are filled, also when the call fails. */
 struct das_cloud_call {
     struct das_patience patience; /* of the caller, besides the account's deadline */
+    struct das_patience sending;  /* how long it may still be sent: what it was decided by grows old
+                                     while it waits for its turn. Asked last when a connection stands */
 
     int status;            /* HTTP; 0: no answer */
     char error_code[40];   /* "DAS.200100", "APIGW.0308", "401" of IAM; "": none told */
@@ -76,6 +78,7 @@ struct das_cloud_call {
     int attempts;
     int64_t date;          /* Unix s, of the server's clock; 0: not told */
     bool unknown;          /* it was sent and may have had its effect, but nobody has said so */
+    bool late;             /* it was not sent, and no longer may be */
 };
 
 /* --- one request (for api*.c and kill.c) -------------------------------------------------------- */

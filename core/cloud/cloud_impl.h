@@ -31,21 +31,25 @@ struct das_cloud {
     struct das_credential *credential;
     struct das_limiter limiter;
 
+    pthread_mutex_t lock; /* of all that follows */
+
     /* five wrong signatures lock a key for 5 minutes: one that nobody has accepted yet is tried by one
      * thread at a time, and not a fourth time */
-    pthread_mutex_t proving;
-    atomic_uint_least64_t proven; /* generation of the key that was accepted last */
-    uint64_t doubted;             /* under the lock: generation that was refused, ... */
-    int refusals;                 /* ... so many times in a row, ... */
-    int64_t refused_ms;           /* ... the last time then (monotonic) */
+    bool proving;       /* somebody tries one now */
+    pthread_cond_t proved;
+    uint64_t proven;    /* generation of the key that was accepted last */
+    uint64_t doubted;   /* generation that was refused, ... */
+    int refusals;       /* ... so many times in a row, ... */
+    int64_t refused_ms; /* ... the last time then (monotonic) */
 
-    pthread_mutex_t lock;
     pthread_cond_t freed;
     struct das_cloud_slot *slots;
     int *idle; /* slots that are free, the one used last on top: its connection is warm */
     int idle_count;
 };
 
+/* Waits a little with the lock, then the caller looks again, also at its patience. */
+void das_cloud_wait(struct das_cloud *c, pthread_cond_t *for_what);
 /* A free slot, waited for; NULL and DAS_E_TIMEOUT. */
 struct das_cloud_slot *das_cloud_slot_take(struct das_cloud *c, const struct das_patience *patience,
                                            struct das_err *err);
@@ -65,6 +69,7 @@ struct das_cloud_trip {
     struct das_err *err;
     int64_t retry_after_ms; /* of the last answer; -1: not told */
     bool renewed;           /* the credential was refused once already */
+    bool sent;              /* of this attempt: from now on it is only waited for */
 };
 
 /* What a whole exchange says: 0 and the answer, or -1. Fills t->call. */

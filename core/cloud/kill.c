@@ -50,6 +50,8 @@ int das_cloud_kill(struct das_cloud *c, const struct das_cloud_place *place, con
         ask.body = das_buf_view(&body);
         rc = das_cloud_perform(c, place, &ask, call, &json, err);
     }
+    if (rc == 0 && (rc = das_api_success(json, err)) < 0)
+        das_err_prefix(err, "%s", ask.doing);
     /* some answer with an empty text instead of a count */
     if (rc == 0 && json_is_object(json) && das_api_int(json, "count", count, &ignored) < 0)
         *count = DAS_CLOUD_NOT_TOLD;

@@ -161,6 +161,19 @@ static void close_intent(struct das_act_scene *sc, const char *outcome, const ch
     DAS_FAULT("after-outcome");
 }
 
+static int blocked(struct das_act_scene *sc, const char *why)
+{
+    return das_fail(sc->err, DAS_E_BLOCKED, "%s: %s", das_cloud_act_name(sc->order->act), why);
+}
+
+/* While it waits for its turn, das may be stopped, or its window may end. */
+static int64_t may_still_go(void *arg)
+{
+    struct das_act_scene *sc = arg;
+
+    return das_act_still_allowed(sc, sc->too_late, sizeof sc->too_late) ? INT64_MAX : 0;
+}
+
 static int send(struct das_act_scene *sc)
 {
     struct das_act_result *out = sc->out;
@@ -168,9 +181,16 @@ static int send(struct das_act_scene *sc)
     int rc;
 
     sc->err->msg[0] = '\0';
+    sc->call->sending = (struct das_patience){may_still_go, sc};
     DAS_FAULT("before-kill");
     rc = perform(sc);
     DAS_FAULT("after-kill");
+    sc->call->sending = (struct das_patience){NULL, NULL};
+    if (rc < 0 && sc->call->late && sc->too_late[0]) {
+        blocked(sc, sc->too_late);
+        close_intent(sc, "refused", sc->too_late);
+        return -1;
+    }
     if (rc < 0 && sc->call->unknown) {
         if (!proved(sc, seen, sizeof seen)) {
             add_words(sc->err->msg, sizeof sc->err->msg, "looked: ", seen);
@@ -185,11 +205,6 @@ static int send(struct das_act_scene *sc)
     out->done = rc == 0;
     close_intent(sc, rc == 0 ? "done" : "failed", rc == 0 ? out->note : sc->err->msg);
     return rc;
-}
-
-static int blocked(struct das_act_scene *sc, const char *why)
-{
-    return das_fail(sc->err, DAS_E_BLOCKED, "%s: %s", das_cloud_act_name(sc->order->act), why);
 }
 
 static int carry_out(struct das_act_scene *sc)

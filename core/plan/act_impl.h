@@ -24,6 +24,7 @@ struct das_act_scene {
     struct das_claim *claims;           /* KILL_ALL: the sessions' places in the budget */
     size_t claim_count;
     int64_t intent;                     /* seq in the journal */
+    char too_late[400];                 /* what said no while it waited to be sent; "": nothing */
 };
 
 /* It ends killing by others: nothing may keep it from that. */

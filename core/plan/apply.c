@@ -129,6 +129,27 @@ static bool may_fire(struct das_scene *sc, size_t i)
     return true;
 }
 
+/* Where the way to the server is long, a kill waits on it: for its turn, for a connection. */
+#define SEND_WITHIN_MS 5000
+
+struct das_departure {
+    const struct das_scene *sc;
+    struct das_aim *aim;
+    char stopped[DAS_WHY]; /* the off switch; "": it is not on */
+};
+
+/* Asked while a kill waits, and last right before it is sent. */
+static int64_t may_still_go(void *arg)
+{
+    struct das_departure *d = arg;
+    int64_t now = das_clock_monotonic_ms(), left = d->aim->looked_ms + SEND_WITHIN_MS - now;
+
+    if (das_stopped(d->sc->opts->guard->stop_files, d->stopped, sizeof d->stopped))
+        return 0;
+    d->aim->sent_ms = now;
+    return left > 0 ? left : 0;
+}
+
 /* What is sent. The user is the plan's, which outlives every look, and has just been compared. */
 static struct das_kill_order order_of(const struct das_scene *sc, size_t i,
                                       const struct das_session *now)
@@ -136,8 +157,10 @@ static struct das_kill_order order_of(const struct das_scene *sc, size_t i,
     struct das_session then;
 
     das_plan_victim(sc->plan, i, &then);
-    return (struct das_kill_order){kill_what(sc->aims[i].action, now), now->id, now->query_id,
-                                   then.user};
+    return (struct das_kill_order){.what = kill_what(sc->aims[i].action, now),
+                                   .id = now->id,
+                                   .query_id = now->query_id,
+                                   .user = then.user};
 }
 
 static void note_look(const struct das_scene *sc, struct das_aim *aim)
@@ -227,6 +250,7 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
 {
     struct das_aim *aim = &sc->aims[i];
     struct das_kill_order o = order_of(sc, i, now);
+    struct das_departure departure = {.sc = sc, .aim = aim};
     struct das_err why = {0};
 
     DAS_FAULT("before-intent");
@@ -243,6 +267,7 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
         das_scene_tell(sc, i);
         return;
     }
+    o.sending = (struct das_patience){may_still_go, &departure};
     aim->sent_ms = das_clock_monotonic_ms();
     DAS_FAULT("before-kill");
     switch (das_source_kill(sc->source, &o, &why)) {
@@ -255,6 +280,13 @@ static void fire(struct das_scene *sc, size_t i, const struct das_session *now)
     case DAS_KILL_FAILED:
         sc->failures++;
         das_settle(sc, i, DAS_O_FAILED, aim->action, why.msg);
+        break;
+    case DAS_KILL_LATE:
+        aim->sent_ms = 0;
+        if (departure.stopped[0])
+            das_scene_stop(sc, "", departure.stopped);
+        das_settle(sc, i, DAS_O_REFUSED, aim->action,
+                   departure.stopped[0] ? departure.stopped : why.msg);
         break;
     case DAS_KILL_UNKNOWN:
         look_after(sc, i, &why);

@@ -138,14 +138,26 @@ static int only_victims(const struct das_plan *p, bool finds_ids, struct das_fil
     return rc;
 }
 
-static int take(struct das_look *l, struct das_source *source, const struct das_filter *only,
+/* A session that is missing must be gone: a source that cuts its answers is asked on, and none may be
+ * left out that is one of those. */
+static struct das_query query_of(const struct das_filter *those)
+{
+    return (struct das_query){.filter = those, .exhaustive = true, .own_reading = true};
+}
+
+/* Whom the source selects for the plan's filter, by its own reading. */
+static struct das_query query_chosen(const struct das_plan *p)
+{
+    return (struct das_query){.filter = das_plan_filter(p), .exhaustive = true};
+}
+
+static int take(struct das_look *l, struct das_source *source, const struct das_query *q,
                 struct das_err *err)
 {
     uint32_t rows;
 
     l->began_unix_ms = das_clock_unix_ms();
-    /* a session that is missed must be gone, so a source that cuts its answers is asked on */
-    if (das_source_list(source, &(struct das_query){only, true}, &l->snap, err) < 0)
+    if (das_source_list(source, q, &l->snap, err) < 0)
         return -1;
     l->at_ms = das_clock_monotonic_ms();
     rows = das_snapshot_rows(l->snap);
@@ -162,14 +174,16 @@ int das_look_take(struct das_look *l, struct das_source *source, const struct da
                   enum das_look_at at, struct das_err *err)
 {
     struct das_filter *only = NULL;
+    struct das_query q;
     int rc = 0;
 
     das_look_clear(l);
     l->number++;
     if (at == DAS_LOOK_VICTIMS)
         rc = only_victims(p, das_source_finds_ids(source), &only, err);
+    q = at == DAS_LOOK_CHOSEN ? query_chosen(p) : query_of(only);
     if (rc == 0)
-        rc = take(l, source, at == DAS_LOOK_CHOSEN ? das_plan_filter(p) : only, err);
+        rc = take(l, source, &q, err);
     das_filter_release(only);
     return rc;
 }
@@ -179,6 +193,7 @@ int das_look_take_one(struct das_look *l, struct das_source *source, const struc
 {
     struct das_filter *only = NULL;
     struct das_session s;
+    struct das_query q;
     int rc = 0;
 
     das_look_clear(l);
@@ -189,8 +204,9 @@ int das_look_take_one(struct das_look *l, struct das_source *source, const struc
         if (rc == 0 && !das_source_finds_ids(source))
             rc = name_owners(p, &i, 1, &only, err);
     }
+    q = s.disputed ? query_chosen(p) : query_of(only);
     if (rc == 0)
-        rc = take(l, source, s.disputed ? das_plan_filter(p) : only, err);
+        rc = take(l, source, &q, err);
     das_filter_release(only);
     return rc;
 }

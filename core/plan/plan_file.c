@@ -260,7 +260,7 @@ static struct das_snapshot *read_snapshot(struct reader *r, const json_t *o)
     struct das_snapshot *snap = das_snapshot_new(r->err);
     struct das_identity id = {.start_unix_s = DAS_UNKNOWN};
     const char *server;
-    int64_t time = 0;
+    int64_t time = 0, spread = 0;
 
     if (!snap || get_string(r, o, "server", false, &server) < 0 ||
         get_int(r, o, "data_sync_time", &time) < 0)
@@ -274,8 +274,11 @@ static struct das_snapshot *read_snapshot(struct reader *r, const json_t *o)
     if (json_object_get(o, "server_start") &&
         get_int(r, o, "server_start", &id.start_unix_s) < 0)
         goto fail;
+    if (json_object_get(o, "data_sync_spread") && get_int(r, o, "data_sync_spread", &spread) < 0)
+        goto fail;
     das_snapshot_set_identity(snap, &id);
     das_snapshot_set_time(snap, time);
+    das_snapshot_set_spread(snap, spread);
     das_snapshot_set_partial(snap, true); /* the server had more sessions than the victims */
     if (read_victims(r, o, snap) < 0)
         goto fail;

@@ -125,6 +125,8 @@ void das_plan_json(const struct das_plan *p, struct das_buf *b)
     put_asked(b, &p->asked);
     put_limits(b, &p->limits);
     das_json_key_int(b, "data_sync_time", das_snapshot_time(p->victims->snap));
+    if (das_snapshot_spread(p->victims->snap))
+        das_json_key_int(b, "data_sync_spread", das_snapshot_spread(p->victims->snap));
     das_json_key_int(b, "created_ms", p->birth.created_ms);
     das_json_key_int(b, "expires_ms", p->birth.expires_ms);
     das_json_key(b, "victims");

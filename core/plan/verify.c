@@ -53,6 +53,7 @@ static bool begun_anew(const struct das_plan *p, const struct das_session *then,
                        struct das_buf *note)
 {
     int64_t slack_then, slack_now, apart;
+    int64_t spread_then = das_snapshot_spread(p->victims->snap), spread_now = das_snapshot_spread(fresh);
     int64_t started_then = das_plan_started_ms(p->victims->snap, then, &slack_then);
     int64_t started_now = das_plan_started_ms(fresh, now, &slack_now);
 
@@ -62,8 +63,17 @@ static bool begun_anew(const struct das_plan *p, const struct das_session *then,
                               : "its age is not known any more, or only now");
         return true;
     }
+    /* a row that was listed later than the list says was begun later, too: within that time a session
+     * as young may have begun another statement that looks as old */
+    if (spread_then + spread_now > 0 && das_snapshot_time(p->victims->snap) * 1000 - started_then <=
+                                            (spread_then + spread_now) * 1000 + slack_then) {
+        das_buf_printf(note, "a list took %lld s to be put together: whether it is the same statement "
+                             "cannot be told of one as young",
+                       (long long)(spread_then > spread_now ? spread_then : spread_now));
+        return true;
+    }
     apart = started_now - started_then;
-    if (apart <= slack_then && apart >= -slack_then)
+    if (apart <= slack_then + spread_then * 1000 && apart >= -slack_then - spread_now * 1000)
         return false;
     das_buf_printf(note, "the same text, but begun %lld s %s",
                    (long long)((apart < 0 ? -apart : apart) / 1000), apart < 0 ? "earlier" : "later");

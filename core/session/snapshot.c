@@ -432,6 +432,16 @@ int64_t das_snapshot_lag(const struct das_snapshot *s)
     return s->lag;
 }
 
+void das_snapshot_set_spread(struct das_snapshot *s, int64_t seconds)
+{
+    s->spread = seconds;
+}
+
+int64_t das_snapshot_spread(const struct das_snapshot *s)
+{
+    return s->spread;
+}
+
 bool das_snapshot_disputed(const struct das_snapshot *s, uint32_t row)
 {
     return s->disputed && s->disputed[row];

@@ -42,6 +42,8 @@ void das_snapshot_set_partial(struct das_snapshot *s, bool partial);
 void das_snapshot_set_cut(struct das_snapshot *s, bool cut);
 /* How old the list was already when the source gave it, in seconds. */
 void das_snapshot_set_lag(struct das_snapshot *s, int64_t seconds);
+/* The list was put together from several: its rows are from up to so many seconds after its time. */
+void das_snapshot_set_spread(struct das_snapshot *s, int64_t seconds);
 /* How many sessions match at the source, where it says so and cut the list. */
 void das_snapshot_set_total(struct das_snapshot *s, int64_t total);
 int das_snapshot_warn(struct das_snapshot *s, struct das_err *err, const char *fmt, ...)
@@ -71,6 +73,7 @@ bool das_snapshot_complete(const struct das_snapshot *s);
 bool das_snapshot_partial(const struct das_snapshot *s);
 bool das_snapshot_cut(const struct das_snapshot *s);
 int64_t das_snapshot_lag(const struct das_snapshot *s); /* s; 0 unless the source said so */
+int64_t das_snapshot_spread(const struct das_snapshot *s); /* s; 0 unless the source said so */
 bool das_snapshot_disputed(const struct das_snapshot *s, uint32_t row);
 int64_t das_snapshot_total(const struct das_snapshot *s); /* DAS_UNKNOWN: not told */
 size_t das_snapshot_warnings(const struct das_snapshot *s);

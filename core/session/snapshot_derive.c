@@ -75,6 +75,7 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
     s->time = parent->time;
     s->total = parent->total;
     s->lag = parent->lag;
+    s->spread = parent->spread;
     s->complete = parent->complete;
     s->partial = parent->partial;
     s->cut = parent->cut;

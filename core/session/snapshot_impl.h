@@ -47,7 +47,7 @@ struct das_snapshot {
 
     struct das_identity identity;
     int64_t time;
-    int64_t total, lag;
+    int64_t total, lag, spread;
     bool complete, partial, cut;
     uint32_t idle_command, idle_state; /* numbers of "Sleep" and "" once prepared */
     char **warnings;

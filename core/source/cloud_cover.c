@@ -378,7 +378,8 @@ done:
     return rc;
 }
 
-int das_cover_init(struct das_cover *c, const struct das_filter *f, struct das_err *err)
+int das_cover_init(struct das_cover *c, const struct das_filter *f, bool own_reading,
+                   struct das_err *err)
 {
     bool set[DAS_K_COUNT] = {false};
     struct terms terms;
@@ -386,7 +387,7 @@ int das_cover_init(struct das_cover *c, const struct das_filter *f, struct das_e
     memset(c, 0, sizeof *c);
     das_arena_init(&c->arena);
     everything(&terms);
-    if (f && is_conjunction(f, set, 0)) {
+    if (f && !own_reading && is_conjunction(f, set, 0)) {
         c->given = true;
         if (give(c, f, &terms.items[0], err) < 0)
             goto fail;

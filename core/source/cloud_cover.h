@@ -24,8 +24,10 @@ struct das_cover {
     struct das_arena arena;
 };
 
-/* f NULL: all sessions. Borrows f's texts. */
-int das_cover_init(struct das_cover *c, const struct das_filter *f, struct das_err *err);
+/* f NULL: all sessions. own_reading: never as it stands, since the API might read it more narrowly.
+ * Borrows f's texts. */
+int das_cover_init(struct das_cover *c, const struct das_filter *f, bool own_reading,
+                   struct das_err *err);
 void das_cover_clear(struct das_cover *c);
 
 /* Commands that the API knows. */

@@ -75,16 +75,24 @@ static int ids_reserve(struct ids *s, size_t n, struct das_err *err)
     return 0;
 }
 
+/* What was met since a conjunction is asked for in parts. */
+struct split {
+    struct split *outer; /* it is itself a part of that; NULL: of nothing */
+    struct ids met;
+};
+
 struct gather {
     struct das_cloud_source *source;
     const struct das_query *q;
     const struct das_cover *cover;
     struct das_snapshot *snap;
     struct ids seen;
+    struct split *splits; /* the innermost; NULL: none */
     bool merges;       /* more than one answer may come */
     size_t calls;
     int64_t synced;    /* the earliest of the answers; DAS_UNKNOWN: not told */
-    int64_t lag;       /* s: how old the oldest of them was when it came */
+    int64_t latest;    /* of them, where it is told */
+    int64_t date;      /* when the last of them came, by the server's clock; 0: not told */
     int64_t total;     /* of the last conjunction that was asked for as a whole */
     bool cut;
     size_t disputed;
@@ -139,36 +147,53 @@ static int take_process(struct gather *g, const struct das_cloud_process *p)
     return das_snapshot_add(g->snap, &s, g->err);
 }
 
-/* By the server's own clock, which says when it answered, in whole seconds. */
-static void measure_lag(struct gather *g, const struct das_cloud_call *call,
-                        const struct das_cloud_preview *p)
+/* When it was taken, and when it came: by the server's own clock, in whole seconds. */
+static void note_times(struct gather *g, const struct das_cloud_call *call,
+                       const struct das_cloud_preview *p)
 {
-    int64_t lag = call->date > 0 && p->data_sync_time > 0 ? call->date - p->data_sync_time : 0;
+    int64_t synced = p->data_sync_time;
 
-    if (lag > g->lag)
-        g->lag = lag;
+    if (synced == DAS_CLOUD_NOT_TOLD)
+        g->synced = DAS_UNKNOWN;
+    else if (g->calls == 1 || (das_known(g->synced) && synced < g->synced))
+        g->synced = synced;
+    if (synced != DAS_CLOUD_NOT_TOLD && synced > g->latest)
+        g->latest = synced;
+    if (call->date > g->date)
+        g->date = call->date;
+}
+
+/* s: how old the oldest part of the list was when the last one had come. */
+static int64_t lag_of(const struct gather *g)
+{
+    return das_known(g->synced) && g->synced > 0 && g->date > g->synced ? g->date - g->synced : 0;
+}
+
+static int note_ids(struct ids *s, const struct das_cloud_list *list, struct das_err *err)
+{
+    if (ids_reserve(s, list->count, err) < 0)
+        return -1;
+    for (size_t i = 0; i < list->count; i++)
+        ids_put(s, ((const struct das_cloud_process *)das_cloud_item(list, i))->id);
+    return 0;
 }
 
 static int take_answer(struct gather *g, const struct das_cloud_preview *p)
 {
     const struct das_cloud_list *list = &p->processes.list;
 
-    if (p->data_sync_time == DAS_CLOUD_NOT_TOLD)
-        g->synced = DAS_UNKNOWN;
-    else if (g->calls == 1 || (das_known(g->synced) && p->data_sync_time < g->synced))
-        g->synced = p->data_sync_time;
     for (size_t i = 0; i < list->count; i++) {
         const struct das_cloud_process *one = das_cloud_item(list, i);
         if (!ids_has(&g->seen, one->id) && take_process(g, one) < 0)
             return -1;
     }
     /* afterwards, so that an answer that names an id twice shows it twice */
-    if (!g->merges)
-        return 0;
-    if (ids_reserve(&g->seen, list->count, g->err) < 0)
+    if (g->merges && note_ids(&g->seen, list, g->err) < 0)
         return -1;
-    for (size_t i = 0; i < list->count; i++)
-        ids_put(&g->seen, ((const struct das_cloud_process *)das_cloud_item(list, i))->id);
+    for (struct split *s = g->splits; s; s = s->outer) {
+        if (note_ids(&s->met, list, g->err) < 0)
+            return -1;
+    }
     return 0;
 }
 
@@ -184,7 +209,7 @@ static int ask(struct gather *g, const struct das_cloud_criteria *c, int64_t *to
     g->calls++;
     rc = das_cloud_preview(s->cloud, &place, c, &call, &p, g->err);
     if (rc == 0) {
-        measure_lag(g, &call, &p);
+        note_times(g, &call, &p);
         rc = take_answer(g, &p);
     }
     *total = rc == 0 ? p.processes.total : 0;
@@ -196,6 +221,12 @@ static int ask(struct gather *g, const struct das_cloud_criteria *c, int64_t *to
 /* --- more than one answer holds --------------------------------------------------------------------- */
 
 static int dig(struct gather *g, const struct das_cloud_criteria *c, int64_t *total);
+
+/* Nothing is left to split by. */
+static bool is_smallest(const struct das_cloud_criteria *c)
+{
+    return c->command.len && c->user.len && c->host.len;
+}
 
 /* The values of the criterion that a part is split by: commands that there are, users and hosts that
  * were seen (more may be, while we go on). false: no more. */
@@ -224,36 +255,67 @@ static bool next_part(struct gather *g, const struct das_cloud_criteria *c, uint
     return true;
 }
 
-/* Sessions of the part that its pieces have, and whether all of them were had. */
-static int split(struct gather *g, const struct das_cloud_criteria *c, int64_t total)
+/* A session without a user, or without a host, cannot be asked for by that. */
+static bool is_askable(const struct das_cloud_criteria *whole, const struct das_cloud_criteria *part)
+{
+    return !whole->command.len || (whole->user.len ? part->host.len : part->user.len);
+}
+
+/* Were all of them met? As many different sessions as there are now: the parts are lists of their own
+ * moments, and one that has moved from one to another is in both. -1: an error. */
+static int met_all(struct gather *g, const struct das_cloud_criteria *c, int64_t *total)
+{
+    const struct ids *met = &g->splits->met;
+    int64_t left;
+
+    if ((int64_t)met->count < *total || g->calls >= CALLS_MAX)
+        return 0;
+    if (ask(g, c, total, &left) < 0)
+        return -1;
+    return (int64_t)met->count >= *total;
+}
+
+/* Asks for the parts until all were met. */
+static int ask_parts(struct gather *g, const struct das_cloud_criteria *c, int64_t total)
 {
     struct das_cloud_criteria part;
-    int64_t had = 0, one, left;
+    int64_t of_part, left;
     char host[300];
+    int done = 0;
 
-    if (c->command.len && c->user.len && c->host.len) {
-        g->cut = true; /* nothing is left to split by */
-        return 0;
-    }
-    for (uint32_t i = 0; had < total && next_part(g, c, i, &part, host, sizeof host); i++) {
-        bool empty = !c->command.len ? false : !c->user.len ? !part.user.len : !part.host.len;
-        if (empty) /* a session without a user cannot be asked for */
+    for (uint32_t i = 0; done == 0 && next_part(g, c, i, &part, host, sizeof host); i++) {
+        if (!is_askable(c, &part))
             continue;
-        if (g->calls >= CALLS_MAX) {
-            g->cut = true;
-            return 0;
-        }
-        if (dig(g, &part, &one) < 0)
+        if (g->calls >= CALLS_MAX)
+            break;
+        if (dig(g, &part, &of_part) < 0)
             return -1;
-        had += one;
+        done = met_all(g, c, &total);
     }
-    if (had >= total)
-        return 0;
     /* some may have ended meanwhile */
-    if (g->calls < CALLS_MAX && ask(g, c, &total, &left) < 0)
-        return -1;
-    g->cut = g->cut || had < total;
-    return 0;
+    if (done == 0 && g->calls < CALLS_MAX) {
+        if (ask(g, c, &total, &left) < 0)
+            return -1;
+        done = (int64_t)g->splits->met.count >= total;
+    }
+    g->cut = g->cut || done == 0;
+    return done < 0 ? -1 : 0;
+}
+
+static int split(struct gather *g, const struct das_cloud_criteria *c, int64_t total)
+{
+    struct split here = {.outer = g->splits};
+    int rc;
+
+    if (is_smallest(c)) {
+        g->cut = true;
+        return 0;
+    }
+    g->splits = &here;
+    rc = ask_parts(g, c, total);
+    g->splits = here.outer;
+    ids_clear(&here.met);
+    return rc;
 }
 
 static int dig(struct gather *g, const struct das_cloud_criteria *c, int64_t *total)
@@ -303,8 +365,8 @@ static int warn(struct gather *g)
                           g->disputed == 1 ? "it" : "them", g->disputed_ids,
                           g->disputed == 1 ? "it" : "them") < 0)
         return -1;
-    if (g->lag >= LAG_TOLD &&
-        das_snapshot_warn(s, g->err, "the DAS API gave a list that was %" PRId64 " s old", g->lag) < 0)
+    if (lag_of(g) >= LAG_TOLD &&
+        das_snapshot_warn(s, g->err, "the DAS API gave a list that was %" PRId64 " s old", lag_of(g)) < 0)
         return -1;
     if (!g->cut)
         return 0;
@@ -323,7 +385,9 @@ static void describe(struct gather *g)
 
     das_snapshot_set_identity(g->snap, &g->source->identity);
     das_snapshot_set_time(g->snap, das_known(g->synced) ? g->synced : 0);
-    das_snapshot_set_lag(g->snap, g->lag);
+    das_snapshot_set_lag(g->snap, lag_of(g));
+    if (das_known(g->synced))
+        das_snapshot_set_spread(g->snap, g->latest - g->synced);
     das_snapshot_set_partial(g->snap, g->q->filter != NULL);
     das_snapshot_set_complete(g->snap, !g->cut);
     das_snapshot_set_cut(g->snap, g->cut);
@@ -339,7 +403,7 @@ int das_cloud_source_list(struct das_source *base, const struct das_query *q,
                        .synced = DAS_UNKNOWN, .err = err};
     int rc = -1;
 
-    if (das_cover_init(&cover, q->filter, err) < 0)
+    if (das_cover_init(&cover, q->filter, q->own_reading, err) < 0)
         return -1;
     g.merges = q->exhaustive || cover.count > 1;
     g.snap = das_snapshot_new(err);

@@ -25,7 +25,7 @@ static enum das_kill_result kill_session(struct das_source *base, const struct d
 {
     struct das_cloud_source *s = of(base);
     const struct das_cloud_place place = das_cloud_address_place(&s->address);
-    struct das_cloud_call call = {.patience = base->patience};
+    struct das_cloud_call call = {.patience = base->patience, .sending = o->sending};
     int64_t count = DAS_CLOUD_NOT_TOLD;
     int rc = s->db_user_id ? das_cloud_kill_ids(s->cloud, &place, s->db_user_id, &o->id, 1, &call, err)
                            : das_cloud_kill(s->cloud, &place, ENGINE, o->id, o->user, &call, &count,
@@ -35,7 +35,7 @@ static enum das_kill_result kill_session(struct das_source *base, const struct d
         return count == 0 ? DAS_KILL_GONE : DAS_KILLED;
     if (base->name)
         das_err_prefix(err, "%s", base->name);
-    return call.unknown ? DAS_KILL_UNKNOWN : DAS_KILL_FAILED;
+    return call.unknown ? DAS_KILL_UNKNOWN : call.late ? DAS_KILL_LATE : DAS_KILL_FAILED;
 }
 
 static void close_source(struct das_source *base)

@@ -49,6 +49,8 @@ const char *das_source_name(const struct das_source *s);
 struct das_query {
     const struct das_filter *filter; /* only those that it could match, where the source can tell */
     bool exhaustive; /* where the source cuts its answers, ask on in parts, up to a bound */
+    bool own_reading; /* none may be missing that das's reading of the filter selects, however the
+                         source reads it; false: the source's own reading may decide */
 };
 
 /* The sessions now; q NULL: all. The caller owns one reference to *out. What was left out or could

@@ -21,6 +21,7 @@ enum das_kill_result {
     DAS_KILLED,       /* the server accepted the kill */
     DAS_KILL_GONE,    /* what was to be killed is not there: the session has ended or moved on */
     DAS_KILL_FAILED,  /* the server refused; err says why */
+    DAS_KILL_LATE,    /* it was not sent, and no longer may be; err says what kept it */
     DAS_KILL_UNKNOWN, /* the connection broke in between: it may or may not have happened */
 };
 
@@ -31,12 +32,14 @@ struct das_kill_order {
                              or has run last, as the list told it: a number, DAS_ABSENT (it has run
                              none) or DAS_UNKNOWN (not told) */
     struct das_text user; /* as the list told it; borrowed */
+    struct das_patience sending; /* how long it may still be sent; asked last right before. Only das:
+                                    asks, the others do not wait for anything */
 };
 
 /* Where the source can compare (MariaDB, mem:), a session that is busy when it should sleep, sleeps
  * when it should be busy or has another query_id is DAS_KILL_GONE; das: compares the user. What is
- * not told or cannot be compared is not: look again just before. err is filled for FAILED and
- * UNKNOWN. */
+ * not told or cannot be compared is not: look again just before. err is filled for FAILED,
+ * LATE and UNKNOWN. */
 enum das_kill_result das_source_kill(struct das_source *s, const struct das_kill_order *order,
                                      struct das_err *err);
 

@@ -131,6 +131,23 @@ $r = preview('--all', '--exhaustive');
 cmp_ok scalar(@{ $r->{asked} }), '<=', 101, 'and there is a bound on the calls';
 is $r->{json}{complete}, JSON::PP::false, 'which is told as well';
 
+# Sessions that change between two calls: one that is met twice does not stand for one that is not met.
+sub crowd { my ($commands, @more) = @_; return [ (map { session($_, command => $commands->($_)) } 1 .. 250), @more ] }
+$c->sessions(crowd(sub { $_[0] <= 150 ? 'Sleep' : $_[0] <= 210 ? 'Query' : 'Execute' }), frozen => 1);
+$c->after('preview', 2, { sessions => crowd(sub { $_[0] <= 110 ? 'Sleep' : $_[0] <= 210 ? 'Query' : 'Execute' }) });
+$r = preview('--all', '--exhaustive');
+is scalar(@{ $r->{json}{processes} }), 250, '40 that were idle work: those that are asked for last are there all the same' or diag $r->{err};
+is $r->{json}{complete}, JSON::PP::true, 'and the list is complete';
+$c->sessions(crowd(sub { $_[0] <= 150 ? 'Query' : 'Sleep' }), frozen => 1);
+$c->after('preview', 2, { sessions => crowd(sub { $_[0] <= 149 || $_[0] == 250 ? 'Query' : 'Sleep' }, session(900, command => 'Query')) });
+$r = preview('--all', '--exhaustive');
+is $r->{json}{complete}, JSON::PP::true, 'one that moved and one that is new: all are met' or diag $r->{err};
+$c->sessions(crowd(sub { $_[0] <= 150 ? 'Sleep' : 'Query' }), frozen => 1);
+$c->after('preview', 2, { sessions => crowd(sub { $_[0] <= 150 || $_[0] == 250 ? 'Sleep' : 'Query' }, session(900, command => 'Query')) });
+$r = preview('--all', '--exhaustive');
+is scalar(grep { $_->{id} == 250 } @{ $r->{json}{processes} }), 0, 'one that falls asleep behind the question for the idle ones is not met';
+is $r->{json}{complete}, JSON::PP::false, 'and a new one does not hide that' or diag $r->{err};
+
 # --- addresses and accounts --------------------------------------------------------------------------------------------
 
 $c->sessions([ session(1) ], frozen => 1);

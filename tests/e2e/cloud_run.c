@@ -5,10 +5,10 @@
  *     cloud_run ENDPOINT das:SPEC [KEY=VALUE...]
  *
  * Keys: rate, concurrency, retries, wait (ms), max_wait (ms), connect (ms), total (ms), deadline (ms),
- * patience (ms), max (bytes), ca, v11. The credential comes from the SDK's environment variables, or
- * from password=DOMAIN/USER/VARIABLE and iam=URL.
+ * patience (ms), sendable (ms within which an order may be sent), max (bytes), ca, v11. The credential
+ * comes from the SDK's environment variables, or from password=DOMAIN/USER/VARIABLE and iam=URL.
  *
- *     ok STATUS ATTEMPTS ...         or       ! CODE STATUS ATTEMPTS unknown|- ERROR_CODE REQUEST: MESSAGE
+ *     ok STATUS ATTEMPTS ...    or    ! CODE STATUS ATTEMPTS unknown|late|- ERROR_CODE REQUEST: MESSAGE
  */
 #include <pthread.h>
 #include <stdio.h>
@@ -22,10 +22,19 @@ static struct das_cloud *cloud;
 static struct das_cloud_address address;
 static struct das_cloud_place place;
 static int64_t patience_ms = -1, patience_until;
+static int64_t sendable_ms = -1, sendable_until;
 
 static int64_t left(void *arg)
 {
     int64_t ms = patience_until - das_clock_monotonic_ms();
+
+    (void)arg;
+    return ms > 0 ? ms : 0;
+}
+
+static int64_t sending(void *arg)
+{
+    int64_t ms = sendable_until - das_clock_monotonic_ms();
 
     (void)arg;
     return ms > 0 ? ms : 0;
@@ -81,7 +90,7 @@ static void begin(int rc, const struct das_cloud_call *call, const struct das_er
         printf("ok %d %d", call->status, call->attempts);
     else
         printf("! %s %d %d %s %s %s: %s", das_code_name(err->code), call->status, call->attempts,
-               call->unknown ? "unknown" : "-", call->error_code[0] ? call->error_code : "-",
+               call->unknown ? "unknown" : call->late ? "late" : "-", call->error_code[0] ? call->error_code : "-",
                call->request_id[0] ? call->request_id : "-", err->msg);
 }
 
@@ -326,9 +335,39 @@ static void many(char *rest, bool fleet)
     free(t);
 }
 
+/* "begin" and "end": a preview with all the time there is, beside the orders in between. */
+struct behind {
+    pthread_t thread;
+    struct das_err err;
+};
+static struct behind behind;
+
+static void *look(void *arg)
+{
+    struct behind *b = arg;
+    struct das_cloud_criteria c = {.time = 1};
+    struct das_cloud_call call = {0};
+    struct das_cloud_preview p;
+
+    if (das_cloud_preview(cloud, &place, &c, &call, &p, &b->err) == 0)
+        strcpy(b->err.msg, "answered");
+    das_cloud_preview_clear(&p);
+    return NULL;
+}
+
+static void beside(bool begins)
+{
+    if (begins)
+        pthread_create(&behind.thread, NULL, look, &behind);
+    else
+        pthread_join(behind.thread, NULL);
+    printf("ok 0 0 %s", begins ? "begun" : behind.err.msg);
+}
+
 static void obey(char *line)
 {
-    struct das_cloud_call call = {.patience = {patience_ms >= 0 ? left : NULL, NULL}};
+    struct das_cloud_call call = {.patience = {patience_ms >= 0 ? left : NULL, NULL},
+                                  .sending = {sendable_ms >= 0 ? sending : NULL, NULL}};
     char *rest = line + strcspn(line, " \n"), *what = line;
     static const struct {
         const char *name;
@@ -338,11 +377,16 @@ static void obey(char *line)
         {"create", create},   {"switch", turn},   {"kill", kill_one},     {"kill_ids", kill_ids},
     };
 
+    sendable_until = das_clock_monotonic_ms() + sendable_ms;
     patience_until = das_clock_monotonic_ms() + patience_ms;
     if (*rest)
         *rest++ = '\0';
     if (strcmp(what, "many") == 0 || strcmp(what, "fleet") == 0) {
         many(rest, what[0] == 'f');
+        goto done;
+    }
+    if (strncmp(what, "begin", 5) == 0 || strncmp(what, "end", 3) == 0) {
+        beside(what[0] == 'b');
         goto done;
     }
     for (size_t i = 0; i < sizeof orders / sizeof *orders; i++) {
@@ -367,6 +411,7 @@ static void option(char *arg, struct das_cloud_conf *conf, struct das_secret_pla
         {"wait", &conf->retry.wait_ms},   {"max_wait", &conf->retry.max_wait_ms},
         {"connect", &conf->connect_ms},   {"total", &conf->total_ms},
         {"deadline", &conf->deadline_ms}, {"patience", &patience_ms},
+        {"sendable", &sendable_ms},
     };
 
     if (!value)

@@ -284,6 +284,28 @@ my $repeats = CloudRun->new($leaky);
 unlike $repeats->order('preview time=1')->{text}, qr/Repeats|canonical/, 'a gateway that repeats the request';
 $r = $repeats->order('preview time=1');
 like $r->{text}, qr/about \*\*\* and \*\*\*/, 'or the secrets themselves' or diag explain $r;
+for my $before ('', 'key ', 'the key that you sent is ') {
+    $leaky->script('preview', [ { status => 200, body => $before . $leaky->secret . ' and TheTokenThatTheGatewayRepeats' } ]);
+    $r = $repeats->order('preview time=1');
+    like $r->{text}, qr/begins with "\Q$before\E\*\*\*/, 'an answer that is no JSON, with a secret where it is cut' or diag explain $r;
+    unlike $r->{text}, qr/\Q@{[ substr $leaky->secret, 0, 8 ]}\E/, 'nor the beginning of one';
+}
+
+# --- good answers that are none ----------------------------------------------------------------------------------------------
+
+my $two = { error_code => 'DAS.200100', error_msg => 'words of the API' };
+$c->script($_, [ { status => 200, body => $two } ]) for qw(preview task_stop kill_process);
+$r = $run->order('preview time=1');
+like "$r->{code} $r->{error} $r->{text}", qr/^usage DAS\.200100 .*"words of the API"/, 'an error with the status of a good answer is one' or diag explain $r;
+for my $line ('stop 7', 'kill 1 app') {
+    $r = $run->order($line);
+    ok !$r->{ok} && $r->{unknown} && $r->{text} =~ /words of the API/, "$line: not done, or so it says: in doubt" or diag explain $r;
+}
+$c->script($_, [ { status => 200, body => { success => JSON::PP::false } } ]) for qw(task_stop kill_process);
+for my $line ('stop 7', 'kill 1 app') {
+    $r = $run->order($line);
+    ok !$r->{ok} && $r->{text} =~ /"success": false/, "$line: without success" or diag explain $r;
+}
 is_deeply [ map { $_->violations } $c, $t, $crowd, $fleet, $late ], [], 'nothing was sent that a careful client does not send';
 
 done_testing();

@@ -66,7 +66,7 @@ static void kill_one(struct das_source *s, const char *what, int64_t id, const c
     for (int i = 0; i < 4; i++) {
         struct das_err err = {0};
         if (strcmp(what, whats[i]) == 0) {
-            enum das_kill_result r = das_source_kill(s, &(struct das_kill_order){(enum das_kill_what)i, id, number, DAS_TEXT_NULL}, &err);
+            enum das_kill_result r = das_source_kill(s, &(struct das_kill_order){.what = (enum das_kill_what)i, .id = id, .query_id = number}, &err);
             printf("%s %s\n", results[r], err.msg);
             return;
         }

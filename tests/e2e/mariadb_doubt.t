@@ -4,7 +4,6 @@ use strict;
 use warnings;
 use lib 'tests/e2e/lib';
 use Test::More;
-use Time::HiRes qw(sleep time);
 use MariaDB;
 use Herd;
 use Proxy;
@@ -20,16 +19,6 @@ for my $db ($one, $two) {
 my $proxy = Proxy->new("127.0.0.1:$one->{port}");
 my $url = "mysql://das\@127.0.0.1:$proxy->{port}/?read_timeout=3s";
 my $print = 'for _, o in ipairs(report.outcomes) do print(o.id, o.outcome, o.note) end';
-
-sub wait_for {
-    my ($what, $seconds) = @_;
-    my $end = time + ($seconds || 15);
-    while (time < $end) {
-        return 1 if $what->();
-        sleep 0.02;
-    }
-    return 0;
-}
 
 sub start_script {
     my ($lua, @args) = @_;

@@ -6,7 +6,7 @@ use warnings;
 use lib 'tests/e2e/lib';
 use IPC::Open2;
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 use MariaDB;
 use Herd;
 use Proxy;
@@ -25,16 +25,6 @@ for ($db, $two) {
 }
 $db->sql('CREATE DATABASE d; CREATE TABLE d.t (a INT) ENGINE=InnoDB; INSERT INTO d.t VALUES (1);
     GRANT ALL ON d.* TO app@localhost');
-
-sub wait_for {
-    my ($what, $seconds) = @_;
-    my $end = time + ($seconds || 15);
-    while (time < $end) {
-        return 1 if $what->();
-        sleep 0.02;
-    }
-    return 0;
-}
 
 # --- tests/e2e/direct.c -----------------------------------------------------------------------
 sub direct {

@@ -4,7 +4,7 @@ use strict;
 use warnings;
 use lib 'tests/e2e/lib';
 use Test::More;
-use Time::HiRes qw(sleep time);
+use Time::HiRes qw(sleep);
 use MariaDB;
 use Herd;
 use Das;
@@ -29,16 +29,6 @@ sub start_script {
     print $fh $lua;
     close $fh;
     return das_start('run', '-i', $url, @args, $path);
-}
-
-sub wait_for {
-    my ($what, $seconds) = @_;
-    my $end = time + ($seconds || 15);
-    while (time < $end) {
-        return 1 if $what->();
-        sleep 0.02;
-    }
-    return 0;
 }
 
 # --- a victim that moves on between plan and apply ------------------------------------------
@@ -102,7 +92,9 @@ LUA
     my $open = $herd->add('app', 'd', 'START TRANSACTION');
     is $herd->say(3, 'UPDATE t SET a = 2'), 'ok', 'a transaction';
     is $herd->say(3, 'SELECT SLEEP(600) /* in a transaction */'), 'ok', 'with a statement';
-    ok wait_for(sub { statement($open) =~ /in a trans/ }), 'that runs';
+    # InnoDB looks anew only when nobody has asked it for 0.1 s
+    my $seen = "SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id = $open";
+    ok wait_for(sub { sleep 0.2; statement($open) =~ /in a trans/ && $db->sql($seen) == 1 }), 'that runs';
     my $r = das_script($url, <<"LUA", '--apply');
 local report = assert(assert(das.preview{user = "app"}):plan{kill = "auto", reason = "test"}:apply())
 $print

@@ -5,7 +5,6 @@ use warnings;
 use lib 'tests/e2e/lib';
 use IO::Socket::INET;
 use Test::More;
-use Time::HiRes qw(sleep time);
 use MariaDB;
 use Das;
 
@@ -33,15 +32,7 @@ while changes < %d do
 end
 LUA
 
-sub wait_for {
-    my ($run, $pattern, $seconds) = @_;
-    my $end = time + $seconds;
-    while (time < $end) {
-        return 1 if Das::so_far($run) =~ $pattern;
-        sleep 0.02;
-    }
-    return 0;
-}
+sub says { my ($run, $pattern) = @_; return wait_for(sub { Das::so_far($run) =~ $pattern }) }
 
 sub start_script {
     my ($url, $lua) = @_;
@@ -55,9 +46,9 @@ sub start_script {
 # the server stops in the middle of a script and comes back
 for my $signal (qw(TERM KILL)) {
     my $run = start_script($db->url('das'), sprintf $watch, 3);
-    ok wait_for($run, qr/^ok *$/m, 15), 'a script previews' or diag explain das_finish($run);
+    ok says($run, qr/^ok *$/m), 'a script previews' or diag explain das_finish($run);
     $db->stop($signal);
-    ok wait_for($run, qr/^error connect: /m, 15), "the server stops ($signal): nil, message, code";
+    ok says($run, qr/^error connect: /m), "the server stops ($signal): nil, message, code";
     $db->start;
     my $r = das_finish($run);
     is $r->{exit}, 0, 'and when it is back a preview works again' or diag $r->{err};
@@ -75,7 +66,7 @@ local now
 repeat now = assert(das.preview{user = "das"}) until now.processes[1].id ~= id
 print("then " .. now.processes[1].id .. " " .. now.total_count)
 LUA
-    ok wait_for($run, qr/^first \d+ *$/m, 15), 'a script previews' or diag explain das_finish($run);
+    ok says($run, qr/^first \d+ *$/m), 'a script previews' or diag explain das_finish($run);
     my ($id) = Das::so_far($run) =~ /^first (\d+)/m;
     $db->sql("KILL $id");
     my $r = das_finish($run);
@@ -95,9 +86,9 @@ LUA
 {
     my $run = start_script($db->url('das', read_timeout => '1s', connect_timeout => '1s'),
         sprintf $watch, 3);
-    ok wait_for($run, qr/^ok *$/m, 15), 'a script previews' or diag explain das_finish($run);
+    ok says($run, qr/^ok *$/m), 'a script previews' or diag explain das_finish($run);
     $db->signal('STOP');
-    ok wait_for($run, qr/^error timeout: .*timeout/m, 15), 'the server hangs: the read timeout strikes';
+    ok says($run, qr/^error timeout: .*timeout/m), 'the server hangs: the read timeout strikes';
     my $r = das_json($db->url('das', connect_timeout => '1s'), '--user', '%');
     is $r->{exit}, 1, 'connecting to a server that hangs';
     like $r->{err}, qr/timeout/, 'is a timeout';

@@ -6,7 +6,7 @@ use Test::More;
 use Cwd qw(getcwd);
 use File::Temp qw(tempdir);
 use lib 'tests/e2e/lib';
-use Das qw($AUTO $MANY);
+use Das qw($AUTO $MANY wait_for);
 
 my $das = $ENV{DAS} || getcwd() . '/build/das';
 my $list = getcwd() . '/tests/samples/recording.jsonl';
@@ -88,15 +88,10 @@ my ($columns, $lines) = (110, 40);
 
 sub screen { my $text = `$tmux capture-pane -p -t r`; $text =~ s/\n+\z/\n/; return $text }
 # Waits until the screen matches; the screen.
-sub wait_for {
+sub shown {
     my ($pattern) = @_;
     my $text = '';
-    for (1 .. 200) {
-        $text = screen();
-        return $text if $text =~ $pattern;
-        select undef, undef, undef, 0.05;
-    }
-    diag("never saw $pattern in:\n$text");
+    wait_for(sub { ($text = screen()) =~ $pattern }, 10) or diag("never saw $pattern in:\n$text");
     return $text;
 }
 sub keys_ { system "$tmux send-keys -t r " . join ' ', map { (my $k = $_) =~ s/'/'\\''/g; "'$k'" } @_ }
@@ -106,7 +101,7 @@ sub start {
     system "$tmux kill-session -t r 2>/dev/null";
     system "$tmux -f /dev/null new-session -d -s r -x $columns -y $lines '$das repl @args; echo EXIT \$?; sleep 60'";
 }
-sub sees { my ($pattern, $name) = @_; like(wait_for($pattern), $pattern, $name) }
+sub sees { my ($pattern, $name) = @_; like(shown($pattern), $pattern, $name) }
 END { system "$tmux kill-server 2>/dev/null" if $tmux }
 
 # a person at a terminal needs no promotion
@@ -124,7 +119,7 @@ keys_('Enter');
 sees(qr/^das> ?$/m, 'it runs');
 type_('found');
 keys_('Enter');
-my $text = wait_for(qr/^1990 .*das> ?$/ms);
+my $text = shown(qr/^1990 .*das> ?$/ms);
 like($text, qr/^1987 +report .*\n1990 +report /m, 'a preview is a table');
 is((grep { length > $columns } split /\n/, $text), 0, 'within the width');
 like($text, qr/^1990[^\n]*\n(\n)?das> ?$/m, 'a line for each session');

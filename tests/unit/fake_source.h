@@ -30,7 +30,8 @@ struct fake {
     size_t kills;
     struct fake_kill killed[16];
     bool stubborn;                            /* kills are accepted and have no effect */
-    void (*on_kill)(struct fake *f);          /* called before each kill */
+    void (*on_wait)(struct fake *f);          /* called while each kill waits to be sent */
+    void (*on_kill)(struct fake *f);          /* called when it is on its way */
     void (*on_list)(struct fake *f);          /* called before each list, which is counted already */
 };
 
@@ -80,6 +81,12 @@ static inline enum das_kill_result fake_kill(struct das_source *s, const struct 
     struct fake *f = (struct fake *)s;
     enum das_kill_result answer = f->answers[f->kills];
 
+    if (f->on_wait)
+        f->on_wait(f);
+    if (das_patience_left(&o->sending) <= 0) {
+        das_fail(err, DAS_E_TIMEOUT, "too late");
+        return DAS_KILL_LATE;
+    }
     usleep(f->kill_takes_us);
     if (f->on_kill)
         f->on_kill(f);

@@ -332,6 +332,30 @@ static void stopped_in_between(void)
 }
 
 /* What ends killing is not held up by anything. */
+static void stop_when_listed(const char *seen)
+{
+    if (web_fits(seen, TASKS))
+        stop_das();
+}
+
+/* The tasks are listed before one is created: that may take long. */
+static void stopped_on_its_way(void)
+{
+    struct das_act_order o = order_of(DAS_ACT_CREATE_TASK);
+
+    FRESH("on its way", {PREVIEW, 200, ONE_SESSION, 0}, {TASKS, 200, NO_TASKS, 0});
+    guard.stop_files = stop_files;
+    web.on = stop_when_listed;
+    ok(act(&o) < 0 && err.code == DAS_E_BLOCKED && !result.done, "stopped on its way: blocked");
+    has_str(err.msg, "fail-over", "and why");
+    is_int(web_count(&web, CREATE), 0, "nothing was sent");
+    is_str(journal(), "intent outcome", "its intent is closed");
+    has_str(records[1], "\"outcome\":\"refused\"", "as refused");
+    ok(!call.unknown, "nothing is left open");
+    unlink(stop_path);
+    web.on = NULL;
+}
+
 static void calms_while_stopped(void)
 {
     struct das_act_order o = order_of(DAS_ACT_STOP_TASK);
@@ -577,6 +601,7 @@ int main(void)
     a_manual_task();
     guards();
     stopped_in_between();
+    stopped_on_its_way();
     calms_while_stopped();
     protected_sessions();
     secrets_stay_out();

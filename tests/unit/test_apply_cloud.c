@@ -2,11 +2,14 @@
  * test_apply_cloud.c - plans against a source that tells little: no ids to look for, no statements to
  * end, lists that are cut, old or disputed. As a cloud's API is, without the cloud.
  */
+#include <fcntl.h>
+
 #include "core/session/render.h"
 #include "tests/unit/plan_kit.h"
 
 static struct das_source_ops cloudy;
 static char asked_text[20][400]; /* the filter of each list */
+static bool asked_own[20];       /* none may be missing, however the source reads it */
 
 /* What the fake does, and what it was asked. */
 static int list_cloudy(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
@@ -16,6 +19,7 @@ static int list_cloudy(struct das_source *s, const struct das_query *q, struct d
     size_t at = (size_t)f->lists % 20;
 
     snprintf(asked_text[at], sizeof asked_text[0], "%s", q->filter ? kit_text(q->filter) : "all");
+    asked_own[at] = q->own_reading;
     ok(q->exhaustive, "list %d is asked for to its end", f->lists + 1);
     return fake_list(s, q, out, e);
 }
@@ -85,6 +89,7 @@ static void test_connection(void)
     is_int(fake.killed[0].what, DAS_KILL_SESSION, "of a busy session");
     is_str(asked_text[0], "all", "first everybody");
     has_str(asked_text[1], "{id=1} & {user=\"app\", host=\"10.0.0.7\"}", "then one, by who it is");
+    ok(asked_own[1], "whom the source must not miss by reading that more narrowly");
     is_str(r->kill_window, "between look and kill", "the window is in the report");
     ok(das_known(r->items[0].look_age_ms) && r->items[0].look_age_ms >= 0, "with its length");
     das_report_print(r, 100, &b);
@@ -257,6 +262,8 @@ static void test_disputed(void)
     r = go(p, list, 3, NULL);
     is_int(r->totals[DAS_O_KILLED], 3, "the source still selects it: killed");
     has_str(asked_text[1], "{info=\"select\"}", "it was asked for what it selects");
+    ok(!asked_own[1] && !asked_own[3], "by its own reading");
+    ok(asked_own[fake.lists - 1], "what became of them does not depend on that");
     ok(fake.lists >= 5, "and before each kill again");
     das_report_free(r);
     das_plan_release(p);
@@ -314,6 +321,106 @@ static void test_unknown(void)
     }
 }
 
+/* A list that was put together while time went by. */
+static struct das_report *spread(int64_t then_s, int64_t now_s, int64_t age, int64_t seen)
+{
+    struct das_session list[1] = {session(1)};
+    const struct das_plan_opts opts = {.mode = DAS_MODE_AUTO, .reason = "t", .limits = &no_limits};
+    struct das_filter *f = kit_filter("info", "select");
+    struct das_buf line = {0};
+    struct das_selection *sel;
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh();
+    list[0].time_ms = DAS_UNKNOWN;
+    list[0].state_duration = age;
+    fake_show(&fake, list, 1, THEN);
+    das_snapshot_set_spread(fake.list, then_s);
+    sel = das_select(fake.list, f, &err);
+    p = das_plan_new(sel, fake.name, &opts, &err);
+    must(p, "a plan: %s", err.msg);
+    das_plan_write(p, &line);
+    das_plan_release(p);
+    p = das_plan_read(das_buf_view(&line), &err); /* which has to know it, too */
+    must(p, "the plan from a file: %s", err.msg);
+    list[0].state_duration = seen;
+    fake_show(&fake, list, 1, NOW);
+    das_snapshot_set_spread(fake.list, now_s);
+    r = apply(p, true, NULL);
+    must(r, "applied: %s", err.msg);
+    das_plan_release(p);
+    das_buf_clear(&line);
+    das_selection_free(sel);
+    das_filter_release(f);
+    return r;
+}
+
+static void test_spread(void)
+{
+    static const struct {
+        int64_t then_s, now_s, age, seen;
+        enum das_outcome_kind kind;
+        const char *what;
+    } cases[] = {
+        {0, 0, 60, 65, DAS_O_KILLED, "as old as it should be"},
+        {0, 0, 60, 62, DAS_O_CHANGED, "begun 3 s later"},
+        {0, 4, 60, 69, DAS_O_KILLED, "listed 4 s after the list began"},
+        {0, 4, 60, 71, DAS_O_CHANGED, "older than that can make it"},
+        {0, 4, 60, 63, DAS_O_CHANGED, "younger, which it cannot make it"},
+        {4, 0, 60, 61, DAS_O_KILLED, "previewed 4 s after the list began"},
+        {4, 0, 60, 59, DAS_O_CHANGED, "younger than that can make it"},
+        {0, 4, 5, 9, DAS_O_CHANGED, "so young that another statement may look like it"},
+        {4, 0, 5, 9, DAS_O_CHANGED, "the same of the preview"},
+        {0, 4, 6, 11, DAS_O_KILLED, "just old enough"},
+    };
+
+    for (size_t i = 0; i < sizeof cases / sizeof *cases; i++) {
+        struct das_report *r = spread(cases[i].then_s, cases[i].now_s, cases[i].age, cases[i].seen);
+        is_int(r->items[0].kind, cases[i].kind, "%s: %s", cases[i].what, r->items[0].note);
+        das_report_free(r);
+    }
+}
+
+static char stop_path[100];
+static const char *const stop_files[] = {stop_path, NULL};
+
+static void stop_on_its_way(struct fake *f)
+{
+    int fd = open(stop_path, O_WRONLY | O_CREAT | O_TRUNC | O_CLOEXEC, 0600);
+
+    must(f->kills == 0 && fd >= 0 && write(fd, "fail-over\n", 10) == 10, "stopped");
+    close(fd);
+}
+
+/* The kill waits for its turn, and das is stopped meanwhile. */
+static void test_late(void)
+{
+    struct das_session list[2] = {session(1), session(2)}, now[2];
+    struct das_guard guard = *permissive_guard();
+    const struct das_apply_opts opts = {.armed = true, .guard = &guard};
+    struct das_report *r = NULL;
+    struct das_plan *p;
+
+    fresh();
+    p = plan(list, 2, false);
+    for (int i = 0; i < 2; i++)
+        now[i] = later(&list[i]);
+    fake_show(&fake, now, 2, NOW);
+    snprintf(stop_path, sizeof stop_path, "%s/STOP", temp_state_dir());
+    guard.stop_files = stop_files;
+    fake.on_wait = stop_on_its_way;
+    must(das_plan_apply(p, &fake.base, &opts, &r, &err) == 0, "applied: %s", err.msg);
+    is_int(fake.kills, 0, "stopped while the kill waits: it is not sent");
+    is_int(r->totals[DAS_O_REFUSED], 2, "refused, and the next one is not tried");
+    has_str(r->items[0].note, "fail-over", "and why");
+    has_str(r->items[1].note, "fail-over", "for both");
+    is_int(r->items[0].look_age_ms, DAS_UNKNOWN, "no kill, no age of a look");
+    das_report_free(r);
+    das_plan_release(p);
+    unlink(stop_path);
+}
+
 /* A snapshot keeps what belongs to it when it is derived. */
 static void test_derived(void)
 {
@@ -328,11 +435,13 @@ static void test_derived(void)
     list[1].disputed = true;
     s = kit_snapshot(list, 3);
     das_snapshot_set_lag(s, 7);
+    das_snapshot_set_spread(s, 3);
     cut(s);
     d = das_snapshot_derive(s, rows, 2, &err);
     must(d, "derived");
     ok(!das_snapshot_disputed(d, 0) && das_snapshot_disputed(d, 1), "disputed rows stay so");
-    ok(das_snapshot_cut(d) && das_snapshot_lag(d) == 7, "as do cut and lag");
+    ok(das_snapshot_cut(d) && das_snapshot_lag(d) == 7 && das_snapshot_spread(d) == 3,
+       "as do cut, lag and spread");
     sel = das_select(d, f, &err);
     is_str(kit_ids(sel), "2", "a disputed row is selected, whatever the filter says");
     das_snapshot_get(d, 1, &one);
@@ -353,6 +462,8 @@ int main(void)
     test_many_owners();
     test_disputed();
     test_unknown();
+    test_spread();
+    test_late();
     test_derived();
     fake_clear(&fake);
     return tap_done();

@@ -1,38 +1,6 @@
 /* test_config.c - das.lua: every mistake is named; it is data, never a program. */
-#include "bindings/config.h"
-
 #include "core/base/json.h"
-#include "tests/unit/kit.h"
-#include "tests/unit/temp_file.h"
-
-static struct das_err err;
-static struct das_inventory *inv;
-static struct das_protect protect;
-static struct das_rules rules;
-static struct das_secrets secrets;
-
-static int read_path(const char *path)
-{
-    const struct das_config into = {inv, &protect, &rules, &secrets};
-
-    return das_config_read(path, &into, &err);
-}
-
-static int read_text(const char *text)
-{
-    const char *path;
-
-    das_inventory_free(inv);
-    das_protect_clear(&protect);
-    das_rules_clear(&rules);
-    das_secrets_clear(&secrets);
-    inv = das_inventory_new(&err);
-    temp_clear();
-    path = temp_text(text);
-    err.msg[0] = '\0';
-    err.code = DAS_OK;
-    return read_path(path);
-}
+#include "tests/unit/config_kit.h"
 
 static void good(void)
 {
@@ -52,14 +20,6 @@ static void good(void)
                      "return { instances = { x = 'mysql://u@' .. host .. '/' } }"),
            0, "values may be put together: %s", err.msg);
     is_int(read_text("return { instances = {}, protect = {} }"), 0, "empty lists");
-}
-
-/* A mistake, and what is said of it; the file's name is before it. */
-static void bad(const char *text, const char *part)
-{
-    ok(read_text(text) < 0 && err.code == DAS_E_CONFIG, "refused: %.60s", text);
-    has_str(err.msg, part, "because %s", part);
-    has_str(err.msg, temp_names[0], "and where");
 }
 
 static void mistakes(void)
@@ -145,9 +105,7 @@ static void no_memory(void)
     for (n = 1; n < 3000; n++) {
         bool failed;
         int rc;
-        das_inventory_free(inv);
-        das_protect_clear(&protect);
-        inv = das_inventory_new(&err);
+        config_empty();
         das_alloc_fail_at(n);
         rc = read_path(path);
         failed = das_alloc_failed();
@@ -235,19 +193,14 @@ static void script_rules(void)
 
 int main(void)
 {
-    das_protect_init(&protect);
-    das_rules_init(&rules);
-    das_secrets_init(&secrets);
+    config_init();
     good();
     script_rules();
     mistakes();
     passwords();
     no_program();
     no_memory();
-    das_inventory_free(inv);
-    das_protect_clear(&protect);
-    das_rules_clear(&rules);
-    das_secrets_clear(&secrets);
+    config_clear();
     temp_clear();
     return tap_done();
 }

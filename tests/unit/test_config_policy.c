@@ -1,31 +1,6 @@
 /* test_config_policy.c - das.lua: how far a policy may go. */
-#include "bindings/config.h"
-
 #include "core/base/calendar.h"
-#include "tests/unit/kit.h"
-#include "tests/unit/temp_file.h"
-
-static struct das_err err;
-static struct das_inventory *inv;
-static struct das_protect protect;
-static struct das_rules rules;
-static struct das_secrets secrets;
-
-static int read_path(const char *path)
-{
-    const struct das_config into = {inv, &protect, &rules, &secrets};
-
-    das_rules_clear(&rules);
-    err.msg[0] = '\0';
-    err.code = DAS_OK;
-    return das_config_read(path, &into, &err);
-}
-
-static int read_text(const char *text)
-{
-    temp_clear();
-    return read_path(temp_text(text));
-}
+#include "tests/unit/config_kit.h"
 
 static const struct das_policy_rules *rules_of(const char *script)
 {
@@ -178,95 +153,104 @@ static void freezes(void)
     is_str(p->freezes[4].name, "leap", "and last its own");
 }
 
-/* A mistake, and what is said of it; the file's name is before it. */
-static void bad(const char *inner, const char *part)
+/* A mistake in one member of the table. */
+static void wrong(const char *inner, const char *part)
 {
     char text[600];
 
     snprintf(text, sizeof text, "return { %s }", inner);
-    ok(read_text(text) < 0 && err.code == DAS_E_CONFIG, "refused: %.70s", inner);
-    has_str(err.msg, part, "because %s", part);
-    has_str(err.msg, temp_names[0], "and where");
+    bad(text, part);
 }
 
 static void wrong_numbers(void)
 {
-    bad("limits = { kil = {} }", "limits: unknown key \"kil\"; did you mean \"kill\"?");
-    bad("limits = { kill = 5 }", "limits.kill: expected a table, got 5");
-    bad("limits = { kill = { runs = 5 } }", "limits.kill: unknown key \"runs\"; did you mean \"run\"?");
-    bad("limits = { kill = { run = -1 } }",
-        "limits.kill.run: expected a whole number from 0 up, got -1");
-    bad("limits = { kill = { minute = 1.5 } }", "limits.kill.minute: expected a whole number");
-    bad("limits = { kill = { user = '5' } }", "limits.kill.user: expected a whole number");
-    bad("limits = { kill = { user = '5' } }", "got \"5\"");
-    bad("limits = { kill = { instance = {} } }", "from 0 up, got table");
-    bad("limits = { kill = { min_left = true } }", "limits.kill.min_left: expected a whole number");
-    bad("limits = { kill = { rows_modified = 1e300 } }", "limits.kill.rows_modified: expected a whole");
-    bad("limits = { kill = { percent = 101 } }",
-        "limits.kill.percent: expected a number from 0 to 100, got 101");
-    bad("limits = { kill = { percent = -0.1 } }", "expected a number from 0 to 100");
-    bad("limits = { kill = { percent = 0/0 } }", "expected a number from 0 to 100");
-    bad("limits = { kill = { percent = '5%' } }", "got \"5%\"");
-    bad("limits = { kill = { window = 0 } }", "limits.kill.window: expected a duration over 0");
-    bad("limits = { kill = { window = '400d' } }", "a year at the most, got \"400d\"");
-    bad("limits = { kill = { window = true } }", "got true");
-    bad("breaker = 'x'", "breaker: expected a table, got \"x\"");
-    bad("breaker = { failures = 0 }", "breaker.failures: expected a whole number from 1 up, got 0");
-    bad("breaker = { surge = 0.5 }", "breaker.surge: expected a number from 1 up, or 0, got 0.5");
-    bad("breaker = { cool = 1 }", "breaker: unknown key \"cool\"");
-    bad("breaker = { cooldown = 'x' }", "breaker.cooldown: expected a duration");
-    bad("breaker = { respawn_within = -1 }", "breaker.respawn_within: expected a duration");
-    bad("ramp = 1", "ramp: expected true or false, got 1");
-    bad("outcome_wait = '2h'", "outcome_wait: expected a duration over 0 such as \"5s\", an hour at");
-    bad("journal = { redact = true }", "did you mean \"redact_sql\"?");
-    bad("journal = { redact_sql = 'no' }", "journal.redact_sql: expected true or false, got \"no\"");
-    bad("state = 'var/das'", "state: expected the absolute path of a folder, got \"var/das\"");
-    bad("state = 5", "state: expected the absolute path");
-    bad("mode = 'auto'", "configuration: unknown key \"mode\"");
-    bad("kill = { run = 5 }", "configuration: unknown key \"kill\"");
+    wrong("limits = { kil = {} }", "limits: unknown key \"kil\"; did you mean \"kill\"?");
+    wrong("limits = { kill = 5 }", "limits.kill: expected a table, got 5");
+    wrong("limits = { kill = { runs = 5 } }",
+          "limits.kill: unknown key \"runs\"; did you mean \"run\"?");
+    wrong("limits = { kill = { run = -1 } }",
+          "limits.kill.run: expected a whole number from 0 up, got -1");
+    wrong("limits = { kill = { minute = 1.5 } }", "limits.kill.minute: expected a whole number");
+    wrong("limits = { kill = { user = '5' } }", "limits.kill.user: expected a whole number");
+    wrong("limits = { kill = { user = '5' } }", "got \"5\"");
+    wrong("limits = { kill = { instance = {} } }", "from 0 up, got table");
+    wrong("limits = { kill = { min_left = true } }",
+          "limits.kill.min_left: expected a whole number");
+    wrong("limits = { kill = { rows_modified = 1e300 } }",
+          "limits.kill.rows_modified: expected a whole");
+    wrong("limits = { kill = { percent = 101 } }",
+          "limits.kill.percent: expected a number from 0 to 100, got 101");
+    wrong("limits = { kill = { percent = -0.1 } }", "expected a number from 0 to 100");
+    wrong("limits = { kill = { percent = 0/0 } }", "expected a number from 0 to 100");
+    wrong("limits = { kill = { percent = '5%' } }", "got \"5%\"");
+    wrong("limits = { kill = { window = 0 } }", "limits.kill.window: expected a duration over 0");
+    wrong("limits = { kill = { window = '400d' } }", "a year at the most, got \"400d\"");
+    wrong("limits = { kill = { window = true } }", "got true");
+    wrong("breaker = 'x'", "breaker: expected a table, got \"x\"");
+    wrong("breaker = { failures = 0 }",
+          "breaker.failures: expected a whole number from 1 up, got 0");
+    wrong("breaker = { surge = 0.5 }", "breaker.surge: expected a number from 1 up, or 0, got 0.5");
+    wrong("breaker = { cool = 1 }", "breaker: unknown key \"cool\"");
+    wrong("breaker = { cooldown = 'x' }", "breaker.cooldown: expected a duration");
+    wrong("breaker = { respawn_within = -1 }", "breaker.respawn_within: expected a duration");
+    wrong("ramp = 1", "ramp: expected true or false, got 1");
+    wrong("outcome_wait = '2h'",
+          "outcome_wait: expected a duration over 0 such as \"5s\", an hour at");
+    wrong("journal = { redact = true }", "did you mean \"redact_sql\"?");
+    wrong("journal = { redact_sql = 'no' }",
+          "journal.redact_sql: expected true or false, got \"no\"");
+    wrong("state = 'var/das'", "state: expected the absolute path of a folder, got \"var/das\"");
+    wrong("state = 5", "state: expected the absolute path");
+    wrong("mode = 'auto'", "configuration: unknown key \"mode\"");
+    wrong("kill = { run = 5 }", "configuration: unknown key \"kill\"");
 }
 
 static void wrong_scripts(void)
 {
-    bad("scripts = { ['/bin/sh'] = { mode = 'atuo' } }",
-        "scripts[\"/bin/sh\"].mode: unknown mode \"atuo\"; did you mean \"auto\"?");
-    bad("scripts = { ['/bin/sh'] = { mode = 'whatever' } }",
-        "scripts[\"/bin/sh\"].mode: expected observe, notify, approve or auto, got \"whatever\"");
-    bad("scripts = { ['/bin/sh'] = { mode = true } }", "notify, approve or auto, got true");
-    bad("scripts = { ['*'] = { kill = { run = -5 } } }", "scripts[\"*\"].kill.run: expected a whole");
-    bad("scripts = { ['*'] = { limits = { kill = {} } } }", "scripts[\"*\"].limits: unknown key \"kill\"");
-    bad("scripts = { ['*'] = { windows = { {}, { from = '25:00' } } } }",
-        "scripts[\"*\"].windows[2]: from: expected a time of day");
-    bad("scripts = { ['*'] = { freezes = { {} } } }", "scripts[\"*\"].freezes[1].from: expected a day");
-    bad("scripts = { ['*'] = { journal = {} } }", "scripts[\"*\"]: unknown key \"journal\"");
-    bad("scripts = { ['*'] = { state = '/x' } }", "scripts[\"*\"]: unknown key \"state\"");
+    wrong("scripts = { ['/bin/sh'] = { mode = 'atuo' } }",
+          "scripts[\"/bin/sh\"].mode: unknown mode \"atuo\"; did you mean \"auto\"?");
+    wrong("scripts = { ['/bin/sh'] = { mode = 'whatever' } }",
+          "scripts[\"/bin/sh\"].mode: expected observe, notify, approve or auto, got \"whatever\"");
+    wrong("scripts = { ['/bin/sh'] = { mode = true } }", "notify, approve or auto, got true");
+    wrong("scripts = { ['*'] = { kill = { run = -5 } } }",
+          "scripts[\"*\"].kill.run: expected a whole");
+    wrong("scripts = { ['*'] = { limits = { kill = {} } } }",
+          "scripts[\"*\"].limits: unknown key \"kill\"");
+    wrong("scripts = { ['*'] = { windows = { {}, { from = '25:00' } } } }",
+          "scripts[\"*\"].windows[2]: from: expected a time of day");
+    wrong("scripts = { ['*'] = { freezes = { {} } } }",
+          "scripts[\"*\"].freezes[1].from: expected a day");
+    wrong("scripts = { ['*'] = { journal = {} } }", "scripts[\"*\"]: unknown key \"journal\"");
+    wrong("scripts = { ['*'] = { state = '/x' } }", "scripts[\"*\"]: unknown key \"state\"");
 }
 
 static void wrong_times(void)
 {
-    bad("windows = 'night'", "windows: expected a list of windows");
-    bad("windows = { from = '22:00' }", "windows: expected a list of windows");
-    bad("windows = { '22:00' }", "windows: expected a list of windows");
-    bad("windows = { {}, nil, {} }", "windows: expected a list of windows");
-    bad("windows = { { form = '22:00' } }",
-        "windows[1]: unknown option \"form\"; did you mean \"from\"?");
-    bad("windows = { { days = 'someday' } }", "windows[1]: days: expected mon, tue");
-    bad("windows = { { days = {} } }", "windows[1]: days: expected 1 to 7 of them, got 0");
-    bad("windows = { { from = '08:00', to = '08:00' } }", "windows[1]: from and to are the same");
-    bad("windows = { { tz = 'Asia/Shangai' } }", "windows[1].tz: ");
-    bad("windows = { { tz = 8 } }", "windows[1].tz: expected a string, got number");
-    bad("freezes = { from = '2026-12-20' }", "freezes: expected a list such as");
-    bad("freezes = { { from = '2026-12-20' } }", "freezes[1].to: expected a day such as");
-    bad("freezes = { { from = '2026-12-20', to = '2026-12-19' } }",
-        "freezes[1]: it ends before it begins");
-    bad("freezes = { { from = '2026-12-20T08:00', to = '2026-12-20T08:00' } }", "ends before it begins");
-    bad("freezes = { { from = '2026-02-30', to = '2026-03-01' } }",
-        "freezes[1].from: expected a day such as \"2026-12-20\" or a time such as");
-    bad("freezes = { { from = '20.12.2026', to = '2026-12-30' } }", "got \"20.12.2026\"");
-    bad("freezes = { { from = 5, to = '2026-12-30' } }", "freezes[1].from: expected a string");
-    bad("freezes = { { from = '2026-12-20', to = '2026-12-30', til = 1 } }", "unknown key \"til\"");
-    bad("freezes = { { from = '2026-12-20', to = '2026-12-30', tz = 'Mars/Base' } }",
-        "freezes[1].tz: ");
+    wrong("windows = 'night'", "windows: expected a list of windows");
+    wrong("windows = { from = '22:00' }", "windows: expected a list of windows");
+    wrong("windows = { '22:00' }", "windows: expected a list of windows");
+    wrong("windows = { {}, nil, {} }", "windows: expected a list of windows");
+    wrong("windows = { { form = '22:00' } }",
+          "windows[1]: unknown option \"form\"; did you mean \"from\"?");
+    wrong("windows = { { days = 'someday' } }", "windows[1]: days: expected mon, tue");
+    wrong("windows = { { days = {} } }", "windows[1]: days: expected 1 to 7 of them, got 0");
+    wrong("windows = { { from = '08:00', to = '08:00' } }", "windows[1]: from and to are the same");
+    wrong("windows = { { tz = 'Asia/Shangai' } }", "windows[1].tz: ");
+    wrong("windows = { { tz = 8 } }", "windows[1].tz: expected a string, got number");
+    wrong("freezes = { from = '2026-12-20' }", "freezes: expected a list such as");
+    wrong("freezes = { { from = '2026-12-20' } }", "freezes[1].to: expected a day such as");
+    wrong("freezes = { { from = '2026-12-20', to = '2026-12-19' } }",
+          "freezes[1]: it ends before it begins");
+    wrong("freezes = { { from = '2026-12-20T08:00', to = '2026-12-20T08:00' } }",
+          "ends before it begins");
+    wrong("freezes = { { from = '2026-02-30', to = '2026-03-01' } }",
+          "freezes[1].from: expected a day such as \"2026-12-20\" or a time such as");
+    wrong("freezes = { { from = '20.12.2026', to = '2026-12-30' } }", "got \"20.12.2026\"");
+    wrong("freezes = { { from = 5, to = '2026-12-30' } }", "freezes[1].from: expected a string");
+    wrong("freezes = { { from = '2026-12-20', to = '2026-12-30', til = 1 } }",
+          "unknown key \"til\"");
+    wrong("freezes = { { from = '2026-12-20', to = '2026-12-30', tz = 'Mars/Base' } }",
+          "freezes[1].tz: ");
 }
 
 static void no_memory(void)
@@ -283,7 +267,7 @@ static void no_memory(void)
     for (n = 1; n < 3000; n++) {
         bool failed;
         int rc;
-        das_rules_clear(&rules);
+        config_empty();
         das_alloc_fail_at(n);
         rc = read_path(path);
         failed = das_alloc_failed();
@@ -300,10 +284,7 @@ static void no_memory(void)
 
 int main(void)
 {
-    das_protect_init(&protect);
-    das_rules_init(&rules);
-    das_secrets_init(&secrets);
-    inv = das_inventory_new(&err);
+    config_init();
     defaults();
     for_all();
     for_one();
@@ -313,10 +294,7 @@ int main(void)
     wrong_scripts();
     wrong_times();
     no_memory();
-    das_inventory_free(inv);
-    das_protect_clear(&protect);
-    das_rules_clear(&rules);
-    das_secrets_clear(&secrets);
+    config_clear();
     temp_clear();
     return tap_done();
 }

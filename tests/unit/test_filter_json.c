@@ -1,7 +1,7 @@
 /* test_filter_json.c - a filter written as JSON and read back is the same filter; what no filter
  * writes is refused, however deep or large it is. */
 #include "core/session/filter_json.h"
-#include "tests/unit/kit.h"
+#include "tests/unit/any_filter.h"
 
 static struct das_err err;
 
@@ -185,113 +185,17 @@ static void bounds(void)
 
 /* --- any filter ------------------------------------------------------------------------------ */
 
-static void random_text(char *to, size_t *len)
-{
-    static const char *const pieces[] = {"a", "pp", "%", "\\%", "\xff", "\xc3", "\xc3\xa9", "\"", "\\",
-                                         "\x01", "[", "]", "::1", "10.0.0.7", ":33", "~", "SELECT"};
-    size_t n = 1 + kit_below(4);
-
-    *len = 0;
-    while (n-- > 0) {
-        const char *p = KIT_PICK(pieces);
-        memcpy(to + *len, p, strlen(p));
-        *len += strlen(p);
-        if (kit_below(30) == 0)
-            to[(*len)++] = '\0';
-    }
-}
-
-static void set_any(struct das_filter *f)
-{
-    static const char *const texts[] = {"user", "host", "db", "info", "state"};
-    static const char *const numbers[] = {"time", "trx_time", "rows_modified"};
-    static const char *const commands[] = {"query", "Sleep", "Binlog Dump"};
-    char text[100];
-    int64_t ids[5];
-    const char *key;
-    struct das_value v;
-
-    switch (kit_below(8)) {
-    case 0:
-        key = KIT_PICK(numbers);
-        v = (struct das_value){.kind = DAS_V_INT, .integer = (int64_t)kit_below(200)};
-        break;
-    case 1:
-        key = "id";
-        for (size_t i = 0; i < 5; i++)
-            ids[i] = (int64_t)kit_below(10) - 1;
-        v = (struct das_value){.kind = DAS_V_INTS, .ints = ids, .count = 1 + kit_below(5)};
-        break;
-    case 2:
-        key = "all";
-        v = (struct das_value){.kind = DAS_V_BOOL, .boolean = kit_below(2)};
-        break;
-    case 3:
-        key = "command";
-        v = (struct das_value){.kind = DAS_V_TEXT, .text = das_text_of(KIT_PICK(commands))};
-        break;
-    case 4:
-        key = "task_duration";
-        v = (struct das_value){.kind = DAS_V_INT, .integer = 10 + (int64_t)kit_below(100)};
-        break;
-    default:
-        key = KIT_PICK(texts);
-        v = (struct das_value){.kind = DAS_V_TEXT, .text.ptr = text};
-        random_text(text, &v.text.len);
-    }
-    if (das_filter_set(f, key, &v, &err) < 0) /* "~" alone has no keyword: left out */
-        err.msg[0] = '\0';
-}
-
-static struct das_filter *any_filter(int depth)
-{
-    struct das_filter *f;
-
-    switch (depth > 0 ? kit_below(5) : 0) {
-    case 2:
-        return kit_not(any_filter(depth - 1));
-    case 3:
-        f = any_filter(depth - 1);
-        return kit_and(f, any_filter(depth - 1));
-    case 4:
-        f = any_filter(depth - 1);
-        return kit_or(f, any_filter(depth - 1));
-    default:
-        f = kit_filter(NULL, NULL);
-        for (size_t n = kit_below(4); n > 0; n--)
-            set_any(f);
-        return f;
-    }
-}
-
 enum { ROWS = 60, ROUNDS = 3000 };
-
-static void any_session(struct das_session *s, int64_t id, char room[5][100])
-{
-    struct das_text *texts[] = {&s->user, &s->host, &s->db, &s->state, &s->sql_info};
-
-    *s = kit_session(id);
-    for (size_t i = 0; i < 5; i++) {
-        if (kit_below(5) == 0) {
-            *texts[i] = DAS_TEXT_NULL;
-        } else if (kit_below(5) > 0) {
-            texts[i]->ptr = room[i];
-            random_text(room[i], &texts[i]->len);
-        }
-    }
-    s->state_duration = kit_below(4) ? (int64_t)kit_below(200) : DAS_UNKNOWN;
-    s->trx_time = kit_below(3) ? (int64_t)kit_below(200) : DAS_ABSENT;
-}
 
 static void any(void)
 {
     static struct das_session sessions[ROWS];
-    static char room[ROWS][5][100];
+    static struct any_room rooms[ROWS];
     size_t unread = 0, other = 0, matches = 0, yes = 0;
     uint64_t seed = kit_seed(20261124);
 
     for (size_t i = 0; i < ROWS; i++)
-        any_session(&sessions[i], (int64_t)i, room[i]);
+        sessions[i] = any_session(&rooms[i]);
     for (size_t n = 0; n < ROUNDS; n++) {
         struct das_filter *f = any_filter(4), *g;
         struct das_buf b = {0};

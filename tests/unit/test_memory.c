@@ -12,7 +12,7 @@
 static enum das_kill_result memory_kill(struct das_source *s, enum das_kill_what what, int64_t id,
                                         int64_t query_id, struct das_err *err)
 {
-    const struct das_kill_order order = {what, id, query_id, DAS_TEXT_NULL};
+    const struct das_kill_order order = {.what = what, .id = id, .query_id = query_id};
 
     return das_source_kill(s, &order, err);
 }

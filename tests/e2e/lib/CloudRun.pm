@@ -2,7 +2,7 @@
 #
 #   my $run = CloudRun->new($server, rate => 0, retries => 2);     keys as cloud_run.c has them
 #   my $r = $run->order('preview time=5');     {ok, status, attempts, text} or
-#                                              {code, status, attempts, unknown, error, request, text}
+#                                              {code, status, attempts, unknown, late, error, request, text}
 package CloudRun;
 use strict;
 use warnings;
@@ -36,7 +36,7 @@ sub order {
     $self->{all} .= $answer;
     chomp $answer;
     return { ok => 1, status => $1, attempts => $2, text => $3 // '' } if $answer =~ /^ok (\d+) (\d+) ?(.*)/s;
-    return { code => $1, status => $2, attempts => $3, unknown => $4 eq 'unknown' || 0, error => $5, request => $6, text => $7 }
+    return { code => $1, status => $2, attempts => $3, unknown => $4 eq 'unknown' || 0, late => $4 eq 'late' || 0, error => $5, request => $6, text => $7 }
         if $answer =~ /^! (\S+) (\d+) (\d+) (\S+) (\S+) (\S+): (.*)/s;
     return { code => 'garbled', text => $answer, status => 0, attempts => 0, unknown => 0 };
 }

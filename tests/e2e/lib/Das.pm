@@ -5,8 +5,9 @@ use warnings;
 use File::Temp qw(tempdir tempfile);
 use JSON::PP;
 use POSIX ();
+use Time::HiRes ();
 use Exporter 'import';
-our @EXPORT = qw(das das_json das_script das_start das_finish with_home);
+our @EXPORT = qw(das das_json das_script das_start das_finish wait_for with_home);
 our @EXPORT_OK = qw($AUTO $CALM $MANY das_config);
 
 my $home = tempdir('das-home-XXXXXX', TMPDIR => 1, CLEANUP => 1);    # no ~/.my.cnf in it
@@ -74,6 +75,17 @@ sub das_finish {
 }
 
 sub das { return das_finish(das_start(@_)) }
+
+# Asks until what is asked for is there; false when it still is not after so many seconds.
+sub wait_for {
+    my ($what, $seconds) = @_;
+    my $end = Time::HiRes::time() + ($seconds || 15);
+    while (Time::HiRes::time() < $end) {
+        return 1 if $what->();
+        Time::HiRes::sleep(0.02);
+    }
+    return 0;
+}
 
 # `das preview -i URL ... -o json` as a Perl structure in {json}.
 sub das_json {

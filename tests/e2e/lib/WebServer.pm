@@ -17,8 +17,9 @@ use POSIX ();
 
 # Below the range that the kernel gives to outgoing connections, so that no port is taken twice.
 sub listener {
+    my ($backlog) = @_;
     for (1 .. 200) {
-        my $listen = IO::Socket::INET->new(Listen => 100, LocalAddr => '127.0.0.1',
+        my $listen = IO::Socket::INET->new(Listen => $backlog || 100, LocalAddr => '127.0.0.1',
             LocalPort => 20000 + int rand 12000, ReuseAddr => 1);
         return $listen if $listen;
     }
