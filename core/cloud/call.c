@@ -395,8 +395,8 @@ static int attempts(struct das_cloud_trip *t)
         if (wait < 0 || !trip_wait(t, wait)) {
             if (n > 1) /* the last attempt's error says more */
                 return -1;
-            return das_fail(t->err, DAS_E_TIMEOUT, "no turn within the deadline: more requests than "
-                                                   "`rate` of this cloud allows");
+            return das_fail(t->err, DAS_E_TIMEOUT, "no turn in time: more requests than `rate` of "
+                                                   "this cloud allows, or it has asked for a pause");
         }
         if (n > 1) {
             call_before = *t->call;
