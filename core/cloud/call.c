@@ -361,7 +361,7 @@ static int attempt(struct das_cloud_trip *t, bool *again)
         t->retry_after_ms = *again ? 0 : -1;
     } else if (rc < 0 && reads) {
         int status = t->call->status;
-        *again = t->err->code == DAS_E_BLOCKED || status == 500 ||
+        *again = t->err->code == DAS_E_BUSY || status == 500 ||
                  (status >= 502 && status <= 504);
     }
 done:
@@ -415,7 +415,7 @@ static int attempts(struct das_cloud_trip *t)
         wait = backoff(t, n);
         if (wait < 0)
             return -1;
-        if (t->err->code == DAS_E_BLOCKED) /* for everybody who uses this account */
+        if (t->err->code == DAS_E_BUSY) /* for everybody who uses this account */
             das_limiter_pause(&t->cloud->limiter, das_clock_monotonic_ms(), wait);
         if (!trip_wait(t, wait))
             return -1;

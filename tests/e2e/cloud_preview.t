@@ -172,6 +172,13 @@ my $denied = CloudServer->new(deny => ['preview']);
 $r = das({ env => $denied->env }, 'preview', '-i', "das://@{[ $denied->region ]}/@{[ $denied->project ]}/@{[ $denied->instance ]}?endpoint=@{[ $denied->endpoint ]}", '--all');
 is $r->{exit}, 1, 'without the permission';
 like $r->{err}, qr/HTTP 403 .*add das:clouddba:listProcess to the policy/, 'it says which one';
+my $rush = { status => 429, headers => { 'Retry-After' => 3600 }, body => { error_code => 'APIGW.0308', error_msg => 'too often' } };
+$c->script('preview', [$rush]);
+$r = das($opt, 'preview', '-i', $url, '--all');
+is $r->{exit}, 1, 'too many requests: it failed, and no guard has said no' or diag $r->{err};
+like $r->{err}, qr/APIGW.0308 "too often".*lower `rate`/, 'and why';
+$c->script('preview', [$rush]);
+is das_script($opt, $url, 'print(select(3, das.preview{ all = true }))')->{out}, "busy\n", 'a script is told that waiting helps';
 is_deeply [ $c->violations ], [], 'nothing was sent that a careful client does not send';
 
 done_testing();
