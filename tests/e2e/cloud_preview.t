@@ -122,6 +122,7 @@ is scalar(@{ $r->{json}{processes} }), 215, 'of one user';
 $c->sessions([ map { session($_, user => 'one', host => '10.9.9.9:' . $_) } 1 .. 300 ], frozen => 1);
 $r = preview('--all', '--exhaustive');
 is $r->{json}{complete}, JSON::PP::false, 'where nothing is left to split by it stays incomplete';
+is preview('--user', 'one', '--command', 'Query', '--host', '10.9.9.9:%', '--exhaustive')->{json}{complete}, JSON::PP::false, 'the same where the filter says all of that';
 like $r->{err}, qr/the list is not complete: 200 sessions after \d+ calls/, 'and says so';
 $c->sessions([ map { session($_, command => 'Binlog Dump', user => "r$_") } 1 .. 250 ], frozen => 1);
 $r = preview('--all', '--exhaustive');
