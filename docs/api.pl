@@ -152,7 +152,7 @@ tells milliseconds. Ids are
 **Errors.** A mistake in the script (an unknown name, key or option, a wrong type, a bad range) raises an error with the
 script's line and, where there is one, the name that was probably meant. What the world does wrong (a server that is not
 there, a missing privilege) returns `nil, message, code`. Codes: `"connect"`, `"auth"`, `"denied"`, `"timeout"`, `"io"`,
-`"data"`, `"gone"`, `"unsupported"`, `"blocked"` and others; branch on the code, show the message.
+`"data"`, `"gone"`, `"unsupported"`, `"blocked"`, `"busy"` and others; branch on the code, show the message.
 
 **A dry run** unless das was started with `--apply`. No function changes that.
 

@@ -66,6 +66,8 @@ const char *das_code_name(enum das_code code)
         return "unsupported";
     case DAS_E_BLOCKED:
         return "blocked";
+    case DAS_E_BUSY:
+        return "busy";
     case DAS_E_STORE:
         return "store";
     case DAS_E_SCRIPT:

@@ -21,6 +21,7 @@ enum das_code {
     DAS_E_DENIED,      /* we may not do that: privilege or grant missing */
     DAS_E_UNSUPPORTED, /* this source cannot do that */
     DAS_E_BLOCKED,     /* a guard said no */
+    DAS_E_BUSY,        /* the other side has too much to do: later, or less often */
     DAS_E_STORE,       /* the state database cannot be read or written */
     DAS_E_SCRIPT,      /* a Lua script raised */
     DAS_E_LIMIT,       /* a limit of a run struck */

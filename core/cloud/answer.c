@@ -147,11 +147,13 @@ static int read_body(struct das_cloud_trip *t, const struct das_cloud_slot *s, j
 static enum das_code code_of(const struct das_cloud_call *c)
 {
     if (c->status == 429 || strcmp(c->error_code, "DAS.200002") == 0)
-        return DAS_E_BLOCKED;
+        return DAS_E_BUSY;
     if (c->status == 401 || strcmp(c->error_code, "DAS.200051") == 0)
         return DAS_E_AUTH;
     if (c->status == 403)
         return DAS_E_DENIED;
+    if (strcmp(c->error_code, "DAS.220002") == 0) /* the database does not answer */
+        return DAS_E_CONNECT;
     if (c->status >= 400 && c->status < 500)
         return DAS_E_USAGE;
     if (c->status >= 500)

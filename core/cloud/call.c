@@ -361,7 +361,7 @@ static int attempt(struct das_cloud_trip *t, bool *again)
         t->retry_after_ms = *again ? 0 : -1;
     } else if (rc < 0 && reads) {
         int status = t->call->status;
-        *again = t->err->code == DAS_E_BLOCKED || status == 500 ||
+        *again = t->err->code == DAS_E_BUSY || status == 500 ||
                  (status >= 502 && status <= 504);
     }
 done:
@@ -395,8 +395,8 @@ static int attempts(struct das_cloud_trip *t)
         if (wait < 0 || !trip_wait(t, wait)) {
             if (n > 1) /* the last attempt's error says more */
                 return -1;
-            return das_fail(t->err, DAS_E_TIMEOUT, "no turn within the deadline: more requests than "
-                                                   "`rate` of this cloud allows");
+            return das_fail(t->err, DAS_E_TIMEOUT, "no turn in time: more requests than `rate` of "
+                                                   "this cloud allows, or it has asked for a pause");
         }
         if (n > 1) {
             call_before = *t->call;
@@ -415,7 +415,7 @@ static int attempts(struct das_cloud_trip *t)
         wait = backoff(t, n);
         if (wait < 0)
             return -1;
-        if (t->err->code == DAS_E_BLOCKED) /* for everybody who uses this account */
+        if (t->err->code == DAS_E_BUSY) /* for everybody who uses this account */
             das_limiter_pause(&t->cloud->limiter, das_clock_monotonic_ms(), wait);
         if (!trip_wait(t, wait))
             return -1;

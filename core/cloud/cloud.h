@@ -106,9 +106,9 @@ struct das_cloud_ask {
 };
 
 /* The answer's body (NULL and 0 when it is empty) is the caller's. -1: DAS_E_AUTH (401), DAS_E_DENIED
- * (403), DAS_E_BLOCKED (429 and DAS.200002, and the last attempt had it too), DAS_E_USAGE (other 4xx),
- * DAS_E_CONNECT (5xx and no answer), DAS_E_TIMEOUT, DAS_E_DATA (an answer that cannot be read). The
- * message has status, code, words, request id and what to do about it. */
+ * (403), DAS_E_BUSY (429 and DAS.200002, and the last attempt had it too), DAS_E_USAGE (other 4xx),
+ * DAS_E_CONNECT (5xx, no answer, or the database gives DAS none), DAS_E_TIMEOUT, DAS_E_DATA (an answer
+ * that cannot be read). The message has status, code, words, request id and what to do about it. */
 int das_cloud_perform(struct das_cloud *c, const struct das_cloud_place *place,
                       const struct das_cloud_ask *ask, struct das_cloud_call *call, json_t **answer,
                       struct das_err *err);

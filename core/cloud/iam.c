@@ -163,7 +163,7 @@ static enum das_code code_of(int status)
     if (status == 401 || status == 403)
         return DAS_E_AUTH;
     if (status == 429)
-        return DAS_E_BLOCKED;
+        return DAS_E_BUSY;
     if (status >= 500)
         return DAS_E_CONNECT;
     return status >= 400 ? DAS_E_CONFIG : DAS_E_DATA;

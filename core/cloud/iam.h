@@ -33,7 +33,7 @@ struct das_iam_token {
     char project[DAS_PROJECT_SIZE]; /* "": for none */
 };
 
-/* Both: DAS_E_AUTH for 401 and 403, DAS_E_BLOCKED for 429, DAS_E_CONFIG for other 4xx,
+/* Both: DAS_E_AUTH for 401 and 403, DAS_E_BUSY for 429, DAS_E_CONFIG for other 4xx,
  * DAS_E_CONNECT for 5xx, DAS_E_DATA for an answer that is none, else as das_http_perform(). */
 int das_iam_token(const struct das_iam *iam, const struct das_iam_login *login,
                   struct das_iam_token *out, struct das_err *err);

@@ -7,7 +7,6 @@ void das_limiter_init(struct das_limiter *l, double per_second)
     l->interval_ms = per_second > 0 ? 1000 / per_second : 0;
     l->burst = per_second > 1 ? per_second : 1; /* what a second allows may come at its start */
     l->next_ms = 0;
-    l->pause_until_ms = 0;
 }
 
 void das_limiter_destroy(struct das_limiter *l)
@@ -26,8 +25,6 @@ int64_t das_limiter_take(struct das_limiter *l, int64_t now_ms, int64_t within_m
     wait = full - now - (l->burst - 1) * l->interval_ms;
     if (wait < 0)
         wait = 0;
-    if ((double)l->pause_until_ms - now > wait)
-        wait = (double)l->pause_until_ms - now;
     out = (int64_t)wait;
     out += (double)out < wait;
     if (out > within_ms)
@@ -40,8 +37,11 @@ int64_t das_limiter_take(struct das_limiter *l, int64_t now_ms, int64_t within_m
 
 void das_limiter_pause(struct das_limiter *l, int64_t now_ms, int64_t ms)
 {
+    /* the bucket is empty then: who has waited for the end of the pause does not come all at once */
+    double full = (double)(now_ms + ms) + (l->burst - 1) * l->interval_ms;
+
     pthread_mutex_lock(&l->lock);
-    if (now_ms + ms > l->pause_until_ms)
-        l->pause_until_ms = now_ms + ms;
+    if (full > l->next_ms)
+        l->next_ms = full;
     pthread_mutex_unlock(&l->lock);
 }

@@ -15,7 +15,6 @@ struct das_limiter {
     double interval_ms; /* between two requests in the long run; 0: none */
     double burst;       /* so many may come at once after a rest */
     double next_ms;     /* monotonic: when the bucket is full again */
-    int64_t pause_until_ms;
 };
 
 void das_limiter_init(struct das_limiter *l, double per_second);
@@ -23,7 +22,7 @@ void das_limiter_destroy(struct das_limiter *l);
 /* Takes the next place: milliseconds to wait for it. -1: the place would come later than within_ms;
  * nothing is taken. */
 int64_t das_limiter_take(struct das_limiter *l, int64_t now_ms, int64_t within_ms);
-/* Nobody gets a place for so long. */
+/* Nobody gets a place for so long, and then one after the other. */
 void das_limiter_pause(struct das_limiter *l, int64_t now_ms, int64_t ms);
 
 #endif

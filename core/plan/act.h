@@ -55,7 +55,7 @@ void das_act_result_clear(struct das_act_result *r);
 
 /* 0, or -1. Without call->status nothing was answered by the cloud: DAS_E_BLOCKED a guard said no,
  * DAS_E_STORE the journal cannot be written, DAS_E_USAGE the order makes no sense; nothing was sent.
- * Else what the call said (DAS_E_BLOCKED: the cloud, to too many requests); call->unknown tells that
+ * Else what the call said (DAS_E_BUSY: too many requests); call->unknown tells that
  * it may have had its effect, and the message what was seen afterwards. call is that of the act, or
  * of the look before it that failed. guard may be NULL in a dry run, else it has a policy. out is to
  * be cleared in any case. */

@@ -531,6 +531,14 @@ static bool cannot_do_that(const struct das_scene *sc, char *why, size_t size)
     return reason != NULL;
 }
 
+/* Everybody may be more than a source tells, or take it long; and of whom it chooses only it can
+ * tell. */
+static bool needs_another_look(const struct das_scene *sc)
+{
+    return das_snapshot_cut(sc->look.snap) || das_snapshot_spread(sc->look.snap) > 0 ||
+           sc->plan->trusts;
+}
+
 static int carry_out(struct das_scene *sc)
 {
     char why[DAS_WHY] = "";
@@ -543,8 +551,7 @@ static int carry_out(struct das_scene *sc)
             das_roles_collect(sc->look.snap, &sc->roles, sc->err) < 0)
             return -1;
         das_caution_survey(sc);
-        /* everybody may be more than a source tells, and of whom it chooses only it can tell */
-        if ((das_snapshot_cut(sc->look.snap) || sc->plan->trusts) &&
+        if (needs_another_look(sc) &&
             das_look_take(&sc->look, sc->source, sc->plan, das_scene_recheck(sc), sc->err) < 0)
             return -1;
         no = other_server(sc, why, sizeof why) || cannot_do_that(sc, why, sizeof why);

@@ -178,13 +178,33 @@ static int note_ids(struct ids *s, const struct das_cloud_list *list, struct das
     return 0;
 }
 
+/* From an answer before. Another session with the same number, as on another node, is listed as well:
+ * a list that names a number twice does not say whom a kill would hit. */
+static bool is_listed(const struct gather *g, const struct das_cloud_process *p, uint32_t rows)
+{
+    const int64_t *ids = das_snapshot_ids(g->snap);
+    struct das_session s;
+
+    if (!ids_has(&g->seen, p->id))
+        return false;
+    for (uint32_t i = 0; i < rows; i++) {
+        if (ids[i] != p->id)
+            continue;
+        das_snapshot_get(g->snap, i, &s);
+        if (das_text_eq(s.user, p->user) && das_text_eq(s.host, p->host))
+            return true;
+    }
+    return false;
+}
+
 static int take_answer(struct gather *g, const struct das_cloud_preview *p)
 {
     const struct das_cloud_list *list = &p->processes.list;
+    uint32_t before = das_snapshot_rows(g->snap);
 
     for (size_t i = 0; i < list->count; i++) {
         const struct das_cloud_process *one = das_cloud_item(list, i);
-        if (!ids_has(&g->seen, one->id) && take_process(g, one) < 0)
+        if (!is_listed(g, one, before) && take_process(g, one) < 0)
             return -1;
     }
     /* afterwards, so that an answer that names an id twice shows it twice */

@@ -52,7 +52,7 @@ static const struct das_source_ops ops = {
     .close = close_source,
     .cannot_statement = "the DAS API ends connections, not statements; kill = \"connection\" or "
                         "\"auto\" is possible",
-    .kill_window = "the DAS API ends a session by its number and user: what the session began between "
+    .kill_window = "the DAS API ends a session by its number: what the session began between "
                    "the last look at it and its end was not noticed",
     .blind_to_ids = true,
     .pace_ms = 500,

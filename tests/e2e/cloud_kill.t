@@ -94,7 +94,7 @@ like $r->{out}, qr/the DAS API ends connections, not statements/, 'which is said
 is $c->count('kill_process'), 0, 'nothing was sent';
 $r = armed('print(das.preview{ user = "app" }:plan{ kill = "auto" }:apply())');
 like $r->{out}, qr/1 killed/, 'auto: the connection' or diag $r->{err};
-like $r->{out}, qr/not noticed: the DAS API ends a session by its number and user/, 'the window that remains is in the report';
+like $r->{out}, qr/not noticed: the DAS API ends a session by its number/, 'the window that remains is in the report';
 like $r->{out}, qr/looked at \d+ ms before/, 'with its length';
 $c->sessions([ session(8) ]);
 $r = das_script($opt, $url, 'print(das.preview{ user = "app" }:plan{}:apply())', '--apply', '-o', 'json');

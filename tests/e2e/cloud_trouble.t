@@ -27,13 +27,13 @@ sub both {
 
 # code, status, das's code, whether a read is tried again, advice
 my @errors = (
-    [ 'DAS.200002', 400, 'blocked', 1, qr/lower `rate`/ ],
+    [ 'DAS.200002', 400, 'busy', 1, qr/lower `rate`/ ],
     [ 'DAS.200051', 400, 'auth', 0, qr/check the access key/ ],
     (map { [ "DAS.$_", 400, 'usage', 0, qr/./ ] } 200100 .. 200111),
     [ 'DAS.200112', 400, 'usage', 0, qr/register the database user/ ],
     [ 'DAS.200113', 400, 'usage', 0, qr/project id/ ],
     [ 'DAS.200114', 400, 'usage', 0, qr/no such instance/ ],
-    [ 'DAS.220002', 400, 'usage', 0, qr/cannot connect to the database/ ],
+    [ 'DAS.220002', 400, 'connect', 0, qr/cannot connect to the database/ ],
     [ 'DAS.220003', 400, 'usage', 0, qr/db_user_id is gone/ ],
     [ 'DAS.220004', 400, 'usage', 0, qr/./ ],
     [ 'APIGW.0101', 404, 'usage', 0, qr/check region and endpoint/ ],
@@ -54,7 +54,7 @@ my @errors = (
     [ 'APIGW.0305', 401, 'auth', 0, qr/app's key/ ],
     [ 'APIGW.0306', 403, 'denied', 0, qr/add das:/ ],
     [ 'APIGW.0307', 401, 'auth', 0, qr/made anew/ ],
-    [ 'APIGW.0308', 429, 'blocked', 1, qr/lower `rate`/ ],
+    [ 'APIGW.0308', 429, 'busy', 1, qr/lower `rate`/ ],
     [ 'APIGW.0310', 403, 'denied', 0, qr/add das:/ ],
     [ 'APIGW.0401', 403, 'denied', 0, qr/certain addresses/ ],
     [ 'APIGW.0402', 403, 'denied', 0, qr/certain addresses/ ],
@@ -65,7 +65,7 @@ my @errors = (
     [ 'APIGW.0602', 400, 'usage', 0, qr/./ ],
     [ 'APIGW.0613', 503, 'connect', 1, qr/IAM is not available/ ],
     [ 'APIGW.0802', 403, 'denied', 0, qr/add das:/ ],
-    [ 'APIG.0308', 429, 'blocked', 1, qr/lower `rate`/ ],
+    [ 'APIG.0308', 429, 'busy', 1, qr/lower `rate`/ ],
 );
 for my $e (@errors) {
     my ($code, $status, $ours, $again, $advice) = @$e;
@@ -173,7 +173,7 @@ $r = CloudRun->new($c, retries => 5)->order('preview time=1');
 ok $r->{ok} && $c->count('preview') - $before == 4, 'three bad answers, then a good one' or diag explain $r;
 $c->script('preview', [ { status => 429, headers => { 'Retry-After' => 3600 }, body => '' } ]);
 $r = CloudRun->new($c, retries => 5)->order('preview time=1');
-ok $r->{code} eq 'blocked' && $r->{attempts} == 1, 'asked to wait for an hour: not waited for' or diag explain $r;
+ok $r->{code} eq 'busy' && $r->{attempts} == 1, 'asked to wait for an hour: not waited for' or diag explain $r;
 $c->script('preview', [ { status => 503, body => '', times => 50 } ]);
 $r = CloudRun->new($c, retries => 50, wait => 100, max_wait => 100, deadline => 700)->order('preview time=1');
 ok !$r->{ok} && $r->{attempts} < 50 && $r->{status} == 503, 'the deadline ends it, with the last error' or diag explain $r;

@@ -382,6 +382,30 @@ static void test_spread(void)
     }
 }
 
+/* Everybody took long to list; the victims do not. */
+static void slow_at_first(struct fake *f)
+{
+    das_snapshot_set_spread(f->list, f->lists == 1 ? 12 : 0);
+    das_snapshot_set_lag(f->list, f->lists == 1 ? 12 : 0);
+}
+
+static void test_slow(void)
+{
+    struct das_session list[1] = {session(1)};
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh();
+    p = plan(list, 1, false);
+    fake.on_list = slow_at_first;
+    r = go(p, list, 1, NULL);
+    is_int(r->items[0].kind, DAS_O_KILLED, "a long list of everybody: the victims are looked at anew: %s",
+           r->items[0].note);
+    has_str(asked_text[1], "{id=1}", "by themselves");
+    das_report_free(r);
+    das_plan_release(p);
+}
+
 static char stop_path[100];
 static const char *const stop_files[] = {stop_path, NULL};
 
@@ -463,6 +487,7 @@ int main(void)
     test_disputed();
     test_unknown();
     test_spread();
+    test_slow();
     test_late();
     test_derived();
     fake_clear(&fake);

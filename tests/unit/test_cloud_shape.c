@@ -133,8 +133,12 @@ static void test_limiter(void)
     is_int(das_limiter_take(&l, now + 5000, 60000), 100, "but no more than before");
     das_limiter_pause(&l, now + 20000, 3000);
     is_int(das_limiter_take(&l, now + 20000, 60000), 3000, "a pause holds for everybody");
-    is_int(das_limiter_take(&l, now + 21000, 1999), -1, "and may be too long");
-    is_int(das_limiter_take(&l, now + 23000, 60000), 0, "then it is over");
+    is_int(das_limiter_take(&l, now + 21000, 60000), 2100, "who waits for its end");
+    is_int(das_limiter_take(&l, now + 21000, 2199), -1, "which may be too long");
+    is_int(das_limiter_take(&l, now + 23000, 60000), 200, "does not come all at once then");
+    das_limiter_pause(&l, now + 23000, 100);
+    is_int(das_limiter_take(&l, now + 23000, 60000), 300, "a short pause takes no place back");
+    is_int(das_limiter_take(&l, now + 30000, 60000), 0, "then it is over");
     das_limiter_destroy(&l);
     das_limiter_init(&l, 0);
     for (int i = 0; i < 1000; i++)

@@ -140,7 +140,7 @@ static void refusals(void)
         {"401 Unauthorized", "", "<html>", DAS_E_AUTH, "HTTP 401"},
         {"400 Bad Request", "", "{\"error\":{\"message\":\"bad\"}}", DAS_E_CONFIG, "HTTP 400: bad"},
         {"404 Not Found", "", "", DAS_E_CONFIG, "HTTP 404"},
-        {"429 Too Many", RUSH, "", DAS_E_BLOCKED, "HTTP 429"},
+        {"429 Too Many", RUSH, "", DAS_E_BUSY, "HTTP 429"},
         {"500 Oh", "", "", DAS_E_CONNECT, "HTTP 500"},
         {"503 Busy", RUSH, "[]", DAS_E_CONNECT, "HTTP 503"},
         {"302 Found", "Location: http://127.0.0.1:1/\r\n", "", DAS_E_DATA, "HTTP 302"},
