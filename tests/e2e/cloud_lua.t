@@ -187,7 +187,7 @@ for my $t ([ $s - 60, $s ], [ ($s - 60) . '000', $s . '000' ], [ map { my @t = g
 printed('print(pcall(i.kill_history, i, { from = "x" })) print(pcall(i.kill_history, i, { from = 5, to = 3 })) print(pcall(i.kill_history, i, { from = 1.5 }))',
     qr/from: expected Unix seconds or milliseconds, so long ago .*got x\n.*from: expected a moment before that of to\n.*from: expected Unix seconds.*got 1\.5\n/s, 'mistakes raise');
 $c->script('history', [ { status => 429, body => { error_code => 'APIGW.0308', error_msg => 'too many' }, times => 2 } ]);
-failed('i:kill_history{}', qr/\A4\tnil\norders: kill history: .*\nblocked\n429\tAPIGW\.0308\ttoo many\t/, 'the first page fails where it is asked for');
+failed('i:kill_history{}', qr/\A4\tnil\norders: kill history: .*\nbusy\n429\tAPIGW\.0308\ttoo many\t/, 'the first page fails where it is asked for');
 $c->unscript;
 
 # --- locks, transactions, users, nodes ------------------------------------------------------------------------
