@@ -125,6 +125,51 @@ static void test_kill(void)
     is_int(web_count(&web, KILL), 7, "and is not tried");
 }
 
+/* How often it is asked whether the kill may still be sent, and when the answer changes. */
+struct doorman {
+    int asked, until; /* 0: it always may */
+};
+
+static int64_t door(void *arg)
+{
+    struct doorman *d = arg;
+
+    d->asked++;
+    return !d->until || d->asked < d->until ? 5000 : 0;
+}
+
+static void test_late(void)
+{
+    struct doorman always = {0, 0}, d;
+    struct das_kill_order o = {.what = DAS_KILL_SESSION, .id = 7, .user = das_text_of("a"),
+                               .sending = {door, &always}};
+
+    ANSWERS({KILL, 200, "{\"count\":1}", 0});
+    is_int(das_source_kill(source, &o, &err), DAS_KILLED, "it may be sent");
+    ok(always.asked > 1, "which is asked %d times", always.asked);
+    for (int n = 1; n <= always.asked; n++) {
+        ANSWERS({KILL, 200, "{\"count\":1}", 0});
+        d = (struct doorman){0, n};
+        o.sending.arg = &d;
+        if (das_source_kill(source, &o, &err) != DAS_KILL_LATE || web_count(&web, KILL) != 0)
+            ok(0, "no longer at question %d: %s", n, err.msg);
+    }
+    has_str(err.msg, "not sent any more", "the last question is the last moment");
+}
+
+static void test_ids(void)
+{
+    struct das_cloud_call call = {0};
+    struct das_cloud_place place;
+    struct das_cloud *of;
+
+    must(das_source_cloud(source, &of, &place), "its account");
+    ANSWERS({"DELETE process", 200, "", 0});
+    ok(das_cloud_kill_ids(of, &place, "u-1", NULL, 0, &call, &err) < 0 && err.code == DAS_E_USAGE,
+       "no ids: not everybody");
+    is_int((int64_t)web.seen_count, 0, "nothing is sent");
+}
+
 #define TASK(id, user, time, type, more)                                                           \
     "{\"task_id\":" #id ",\"user\":\"" user "\",\"host\":\"\",\"db\":\"\",\"command\":\"\",\"info\":\"\"," \
     "\"time\":" #time ",\"task_type\":\"" type "\"" more "}"
@@ -290,6 +335,8 @@ int main(void)
     test_merge();
     test_times();
     test_kill();
+    test_late();
+    test_ids();
     test_task();
     sweep("a list in parts", in_parts);
     sweep("a kill", one_kill);
