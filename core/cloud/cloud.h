@@ -3,7 +3,11 @@
  * than the account may, tried again where that is safe, and its answer or its error read.
  *
  * One account serves many threads: they share its connections (as many as may be busy at once) and
- * its rate. Knows no operation (api.h and kill.h do), no session and no Lua.
+ * its rate. Knows no operation (api.h and kill.h do), no session and no Lua. The room:
+ *
+ *   who we are      credential*, iam (its exchanges), flight (one thread asks for all), sign*
+ *   one call        cloud.c (accounts, addresses), endpoint, limiter, call, answer, advice
+ *   the operations  shape (objects), api* (what only reads), kill (what ends sessions)
  */
 #ifndef DAS_CLOUD_CLOUD_H
 #define DAS_CLOUD_CLOUD_H

@@ -81,6 +81,7 @@ local function in_criteria(line)
       if depth == 0 then
         local word = match(sub(line, 1, at - 1), "([%a_]+)%s*%(?%s*$")
         return word == "filter" or word == "preview" or word == "where" or word == "protect"
+          or word == "create_kill_task"
       end
       depth = depth - 1
     end

@@ -187,7 +187,7 @@ for my $t ([ $s - 60, $s ], [ ($s - 60) . '000', $s . '000' ], [ map { my @t = g
 printed('print(pcall(i.kill_history, i, { from = "x" })) print(pcall(i.kill_history, i, { from = 5, to = 3 })) print(pcall(i.kill_history, i, { from = 1.5 }))',
     qr/from: expected Unix seconds or milliseconds, so long ago .*got x\n.*from: expected a moment before that of to\n.*from: expected Unix seconds.*got 1\.5\n/s, 'mistakes raise');
 $c->script('history', [ { status => 429, body => { error_code => 'APIGW.0308', error_msg => 'too many' }, times => 2 } ]);
-failed('i:kill_history{}', qr/\A4\tnil\norders: kill history: .*\nblocked\n429\tAPIGW\.0308\ttoo many\t/, 'the first page fails where it is asked for');
+failed('i:kill_history{}', qr/\A4\tnil\norders: kill history: .*\nbusy\n429\tAPIGW\.0308\ttoo many\t/, 'the first page fails where it is asked for');
 $c->unscript;
 
 # --- locks, transactions, users, nodes ------------------------------------------------------------------------
@@ -264,6 +264,13 @@ for my $t (
     printed("print(pcall(function() return $t->[0] end))", qr/\Afalse\t[^\t]*script.lua:2: \Q$t->[1]\E/, "raises: $t->[0]", armed => 1);
 }
 is $c->count('task_create'), 2, 'none of these was sent';
+$c->forget;
+printed("das.protect{ user = 'app' } $four four($task)", qr/\A4\tnil\norders: create_kill_task: it would end session 1 of user "app": protected by \{user="app"\}.*\nblocked\nnil\tnil\tnil\tfalse\tfalse\n\z/,
+    'what a script protects must not be among those that match', armed => 1);
+is $c->count('task_create'), 0, 'nothing was sent';
+$r = run("das.protect{ user = 'app' } $task", armed => 1);
+is $r->{exit}, 5, 'a guard said no: exit 5';
+like $r->{err}, qr/refused: create_kill_task: it would end session 1/, 'and why';
 $c->script('task_create', [ { close => 1, perform => 1 } ]);
 printed("$show show($task)", qr/\A\d+\tapp\t.*\tauto\tits answer was lost, but task \d+ is there and is new\n/, 'a lost answer: it is looked for', armed => 1);
 $c->script('task_create', [ { drop_before => 1 } ]);

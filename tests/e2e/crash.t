@@ -92,6 +92,9 @@ sub victims {
         $herd->say($n, 'UPDATE t SET b = b + 1 WHERE a = ' . ($n - 3));
         is($herd->say($n, ''), 'ok', 'a transaction');
     }
+    # InnoDB looks anew only when nobody has asked it for 0.1 s
+    my $seen = 'SELECT COUNT(*) FROM information_schema.INNODB_TRX WHERE trx_mysql_thread_id IN (' . join(',', @ids[ 3, 4 ]) . ')';
+    ok(wait_for(sub { sleep 0.15; $db->sql($seen) == 2 }), 'that the server tells of');
     return @ids;
 }
 

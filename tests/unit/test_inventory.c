@@ -159,8 +159,48 @@ static void no_memory(void)
     ok(!bad && n > 20 && n < 1000, "%ld failing allocations are each told", n - 1);
 }
 
+/* --- at the cloud ------------------------------------------------------------------------------- */
+
+static int add_spec(struct das_inventory *inv, const char *name, const char *spec)
+{
+    const struct das_source_conf conf = {.name = name, .spec = spec};
+
+    return das_inventory_add(inv, &conf, &err);
+}
+
+static int add_place(struct das_inventory *inv, const char *region, const char *project,
+                     const char *instance)
+{
+    const struct das_cloud_place place = {
+        .region = region, .project = project, .instance = instance};
+
+    return das_inventory_add_place(inv, NULL, &place, &err);
+}
+
+static void places(void)
+{
+    struct das_inventory *inv = three();
+    struct das_cloud_address a;
+
+    ok(!das_inventory_address(inv, 0, &a), "mem: is nowhere at the cloud");
+    is_int(add_spec(inv, "ledger", "das://cn-north-4/p1/i1"), 0, "one that the configuration names");
+    ok(das_inventory_address(inv, 3, &a), "it is somewhere");
+    is_str(a.region, "cn-north-4", "in a region");
+    is_str(a.instance, "i1", "under an id");
+    is_int(add_place(inv, "cn-north-4", "p1", "i1"), 3, "found once more it keeps its name");
+    is_int(add_place(inv, "cn-north-4", "p1", "i"), 4, "an id that begins like it is another one");
+    is_str(das_inventory_name(inv, 4), "das://cn-north-4/p1/i", "named after its place");
+    is_int(add_place(inv, "cn-north-1", "p1", "i1"), 5, "so is one of another region");
+    is_int(add_place(inv, "cn-north-1", "p1", "i1"), 5, "which is there once");
+    is_int(das_inventory_count(inv), 6, "three were added");
+    is_int(add_place(inv, "cn-north-4", "p1", "../x"), -1, "an id that is none is refused");
+    is_int(das_inventory_count(inv), 6, "and not added");
+    das_inventory_free(inv);
+}
+
 int main(void)
 {
+    places();
     names();
     choosing();
     opening();
