@@ -118,13 +118,20 @@ static bool same_text(struct das_text asked, struct das_text has)
     return asked.len == has.len && (!asked.len || memcmp(asked.ptr, has.ptr, asked.len) == 0);
 }
 
+/* A manual one has none that counts, and older lists do not tell it. */
+static bool same_duration(const struct das_cloud_task *t, const struct das_cloud_criteria *c)
+{
+    return t->task_duration == c->task_duration || t->task_duration == DAS_CLOUD_NOT_TOLD ||
+           strcmp(c->task_type, "manual") == 0;
+}
+
 static bool is_as_asked(const struct das_cloud_task *t, const struct das_cloud_criteria *c)
 {
     return same_text(c->user, t->user) && same_text(c->host, t->host) && same_text(c->db, t->db) &&
            das_text_ieq(c->command.len ? c->command : das_text("", 0),
                         t->command.len ? t->command : das_text("", 0)) &&
            same_text(c->info, t->info) && c->time == t->time &&
-           das_text_is(t->task_type, c->task_type);
+           das_text_is(t->task_type, c->task_type) && same_duration(t, c);
 }
 
 static bool is_among(const struct das_cloud_answer *tasks, int64_t id)

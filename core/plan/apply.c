@@ -235,7 +235,8 @@ static void look_after(struct das_scene *sc, size_t i, struct das_err *why)
     struct das_buf note = {0};
     size_t len = strlen(why->msg);
 
-    if (das_look_take_one(&look, sc->source, sc->plan, i, &ignored) == 0 &&
+    /* whether it is there, not whether the source would still choose it */
+    if (das_look_take(&look, sc->source, sc->plan, DAS_LOOK_VICTIMS, &ignored) == 0 &&
         !das_other_server(sc->plan, look.snap, &note) && !das_snapshot_cut(look.snap)) {
         das_plan_victim(sc->plan, i, &then);
         snprintf(why->msg + len, sizeof why->msg - len, "; a look afterwards: it is %s",

@@ -231,6 +231,13 @@ like $r->{text}, qr/^good 0 /, 'a wrong key in many threads';
 is $locks->count('preview'), 3, 'is tried three times, one after the other';
 like $wrong->order('preview time=1')->{text}, qr/refused 3 times in a row, and five times lock it/, 'and then no more';
 ok(CloudRun->new($locks)->order('preview time=1')->{ok}, 'the right one is not locked');
+my $revoked = CloudServer->new;
+my $holder = CloudRun->new($revoked, concurrency => 1);
+ok $holder->order('many 4 4')->{text} =~ /^good 16 /, 'a key that is good';
+$revoked->key(access => $revoked->access, secret => 'another one');
+$before = $revoked->count('preview');
+like $holder->order('many 8 8')->{text}, qr/^good 0 /, 'and then is not any more';
+is $revoked->count('preview') - $before, 4, 'is tried once, and then like one that never was';
 
 # --- a token that ends in the middle ----------------------------------------------------------------------------------
 

@@ -49,5 +49,16 @@ my $one = CloudRun->new($c, %waits, concurrency => 1);
 ok $one->order('preview time=1')->{ok}, 'a key that is known to be good';
 like behind($one), qr/all 1 connections of this cloud were busy/, 'the same for the only connection';
 
+# --- what the cloud has asked for ---------------------------------------------------------------------------
+
+my $rash = CloudRun->new($c, rate => 1000, patience => 500, retries => 5, max_wait => 60_000);
+$c->script('preview', [ { status => 429, headers => { 'Retry-After' => 30 }, body => { error_code => 'APIGW.0308', error_msg => 'x' } } ]);
+$r = $rash->order('preview time=1');
+ok $r->{code} eq 'busy' && $r->{attempts} == 1, 'asked to wait longer than there is patience' or diag explain $r;
+my $asked = $c->count('preview');
+$r = $rash->order('preview time=1');
+ok $r->{code} eq 'timeout' && $r->{attempts} == 0 && $c->count('preview') == $asked, 'nobody else of the account is sent meanwhile' or diag explain $r;
+like $r->{text}, qr/asked for a pause/, 'and told why';
+
 is_deeply [ $c->violations ], [], 'nothing was sent that a careful client does not send';
 done_testing();

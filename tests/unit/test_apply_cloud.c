@@ -304,7 +304,8 @@ static void test_unknown(void)
 
     for (int gone = 0; gone < 2; gone++) {
         fresh();
-        p = plan(list, 2, false);
+        list[0].disputed = true;
+        p = plan(list, 2, true);
         fake.answers[0] = DAS_KILL_UNKNOWN;
         if (gone) {
             struct das_session left[1] = {later(&list[1])};
@@ -313,6 +314,7 @@ static void test_unknown(void)
         }
         r = go(p, list, 2, NULL);
         is_int(r->items[0].kind, DAS_O_UNKNOWN, "nobody said what became of it: unknown");
+        ok(asked_own[fake.lists - 1], "is it there, however the source reads filters?");
         has_str(r->items[0].note, gone ? "a look afterwards: it is gone"
                                        : "a look afterwards: it is still there", "then a look");
         is_int(r->items[1].kind, DAS_O_REFUSED, "and no more");

@@ -125,6 +125,94 @@ static void test_kill(void)
     is_int(web_count(&web, KILL), 7, "and is not tried");
 }
 
+/* How often it is asked whether the kill may still be sent, and when the answer changes. */
+struct doorman {
+    int asked, until; /* 0: it always may */
+};
+
+static int64_t door(void *arg)
+{
+    struct doorman *d = arg;
+
+    d->asked++;
+    return !d->until || d->asked < d->until ? 5000 : 0;
+}
+
+static void test_late(void)
+{
+    struct doorman always = {0, 0}, d;
+    struct das_kill_order o = {.what = DAS_KILL_SESSION, .id = 7, .user = das_text_of("a"),
+                               .sending = {door, &always}};
+
+    ANSWERS({KILL, 200, "{\"count\":1}", 0});
+    is_int(das_source_kill(source, &o, &err), DAS_KILLED, "it may be sent");
+    ok(always.asked > 1, "which is asked %d times", always.asked);
+    for (int n = 1; n <= always.asked; n++) {
+        ANSWERS({KILL, 200, "{\"count\":1}", 0});
+        d = (struct doorman){0, n};
+        o.sending.arg = &d;
+        if (das_source_kill(source, &o, &err) != DAS_KILL_LATE || web_count(&web, KILL) != 0)
+            ok(0, "no longer at question %d: %s", n, err.msg);
+    }
+    has_str(err.msg, "not sent any more", "the last question is the last moment");
+}
+
+static void test_ids(void)
+{
+    struct das_cloud_call call = {0};
+    struct das_cloud_place place;
+    struct das_cloud *of;
+
+    must(das_source_cloud(source, &of, &place), "its account");
+    ANSWERS({"DELETE process", 200, "", 0});
+    ok(das_cloud_kill_ids(of, &place, "u-1", NULL, 0, &call, &err) < 0 && err.code == DAS_E_USAGE,
+       "no ids: not everybody");
+    is_int((int64_t)web.seen_count, 0, "nothing is sent");
+}
+
+#define TASK(id, user, time, type, more)                                                           \
+    "{\"task_id\":" #id ",\"user\":\"" user "\",\"host\":\"\",\"db\":\"\",\"command\":\"\",\"info\":\"\"," \
+    "\"time\":" #time ",\"task_type\":\"" type "\"" more "}"
+
+/* Which task among these is the one that was made? 0: none. */
+static int64_t made(const char *type, const char *before, const char *after)
+{
+    const struct das_cloud_criteria c = {
+        .user = das_text_of("a"), .time = 5, .task_duration = 10, .task_type = type};
+    char lists[2][2000];
+    struct das_cloud_call call = {0};
+    struct das_cloud_answer out;
+    struct das_cloud_place place;
+    struct das_cloud *of;
+    int64_t id = 0;
+
+    must(das_source_cloud(source, &of, &place), "its account");
+    snprintf(lists[0], sizeof lists[0], "{\"sql_killing_task_resp_list\":[%s]}", before);
+    snprintf(lists[1], sizeof lists[1], "{\"sql_killing_task_resp_list\":[%s]}", after);
+    ANSWERS({TASKS, 200, lists[0], 1}, {CREATE, 200, "{\"success\":true}", 1}, {TASKS, 200, lists[1], 1});
+    must(das_cloud_task_create(of, &place, &c, &call, &out, &err) == 0, "made: %s", err.msg);
+    if (out.list.count)
+        id = ((const struct das_cloud_task *)das_cloud_item(&out.list, 0))->task_id;
+    das_cloud_answer_clear(&out);
+    return id;
+}
+
+static void test_task(void)
+{
+    static const char old[] = TASK(4, "a", 5, "auto", ",\"task_duration\":10");
+
+    is_int(made("auto", "", TASK(9, "a", 5, "auto", "")), 9, "the one that is as it was asked for");
+    is_int(made("auto", "", TASK(9, "a", 5, "auto", ",\"task_duration\":10")), 9, "with its duration");
+    is_int(made("auto", "", TASK(9, "a", 5, "auto", ",\"task_duration\":99")), 0, "not with another");
+    is_int(made("manual", "", TASK(9, "a", 5, "manual", ",\"task_duration\":0")), 9, "unless it has none");
+    is_int(made("auto", "", TASK(9, "a", 6, "auto", "")), 0, "not with another time");
+    is_int(made("auto", "", TASK(9, "b", 5, "auto", "")), 0, "nor of another user");
+    is_int(made("auto", "", TASK(9, "a", 5, "manual", "")), 0, "nor of the other type");
+    is_int(made("auto", old, TASK(4, "a", 5, "auto", "")), 0, "nor one that was there before");
+    is_int(made("auto", "", TASK(9, "a", 5, "auto", "") "," TASK(8, "a", 5, "auto", "")), 0,
+           "two that are new: nobody can tell which");
+}
+
 /* --- memory that runs out ------------------------------------------------------------------------ */
 
 static bool reached; /* the allocation that was to fail */
@@ -247,6 +335,9 @@ int main(void)
     test_merge();
     test_times();
     test_kill();
+    test_late();
+    test_ids();
+    test_task();
     sweep("a list in parts", in_parts);
     sweep("a kill", one_kill);
     sweep("a kill task", one_task);
