@@ -35,7 +35,7 @@ LAZY_PKGS := libcurl
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wpointer-arith -Wcast-qual -Werror
 # Sanitizers hide from gcc what a string can be; those two warnings are judged without them.
-OPT      := $(if $(SAN),-O1 -g -Wno-format-truncation -Wno-format-overflow -fno-omit-frame-pointer -fsanitize=$(SAN),-O2 -g -D_FORTIFY_SOURCE=2)
+OPT      := $(if $(SAN),-O1 -g -Wno-format-truncation -Wno-format-overflow -fno-omit-frame-pointer -fsanitize=$(SAN) -fno-sanitize-recover=undefined,-O2 -g -D_FORTIFY_SOURCE=2)
 # Asked once, when the first file needs it: before that pkg-config may not be installed yet.
 # System headers are not ours to warn about.
 PKG_CFLAGS = $(eval PKG_CFLAGS := $(patsubst -I%,-isystem %,$(shell pkg-config --cflags $(PKGS) $(LAZY_PKGS))))$(PKG_CFLAGS)
