@@ -58,11 +58,21 @@ static const struct das_source_ops ops = {
     .pace_ms = 500,
 };
 
+static bool ends_with(const char *text, const char *end)
+{
+    size_t n = strlen(text), m = strlen(end);
+
+    return n >= m && strcmp(text + n - m, end) == 0;
+}
+
 int das_source_open_cloud(const char *rest, const struct das_source_conf *conf,
                           struct das_source **out, struct das_err *err)
 {
     struct das_cloud_source *s = das_calloc(1, sizeof *s);
     const struct das_cloud_address *a;
+    struct das_cloud_place place;
+    struct das_endpoint at;
+    bool own;
 
     if (!s)
         return das_fail_nomem(err);
@@ -80,9 +90,13 @@ int das_source_open_cloud(const char *rest, const struct das_source_conf *conf,
     }
     s->cloud = das_cloud_retain(conf->account);
     s->identity.start_unix_s = DAS_UNKNOWN; /* the API does not tell */
+    place = das_cloud_address_place(a);
+    if (das_cloud_endpoint(s->cloud, &place, &at, err) < 0)
+        goto fail;
     /* the instance's id is its own all over the cloud; another endpoint is another cloud */
+    own = ends_with(at.host, ".myhuaweicloud.com");
     snprintf(s->identity.server, sizeof s->identity.server, "das:%s/%s%s%.150s", a->region,
-             a->instance, a->endpoint[0] ? " at " : "", a->endpoint);
+             a->instance, own ? "" : " at ", own ? "" : at.origin);
     *out = &s->base;
     return 0;
 fail:
