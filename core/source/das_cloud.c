@@ -71,7 +71,8 @@ int das_source_open_cloud(const char *rest, const struct das_source_conf *conf,
     struct das_cloud_source *s = das_calloc(1, sizeof *s);
     const struct das_cloud_address *a;
     struct das_cloud_place place;
-    struct das_endpoint at;
+    struct das_endpoint at = {{0}, {0}};
+    struct das_err ignored;
     bool own;
 
     if (!s)
@@ -91,10 +92,10 @@ int das_source_open_cloud(const char *rest, const struct das_source_conf *conf,
     s->cloud = das_cloud_retain(conf->account);
     s->identity.start_unix_s = DAS_UNKNOWN; /* the API does not tell */
     place = das_cloud_address_place(a);
-    if (das_cloud_endpoint(s->cloud, &place, &at, err) < 0)
-        goto fail;
-    /* the instance's id is its own all over the cloud; another endpoint is another cloud */
-    own = ends_with(at.host, ".myhuaweicloud.com");
+    /* the instance's id is its own all over the cloud; another endpoint is another cloud. One that is
+     * none is told when it is asked. */
+    own = das_cloud_endpoint(s->cloud, &place, &at, &ignored) < 0 ||
+          ends_with(at.host, ".myhuaweicloud.com");
     snprintf(s->identity.server, sizeof s->identity.server, "das:%s/%s%s%.150s", a->region,
              a->instance, own ? "" : " at ", own ? "" : at.origin);
     *out = &s->base;

@@ -22,11 +22,11 @@ static void is_same(struct das_text got, const json_t *keys, const char *name)
         abort();
 }
 
-/* The library has limits of its own, and looks for doubles among all names. */
+/* The library has limits of its own, looks for doubles among all names, and takes no 0 in one. */
 static bool is_excused(const struct das_err *theirs)
 {
     return strstr(theirs->msg, "too big") || strstr(theirs->msg, "overflow") ||
-           strstr(theirs->msg, "duplicate");
+           strstr(theirs->msg, "duplicate") || strstr(theirs->msg, "NUL byte in object key");
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
