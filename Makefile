@@ -117,7 +117,7 @@ $(BUILD)/$(1)/%.o: %.c Makefile
 -include $(patsubst %.c,$(BUILD)/$(1)/%.d,$(3))
 endef
 $(eval $(call variant,without-recheck,DAS_WITHOUT_RECHECK,core/plan/judge.c))
-$(eval $(call variant,without-identity,DAS_WITHOUT_IDENTITY,core/plan/apply.c))
+$(eval $(call variant,without-identity,DAS_WITHOUT_IDENTITY,core/plan/fire.c))
 $(eval $(call variant,without-limit-lock,DAS_WITHOUT_LIMIT_LOCK,core/store/budget.c))
 $(eval $(call variant,faults,DAS_FAULTS,$(shell grep -l '"core/base/fault.h"' $(LIB_SRC))))
 

@@ -1,7 +1,8 @@
 /*
  * apply_impl.h - the parts of applying a plan, seen by each other and by nobody else.
  *
- *   apply.c      the order of everything; the only place that kills
+ *   apply.c      the order of everything
+ *   fire.c       one kill; the only place that sends one
  *   look.c       the fresh list, and finding a victim in it
  *   verify.c     is this still the session, and the statement, that was previewed
  *   judge.c      what is to be done with a victim
@@ -133,6 +134,19 @@ static inline bool das_is_connection(const char *action)
 {
     return action[0] == 'c';
 }
+
+/* --- fire.c -------------------------------------------------------------------------------------- */
+
+/* The look that there is shows another server than the plan's, or is no fresh one: true, and why. */
+bool das_scene_other_server(const struct das_scene *sc, char *why, size_t size);
+/* With many victims, or a slow server, a look grows old while they are killed. */
+bool das_look_is_old(const struct das_scene *sc);
+/* Everything that may say no before a single kill, the off switch first; false: all stops. */
+bool das_may_fire(struct das_scene *sc, size_t i);
+/* Intent, kill, and what the server says to it at once. now is the session as it was verified. */
+void das_fire(struct das_scene *sc, size_t i, const struct das_session *now);
+/* One victim that is ready, verified once more; false when it was not tried. */
+bool das_try_one(struct das_scene *sc, size_t i);
 
 /* --- judge.c ------------------------------------------------------------------------------------- */
 

@@ -65,6 +65,11 @@ void das_source_set_patience(struct das_source *s, const struct das_patience *p)
 
 /* Can the source find sessions by id? False: a list of some sessions should say who they are. */
 bool das_source_finds_ids(const struct das_source *s);
+/* Can this source kill at all? NULL, or the reason why not. */
+const char *das_source_cannot_kill(const struct das_source *s);
+/* Can it do DAS_KILL_STATEMENT_SOFT? NULL, or the reason why not. A server is known only after its
+ * first list; before, NULL. */
+const char *das_source_cannot_soft(const struct das_source *s);
 /* Would it end a statement and leave the connection? NULL, or the reason why not. */
 const char *das_source_cannot_statement(const struct das_source *s);
 /* What a session may do between the last look at it and its kill without that being noticed; NULL:

@@ -1,5 +1,5 @@
 /*
- * source_kill.h - the one way to end a session. Only core/plan/apply.c may include this, and the
+ * source_kill.h - the one way to end a session. Only core/plan/fire.c may include this, and the
  * sources that implement it: `make check` looks.
  */
 #ifndef DAS_SOURCE_SOURCE_KILL_H
@@ -42,11 +42,5 @@ struct das_kill_order {
  * LATE and UNKNOWN. */
 enum das_kill_result das_source_kill(struct das_source *s, const struct das_kill_order *order,
                                      struct das_err *err);
-
-/* Can this source kill at all? NULL, or the reason why not. */
-const char *das_source_cannot_kill(const struct das_source *s);
-/* Can it do DAS_KILL_STATEMENT_SOFT? NULL, or the reason why not. A server is known only after its
- * first list; before, NULL. */
-const char *das_source_cannot_soft(const struct das_source *s);
 
 #endif

@@ -39,7 +39,7 @@ only('bindings/bind.h', qr{^bindings/}, 'bind.h stays in bindings/');
 only('curl/curl.h', qr{^core/http/}, 'curl/curl.h only in core/http/');
 only('sqlite3.h', qr{^core/store/}, 'sqlite3.h only in core/store');
 only('microhttpd.h', qr{^core/serve/httpd\.c$}, 'microhttpd.h only in httpd.c');
-only('core/source/source_kill.h', qr{^core/(source/(source|source_impl)\.[ch]|plan/apply\.c)$},
+only('core/source/source_kill.h', qr{^core/(source/(source|source_impl)\.[ch]|plan/fire\.c)$},
     'source_kill.h only where a kill is done');
 only('core/cloud/kill.h', qr{^core/(cloud/kill\w*\.[ch]|source/das_cloud\w*\.c|plan/act\.c)$},
     'kill.h only where the cloud is told to end sessions');
@@ -49,7 +49,7 @@ only('core/session/filter_impl.h', qr{^core/session/}, 'filter_impl.h stays in c
 only('core/plan/plan_impl.h', qr{^core/plan/}, 'plan_impl.h stays in core/plan');
 
 my @callers = grep { $text{$_} =~ /das_source_kill\s*\(/ && !m{^core/source/} } @files;
-is_deeply(\@callers, ['core/plan/apply.c'], 'one caller of das_source_kill');
+is_deeply(\@callers, ['core/plan/fire.c'], 'one caller of das_source_kill');
 
 my @orders = grep { m{^core/(plan|serve|cli)/|^bindings/}
       && $text{$_} =~ /das_cloud_(kill\w*|task_(create|stop)|switch_set)\s*\(/ } @files;
