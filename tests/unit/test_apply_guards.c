@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/base/clock.h"
+#include "core/plan/plan_impl.h"
 #include "core/store/budget.h"
 #include "tests/unit/apply_kit.h"
 
@@ -243,6 +244,32 @@ static void off_switch(void)
     remove_stop();
 }
 
+/* A plan that meets the switch first is not looked at any further, and not used up. */
+static void stopped_first(void)
+{
+    struct das_session list[2];
+    struct das_report *r;
+    struct das_plan *p;
+    int64_t before = head();
+
+    fresh("stop-first");
+    with_switch();
+    sessions(list, 2);
+    p = plan_with(list, 2, &by_query);
+    write_stop();
+    refused(go(p, true), 2, "incident 7", "STOP from the beginning");
+    is_int(fake.lists, 0, "the server is not asked");
+    is_int(records(before, "apply"), 0, "the plan is not applied");
+    is_int(records(before, "refused"), 1, "the journal says that it was refused");
+    r = go(p, false);
+    ok(r && r->totals[DAS_O_DRY_RUN] == 2, "a dry run shows the victims");
+    has_str(r && r->would_block ? r->would_block : "", "incident 7", "and what would stop it");
+    das_report_free(r);
+    is_int(records(before, "refused"), 1, "the journal has nothing of dry runs");
+    remove_stop();
+    killed(go_once(p), 2, "without STOP it is as good as before");
+}
+
 /* --- limits ---------------------------------------------------------------------------------------- */
 
 static void limit(const char *name, int64_t *field, int64_t value, size_t victims, const char *why)
@@ -285,6 +312,40 @@ static void limits(void)
     r = run(10, 9, DAS_MODE_QUERY);
     ok(r->totals[DAS_O_KILLED] == 9, "statements end no session");
     das_report_free(r);
+}
+
+/* The first n are user a's, the others b's, six each. */
+static struct das_plan *of_two(const char *policy, size_t of_a, size_t of_b, enum das_kill_mode mode)
+{
+    struct das_session list[12], victims[12];
+    struct das_plan *p;
+    size_t n = 0;
+
+    fresh(policy);
+    rules.limits.min_left = 4;
+    sessions(list, 12);
+    for (size_t i = 0; i < 12; i++) {
+        list[i].user = das_text_of(i < 6 ? "a" : "b");
+        if (mode == DAS_MODE_AUTO && i > 0)
+            list[i].trx_time = 3; /* all but the first lose their connection */
+        if (i < of_a || (i >= 6 && i < 6 + of_b))
+            victims[n++] = list[i];
+    }
+    p = plan_with(victims, n, &(struct das_plan_opts){.mode = mode, .reason = "x"});
+    fake_show(&fake, list, 12, THEN);
+    return p;
+}
+
+static void left_of_each(void)
+{
+    refused(go_once(of_two("left-a", 3, 0, DAS_MODE_CONNECTION)), 3, "a would keep 3 sessions",
+            "min_left: others' sessions are not its own");
+    refused(go_once(of_two("left-b", 2, 3, DAS_MODE_CONNECTION)), 5, "b would keep 3 sessions",
+            "min_left: the second user counts as well");
+    killed(go_once(of_two("left-both", 2, 2, DAS_MODE_CONNECTION)), 4,
+           "min_left: what one user loses is not the other's loss");
+    refused(go_once(of_two("left-auto", 4, 0, DAS_MODE_AUTO)), 4, "a would keep 3 sessions",
+            "min_left: a statement before them hides none");
 }
 
 /* Another run takes n places on the case's instance, while this one looks at the server. */
@@ -488,6 +549,46 @@ static void expires_meanwhile(void)
     das_report_free(r);
 }
 
+/* What a clock that was set back makes of a plan: it is made in a minute. */
+static void clock_set_back(void)
+{
+    struct das_birth birth = {.nonce = 1, .created_ms = das_clock_unix_ms() + 60000};
+    struct das_plan_opts opts = {.reason = "x", .mode = DAS_MODE_QUERY, .limits = &no_limits};
+    struct das_filter *f = kit_all();
+    struct das_selection *sel;
+    struct das_session list[2];
+    struct das_plan *p;
+
+    fresh("set-back");
+    birth.expires_ms = birth.created_ms + 60000;
+    sessions(list, 2);
+    fake_show(&fake, list, 2, THEN);
+    sel = das_select(fake.list, f, &err);
+    must(sel, "selected");
+    p = das_plan_build(sel, fake.name, &opts, &birth, &err);
+    must(p, "a plan");
+    refused(go(p, false), 2, "the clock stands before", "a dry run of a plan that is not made yet");
+    refused(go_once(p), 2, "the clock stands before", "and in earnest");
+    is_int(fake.lists, 0, "the server is not asked");
+    das_selection_free(sel);
+    das_filter_release(f);
+}
+
+static void no_soft_kill(void)
+{
+    struct das_source_ops hard = fake_ops;
+    struct das_report *r;
+
+    fresh("hard");
+    hard.cannot_soft = NULL;
+    fake.base.ops = &hard;
+    refused(run(3, 2, DAS_MODE_SOFT), 2, "no soft kill", "where there is none");
+    r = run(3, 2, DAS_MODE_QUERY);
+    is_int(r->totals[DAS_O_KILLED], 2, "another kill is possible there");
+    das_report_free(r);
+    fresh("hard2");
+}
+
 /* --- between the look and the kill ------------------------------------------------------------- */
 
 static struct das_session turns_into; /* what the second look shows, at once */
@@ -567,7 +668,9 @@ int main(void)
     applied_at_once();
     journal_breaks();
     off_switch();
+    stopped_first();
     limits();
+    left_of_each();
     held_together();
     incomplete();
     plans_own_limits();
@@ -576,6 +679,8 @@ int main(void)
     would();
     window_ends();
     expires_meanwhile();
+    clock_set_back();
+    no_soft_kill();
     nothing_in_between();
     late_stop();
     outcome_unwritten();
