@@ -391,6 +391,95 @@ static void held_together(void)
     killed(against_rival(3, 10, 3, DAS_MODE_CONNECTION), 3, "so three may end here");
 }
 
+/* Another run, which writes as soon as the case's places are taken: when the statement that committed
+ * them is over, on a connection of its own. */
+static const char *rival_writes; /* NULL: it does not */
+static bool places_taken;
+
+static void change_journal_once(void)
+{
+    const char *sql = rival_writes;
+
+    rival_writes = NULL;
+    change_journal(sql, "the rival");
+}
+
+static int on_statement(unsigned event, void *arg, void *statement, void *ns)
+{
+    const char *sql = sqlite3_sql(statement);
+
+    (void)event, (void)arg, (void)ns;
+    if (!rival_writes || !sql)
+        return 0;
+    if (strncmp(sql, "INSERT INTO kills", 17) == 0)
+        places_taken = true;
+    else if (places_taken && strcmp(sql, "COMMIT") == 0)
+        change_journal_once();
+    return 0;
+}
+
+/* For every connection of this program. */
+static int overhear(sqlite3 *db, const char **msg, const struct sqlite3_api_routines *api)
+{
+    (void)msg, (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, on_statement, NULL);
+}
+
+static void rival_after_taking(const char *sql)
+{
+    places_taken = false;
+    rival_writes = sql;
+}
+
+/* The breaker is asked for its yes when the places are taken: without it, they are free again. */
+static void breaker_in_between(void)
+{
+    struct das_session list[2];
+    struct das_plan *p;
+
+    fresh("between");
+    rules.limits.instance = 2;
+    rules.breaker.cooldown_ms = 1000000;
+    rival_after_taking("INSERT INTO breakers VALUES('between', 'between', 1, strftime('%s', 'now') * 1000,"
+                       " 0, 'a rival saw it')");
+    refused(run(9, 2, DAS_MODE_QUERY), 2, "a rival saw it", "opened when the places were taken");
+    change_journal("DELETE FROM breakers WHERE policy = 'between'", "closed");
+    killed(run(9, 2, DAS_MODE_QUERY), 2, "the places were given back");
+
+    fresh("unreadable");
+    rules.limits.instance = 2;
+    rival_after_taking("INSERT INTO breakers VALUES('unreadable', 'unreadable', 7, 0, 0, '')");
+    sessions(list, 2);
+    p = plan_with(list, 2, &by_query);
+    ok(!go(p, true) && fake.kills == 0, "a breaker that cannot be read: nothing");
+    has_str(err.msg, "a breaker in state 7", "and why");
+    das_plan_release(p);
+    change_journal("DELETE FROM breakers WHERE policy = 'unreadable'", "closed");
+    killed(run(9, 2, DAS_MODE_QUERY), 2, "then, too, the places were given back");
+}
+
+/* After the first kill nobody can read the breaker. */
+static void break_breaker(struct fake *f)
+{
+    if (f->kills == 0)
+        change_journal("INSERT INTO breakers VALUES('unread', 'unread', 7, 0, 0, '')", "broken");
+}
+
+static void breaker_unread(void)
+{
+    struct das_report *r;
+
+    fresh("unread");
+    rules.ramp = true;
+    fake.on_kill = break_breaker;
+    r = run(9, 3, DAS_MODE_QUERY);
+    is_int(fake.kills, 1, "a breaker that cannot be read after a step: no second step");
+    is_int(r->totals[DAS_O_REFUSED], 2, "the others are refused");
+    has_str(r->items[1].note, "a breaker in state 7", "and why");
+    das_report_free(r);
+    change_journal("DELETE FROM breakers WHERE policy = 'unread'", "mended");
+}
+
 static void incomplete(void)
 {
     struct das_session list[40];
@@ -660,6 +749,7 @@ static void late_stop(void)
 
 int main(void)
 {
+    sqlite3_auto_extension((void (*)(void))overhear);
     fake_init(&fake);
     no_journal_no_kill();
     what_is_written();
@@ -672,6 +762,8 @@ int main(void)
     limits();
     left_of_each();
     held_together();
+    breaker_in_between();
+    breaker_unread();
     incomplete();
     plans_own_limits();
     big_transaction();
