@@ -131,12 +131,65 @@ static void before_second_rung(void)
     das_report_free(r);
 }
 
+/* One whose statement goes on after its kill, as change makes of it. */
+static void rung_of(const char *policy, void (*change)(struct das_session *s), size_t kills,
+                    const char *why)
+{
+    struct das_session list[1];
+    struct das_report *r;
+    struct das_plan *p;
+
+    fresh(policy);
+    rules.limits.rows_modified = 1000;
+    sessions(list, 1);
+    list[0].trx_time = 3;
+    list[0].rows_modified = 1000;
+    p = plan_with(list, 1, &(struct das_plan_opts){.reason = "x", .mode = DAS_MODE_QUERY,
+                                                   .escalate_ms = 20});
+    change(&list[0]);
+    fake.stubborn = true;
+    after_kill(list, 1);
+    r = go_once(p);
+    is_int((int64_t)fake.kills, (int64_t)kills, "%s: kills", policy);
+    has_str(r->items[0].note, why, "%s: what is said", policy);
+    das_report_free(r);
+}
+
+static void replicates(struct das_session *s)
+{
+    s->state = das_text_of("wsrep: preparing to commit write set");
+}
+
+static void dumps(struct das_session *s)
+{
+    s->command = das_text_of("Binlog Dump");
+}
+
+static void grows(struct das_session *s)
+{
+    s->rows_modified = 1001;
+}
+
+static void is_dying(struct das_session *s)
+{
+    s->command = das_text_of("Killed");
+}
+
+static void asked_again(void)
+{
+    rung_of("rung-wsrep", replicates, 1, "its connection is left alone: replication");
+    rung_of("rung-dump", dumps, 1, "its connection is left alone: ");
+    rung_of("rung-grows", grows, 1, "has changed 1001 rows, expected at most 1000");
+    rung_of("rung-dying", is_dying, 2, ""); /* that it is dying is our doing */
+}
+
 int main(void)
 {
     fake_init(&fake);
     renewed();
     still_chosen();
     before_second_rung();
+    asked_again();
     fake_clear(&fake);
     return tap_done();
 }
