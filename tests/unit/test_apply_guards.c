@@ -315,7 +315,8 @@ static void limits(void)
 }
 
 /* The first n are user a's, the others b's, six each. */
-static struct das_plan *of_two(const char *policy, size_t of_a, size_t of_b, enum das_kill_mode mode)
+static struct das_plan *of_two(const char *policy, size_t of_a, size_t of_b,
+                               enum das_kill_mode mode)
 {
     struct das_session list[12], victims[12];
     struct das_plan *p;
@@ -391,12 +392,12 @@ static void held_together(void)
     killed(against_rival(3, 10, 3, DAS_MODE_CONNECTION), 3, "so three may end here");
 }
 
-/* Another run, which writes as soon as the case's places are taken: when the statement that committed
- * them is over, on a connection of its own. */
+/* Another run, which writes as soon as the case's places are taken: when the statement that
+ * committed them is over, on a connection of its own. */
 static const char *rival_writes; /* NULL: it does not */
 static bool places_taken;
 
-static void change_journal_once(void)
+static void write_once(void)
 {
     const char *sql = rival_writes;
 
@@ -414,7 +415,7 @@ static int on_statement(unsigned event, void *arg, void *statement, void *ns)
     if (strncmp(sql, "INSERT INTO kills", 17) == 0)
         places_taken = true;
     else if (places_taken && strcmp(sql, "COMMIT") == 0)
-        change_journal_once();
+        write_once();
     return 0;
 }
 
@@ -440,8 +441,8 @@ static void breaker_in_between(void)
     fresh("between");
     rules.limits.instance = 2;
     rules.breaker.cooldown_ms = 1000000;
-    rival_after_taking("INSERT INTO breakers VALUES('between', 'between', 1, strftime('%s', 'now') * 1000,"
-                       " 0, 'a rival saw it')");
+    rival_after_taking("INSERT INTO breakers VALUES('between', 'between', 1,"
+                       " strftime('%s', 'now') * 1000, 0, 'a rival saw it')");
     refused(run(9, 2, DAS_MODE_QUERY), 2, "a rival saw it", "opened when the places were taken");
     change_journal("DELETE FROM breakers WHERE policy = 'between'", "closed");
     killed(run(9, 2, DAS_MODE_QUERY), 2, "the places were given back");
@@ -647,6 +648,7 @@ static void clock_set_back(void)
     struct das_selection *sel;
     struct das_session list[2];
     struct das_plan *p;
+    int64_t before;
 
     fresh("set-back");
     birth.expires_ms = birth.created_ms + 60000;
@@ -656,8 +658,11 @@ static void clock_set_back(void)
     must(sel, "selected");
     p = das_plan_build(sel, fake.name, &opts, &birth, &err);
     must(p, "a plan");
+    before = head();
     refused(go(p, false), 2, "the clock stands before", "a dry run of a plan that is not made yet");
+    is_int(records(before, "refused"), 0, "of which the journal has nothing");
     refused(go_once(p), 2, "the clock stands before", "and in earnest");
+    is_int(records(before, "refused"), 1, "of which it has");
     is_int(fake.lists, 0, "the server is not asked");
     das_selection_free(sel);
     das_filter_release(f);

@@ -337,7 +337,7 @@ static void canary_overtaken(void)
     breaker_is(DAS_BREAKER_OPEN, "it stays open");
 }
 
-/* What another run saw is what is said, and nothing is said of the symptom; nor is it when nobody was
+/* What another run saw is what is said, and nothing of the symptom; nor is it judged when nobody was
  * killed. */
 static void no_symptom_asked(void)
 {
@@ -490,6 +490,39 @@ static void twice_after(void)
     das_report_free(r);
 }
 
+/* Killed, and not among the sessions that could be listed afterwards. */
+static struct das_report *cut_after(const char *policy, bool hurry)
+{
+    struct das_session list[2];
+    struct das_plan *p;
+
+    fresh(policy);
+    rules.breaker.failures = 1;
+    if (hurry)
+        cancel();
+    sessions(list, 2);
+    p = plan_with(list, 1, &by_query);
+    after_kill(list + 1, 1);
+    das_snapshot_set_time(fake.after_kill, THEN);
+    das_snapshot_set_cut(fake.after_kill, true);
+    das_snapshot_set_complete(fake.after_kill, false);
+    return go_once(p);
+}
+
+static void unlisted_after(void)
+{
+    struct das_report *r = cut_after("cut", false);
+
+    is_outcome(r, 0, "unknown", "a list that was cut does not say that it is gone");
+    das_report_free(r);
+    breaker_is(DAS_BREAKER_OPEN, "and it counts as a failure");
+    r = cut_after("cut-hurry", true);
+    is_outcome(r, 0, "killing", "who does not wait has not looked for it to the end");
+    has_str(r->items[0].note, "not waited for", "and says that");
+    das_report_free(r);
+    breaker_is(DAS_BREAKER_CLOSED, "which is no failure");
+}
+
 /* --- the look after a step -------------------------------------------------------------------------- */
 
 /* A statement that the look before the kill shows to be another one. */
@@ -552,6 +585,7 @@ int main(void)
     twice_after();
     watched();
     cancelled();
+    unlisted_after();
     stale_looks();
     action_stays();
     fake_clear(&fake);
