@@ -7,6 +7,7 @@
 #include <sys/stat.h>
 
 #include "core/base/clock.h"
+#include "core/plan/plan_impl.h"
 #include "core/store/budget.h"
 #include "tests/unit/apply_kit.h"
 
@@ -243,6 +244,32 @@ static void off_switch(void)
     remove_stop();
 }
 
+/* A plan that meets the switch first is not looked at any further, and not used up. */
+static void stopped_first(void)
+{
+    struct das_session list[2];
+    struct das_report *r;
+    struct das_plan *p;
+    int64_t before = head();
+
+    fresh("stop-first");
+    with_switch();
+    sessions(list, 2);
+    p = plan_with(list, 2, &by_query);
+    write_stop();
+    refused(go(p, true), 2, "incident 7", "STOP from the beginning");
+    is_int(fake.lists, 0, "the server is not asked");
+    is_int(records(before, "apply"), 0, "the plan is not applied");
+    is_int(records(before, "refused"), 1, "the journal says that it was refused");
+    r = go(p, false);
+    ok(r && r->totals[DAS_O_DRY_RUN] == 2, "a dry run shows the victims");
+    has_str(r && r->would_block ? r->would_block : "", "incident 7", "and what would stop it");
+    das_report_free(r);
+    is_int(records(before, "refused"), 1, "the journal has nothing of dry runs");
+    remove_stop();
+    killed(go_once(p), 2, "without STOP it is as good as before");
+}
+
 /* --- limits ---------------------------------------------------------------------------------------- */
 
 static void limit(const char *name, int64_t *field, int64_t value, size_t victims, const char *why)
@@ -287,6 +314,41 @@ static void limits(void)
     das_report_free(r);
 }
 
+/* The first n are user a's, the others b's, six each. */
+static struct das_plan *of_two(const char *policy, size_t of_a, size_t of_b,
+                               enum das_kill_mode mode)
+{
+    struct das_session list[12], victims[12];
+    struct das_plan *p;
+    size_t n = 0;
+
+    fresh(policy);
+    rules.limits.min_left = 4;
+    sessions(list, 12);
+    for (size_t i = 0; i < 12; i++) {
+        list[i].user = das_text_of(i < 6 ? "a" : "b");
+        if (mode == DAS_MODE_AUTO && i > 0)
+            list[i].trx_time = 3; /* all but the first lose their connection */
+        if (i < of_a || (i >= 6 && i < 6 + of_b))
+            victims[n++] = list[i];
+    }
+    p = plan_with(victims, n, &(struct das_plan_opts){.mode = mode, .reason = "x"});
+    fake_show(&fake, list, 12, THEN);
+    return p;
+}
+
+static void left_of_each(void)
+{
+    refused(go_once(of_two("left-a", 3, 0, DAS_MODE_CONNECTION)), 3, "a would keep 3 sessions",
+            "min_left: others' sessions are not its own");
+    refused(go_once(of_two("left-b", 2, 3, DAS_MODE_CONNECTION)), 5, "b would keep 3 sessions",
+            "min_left: the second user counts as well");
+    killed(go_once(of_two("left-both", 2, 2, DAS_MODE_CONNECTION)), 4,
+           "min_left: what one user loses is not the other's loss");
+    refused(go_once(of_two("left-auto", 4, 0, DAS_MODE_AUTO)), 4, "a would keep 3 sessions",
+            "min_left: a statement before them hides none");
+}
+
 /* Another run takes n places on the case's instance, while this one looks at the server. */
 static size_t rival_takes;
 
@@ -328,6 +390,95 @@ static void held_together(void)
     fresh("rest2");
     rules.limits.min_left = 4;
     killed(against_rival(3, 10, 3, DAS_MODE_CONNECTION), 3, "so three may end here");
+}
+
+/* Another run, which writes as soon as the case's places are taken: when the statement that
+ * committed them is over, on a connection of its own. */
+static const char *rival_writes; /* NULL: it does not */
+static bool places_taken;
+
+static void write_once(void)
+{
+    const char *sql = rival_writes;
+
+    rival_writes = NULL;
+    change_journal(sql, "the rival");
+}
+
+static int on_statement(unsigned event, void *arg, void *statement, void *ns)
+{
+    const char *sql = sqlite3_sql(statement);
+
+    (void)event, (void)arg, (void)ns;
+    if (!rival_writes || !sql)
+        return 0;
+    if (strncmp(sql, "INSERT INTO kills", 17) == 0)
+        places_taken = true;
+    else if (places_taken && strcmp(sql, "COMMIT") == 0)
+        write_once();
+    return 0;
+}
+
+/* For every connection of this program. */
+static int overhear(sqlite3 *db, const char **msg, const struct sqlite3_api_routines *api)
+{
+    (void)msg, (void)api;
+    return sqlite3_trace_v2(db, SQLITE_TRACE_PROFILE, on_statement, NULL);
+}
+
+static void rival_after_taking(const char *sql)
+{
+    places_taken = false;
+    rival_writes = sql;
+}
+
+/* The breaker is asked for its yes when the places are taken: without it, they are free again. */
+static void breaker_in_between(void)
+{
+    struct das_session list[2];
+    struct das_plan *p;
+
+    fresh("between");
+    rules.limits.instance = 2;
+    rules.breaker.cooldown_ms = 1000000;
+    rival_after_taking("INSERT INTO breakers VALUES('between', 'between', 1,"
+                       " strftime('%s', 'now') * 1000, 0, 'a rival saw it')");
+    refused(run(9, 2, DAS_MODE_QUERY), 2, "a rival saw it", "opened when the places were taken");
+    change_journal("DELETE FROM breakers WHERE policy = 'between'", "closed");
+    killed(run(9, 2, DAS_MODE_QUERY), 2, "the places were given back");
+
+    fresh("unreadable");
+    rules.limits.instance = 2;
+    rival_after_taking("INSERT INTO breakers VALUES('unreadable', 'unreadable', 7, 0, 0, '')");
+    sessions(list, 2);
+    p = plan_with(list, 2, &by_query);
+    ok(!go(p, true) && fake.kills == 0, "a breaker that cannot be read: nothing");
+    has_str(err.msg, "a breaker in state 7", "and why");
+    das_plan_release(p);
+    change_journal("DELETE FROM breakers WHERE policy = 'unreadable'", "closed");
+    killed(run(9, 2, DAS_MODE_QUERY), 2, "then, too, the places were given back");
+}
+
+/* After the first kill nobody can read the breaker. */
+static void break_breaker(struct fake *f)
+{
+    if (f->kills == 0)
+        change_journal("INSERT INTO breakers VALUES('unread', 'unread', 7, 0, 0, '')", "broken");
+}
+
+static void breaker_unread(void)
+{
+    struct das_report *r;
+
+    fresh("unread");
+    rules.ramp = true;
+    fake.on_kill = break_breaker;
+    r = run(9, 3, DAS_MODE_QUERY);
+    is_int(fake.kills, 1, "a breaker that cannot be read after a step: no second step");
+    is_int(r->totals[DAS_O_REFUSED], 2, "the others are refused");
+    has_str(r->items[1].note, "a breaker in state 7", "and why");
+    das_report_free(r);
+    change_journal("DELETE FROM breakers WHERE policy = 'unread'", "mended");
 }
 
 static void incomplete(void)
@@ -488,6 +639,50 @@ static void expires_meanwhile(void)
     das_report_free(r);
 }
 
+/* What a clock that was set back makes of a plan: it is made in a minute. */
+static void clock_set_back(void)
+{
+    struct das_birth birth = {.nonce = 1, .created_ms = das_clock_unix_ms() + 60000};
+    struct das_plan_opts opts = {.reason = "x", .mode = DAS_MODE_QUERY, .limits = &no_limits};
+    struct das_filter *f = kit_all();
+    struct das_selection *sel;
+    struct das_session list[2];
+    struct das_plan *p;
+    int64_t before;
+
+    fresh("set-back");
+    birth.expires_ms = birth.created_ms + 60000;
+    sessions(list, 2);
+    fake_show(&fake, list, 2, THEN);
+    sel = das_select(fake.list, f, &err);
+    must(sel, "selected");
+    p = das_plan_build(sel, fake.name, &opts, &birth, &err);
+    must(p, "a plan");
+    before = head();
+    refused(go(p, false), 2, "the clock stands before", "a dry run of a plan that is not made yet");
+    is_int(records(before, "refused"), 0, "of which the journal has nothing");
+    refused(go_once(p), 2, "the clock stands before", "and in earnest");
+    is_int(records(before, "refused"), 1, "of which it has");
+    is_int(fake.lists, 0, "the server is not asked");
+    das_selection_free(sel);
+    das_filter_release(f);
+}
+
+static void no_soft_kill(void)
+{
+    struct das_source_ops hard = fake_ops;
+    struct das_report *r;
+
+    fresh("hard");
+    hard.cannot_soft = NULL;
+    fake.base.ops = &hard;
+    refused(run(3, 2, DAS_MODE_SOFT), 2, "no soft kill", "where there is none");
+    r = run(3, 2, DAS_MODE_QUERY);
+    is_int(r->totals[DAS_O_KILLED], 2, "another kill is possible there");
+    das_report_free(r);
+    fresh("hard2");
+}
+
 /* --- between the look and the kill ------------------------------------------------------------- */
 
 static struct das_session turns_into; /* what the second look shows, at once */
@@ -559,6 +754,7 @@ static void late_stop(void)
 
 int main(void)
 {
+    sqlite3_auto_extension((void (*)(void))overhear);
     fake_init(&fake);
     no_journal_no_kill();
     what_is_written();
@@ -567,8 +763,12 @@ int main(void)
     applied_at_once();
     journal_breaks();
     off_switch();
+    stopped_first();
     limits();
+    left_of_each();
     held_together();
+    breaker_in_between();
+    breaker_unread();
     incomplete();
     plans_own_limits();
     big_transaction();
@@ -576,6 +776,8 @@ int main(void)
     would();
     window_ends();
     expires_meanwhile();
+    clock_set_back();
+    no_soft_kill();
     nothing_in_between();
     late_stop();
     outcome_unwritten();

@@ -135,6 +135,12 @@ static void open_it(struct fake *f)
         put_open("seen by another run");
 }
 
+static void open_first(struct fake *f)
+{
+    if (f->kills == 0)
+        put_open("seen by another run");
+}
+
 static void opened_by_others(void)
 {
     struct das_report *r;
@@ -308,6 +314,52 @@ static void symptom_elsewhere(void)
     das_report_free(r);
 }
 
+/* While the symptom is looked at. */
+static void open_at_symptom(struct fake *f)
+{
+    if (f->kills && f->lists >= swap_at)
+        put_open("seen by another run");
+}
+
+/* What another run does to the breaker counts, not the canary that did well before it. */
+static void canary_overtaken(void)
+{
+    struct das_plan *p = with_symptom("overtaken", 0);
+    struct das_report *r;
+
+    put_open("earlier");
+    fake.on_list = open_at_symptom;
+    swap_at = 3;
+    r = go_once(p);
+    ok(fake.kills == 1 && r->totals[DAS_O_REFUSED] == 3, "one canary");
+    has_str(r->items[1].note, "another run has changed the breaker", "which another run overtook");
+    das_report_free(r);
+    breaker_is(DAS_BREAKER_OPEN, "it stays open");
+}
+
+/* What another run saw is what is said, and nothing of the symptom; nor is it judged when nobody was
+ * killed. */
+static void no_symptom_asked(void)
+{
+    struct das_plan *p = with_symptom("unasked", 4);
+    struct das_report *r;
+
+    fake.on_kill = open_first;
+    r = go_once(p);
+    is_int((int64_t)fake.kills, 1, "another run opens the breaker, the symptom stays");
+    has_str(r->items[1].note, "another run opened the breaker: seen by another run", "why");
+    das_report_free(r);
+    breaker_is(DAS_BREAKER_OPEN, "it is open");
+
+    p = with_symptom("all-gone", 4);
+    for (size_t i = 0; i < 4; i++)
+        fake.answers[i] = DAS_KILL_GONE;
+    r = go_once(p);
+    is_int(r->totals[DAS_O_GONE], 4, "all had ended by themselves: none is too late to be asked");
+    das_report_free(r);
+    breaker_is(DAS_BREAKER_CLOSED, "who has killed nobody is not judged by the symptom");
+}
+
 /* --- the watch --------------------------------------------------------------------------------------- */
 
 static int told_before, told_after;
@@ -365,6 +417,10 @@ static void cancelled(void)
     r = stubborn("Query", 1, 0);
     is_outcome(r, 0, "killing", "a run that ends does not wait");
     has_str(r->items[0].note, "not waited for", "and says so");
+    das_report_free(r);
+    r = stubborn("Killed", 500, 0);
+    is_outcome(r, 0, "killing", "nor for a rollback");
+    is_int(r->items[0].rows_left, 250, "of which it says how much is left");
     das_report_free(r);
 
     p = with_symptom("hurried", 4); /* symptom() shows that it stays, and opens the breaker */
@@ -430,7 +486,41 @@ static void twice_after(void)
     after_kill(list, 2);
     r = go_once(p);
     is_outcome(r, 0, "unknown", "listed twice after its kill");
+    has_str(r->items[0].note, "lists this id twice", "and why");
     das_report_free(r);
+}
+
+/* Killed, and not among the sessions that could be listed afterwards. */
+static struct das_report *cut_after(const char *policy, bool hurry)
+{
+    struct das_session list[2];
+    struct das_plan *p;
+
+    fresh(policy);
+    rules.breaker.failures = 1;
+    if (hurry)
+        cancel();
+    sessions(list, 2);
+    p = plan_with(list, 1, &by_query);
+    after_kill(list + 1, 1);
+    das_snapshot_set_time(fake.after_kill, THEN);
+    das_snapshot_set_cut(fake.after_kill, true);
+    das_snapshot_set_complete(fake.after_kill, false);
+    return go_once(p);
+}
+
+static void unlisted_after(void)
+{
+    struct das_report *r = cut_after("cut", false);
+
+    is_outcome(r, 0, "unknown", "a list that was cut does not say that it is gone");
+    das_report_free(r);
+    breaker_is(DAS_BREAKER_OPEN, "and it counts as a failure");
+    r = cut_after("cut-hurry", true);
+    is_outcome(r, 0, "killing", "who does not wait has not looked for it to the end");
+    has_str(r->items[0].note, "not waited for", "and says that");
+    das_report_free(r);
+    breaker_is(DAS_BREAKER_CLOSED, "which is no failure");
 }
 
 /* --- the look after a step -------------------------------------------------------------------------- */
@@ -488,11 +578,14 @@ int main(void)
     who_came_back();
     symptom();
     symptom_elsewhere();
+    canary_overtaken();
+    no_symptom_asked();
     outcomes();
     lost();
     twice_after();
     watched();
     cancelled();
+    unlisted_after();
     stale_looks();
     action_stays();
     fake_clear(&fake);
