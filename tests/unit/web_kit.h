@@ -23,12 +23,18 @@ struct web_rule {
     int times;        /* so often, then the next rule that fits; 0: always */
 };
 
+struct web_text {
+    struct web_text *next;
+    char text[];
+};
+
 struct web {
     int listen, port;
     pthread_t thread;
     pthread_mutex_t lock;
     struct web_rule rules[WEB_RULES];
     size_t rule_count;
+    struct web_text *bodies; /* of all rules so far: the thread may still read the last one */
     char seen[WEB_SEEN][2000]; /* "PUT /path BODY" */
     size_t seen_count;
     void (*on)(const char *seen); /* called while a request is open, before it is answered */
@@ -135,6 +141,24 @@ static inline void web_stop(struct web *w)
     pthread_join(w->thread, NULL);
     close(w->listen);
     pthread_mutex_destroy(&w->lock);
+    while (w->bodies) {
+        struct web_text *next = w->bodies->next;
+        free(w->bodies);
+        w->bodies = next;
+    }
+}
+
+static inline const char *web_keep(struct web *w, const char *text)
+{
+    size_t size = strlen(text) + 1;
+    struct web_text *t = malloc(sizeof *t + size);
+
+    if (!t)
+        exit(1);
+    memcpy(t->text, text, size);
+    t->next = w->bodies;
+    w->bodies = t;
+    return t->text;
 }
 
 /* New answers; what was asked is forgotten. */
@@ -142,6 +166,8 @@ static inline void web_rules(struct web *w, const struct web_rule *rules, size_t
 {
     pthread_mutex_lock(&w->lock);
     memcpy(w->rules, rules, n * sizeof *rules);
+    for (size_t i = 0; i < n; i++)
+        w->rules[i].body = web_keep(w, rules[i].body ? rules[i].body : "");
     w->rule_count = n;
     w->seen_count = 0;
     pthread_mutex_unlock(&w->lock);
