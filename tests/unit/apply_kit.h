@@ -5,6 +5,8 @@
 #ifndef DAS_TESTS_APPLY_KIT_H
 #define DAS_TESTS_APPLY_KIT_H
 
+#include <sqlite3.h>
+
 #include "core/store/journal.h"
 #include "tests/unit/plan_kit.h"
 
@@ -215,6 +217,16 @@ static inline void write_stop(void)
 static inline void remove_stop(void)
 {
     unlink(stop_path);
+}
+
+/* SQL in the run's database, past das; what: for the test. */
+static inline void change_journal(const char *sql, const char *what)
+{
+    sqlite3 *db;
+
+    must(sqlite3_open(das_store_path(temp_store()), &db) == SQLITE_OK, "opened");
+    must(sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK, "%s", what);
+    sqlite3_close(db);
 }
 
 #endif
