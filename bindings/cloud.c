@@ -13,8 +13,7 @@
 
 #define PAGE 100 /* the most that the API gives at a time */
 
-/* --- what it is about
- * --------------------------------------------------------------------------------- */
+/* --- what it is about ------------------------------------------------------------------------- */
 
 static int no_cloud(lua_State *L, const char *name)
 {
@@ -46,8 +45,7 @@ static int looked_at(lua_State *L, struct das_target *t)
     return das_target_instance(L, 1, t);
 }
 
-/* --- answers
- * ----------------------------------------------------------------------------------------- */
+/* --- answers ---------------------------------------------------------------------------------- */
 
 static void clear_answer(void *held)
 {
@@ -71,8 +69,7 @@ static int finish_list(lua_State *L, int rc, const struct das_target *t,
     return 1;
 }
 
-/* --- kill tasks
- * --------------------------------------------------------------------------------------- */
+/* --- kill tasks ------------------------------------------------------------------------------- */
 
 /* instance:kill_tasks() */
 static int kill_tasks(lua_State *L)
@@ -110,8 +107,7 @@ static int kill_task_switch(lua_State *L)
     return 1;
 }
 
-/* --- history
- * ----------------------------------------------------------------------------------------- */
+/* --- history ---------------------------------------------------------------------------------- */
 
 static int fetch_history(const struct das_pages *p, struct das_cloud_call *call,
                          struct das_cloud_answer *out, struct das_err *err)
@@ -170,8 +166,7 @@ static int kill_history(lua_State *L)
     return rc ? das_pages_failed(L, rc) : das_pages_each(L, p);
 }
 
-/* --- process lists
- * ----------------------------------------------------------------------------------- */
+/* --- process lists ---------------------------------------------------------------------------- */
 
 static int fetch_processes(const struct das_pages *p, struct das_cloud_call *call,
                            struct das_cloud_answer *out, struct das_err *err)
@@ -296,8 +291,7 @@ static int each_process(lua_State *L)
     return das_pages_each(L, p);
 }
 
-/* --- locks and transactions
- * ----------------------------------------------------------------------------- */
+/* --- locks and transactions ------------------------------------------------------------------- */
 
 static const char *db_user(lua_State *L, int t, const char *what, const struct das_target *target,
                            char to[DAS_WORD_SIZE])
@@ -464,8 +458,7 @@ static int transactions(lua_State *L)
     return rc ? rc : das_pages_all(L, p, NULL);
 }
 
-/* --- users and nodes
- * ----------------------------------------------------------------------------------- */
+/* --- users and nodes -------------------------------------------------------------------------- */
 
 static int fetch_db_users(const struct das_pages *p, struct das_cloud_call *call,
                           struct das_cloud_answer *out, struct das_err *err)

@@ -31,8 +31,7 @@ static struct das_target target_of(const struct account *a)
                                .place = {.region = a->region, .project = a->project}};
 }
 
-/* --- das.cloud
- * --------------------------------------------------------------------------------------- */
+/* --- das.cloud -------------------------------------------------------------------------------- */
 
 static void copy(lua_State *L, const char *key, const char *from, char *to, size_t size)
 {
@@ -115,8 +114,7 @@ int das_lua_cloud(lua_State *L)
     return 1;
 }
 
-/* --- methods
- * ----------------------------------------------------------------------------------------- */
+/* --- methods ---------------------------------------------------------------------------------- */
 
 static int fetch_instances(const struct das_pages *p, struct das_cloud_call *call,
                            struct das_cloud_answer *out, struct das_err *err)
@@ -200,8 +198,7 @@ static int account_nodes(lua_State *L)
     return 1;
 }
 
-/* --- the value
- * ---------------------------------------------------------------------------------------- */
+/* --- the value -------------------------------------------------------------------------------- */
 
 static const char *const names[] = {"name", "region", "project"};
 

@@ -14,8 +14,7 @@
 
 #define WAIT_MS 30000
 
-/* --- one order
- * ---------------------------------------------------------------------------------------- */
+/* --- one order -------------------------------------------------------------------------------- */
 
 struct job {
     struct das_target target;
@@ -92,8 +91,7 @@ static int done(lua_State *L, const struct job *j)
     return 2;
 }
 
-/* --- create_kill_task
- * ----------------------------------------------------------------------------------- */
+/* --- create_kill_task ------------------------------------------------------------------------- */
 
 /* The table at arg without its reason becomes the filter at arg; the reason is left on top
  * [-0, +1]. */
@@ -205,8 +203,7 @@ static int create_kill_task(lua_State *L)
     return 2;
 }
 
-/* --- stop_kill_task
- * ------------------------------------------------------------------------------------- */
+/* --- stop_kill_task --------------------------------------------------------------------------- */
 
 static const char *read_reason(lua_State *L, int t, const char *what)
 {
@@ -242,8 +239,7 @@ static int stop_kill_task(lua_State *L)
     return done(L, j);
 }
 
-/* --- set_kill_task_switch
- * --------------------------------------------------------------------------------- */
+/* --- set_kill_task_switch --------------------------------------------------------------------- */
 
 static int switch_options(lua_State *L)
 {
@@ -293,8 +289,7 @@ static int set_kill_task_switch(lua_State *L)
     return done(L, j);
 }
 
-/* --- kill_all_sessions
- * ------------------------------------------------------------------------------------ */
+/* --- kill_all_sessions ------------------------------------------------------------------------ */
 
 static int kill_all_options(lua_State *L)
 {

@@ -18,8 +18,7 @@
 #include "bindings/bind.h"
 #include "core/cloud/api.h"
 
-/* --- what a call is about
- * -------------------------------------------------------------------------- */
+/* --- what a call is about --------------------------------------------------------------------- */
 
 /* Borrowed from the inventory, which outlives the run. */
 struct das_target {
@@ -47,15 +46,13 @@ int das_cloud_failed(lua_State *L, const struct das_target *t, const struct das_
 void *das_hold(lua_State *L, size_t size, void (*clear)(void *));
 void *das_held(lua_State *L, int index);
 
-/* --- values
- * ------------------------------------------------------------------------------------------ */
+/* --- values ----------------------------------------------------------------------------------- */
 
 /* A struct as a table [-0, +1]: what is NULL, empty or not told is nil. */
 void das_push_shape(lua_State *L, const struct das_shape *shape, const void *item);
 void das_push_shapes(lua_State *L, const struct das_cloud_list *list); /* [-0, +1] an array */
 
-/* --- options: of the table at t (or nil), for the method what. All raise.
- * ------------------------------ */
+/* --- options: of the table at t (or nil), for the method what. All raise. --------------------- */
 
 #define DAS_WORD_SIZE 260
 
@@ -73,8 +70,7 @@ void das_opt_ms(lua_State *L, int t, const char *what, const char *key, int64_t 
  * Without them: the last 24 h. */
 void das_opt_span(lua_State *L, int t, const char *what, int64_t *from_ms, int64_t *to_ms);
 
-/* --- pages
- * ------------------------------------------------------------------------------------------ */
+/* --- pages ------------------------------------------------------------------------------------ */
 
 struct das_pages {
     struct das_target target;
@@ -110,8 +106,7 @@ int das_pages_each(lua_State *L, struct das_pages *p);
  */
 int das_pages_failed(lua_State *L, int results);
 
-/* --- methods
- * -------------------------------------------------------------------------------------- */
+/* --- methods ---------------------------------------------------------------------------------- */
 
 /* For the methods table of an instance; and of functions that raise when the table at 1 has an
  * option that a method does not know or take, for das check. */

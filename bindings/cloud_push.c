@@ -7,8 +7,7 @@
 
 #define HELD "das.held"
 
-/* --- holding
- * ---------------------------------------------------------------------------------------- */
+/* --- holding ---------------------------------------------------------------------------------- */
 
 struct held {
     void (*clear)(void *);
@@ -42,8 +41,7 @@ void *das_held(lua_State *L, int index)
     return ((struct held *)lua_touserdata(L, index))->payload;
 }
 
-/* --- structs
- * ---------------------------------------------------------------------------------------- */
+/* --- structs ---------------------------------------------------------------------------------- */
 
 static void push_int(lua_State *L, const void *at)
 {
@@ -111,8 +109,7 @@ void das_push_shapes(lua_State *L, const struct das_cloud_list *list)
     }
 }
 
-/* --- failures
- * ---------------------------------------------------------------------------------------- */
+/* --- failures --------------------------------------------------------------------------------- */
 
 /* A server may repeat what it was sent. */
 static void set_text(lua_State *L, const char *name, const char *text)

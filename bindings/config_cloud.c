@@ -19,8 +19,7 @@ struct account {
     struct das_secret_place secret_key, security_token, password, token;
 };
 
-/* --- who das is there ----------------------------------------------------------------------------
- */
+/* --- who das is there ------------------------------------------------------------------------- */
 
 /* The ways to say it; the keys that each has, those that it cannot do without first. */
 static const struct {
@@ -131,8 +130,7 @@ static void read_credential(lua_State *L, struct account *a)
     }
 }
 
-/* --- how it is asked
- * ------------------------------------------------------------------------------ */
+/* --- how it is asked -------------------------------------------------------------------------- */
 
 static void read_algorithm(lua_State *L, struct account *a)
 {
@@ -176,8 +174,7 @@ static void read_traffic(lua_State *L, struct account *a)
     das_config_duration(L, a->t, a->prefix, "deadline", DAS_CONFIG_HOUR_MS, &c->deadline_ms);
 }
 
-/* --- accounts
- * --------------------------------------------------------------------------------------- */
+/* --- accounts --------------------------------------------------------------------------------- */
 
 /* Messages of the room of the cloud begin with the key that is wrong. */
 static void refused(lua_State *L, const struct account *a, const struct das_err *err)
@@ -258,8 +255,7 @@ void das_config_clouds(lua_State *L, int t, struct das_inventory *to)
     lua_pop(L, 1);
 }
 
-/* --- instances -----------------------------------------------------------------------------------
- */
+/* --- instances -------------------------------------------------------------------------------- */
 
 static void only_for_das(lua_State *L, const char *where, const struct das_source_conf *conf)
 {

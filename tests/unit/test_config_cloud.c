@@ -36,8 +36,7 @@ static const char *in_cloud(const char *keys)
     return text;
 }
 
-/* --- what is fine -------------------------------------------------------------------------------
- */
+/* --- what is fine ----------------------------------------------------------------------------- */
 
 static const char *described(const char *name)
 {
@@ -98,8 +97,7 @@ static void several(void)
     ok(das_inventory_open(inv, 1, &err) != NULL, "which can be opened: %s", err.msg);
 }
 
-/* --- mistakes
- * ------------------------------------------------------------------------------------- */
+/* --- mistakes --------------------------------------------------------------------------------- */
 
 static void bad(const char *text, const char *part)
 {

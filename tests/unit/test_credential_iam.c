@@ -437,8 +437,7 @@ static void project_after_renewal(void)
     das_credential_free(c);
 }
 
-/* --- memory
- * --------------------------------------------------------------------------------------- */
+/* --- memory ----------------------------------------------------------------------------------- */
 
 static struct das_credential_conf swept;
 
