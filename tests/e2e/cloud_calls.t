@@ -146,6 +146,11 @@ is_deeply [ $c->violations ], [], 'and none was one that a careful client does n
 my $v11 = CloudRun->new($c, v11 => 1);
 ok $v11->order('preview time=1')->{ok}, 'V11-HMAC-SHA256';
 is sent('preview')->{auth}, 'v11', 'is what was sent';
+ok $v11->order('region cn-east-3')->{ok}, 'the same account in another region';
+$v11->order('preview time=1');
+like sent('preview')->{headers}{authorization}, qr{Credential=\Q@{[ $c->access ]}\E/\d{8}/cn-east-3/das,}, 'signs for that one';
+$v11->order('region cn-north-4');
+ok $v11->order('preview time=1')->{ok}, 'and for the first again';
 
 my $tls = CloudServer->new(tls => 1, security_token => 'TemporaryToken/+=of-the-test');
 ok(CloudRun->new($tls)->order('preview time=1')->{ok}, 'TLS, with temporary keys');
