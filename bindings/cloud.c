@@ -157,8 +157,6 @@ static int kill_history(lua_State *L)
     lua_settop(L, 2);
     p = das_pages_hold(L);
     read_history(L, 2, p);
-    if (p->ask.span.from_ms > p->ask.span.to_ms)
-        return das_raise(L, "kill_history: from: expected a moment before that of to");
     rc = looked_at(L, &p->target);
     p->fetch = fetch_history;
     p->same = same_killed;
@@ -450,8 +448,6 @@ static int transactions(lua_State *L)
     lua_settop(L, 2);
     p = das_pages_hold(L);
     read_transactions(L, 2, p);
-    if (p->ask.trx.from_ms > p->ask.trx.to_ms)
-        return das_raise(L, "transactions: from: expected a moment before that of to");
     rc = looked_at(L, &p->target);
     p->fetch = fetch_transactions;
     p->per_page = PAGE;

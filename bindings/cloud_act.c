@@ -112,46 +112,16 @@ static const char *take_reason(lua_State *L, int arg)
     return reason;
 }
 
-static struct das_text text_of(const struct das_filter *f, enum das_key k)
-{
-    struct das_criterion c;
-
-    return das_filter_get(f, k, &c) ? c.text : DAS_TEXT_NULL;
-}
-
-static int64_t number_of(const struct das_filter *f, enum das_key k)
-{
-    struct das_criterion c;
-
-    return das_filter_get(f, k, &c) ? c.number : 0;
-}
-
-/* Borrows from the filter at arg. task_type: a buffer. */
+/* Borrows from the filter at arg. */
 static void read_criteria(lua_State *L, int arg, struct das_act_order *order,
                           struct das_cloud_criteria *c)
 {
-    static const enum das_key ours[] = {DAS_K_STATE, DAS_K_ID, DAS_K_TRX_TIME, DAS_K_ROWS_MODIFIED};
     const struct das_filter *f = das_check_filter(L, arg);
     struct das_criterion unused;
+    struct das_err err;
 
-    if (das_filter_op(f) != DAS_FILTER_TABLE)
-        das_raise(L, "create_kill_task: expected one table of criteria, got a filter that is put "
-                     "together with &, | or ~: the cloud evaluates tables only");
-    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
-        if (das_filter_get(f, ours[i], &unused))
-            das_raise(L, "create_kill_task: %s: the cloud cannot look for that",
-                      das_key_name(ours[i]));
-    }
-    *c = (struct das_cloud_criteria){
-        .user = text_of(f, DAS_K_USER),
-        .host = text_of(f, DAS_K_HOST),
-        .db = text_of(f, DAS_K_DB),
-        .command = text_of(f, DAS_K_COMMAND),
-        .info = text_of(f, DAS_K_INFO),
-        .time = number_of(f, DAS_K_TIME),
-        .task_duration = number_of(f, DAS_K_TASK_DURATION),
-        .task_type = das_text_is(text_of(f, DAS_K_TASK_TYPE), "manual") ? "manual" : "auto",
-    };
+    if (das_act_criteria(f, c, &err) < 0)
+        das_raise(L, "create_kill_task: %s", err.msg);
     order->criteria = c;
     order->all = das_filter_get(f, DAS_K_ALL, &unused);
 }

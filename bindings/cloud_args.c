@@ -139,6 +139,8 @@ void das_opt_span(lua_State *L, int t, const char *what, int64_t *from_ms, int64
     *from_ms = *to_ms > DAY_MS ? *to_ms - DAY_MS : 0;
     if (has(L, t, "from") && !read_moment(L, now, from_ms))
         expected(L, what, "from", words);
+    if (*from_ms > *to_ms)
+        das_raise(L, "%s: from: expected a moment before that of to", what);
     lua_pop(L, 2);
 }
 

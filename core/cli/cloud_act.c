@@ -248,20 +248,6 @@ static struct das_filter *read_criteria(const struct das_cloud_job *j, struct da
     return f;
 }
 
-static struct das_text text_of(const struct das_filter *f, enum das_key k)
-{
-    struct das_criterion c;
-
-    return das_filter_get(f, k, &c) ? c.text : DAS_TEXT_NULL;
-}
-
-static int64_t number_of(const struct das_filter *f, enum das_key k)
-{
-    struct das_criterion c;
-
-    return das_filter_get(f, k, &c) ? c.number : 0;
-}
-
 int das_cloud_verb_create(struct das_cloud_job *j)
 {
     bool manual = j->value[DAS_CO_MANUAL] != NULL;
@@ -279,11 +265,11 @@ int das_cloud_verb_create(struct das_cloud_job *j)
                  "out" : "how long shall it run? --duration 10m, or --manual: until it is stopped");
         return das_complain("cloud", &err);
     }
-    criteria = (struct das_cloud_criteria){
-        .user = text_of(f, DAS_K_USER), .host = text_of(f, DAS_K_HOST), .db = text_of(f, DAS_K_DB),
-        .command = text_of(f, DAS_K_COMMAND), .info = text_of(f, DAS_K_INFO),
-        .time = number_of(f, DAS_K_TIME), .task_duration = number_of(f, DAS_K_TASK_DURATION),
-        .task_type = manual ? "manual" : "auto"};
+    if (das_act_criteria(f, &criteria, &err) < 0) {
+        das_filter_release(f);
+        return das_complain("cloud", &err);
+    }
+    criteria.task_type = manual ? "manual" : "auto";
     d.order = (struct das_act_order){.act = DAS_ACT_CREATE_TASK, .criteria = &criteria,
                                      .all = j->value[DAS_CO_ALL] != NULL,
                                      .armed = j->value[DAS_CO_APPLY] != NULL};

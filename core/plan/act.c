@@ -20,6 +20,47 @@ void das_act_result_clear(struct das_act_result *r)
     das_cloud_answer_clear(&r->task);
 }
 
+static struct das_text text_of(const struct das_filter *f, enum das_key k)
+{
+    struct das_criterion c;
+
+    return das_filter_get(f, k, &c) ? c.text : DAS_TEXT_NULL;
+}
+
+static int64_t number_of(const struct das_filter *f, enum das_key k)
+{
+    struct das_criterion c;
+
+    return das_filter_get(f, k, &c) ? c.number : 0;
+}
+
+int das_act_criteria(const struct das_filter *f, struct das_cloud_criteria *out,
+                     struct das_err *err)
+{
+    static const enum das_key ours[] = {DAS_K_STATE, DAS_K_ID, DAS_K_TRX_TIME, DAS_K_ROWS_MODIFIED};
+    struct das_criterion unused;
+
+    if (das_filter_op(f) != DAS_FILTER_TABLE)
+        return das_fail(err, DAS_E_USAGE, "expected one table of criteria, got a filter that is put "
+                                          "together with &, | or ~: the cloud evaluates tables only");
+    for (size_t i = 0; i < sizeof ours / sizeof *ours; i++) {
+        if (das_filter_get(f, ours[i], &unused))
+            return das_fail(err, DAS_E_USAGE, "%s: the cloud cannot look for that",
+                            das_key_name(ours[i]));
+    }
+    *out = (struct das_cloud_criteria){
+        .user = text_of(f, DAS_K_USER),
+        .host = text_of(f, DAS_K_HOST),
+        .db = text_of(f, DAS_K_DB),
+        .command = text_of(f, DAS_K_COMMAND),
+        .info = text_of(f, DAS_K_INFO),
+        .time = number_of(f, DAS_K_TIME),
+        .task_duration = number_of(f, DAS_K_TASK_DURATION),
+        .task_type = das_text_is(text_of(f, DAS_K_TASK_TYPE), "manual") ? "manual" : "auto",
+    };
+    return 0;
+}
+
 /* --- the call ------------------------------------------------------------------------------------ */
 
 static int perform(struct das_act_scene *sc)

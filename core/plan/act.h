@@ -12,6 +12,7 @@
 
 #include "core/cloud/api.h"
 #include "core/plan/guard.h"
+#include "core/session/filter.h"
 #include "core/plan/protect.h"
 
 enum das_cloud_act {
@@ -22,6 +23,11 @@ enum das_cloud_act {
     DAS_ACT_KILL_ALL,
 };
 const char *das_cloud_act_name(enum das_cloud_act a); /* "create_kill_task" */
+
+/* What a filter asks the cloud for; borrows its texts. DAS_E_USAGE for one that is put together and for
+ * a criterion that the cloud cannot look for. */
+int das_act_criteria(const struct das_filter *f, struct das_cloud_criteria *out,
+                     struct das_err *err);
 
 struct das_act_order {
     enum das_cloud_act act;
