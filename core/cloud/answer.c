@@ -16,39 +16,29 @@
  * our secrets. A gateway that refuses a signature prints the whole canonical request. */
 static void take_words(struct das_text from, const struct das_cloud_key *key, char *to, size_t size)
 {
-    const struct das_text secrets[] = {key ? key->secret : DAS_TEXT_NULL,
-                                       key ? key->security_token : DAS_TEXT_NULL,
-                                       key ? key->token : DAS_TEXT_NULL};
     const char *cut = from.len ? memmem(from.ptr, from.len, "canonicalRequest", 16) : NULL;
     size_t n = 0;
 
     if (cut)
         from.len = (size_t)(cut - from.ptr);
-    while (from.len && n + 8 < size) {
-        size_t hidden = 0;
+    while (from.len && n + 5 < size) {
         uint32_t code;
         size_t step = das_utf8_next(from.ptr, from.len, &code);
-        for (size_t i = 0; i < sizeof secrets / sizeof *secrets && !hidden; i++) {
-            if (secrets[i].len >= DAS_REDACT_MIN && from.len >= secrets[i].len &&
-                memcmp(from.ptr, secrets[i].ptr, secrets[i].len) == 0)
-                hidden = secrets[i].len;
-        }
-        if (hidden) {
-            memcpy(to + n, "***", 3);
-            n += 3;
-        } else if (step == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0)) {
+        if (step == 0 || code < 0x20 || (code >= 0x7f && code < 0xa0)) {
             to[n++] = ' ';
+            step = step ? step : 1;
         } else {
             memcpy(to + n, from.ptr, step);
             n += step;
         }
-        step = hidden ? hidden : step ? step : 1;
         from.ptr += step;
         from.len -= step;
     }
-    while (n && strchr(" ,:", to[n - 1]))
-        n--;
     to[n] = '\0';
+    if (key)
+        das_cloud_key_redact(key, to);
+    for (n = strlen(to); n && strchr(" ,:", to[n - 1]); n--)
+        to[n - 1] = '\0';
 }
 
 static struct das_text text_member(const json_t *o, const char *name)

@@ -135,13 +135,6 @@ static void put_number(struct das_session *s, size_t place, int64_t v)
     memcpy((char *)s + FIRST_NUMBER + place * sizeof v, &v, sizeof v);
 }
 
-static void clear_session(struct das_session *s)
-{
-    memset(s, 0, sizeof *s);
-    for (size_t i = 0; i < NUMBERS; i++)
-        put_number(s, i, DAS_UNKNOWN);
-}
-
 static void set_number(struct das_session *s, enum das_field f, int64_t v)
 {
     struct das_session probe;
@@ -151,7 +144,7 @@ static void set_number(struct das_session *s, enum das_field f, int64_t v)
         return;
     }
     for (size_t i = 0; i < NUMBERS; i++) {
-        clear_session(&probe);
+        das_session_unknown(&probe);
         put_number(&probe, i, 1);
         if (das_session_int(&probe, f) == 1) {
             put_number(s, i, v);
@@ -192,7 +185,7 @@ static int read_session(struct reader *r, const json_t *victim, struct das_sessi
 
     if (!json_is_object(session))
         return missing(r, "session", "a session");
-    clear_session(out);
+    das_session_unknown(out);
     out->disputed = json_is_true(json_object_get(session, "disputed"));
     for (int i = 0; i < DAS_F_COUNT; i++) {
         enum das_field f = (enum das_field)i;

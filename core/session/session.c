@@ -104,3 +104,11 @@ struct das_text das_host_part(struct das_text host)
         return host;
     return das_text(host.ptr, (size_t)(colon - host.ptr));
 }
+
+void das_session_unknown(struct das_session *s)
+{
+    memset(s, 0, sizeof *s);
+    s->state_duration = s->time_ms = s->query_id = DAS_UNKNOWN;
+    s->trx_time = s->rows_modified = s->rows_examined = s->progress = DAS_UNKNOWN;
+    s->trx_id = DAS_UNKNOWN;
+}

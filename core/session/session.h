@@ -40,6 +40,9 @@ struct das_session {
                                DAS_UNKNOWN as long as it has none (MariaDB: nothing written yet) */
 };
 
+/* No text and no number: what a source fills in from. */
+void das_session_unknown(struct das_session *s);
+
 /* The columns, in the order in which they are printed. */
 enum das_field {
     DAS_F_ID,

@@ -123,24 +123,17 @@ static void note_disputed(struct gather *g, int64_t id)
 
 static int take_process(struct gather *g, const struct das_cloud_process *p)
 {
-    struct das_session s = {
-        .id = p->id,
-        .user = p->user,
-        .host = p->host,
-        .db = p->db,
-        .command = p->command,
-        .state = p->state,
-        .sql_info = p->sql_info,
-        .state_duration = p->state_duration,
-        .time_ms = DAS_UNKNOWN,
-        .query_id = DAS_UNKNOWN,
-        .trx_time = DAS_UNKNOWN,
-        .rows_modified = DAS_UNKNOWN,
-        .rows_examined = DAS_UNKNOWN,
-        .progress = DAS_UNKNOWN,
-        .trx_id = DAS_UNKNOWN,
-    };
+    struct das_session s;
 
+    das_session_unknown(&s);
+    s.id = p->id;
+    s.user = p->user;
+    s.host = p->host;
+    s.db = p->db;
+    s.command = p->command;
+    s.state = p->state;
+    s.sql_info = p->sql_info;
+    s.state_duration = p->state_duration;
     s.disputed = is_disputed(g, &s);
     if (s.disputed)
         note_disputed(g, s.id);

@@ -151,14 +151,6 @@ void das_excerpt(struct das_text t, char out[DAS_EXCERPT])
     strcpy(out + n, i < t.len ? "..." : "");
 }
 
-void das_session_unknown(struct das_session *s)
-{
-    memset(s, 0, sizeof *s);
-    s->state_duration = s->time_ms = s->query_id = DAS_UNKNOWN;
-    s->trx_time = s->rows_modified = s->rows_examined = s->progress = DAS_UNKNOWN;
-    s->trx_id = DAS_UNKNOWN;
-}
-
 /* Digits at p as a number, INT64_MAX when they make a larger one; p moves behind them. */
 static int64_t take_digits(const char **p, const char *end)
 {

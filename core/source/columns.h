@@ -68,9 +68,6 @@ int das_columns_session(const struct das_columns *c, const struct das_text *valu
 #define DAS_EXCERPT 64
 void das_excerpt(struct das_text t, char out[DAS_EXCERPT]);
 
-/* A session of which nothing is known. */
-void das_session_unknown(struct das_session *s);
-
 /* "12.345" as 12345: a decimal number in thousandths, further digits dropped. Numbers too large
  * give INT64_MAX. False on anything else. */
 bool das_parse_thousandths(struct das_text t, int64_t *out);
