@@ -262,6 +262,7 @@ static int may_try_key(struct das_cloud_trip *t, const struct das_cloud_key *key
     if (key->generation != c->doubted || c->refusals < REFUSALS_MAX ||
         das_clock_monotonic_ms() - c->refused_ms >= LOCKED_MS)
         return 0;
+    das_credential_refused(c->credential, key); /* somebody may mend it: the next call reads it anew */
     return das_fail(t->err, DAS_E_AUTH, "not sent: this key was refused %d times in a row, and five "
                                         "times lock it for 5 minutes; it is tried again then",
                     REFUSALS_MAX);

@@ -6,7 +6,8 @@
  *
  * Keys: rate, concurrency, retries, wait (ms), max_wait (ms), connect (ms), total (ms), deadline (ms),
  * patience (ms), sendable (ms within which an order may be sent), max (bytes), ca, v11. The credential
- * comes from the SDK's environment variables, or from password=DOMAIN/USER/VARIABLE and iam=URL.
+ * comes from the SDK's environment variables, from file=PATH, or from password=DOMAIN/USER/VARIABLE and
+ * iam=URL.
  *
  *     ok STATUS ATTEMPTS ...    or    ! CODE STATUS ATTEMPTS unknown|late|- ERROR_CODE REQUEST: MESSAGE
  */
@@ -440,7 +441,10 @@ static void option(char *arg, struct das_cloud_conf *conf, struct das_secret_pla
         conf->credential.iam_endpoint = value;
     else if (strcmp(arg, "v11") == 0)
         conf->algorithm = DAS_V11_HMAC_SHA256;
-    else if (strcmp(arg, "password") == 0) {
+    else if (strcmp(arg, "file") == 0) {
+        conf->credential.kind = DAS_CREDENTIAL_FILE;
+        conf->credential.file = value;
+    } else if (strcmp(arg, "password") == 0) {
         conf->credential.kind = DAS_CREDENTIAL_PASSWORD;
         conf->credential.domain = strtok(value, "/");
         conf->credential.user = strtok(NULL, "/");
@@ -470,7 +474,7 @@ int main(int argc, char **argv)
         return 1;
     }
     place = das_cloud_address_place(&address);
-    while (fgets(line, sizeof line, stdin))
+    while (fgets(line, sizeof line, stdin) && strcmp(line, "quit\n") != 0)
         obey(line);
     das_cloud_release(cloud);
     return 0;

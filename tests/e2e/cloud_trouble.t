@@ -4,6 +4,7 @@
 use strict;
 use warnings;
 use Test::More;
+use File::Temp qw(tempdir);
 use JSON::PP;
 use lib 'tests/e2e/lib';
 use CloudRun;
@@ -231,6 +232,22 @@ like $r->{text}, qr/^good 0 /, 'a wrong key in many threads';
 is $locks->count('preview'), 3, 'is tried three times, one after the other';
 like $wrong->order('preview time=1')->{text}, qr/refused 3 times in a row, and five times lock it/, 'and then no more';
 ok(CloudRun->new($locks)->order('preview time=1')->{ok}, 'the right one is not locked');
+my $keys = tempdir('das-keys-XXXXXX', TMPDIR => 1, CLEANUP => 1) . '/keys.json';
+
+sub keep_keys {
+    my ($secret) = @_;
+    open my $out, '>', $keys or die "$keys: $!\n";
+    chmod 0600, $keys;
+    print $out encode_json({ access => $locks->access, secret => $secret });
+    close $out;
+}
+keep_keys('another secret');
+my $renewed = CloudRun->new($locks, file => $keys);
+$renewed->order('preview time=1') for 1 .. 3;
+like $renewed->order('preview time=1')->{text}, qr/refused 3 times in a row/, 'keys in a file, refused too often';
+keep_keys($locks->secret);
+$r = $renewed->order('preview time=1');
+ok $r->{ok}, 'are good again once somebody has mended the file' or diag explain $r;
 my $revoked = CloudServer->new;
 my $holder = CloudRun->new($revoked, concurrency => 1);
 ok $holder->order('many 4 4')->{text} =~ /^good 16 /, 'a key that is good';

@@ -43,7 +43,9 @@ sub order {
 
 sub DESTROY {
     my ($self) = @_;
-    local $?;
+    local ($?, $SIG{PIPE}) = (0, 'IGNORE');
+    # a server that was forked meanwhile holds the pipe open, too: its end would not be seen
+    print { $self->{in} } "quit\n";
     close $self->{in};
     waitpid $self->{pid}, 0;
 }
