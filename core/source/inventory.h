@@ -54,4 +54,11 @@ int das_inventory_find(const struct das_inventory *inv, const char *name, struct
 /* The opened source at position i; owned by the inventory. NULL and err when it cannot be. */
 struct das_source *das_inventory_open(struct das_inventory *inv, size_t i, struct das_err *err);
 
+/* One more handle on it, the caller's own, for another thread. After das_inventory_open(). */
+int das_inventory_open_again(struct das_inventory *inv, size_t i, struct das_source **out,
+                             struct das_err *err);
+/* The id for das serve as configured, or NULL. */
+const char *das_inventory_id(const struct das_inventory *inv, size_t i);
+const char *das_inventory_spec(const struct das_inventory *inv, size_t i);
+
 #endif
