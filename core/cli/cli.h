@@ -105,5 +105,6 @@ int das_cmd_stop(int argc, char **argv);
 int das_cmd_resume(int argc, char **argv);
 int das_cmd_status(int argc, char **argv);
 int das_cmd_cloud(int argc, char **argv);
+int das_cmd_serve(int argc, char **argv);
 
 #endif

@@ -40,33 +40,12 @@ static int compose(struct das_filter **a, struct das_filter *b, bool both, struc
     return c ? 0 : -1;
 }
 
-/* A criterion that equals t, however many % and \ are in it. */
-static int set_exactly(struct das_filter *f, const char *key, struct das_text t, struct das_err *err)
-{
-    struct das_value v = {.kind = DAS_V_TEXT};
-    struct das_buf b = {0};
-    int rc = 0;
-
-    for (size_t i = 0; i < t.len; i++) {
-        if (t.ptr[i] == '%')
-            das_buf_char(&b, '\\');
-        das_buf_char(&b, t.ptr[i]);
-    }
-    v.text = das_buf_view(&b);
-    if (b.failed)
-        rc = das_fail_nomem(err);
-    else if (t.len)
-        rc = das_filter_set(f, key, &v, err);
-    das_buf_clear(&b);
-    return rc;
-}
-
 /* {user = ..., host = ...} of a victim, NULL when it has neither: any. */
 static int who_is(const struct das_session *s, struct das_filter **out, struct das_err *err)
 {
     *out = das_filter_new(err);
-    if (!*out || set_exactly(*out, "user", s->user, err) < 0 ||
-        set_exactly(*out, "host", das_host_part(s->host), err) < 0) {
+    if (!*out || das_filter_set_exactly(*out, "user", s->user, err) < 0 ||
+        das_filter_set_exactly(*out, "host", das_host_part(s->host), err) < 0) {
         das_filter_release(*out);
         *out = NULL;
         return -1;

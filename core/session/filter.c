@@ -393,6 +393,27 @@ int das_filter_set_text(struct das_filter *f, const char *key, const char *text,
     return das_filter_set(f, key, &v, err);
 }
 
+int das_filter_set_exactly(struct das_filter *f, const char *key, struct das_text t,
+                           struct das_err *err)
+{
+    struct das_value v = {.kind = DAS_V_TEXT};
+    struct das_buf b = {0};
+    int rc = 0;
+
+    for (size_t i = 0; i < t.len; i++) {
+        if (t.ptr[i] == '%')
+            das_buf_char(&b, '\\');
+        das_buf_char(&b, t.ptr[i]);
+    }
+    v.text = das_buf_view(&b);
+    if (b.failed)
+        rc = das_fail_nomem(err);
+    else if (t.len)
+        rc = das_filter_set(f, key, &v, err);
+    das_buf_clear(&b);
+    return rc;
+}
+
 /* --- reading --------------------------------------------------------------------------------- */
 
 enum das_filter_op das_filter_op(const struct das_filter *f)

@@ -67,6 +67,9 @@ int das_filter_set(struct das_filter *f, const char *key, const struct das_value
                    struct das_err *err);
 int das_filter_set_text(struct das_filter *f, const char *key, const char *text,
                         struct das_err *err);
+/* A user, host or db that equals t, however many % and \ are in it; nothing for NULL and "". */
+int das_filter_set_exactly(struct das_filter *f, const char *key, struct das_text t,
+                           struct das_err *err);
 
 struct das_filter *das_filter_and(struct das_filter *a, struct das_filter *b, struct das_err *err);
 struct das_filter *das_filter_or(struct das_filter *a, struct das_filter *b, struct das_err *err);

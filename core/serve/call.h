@@ -1,0 +1,155 @@
+/*
+ * call.h - one request on its way through the server: who asks, about which instance, what for, and
+ * the answer. What the files of this room that answer requests share; nobody outside includes it.
+ *
+ *   serve.c      starts and ends everything
+ *   dispatch.c   one request: gate, route, key, project, instance, handler, log
+ *   route.c      which method and path means which handler and needs which action
+ *   input.c      fields of bodies and queries, with the API's error codes
+ *   answer_*.c   the handlers
+ */
+#ifndef DAS_SERVE_CALL_H
+#define DAS_SERVE_CALL_H
+
+#include <jansson.h>
+#include <pthread.h>
+
+#include "core/cloud/sign.h"
+#include "core/serve/auth.h"
+#include "core/serve/fleet.h"
+#include "core/serve/httpd.h"
+#include "core/serve/keeper.h"
+#include "core/serve/killer.h"
+#include "core/serve/metrics.h"
+#include "core/serve/refusal.h"
+#include "core/serve/serve.h"
+#include "core/store/store.h"
+
+#define DAS_PROJECT_DEFAULT "00000000000000000000000000000000"
+
+/* What all requests have in common. */
+struct das_server {
+    const struct das_serve_opts *opts;
+    const char *project; /* the one that paths name */
+    struct das_fleet *fleet;
+    struct das_auth *auth;
+    struct das_keeper *keeper;
+    struct das_metrics *metrics;
+    struct das_httpd *httpd;
+    struct das_killer killer;
+    atomic_int cancel; /* of kills */
+    atomic_int draining;
+    pthread_mutex_t desk_lock;
+    struct das_store *desk; /* for lists of tasks, the switch, the history: one thread at a time */
+    int64_t started_ms;     /* Unix */
+};
+
+struct das_route;
+
+struct das_call {
+    struct das_server *server;
+    const struct das_httpd_request *http;
+    struct das_sign_target target; /* decoded */
+    char request_id[72];
+    const struct das_route *route;     /* NULL: none was found */
+    struct das_text project, instance; /* of the path; NULL: it names none */
+    struct das_caller caller;
+    struct das_member *member; /* or NULL */
+    json_t *body;              /* an object, or NULL: there was none */
+    int64_t until_ms;          /* monotonic: how long it may take */
+    const char *type;          /* of the answer; NULL: JSON */
+    int status;                /* of a good answer; 0: 200 */
+    struct das_buf answer;
+    struct das_refusal refusal;
+};
+
+/* Answers: 0, or -1 with call->refusal. */
+typedef int das_handler_fn(struct das_call *call);
+
+/* --- route.c ------------------------------------------------------------------------------------
+ */
+
+enum das_route_flags {
+    DAS_ROUTE_OPEN = 1,   /* needs no key */
+    DAS_ROUTE_WRITES = 2, /* ends sessions, or lets others do so */
+    DAS_ROUTE_BODY = 4,   /* a JSON object is expected; without this flag a body is not looked at */
+};
+
+struct das_route {
+    const char *method;
+    const char *path;   /* "/v3/{project_id}/instances/{instance_id}/processes" */
+    const char *allow;  /* for 405 and OPTIONS */
+    const char *name;   /* for log and metrics: "preview" */
+    const char *action; /* that the key needs; NULL: none */
+    das_handler_fn *handler;
+    unsigned flags;
+};
+
+/* The route of method and path; a HEAD is a GET. NULL: none; *allow is then NULL when there is no
+ * such path, else what it allows. Fills project and instance from the path. */
+const struct das_route *das_route_find(struct das_text method, struct das_text path,
+                                       struct das_text *project, struct das_text *instance,
+                                       const char **allow);
+const struct das_route *das_route_at(size_t i); /* all of them, then NULL: for metrics and tests */
+
+/* --- dispatch.c ---------------------------------------------------------------------------------
+ */
+
+/* A das_httpd_fn; arg is the struct das_server. */
+void das_dispatch(void *arg, const struct das_httpd_request *r, struct das_httpd_answer *out);
+
+/* An error from below in the API's words. Returns -1. */
+int das_refuse_err(struct das_call *call, const struct das_err *err);
+/* 400 DAS.200100 "The parameter is invalid. ..." Returns -1. */
+int das_refuse_parameter(struct das_call *call, const char *fmt, ...)
+    __attribute__((format(printf, 2, 3)));
+/* "NAME (ID)" of the caller, for the journal. */
+void das_call_who(const struct das_call *call, char *out, size_t size);
+
+/* The store for lists, one caller at a time; never NULL. */
+struct das_store *das_desk_take(struct das_server *s);
+void das_desk_return(struct das_server *s);
+
+/* One event that is no request, into the log: "info", what happened. */
+void das_serve_say(const struct das_server *s, int level, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+
+/* --- input.c: 0, or -1 with call->refusal naming the field
+ * ---------------------------------------- */
+
+struct das_bounds {
+    int64_t least, most;
+    bool required;
+};
+
+/* Of the body: a string; null, "" and absent are NULL. */
+int das_body_text(struct das_call *call, const char *key, bool required, struct das_text *out);
+/* A whole number; *out is left as it is where it is absent or null and not required. */
+int das_body_int(struct das_call *call, const char *key, struct das_bounds bounds, int64_t *out);
+/* A whole number, as a number or as text. */
+int das_body_id(struct das_call *call, const char *key, int64_t *out);
+/* The criteria of a preview or a task as a filter that the caller releases; *any: is there one
+ * besides time? */
+struct das_filter *das_body_filter(struct das_call *call, bool *any);
+
+/* Of the query; code: of the error. A name that is there twice is refused. */
+int das_query_text(struct das_call *call, const char *name, const char *code, bool required,
+                   struct das_text *out);
+int das_query_int(struct das_call *call, const char *name, const char *code,
+                  struct das_bounds bounds, int64_t *out);
+
+/* Is that the one database user of the call's instance? Of the query or the body. */
+int das_call_db_user(struct das_call *call, struct das_text id);
+
+/* --- answer_*.c
+ * ------------------------------------------------------------------------------------- */
+
+das_handler_fn das_answer_preview, das_answer_processes, das_answer_process_list;
+das_handler_fn das_answer_task_create, das_answer_task_stop, das_answer_tasks, das_answer_history,
+    das_answer_switch_get, das_answer_switch_set;
+das_handler_fn das_answer_kill_process, das_answer_delete_process, das_answer_kill_all;
+das_handler_fn das_answer_instances, das_answer_nodes, das_answer_db_users, das_answer_versions,
+    das_answer_version;
+das_handler_fn das_answer_livez, das_answer_readyz, das_answer_metrics;
+
+#endif

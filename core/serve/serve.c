@@ -1,0 +1,240 @@
+/*
+ * serve.c - starts and ends das serve (see serve.h and call.h).
+ *
+ * The order is that of need: store, keys, instances, tasks, and only when all of them stand, the
+ * door. It ends the other way round: the door first, then what is in flight, then the tasks.
+ */
+#include "core/serve/serve.h"
+
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/clock.h"
+#include "core/base/log.h"
+#include "core/serve/call.h"
+#include "core/serve/notify.h"
+
+#define TICK_MS 200     /* how soon a signal is seen */
+#define REFRESH_MS 1000 /* how soon a revoked key is refused */
+
+/* --- what the keeper tells
+ * ------------------------------------------------------------------------ */
+
+static void told(void *arg, const struct das_member *m, const struct das_task *task, size_t matched,
+                 const struct das_report *r, const struct das_err *err)
+{
+    const struct das_server *s = arg;
+    long long id = task ? (long long)task->id : 0;
+    size_t done;
+
+    if (err) {
+        das_serve_say(s, DAS_LOG_WARN, "task %lld on %s: %s", id, das_member_name(m), err->msg);
+        das_metrics_action(s->metrics, "task", "connection", "failed", 1);
+        return;
+    }
+    if (!r)
+        return;
+    for (int k = 0; k < DAS_O_COUNT; k++) {
+        if (r->totals[k])
+            das_metrics_action(s->metrics, "task", "connection",
+                               das_outcome_name((enum das_outcome_kind)k), r->totals[k]);
+    }
+    if (r->totals[DAS_O_REFUSED])
+        das_metrics_blocked(s->metrics, "guard");
+    done = r->totals[DAS_O_KILLED] + r->totals[DAS_O_KILLING];
+    for (size_t i = 0; !done && i < r->count; i++) {
+        if (r->items[i].kind == DAS_O_REFUSED) {
+            das_serve_say(
+                s, DAS_LOG_WARN, "task %lld on %s: %zu sessions match, none was killed: %s", id,
+                das_member_name(m), matched, r->items[i].note ? r->items[i].note : "refused");
+            return;
+        }
+    }
+    if (done)
+        das_serve_say(s, DAS_LOG_INFO, "task %lld on %s: %zu sessions match, %zu were killed", id,
+                      das_member_name(m), matched, done);
+}
+
+/* --- start
+ * ------------------------------------------------------------------------------------------ */
+
+static int start_inside(struct das_server *s, struct das_err *err)
+{
+    const struct das_serve_opts *o = s->opts;
+    const struct das_auth_conf auth = {
+        .state_dir = o->state_dir, .region = o->conf->region, .rate = o->conf->rate};
+    const struct das_fleet_conf fleet = {.share_ms = o->conf->share_ms};
+    const struct das_keeper_conf keeper = {.killer = &s->killer,
+                                           .state_dir = o->state_dir,
+                                           .every_ms = o->conf->task_every_ms,
+                                           .told = told,
+                                           .arg = s};
+    struct das_keeper_conf k = keeper;
+
+    s->metrics = das_metrics_new(err);
+    if (!s->metrics || das_store_open(o->state_dir, &s->desk, err) < 0 ||
+        das_auth_new(&auth, &s->auth, err) < 0 ||
+        das_fleet_new(o->inventory, &fleet, &s->fleet, err) < 0 ||
+        das_history_catch_up(s->desk, err) < 0)
+        return -1;
+    k.fleet = s->fleet;
+    return das_keeper_new(&k, &s->keeper, err);
+}
+
+static int open_door(struct das_server *s, struct das_err *err)
+{
+    static const char *const here[] = {"127.0.0.1:7070"};
+    const struct das_serve_conf *c = s->opts->conf;
+    const struct das_httpd_conf conf = {
+        .listen = c->listen_count ? (const char *const *)c->listen : here,
+        .listen_count = c->listen_count ? c->listen_count : 1,
+        .certificate = c->certificate,
+        .key = c->key,
+        .connections = c->connections,
+        .connections_per_address = c->connections_per_address,
+        .header_bytes = c->header_bytes,
+        .body_bytes = c->body_bytes,
+        .deadline_ms = c->deadline_ms,
+    };
+
+    return das_httpd_start(&conf, das_dispatch, s, &s->httpd, err);
+}
+
+static void tell_addresses(struct das_server *s)
+{
+    const char *scheme = s->opts->conf->certificate ? "https" : "http", *address;
+    struct das_buf b = {0}, status = {0};
+
+    for (size_t i = 0; (address = das_httpd_address(s->httpd, i)); i++)
+        das_buf_printf(&b, "%s%s://%s", i ? " " : "", scheme, address);
+    if (b.failed || !b.len)
+        return;
+    das_serve_say(s, DAS_LOG_INFO, "%zu instances at %s", das_fleet_count(s->fleet), b.ptr);
+    if (s->opts->ready)
+        s->opts->ready(s->opts->arg, b.ptr);
+    das_buf_printf(&status, "READY=1\nSTATUS=%zu instances at %s", das_fleet_count(s->fleet),
+                   b.ptr);
+    if (status.ptr && !status.failed)
+        das_notify(status.ptr);
+    das_buf_clear(&status);
+    das_buf_clear(&b);
+}
+
+/* --- while it runs
+ * ---------------------------------------------------------------------------------- */
+
+static void reload(struct das_server *s)
+{
+    struct das_err err;
+
+    das_notify("RELOADING=1");
+    if (das_auth_refresh(s->auth, &err) < 0)
+        das_serve_say(s, DAS_LOG_ERROR, "keys: %s", err.msg);
+    if (s->opts->conf->certificate && das_httpd_reload(s->httpd, &err) < 0)
+        das_serve_say(s, DAS_LOG_ERROR, "certificate: %s; the old one stays in use", err.msg);
+    else
+        das_serve_say(s, DAS_LOG_INFO, "reloaded");
+    das_notify("READY=1");
+}
+
+/* The store has answered: without it nothing here makes sense, and systemd may try a new start. */
+static bool refresh(struct das_server *s, bool *complained)
+{
+    struct das_err err;
+
+    if (das_auth_refresh(s->auth, &err) == 0) {
+        *complained = false;
+        return true;
+    }
+    if (!*complained)
+        das_serve_say(s, DAS_LOG_ERROR, "keys cannot be read anew: %s", err.msg);
+    *complained = true;
+    return false;
+}
+
+static void run(struct das_server *s)
+{
+    int64_t watchdog = das_notify_watchdog_ms(), now, refreshed = 0, barked = 0;
+    bool complained = false, well = true;
+
+    while (atomic_load(s->opts->stop) == 0) {
+        now = das_clock_monotonic_ms();
+        if (s->opts->reload && atomic_exchange(s->opts->reload, 0))
+            reload(s);
+        if (now - refreshed >= REFRESH_MS) {
+            well = refresh(s, &complained);
+            refreshed = now;
+        }
+        if (watchdog && well && now - barked >= watchdog) {
+            das_notify("WATCHDOG=1");
+            barked = now;
+        }
+        das_clock_sleep_ms(TICK_MS);
+    }
+}
+
+/* --- end
+ * -------------------------------------------------------------------------------------------- */
+
+/* What is in flight may end by itself until the time is over or somebody asks a second time; then
+ * no kill more is begun, and those that were sent are waited for. */
+static size_t drain(struct das_server *s)
+{
+    int64_t until = das_clock_monotonic_ms() + s->opts->conf->drain_ms, now;
+    size_t left;
+
+    atomic_store(&s->draining, 1);
+    das_notify("STOPPING=1");
+    do {
+        now = das_clock_monotonic_ms();
+        left = das_httpd_drain(s->httpd, until - now < TICK_MS ? until - now : TICK_MS);
+    } while (left && now < until && atomic_load(s->opts->stop) < 2);
+    if (left)
+        das_serve_say(s, DAS_LOG_WARN,
+                      "%zu requests are still in flight and are cut; the journal has what "
+                      "they killed",
+                      left);
+    atomic_store(&s->cancel, 1);
+    return left;
+}
+
+static void end(struct das_server *s)
+{
+    atomic_store(&s->cancel, 1);
+    das_httpd_stop(s->httpd);
+    das_keeper_free(s->keeper);
+    das_fleet_free(s->fleet);
+    das_auth_free(s->auth);
+    das_store_close(s->desk);
+    das_metrics_free(s->metrics);
+    pthread_mutex_destroy(&s->desk_lock);
+}
+
+int das_serve(const struct das_serve_opts *opts, size_t *left, struct das_err *err)
+{
+    struct das_server s = {.opts = opts,
+                           .project =
+                               opts->conf->project ? opts->conf->project : DAS_PROJECT_DEFAULT,
+                           .started_ms = das_clock_unix_ms()};
+    int rc;
+
+    *left = 0;
+    pthread_mutex_init(&s.desk_lock, NULL);
+    s.killer = (struct das_killer){.state_dir = opts->state_dir,
+                                   .protect = opts->protect,
+                                   .rules = &opts->conf->policy,
+                                   .stop_files = opts->stop_files,
+                                   .vault = opts->vault,
+                                   .cancel = &s.cancel};
+    rc = start_inside(&s, err);
+    if (rc == 0)
+        rc = open_door(&s, err);
+    if (rc == 0) {
+        tell_addresses(&s);
+        run(&s);
+        *left = drain(&s);
+        das_serve_say(&s, DAS_LOG_INFO, "ended");
+    }
+    end(&s);
+    return rc;
+}
