@@ -4,8 +4,8 @@
  *
  * Looking and killing go over two handles, so that a kill that waits for its outcome keeps no
  * preview waiting. At most one list for previews is in flight for each instance, whoever asks
- * meanwhile shares it, and one that failed is not asked for again at once. An apply never uses a
- * shared list: it has the handle and looks itself.
+ * meanwhile shares it, and one that failed is not asked for again at once: its error is shared, too.
+ * An apply never uses a shared list: it has the handle and looks itself.
  */
 #ifndef DAS_SERVE_FLEET_H
 #define DAS_SERVE_FLEET_H
@@ -39,11 +39,17 @@ const char *
 das_member_db_user(const struct das_member *m); /* UUID: id of the one database user there is */
 const char *const *das_member_tags(const struct das_member *m, size_t *count);
 const char *das_member_engine(const struct das_member *m);        /* "MySQL" */
+const char *das_member_kind(const struct das_member *m); /* "file", "mem", "mysql", "das" */
 struct das_source *das_member_source(const struct das_member *m); /* only to ask what it can do */
 
-/* All sessions, for previews; *shared (may be NULL): the list was not made for this caller alone.
- * The caller owns one reference. until_ms: monotonic, how long to wait (DAS_E_TIMEOUT). */
-int das_member_look(struct das_member *m, int64_t until_ms, struct das_snapshot **out, bool *shared,
+struct das_seen_list {
+    struct das_snapshot *snap; /* the caller's to release */
+    int64_t taken_s;           /* Unix: when, as the source tells, else when it was asked */
+    bool shared;               /* it was made for somebody else */
+};
+/* All sessions, for previews. A list that is in flight or young enough is shared. until_ms:
+ * monotonic, how long to wait (DAS_E_TIMEOUT). out is emptied on failure. */
+int das_member_look(struct das_member *m, int64_t until_ms, struct das_seen_list *out,
                     struct das_err *err);
 
 /* The one place for kills on this instance: waits for its turn until until_ms (monotonic).
@@ -58,7 +64,7 @@ struct das_member_health {
     bool good;              /* the last list came */
     int64_t age_ms;         /* of the last good list; -1: none yet */
     char why[300];          /* what was wrong */
-    uint64_t lists, shared; /* made; answers to previews that needed none */
+    uint64_t lists, shared; /* begun; looks that needed none of their own */
 };
 void das_member_health(struct das_member *m, struct das_member_health *out);
 

@@ -36,7 +36,7 @@ struct das_inventory *das_inventory_new(struct das_err *err)
 
 static void conf_clear(struct das_source_conf *c)
 {
-    const char *owned[] = {c->name,         c->spec,  c->password_file,
+    const char *owned[] = {c->name,         c->id,    c->spec,      c->password_file,
                            c->password_env, c->cloud, c->db_user_id};
 
     for (size_t i = 0; i < sizeof owned / sizeof *owned; i++)
@@ -90,7 +90,7 @@ static int conf_copy(struct das_source_conf *to, const struct das_source_conf *f
 {
     memset(to, 0, sizeof *to);
     if (text_copy(&to->name, from->name ? from->name : from->spec) == 0 &&
-        text_copy(&to->spec, from->spec) == 0 &&
+        text_copy(&to->id, from->id) == 0 && text_copy(&to->spec, from->spec) == 0 &&
         text_copy(&to->password_file, from->password_file) == 0 &&
         text_copy(&to->password_env, from->password_env) == 0 &&
         text_copy(&to->cloud, from->cloud) == 0 &&
@@ -217,6 +217,27 @@ struct das_source *das_inventory_open(struct das_inventory *inv, size_t i, struc
             return NULL;
     }
     return das_source_open(&e->conf, &e->source, err) < 0 ? NULL : e->source;
+}
+
+int das_inventory_open_again(struct das_inventory *inv, size_t i, struct das_source **out,
+                             struct das_err *err)
+{
+    const struct entry *e = entry_at(inv, i);
+
+    *out = NULL;
+    if (!e->source)
+        return das_fail(err, DAS_E_INTERNAL, "instance \"%s\" is not open yet", e->conf.name);
+    return das_source_open_again(e->source, &e->conf, out, err);
+}
+
+const char *das_inventory_id(const struct das_inventory *inv, size_t i)
+{
+    return entry_at(inv, i)->conf.id;
+}
+
+const char *das_inventory_spec(const struct das_inventory *inv, size_t i)
+{
+    return entry_at(inv, i)->conf.spec;
 }
 
 bool das_inventory_chosen(const struct das_inventory *inv)

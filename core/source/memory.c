@@ -2,11 +2,13 @@
  * memory.c - an instance in memory, loaded from any recorded list ("mem:PATH").
  *
  * Owns the loaded sessions and what happened to them since: who was killed, whose statement ended.
- * A list shares the loaded text and copies only the columns. Its clock starts at the time of the
- * recording and runs with the monotonic clock, plus what das_memory_advance() adds.
+ * Handles on one instance share it, each on a thread of its own. A list shares the loaded text and
+ * copies only the columns. Its clock starts at the time of the recording and runs with the
+ * monotonic clock, plus what das_memory_advance() adds.
  */
 #include "core/source/memory.h"
 
+#include <pthread.h>
 #include <stdatomic.h>
 #include <stdio.h>
 #include <string.h>
@@ -17,32 +19,39 @@
 
 #define STATEMENT_RUNS INT64_MIN
 
-struct memory {
-    struct das_source base;
-    struct das_snapshot *loaded;
+struct instance {
+    atomic_uint handles;
+    struct das_snapshot *loaded; /* never changes */
+    int64_t opened_ms;
+    pthread_mutex_t lock;      /* of what follows */
     struct das_snapshot *last; /* what the last list showed, or NULL */
     int64_t last_at;           /* clock reading of it */
-    bool *gone;         /* by row of loaded */
-    int64_t *idle_from; /* by row: clock reading when the statement was killed */
-    uint32_t *alive;    /* scratch: rows that a list returns */
+    bool *gone;                /* by row of loaded */
+    int64_t *idle_from;        /* by row: clock reading when the statement was killed */
+    uint32_t *alive;           /* scratch: rows that a list returns */
     uint32_t gone_count, idle_count;
-    int64_t opened_ms, advanced_s;
+    int64_t advanced_s;
+};
+
+struct memory {
+    struct das_source base;
+    struct instance *instance;
 };
 
 static atomic_uint generations;
 
-static struct memory *memory_of(struct das_source *s)
+static struct instance *instance_of(struct das_source *s)
 {
-    return (struct memory *)s;
+    return ((struct memory *)s)->instance;
 }
 
-static int64_t seconds_passed(const struct memory *m)
+static int64_t seconds_passed(const struct instance *m)
 {
     return (das_clock_monotonic_ms() - m->opened_ms) / 1000 + m->advanced_s;
 }
 
 /* The sessions as they are at clock reading now. */
-static struct das_snapshot *picture(struct memory *m, int64_t now, struct das_err *err)
+static struct das_snapshot *picture(struct instance *m, int64_t now, struct das_err *err)
 {
     uint32_t rows = das_snapshot_rows(m->loaded), n = 0;
     bool all = !m->gone_count && !m->idle_count;
@@ -67,38 +76,49 @@ static struct das_snapshot *picture(struct memory *m, int64_t now, struct das_er
     return s;
 }
 
-static void forget_picture(struct memory *m)
+static void forget_picture(struct instance *m)
 {
     das_snapshot_release(m->last);
     m->last = NULL;
 }
 
-/* Within one second of its clock, and without a kill, an instance looks the same. */
-static int memory_list(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
-                       struct das_err *err)
+/* With the lock. Within one second of its clock, and without a kill, an instance looks the same. */
+static struct das_snapshot *take_picture(struct instance *m, struct das_err *err)
 {
-    struct memory *m = memory_of(s);
     int64_t now = seconds_passed(m);
 
-    (void)q; /* leaving rows out would cost as much as matching them */
     if (m->last && m->last_at != now)
         forget_picture(m);
     if (!m->last) {
         m->last = picture(m, now, err);
         m->last_at = now;
     }
-    if (m->last)
-        *out = das_snapshot_derive(m->last, NULL, das_snapshot_rows(m->last), err);
+    return m->last ? das_snapshot_retain(m->last) : NULL;
+}
+
+static int memory_list(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
+                       struct das_err *err)
+{
+    struct instance *m = instance_of(s);
+    struct das_snapshot *seen;
+
+    (void)q; /* leaving rows out would cost as much as matching them */
+    pthread_mutex_lock(&m->lock);
+    seen = take_picture(m, err);
+    pthread_mutex_unlock(&m->lock);
+    if (seen)
+        *out = das_snapshot_derive(seen, NULL, das_snapshot_rows(seen), err);
+    das_snapshot_release(seen);
     return *out ? 0 : -1;
 }
 
-static bool sleeps(const struct memory *m, uint32_t row, const struct das_session *s)
+static bool sleeps(const struct instance *m, uint32_t row, const struct das_session *s)
 {
     return m->idle_from[row] != STATEMENT_RUNS || das_text_iis(s->command, "Sleep");
 }
 
 /* Is it what the killer looked at? Without a number nobody can tell, and the id decides. */
-static bool is_meant(const struct memory *m, uint32_t row, const struct das_session *s,
+static bool is_meant(const struct instance *m, uint32_t row, const struct das_session *s,
                      const struct das_kill_order *o)
 {
     if (o->query_id == DAS_UNKNOWN || s->query_id == DAS_UNKNOWN)
@@ -106,20 +126,13 @@ static bool is_meant(const struct memory *m, uint32_t row, const struct das_sess
     return o->query_id == s->query_id && sleeps(m, row, s) == (o->what == DAS_KILL_IDLE_SESSION);
 }
 
-static enum das_kill_result memory_kill(struct das_source *s, const struct das_kill_order *o,
-                                        struct das_err *err)
+static enum das_kill_result kill_row(struct instance *m, uint32_t row,
+                                     const struct das_kill_order *o)
 {
-    struct memory *m = memory_of(s);
-    int64_t found = das_snapshot_find(m->loaded, o->id);
     struct das_session session;
-    uint32_t row;
 
-    (void)err;
-    if (found < 0 || m->gone[found])
-        return DAS_KILL_GONE;
-    row = (uint32_t)found;
     das_snapshot_get(m->loaded, row, &session);
-    if (!is_meant(m, row, &session, o))
+    if (m->gone[row] || !is_meant(m, row, &session, o))
         return DAS_KILL_GONE;
     if (o->what == DAS_KILL_SESSION || o->what == DAS_KILL_IDLE_SESSION) {
         forget_picture(m);
@@ -135,32 +148,81 @@ static enum das_kill_result memory_kill(struct das_source *s, const struct das_k
     return DAS_KILLED;
 }
 
+static enum das_kill_result memory_kill(struct das_source *s, const struct das_kill_order *o,
+                                        struct das_err *err)
+{
+    struct instance *m = instance_of(s);
+    int64_t row = das_snapshot_find(m->loaded, o->id);
+    enum das_kill_result result;
+
+    (void)err;
+    if (row < 0)
+        return DAS_KILL_GONE;
+    pthread_mutex_lock(&m->lock);
+    result = kill_row(m, (uint32_t)row, o);
+    pthread_mutex_unlock(&m->lock);
+    return result;
+}
+
 static const char *memory_cannot_soft(const struct das_source *s)
 {
     (void)s;
     return NULL;
 }
 
-static void memory_close(struct das_source *s)
+static void instance_free(struct instance *m)
 {
-    struct memory *m = memory_of(s);
-
     das_snapshot_release(m->last);
     das_snapshot_release(m->loaded);
     das_free(m->gone);
     das_free(m->idle_from);
     das_free(m->alive);
+    pthread_mutex_destroy(&m->lock);
+    das_free(m);
 }
+
+static void memory_close(struct das_source *s)
+{
+    struct instance *m = instance_of(s);
+
+    if (atomic_fetch_sub_explicit(&m->handles, 1, memory_order_acq_rel) == 1)
+        instance_free(m);
+}
+
+static int memory_again(struct das_source *s, struct das_source **out, struct das_err *err);
 
 static const struct das_source_ops memory_ops = {
     .list = memory_list,
     .kill = memory_kill,
     .close = memory_close,
     .cannot_soft = memory_cannot_soft,
+    .again = memory_again,
 };
 
+static int handle_new(struct instance *m, struct das_source **out, struct das_err *err)
+{
+    struct memory *handle = das_calloc(1, sizeof *handle);
+
+    if (!handle)
+        return das_fail_nomem(err);
+    handle->base.ops = &memory_ops;
+    handle->instance = m;
+    *out = &handle->base;
+    return 0;
+}
+
+static int memory_again(struct das_source *s, struct das_source **out, struct das_err *err)
+{
+    struct instance *m = instance_of(s);
+
+    if (handle_new(m, out, err) < 0)
+        return -1;
+    atomic_fetch_add_explicit(&m->handles, 1, memory_order_relaxed);
+    return 0;
+}
+
 /* The file source knows every format and which snapshot is meant; it is asked once. */
-static int load(struct memory *m, const char *rest, const struct das_source_conf *conf,
+static int load(struct instance *m, const char *rest, const struct das_source_conf *conf,
                 struct das_err *err)
 {
     struct das_identity id = {.start_unix_s = DAS_UNKNOWN};
@@ -192,26 +254,30 @@ static int load(struct memory *m, const char *rest, const struct das_source_conf
 int das_source_open_memory(const char *rest, const struct das_source_conf *conf,
                            struct das_source **out, struct das_err *err)
 {
-    struct memory *m = das_calloc(1, sizeof *m);
+    struct instance *m = das_calloc(1, sizeof *m);
 
     if (!m)
         return das_fail_nomem(err);
-    m->base.ops = &memory_ops;
+    atomic_init(&m->handles, 1);
+    pthread_mutex_init(&m->lock, NULL);
     m->opened_ms = das_clock_monotonic_ms();
-    if (load(m, rest, conf, err) < 0) {
-        das_source_close(&m->base);
-        return -1;
-    }
-    *out = &m->base;
-    return 0;
+    if (load(m, rest, conf, err) == 0 && handle_new(m, out, err) == 0)
+        return 0;
+    instance_free(m);
+    return -1;
 }
 
 int das_memory_advance(struct das_source *s, int64_t seconds, struct das_err *err)
 {
+    struct instance *m;
+
     if (s->ops != &memory_ops)
         return das_fail(err, DAS_E_UNSUPPORTED, "only the clock of a mem: instance can be moved");
     if (seconds < 0 || seconds > INT32_MAX)
         return das_fail(err, DAS_E_USAGE, "advance: expected 0 to %d seconds", INT32_MAX);
-    memory_of(s)->advanced_s += seconds;
+    m = instance_of(s);
+    pthread_mutex_lock(&m->lock);
+    m->advanced_s += seconds;
+    pthread_mutex_unlock(&m->lock);
     return 0;
 }

@@ -32,6 +32,16 @@ bool das_source_needs_cloud(const char *spec)
     return strncmp(spec, "das:", 4) == 0;
 }
 
+static int set_name(struct das_source **s, const char *name, struct das_err *err)
+{
+    (*s)->name = das_strdup(name);
+    if ((*s)->name)
+        return 0;
+    das_source_close(*s);
+    *s = NULL;
+    return das_fail_nomem(err);
+}
+
 int das_source_open(const struct das_source_conf *conf, struct das_source **out,
                     struct das_err *err)
 {
@@ -44,12 +54,7 @@ int das_source_open(const struct das_source_conf *conf, struct das_source **out,
             continue;
         if (kinds[i].open(conf->spec + len, conf, out, err) < 0)
             return -1;
-        (*out)->name = das_strdup(name);
-        if ((*out)->name)
-            return 0;
-        das_source_close(*out);
-        *out = NULL;
-        return das_fail_nomem(err);
+        return set_name(out, name, err);
     }
     /* not the whole of it: somebody may have put a password there */
     return das_fail(err, DAS_E_USAGE,
@@ -57,6 +62,17 @@ int das_source_open(const struct das_source_conf *conf, struct das_source **out,
                     "mysql://user@host:port/, das://REGION/PROJECT/INSTANCE "
                     "or a name from the configuration",
                     (int)strcspn(conf->spec, ":"), conf->spec);
+}
+
+int das_source_open_again(struct das_source *s, const struct das_source_conf *conf,
+                          struct das_source **out, struct das_err *err)
+{
+    *out = NULL;
+    if (!s->ops->again)
+        return das_source_open(conf, out, err);
+    if (s->ops->again(s, out, err) < 0)
+        return -1;
+    return set_name(out, s->name, err);
 }
 
 void das_source_close(struct das_source *s)

@@ -19,8 +19,8 @@ struct das_source;
 /* How to reach an instance. Strings are borrowed for the call. */
 struct das_source_conf {
     const char *name;          /* what people call it; NULL: the spec itself */
-    const char *id;            /* what das serve calls it: 32 hex digits, and "in01" or the like behind
-                                  them; NULL: made from the name */
+    const char *id;            /* what das serve calls it: 32 hex digits, and "in01" or the like
+                                  behind them; NULL: made from the name */
     const char *spec;          /* "file:PATH", "mem:PATH", "mysql://user@host:port/?socket=&ssl=",
                                   "das://REGION/PROJECT_ID/INSTANCE_ID" */
     const char *password_file; /* or NULL: first line is the password */
@@ -44,8 +44,8 @@ bool das_source_needs_cloud(const char *spec);
 int das_source_open(const struct das_source_conf *conf, struct das_source **out,
                     struct das_err *err);
 void das_source_close(struct das_source *s); /* NULL is fine */
-/* Opens the same instance once more, for another thread: what one handle kills the other sees. conf is that of s
- * (for mem: it is not asked; the sessions are shared). */
+/* Opens the same instance once more, for another thread: what one handle kills the other sees. conf
+ * is that of s (for mem: it is not asked; the sessions are shared). */
 int das_source_open_again(struct das_source *s, const struct das_source_conf *conf,
                           struct das_source **out, struct das_err *err);
 

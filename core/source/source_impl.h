@@ -14,6 +14,8 @@ struct das_source_ops {
     void (*close)(struct das_source *s); /* frees all but the base */
     /* See das_source_cannot_soft(). NULL: this kind cannot. */
     const char *(*cannot_soft)(const struct das_source *s);
+    /* One more handle on the same instance. NULL: it is opened anew. */
+    int (*again)(struct das_source *s, struct das_source **out, struct das_err *err);
     const char *cannot_statement; /* NULL: it can */
     const char *kill_window;      /* NULL: there is none worth a word */
     bool blind_to_ids;            /* das_source_finds_ids() is false */
