@@ -2,7 +2,7 @@
  * action.h - what a key can be allowed to do: the names of IAM's actions, as das-api.md has them,
  * and whether they change anything. The one list of them, for keys, routes and metrics.
  *
- * listInstance is this server's own name: which one the cloud asks for is not documented.
+ * listInstances is this server's own name: which one the cloud asks for is not documented.
  */
 #ifndef DAS_SERVE_ACTION_H
 #define DAS_SERVE_ACTION_H
