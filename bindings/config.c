@@ -103,8 +103,8 @@ static void read_tags(lua_State *L, int t, const char *where, struct das_source_
 
 static void read_instance(lua_State *L, struct reader *r, const char *name)
 {
-    static const char *const allowed[] = {"source", "password_file", "password_env",
-                                          "tags",   "cloud",         "db_user_id"};
+    static const char *const allowed[] = {"source", "password_file", "password_env", "tags",
+                                          "cloud",  "db_user_id",    "id"};
     struct das_source_conf conf = {.name = name};
     const char *where = lua_pushfstring(L, "instances.%s", name);
     int value = lua_gettop(L) - 1;
@@ -125,6 +125,8 @@ static void read_instance(lua_State *L, struct reader *r, const char *name)
         conf.password_env = das_config_text(L, value, where, "password_env");
         conf.cloud = das_config_text(L, value, where, "cloud");
         conf.db_user_id = das_config_text(L, value, where, "db_user_id");
+        conf.id = das_config_text(L, value, where, "id");
+        das_config_instance_id(L, where, conf.id);
         read_tags(L, value, where, &conf); // where it was, and a block of the state below it
     } else {
         luaL_error(L, "%s: expected a source such as \"mysql://user@host:3306/\" or a table, got "
@@ -452,7 +454,7 @@ static void read_all_limits(lua_State *L, struct reader *r)
 static int read_all(lua_State *L)
 {
     static const char *const allowed[] = {"instances", "clouds", "protect", "limits", "scripts",
-                                          "secrets",   "state",  "journal",
+                                          "secrets",   "state",  "journal", "serve",
                                           DAS_CONFIG_POLICY_KEYS};
     struct reader *r = lua_touserdata(L, 1);
     int top;
@@ -484,6 +486,7 @@ static int read_all(lua_State *L)
     das_config_state(L, top, r->into->rules);
     das_config_journal(L, top, &r->into->rules->policy);
     das_config_policy(L, top, "", &r->into->rules->policy);
+    das_config_serve(L, top, r->into->rules);
     if (lua_getfield(L, top, "scripts") != LUA_TNIL)
         read_scripts(L, r);
     lua_settop(L, top);

@@ -7,7 +7,7 @@
  *   return {
  *     instances = {
  *       orders = { source = "mysql://das@db1.example:3306/", password_file = "/etc/das/orders",
- *                  tags = { "prod" } },
+ *                  tags = { "prod" }, id = "0123456789abcdef0123456789abcdefin01" },
  *       ledger = { source = "das://cn-north-4/PROJECT_ID/INSTANCE_ID", cloud = "prod",
  *                  db_user_id = "..." },
  *       sample = "mem:tests/samples/recording.jsonl",
@@ -40,6 +40,12 @@
  *                 cooldown = "10m" },
  *     ramp = true, outcome_wait = "5s",
  *     journal = { redact_sql = true },
+ *     serve = { listen = "0.0.0.0:7070", -- or a list; "127.0.0.1:7070"
+ *               tls = { certificate = "/etc/das/cert.pem", key = "/etc/das/key.pem" },
+ *               insecure = false, region = "local", project = "0123456789abcdef0123456789abcdef",
+ *               every = "5s", share = "250ms", connections = 1024, connections_per_address = 128,
+ *               header = "16KB", body = "256KB", deadline = "30s", drain = "30s", rate = 100,
+ *               mode = "auto", kill = { run = 20 } },
  *     scripts = {
  *       ["policies/long_select.lua"] = { grants = { "preview", "kill", "tag:prod" },
  *                                        limits = { wall = "5m" }, mode = "auto",
@@ -57,13 +63,19 @@
  * not may preview and no more, unless "*" says so; without `scripts` every script may preview and
  * kill on the instances of the run.
  *
+ * serve is for `das serve` (bindings/serve_conf.h says what its numbers mean). Addresses are numeric,
+ * or localhost; one that other machines reach needs tls, or insecure = true. Clients call an
+ * instance by its id: 32 letters and digits, and "in01" or the like behind them; without one it is
+ * made from the name.
+ *
  * What stands between a plan and its kills (core/plan/guard.h): limits.kill, windows, freezes,
  * breaker, ramp and outcome_wait hold for every script. A script has `mode` and, under the same
  * names but `kill` for limits.kill (its `limits` are those of the script itself), what is different
  * for it: single numbers of kill and breaker take the place of those for all, its windows take the
  * place of all windows, and its freezes are added to those for all, so that one more never takes
  * another one away. Without a mode a script observes. A day as the end of a freeze is still frozen;
- * days and times of day are those of tz, UTC without it.
+ * days and times of day are those of tz, UTC without it. serve has the same keys as a script, for
+ * the kills that its clients ask for.
  */
 #ifndef DAS_BINDINGS_CONFIG_H
 #define DAS_BINDINGS_CONFIG_H

@@ -65,6 +65,13 @@ void das_config_clouds(lua_State *L, int t, struct das_inventory *to);
 void das_config_instance_cloud(lua_State *L, const char *where, const struct das_source_conf *conf,
                                struct das_inventory *inv);
 
+/* The table serve of the table at t, where there is one; after the policy of all scripts, which its
+ * own starts from, also when there is none. */
+void das_config_serve(lua_State *L, int t, struct das_rules *to);
+/* The id of an instance, which may be NULL: raises unless das serve can use it. where is
+ * "instances.NAME". */
+void das_config_instance_id(lua_State *L, const char *where, const char *id);
+
 /* journal = { redact_sql = true } */
 void das_config_journal(lua_State *L, int t, struct das_policy_rules *to);
 /* state = "/var/lib/das" */

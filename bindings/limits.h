@@ -9,6 +9,7 @@
 #include <stddef.h>
 #include <stdint.h>
 
+#include "bindings/serve_conf.h"
 #include "core/plan/guard.h"
 
 struct das_limits {
@@ -53,6 +54,7 @@ struct das_rules {
     size_t count;
     struct das_policy_rules policy; /* of scripts that have none of their own; owns its lists */
     char *state_dir;                /* as configured, or NULL */
+    struct das_serve_conf serve;    /* its policy starts as a copy of the one above */
 };
 /* A copy that owns its lists. to is to be cleared, also after an error. */
 int das_policy_rules_copy(struct das_policy_rules *to, const struct das_policy_rules *from,

@@ -15,7 +15,7 @@ struct das_serve_conf {
     size_t listen_count;
     char *certificate, *key; /* PEM files; both or none */
     bool insecure;           /* plain HTTP also on addresses that other machines reach */
-    char *region;            /* as clients call it in V11 signatures; "local" */
+    char *region;            /* as clients call it in V11 signatures; NULL: "local" */
     char *project;           /* 32 letters and digits; NULL: 32 times "0" */
 
     int64_t task_every_ms; /* between two rounds of a task; 5 s */
@@ -35,5 +35,11 @@ struct das_serve_conf {
 
 void das_serve_conf_init(struct das_serve_conf *c); /* the defaults */
 void das_serve_conf_clear(struct das_serve_conf *c);
+
+/* These addresses and no others: numeric, or localhost, each with a port (0: any). One that is not
+ * loopback needs certificate or insecure, which are set before. DAS_E_CONFIG, and the message begins
+ * with "listen: "; what was in c is then gone. */
+int das_serve_conf_listen(struct das_serve_conf *c, const char *const *list, size_t n,
+                          struct das_err *err);
 
 #endif

@@ -253,6 +253,104 @@ int das_aes_cbc_decrypt(struct das_text key, struct das_text iv, struct das_text
     return 0;
 }
 
+/* --- sealing ------------------------------------------------------------------------------------- */
+
+#define NONCE ((size_t)12)
+#define TAG ((size_t)16)
+_Static_assert(NONCE + TAG == DAS_SEAL_OVERHEAD, "what sealing adds");
+
+static int check_seal(struct das_text key, struct das_text about, size_t len, struct das_err *err)
+{
+    if (key.len != 32)
+        return das_fail(err, DAS_E_USAGE, "the key: expected 32 bytes, got %zu", key.len);
+    if (about.len > INT32_MAX || len > INT32_MAX)
+        return das_fail(err, DAS_E_USAGE, "more than 2 GB cannot be sealed");
+    return 0;
+}
+
+/* Nonce, encrypted data and tag, from to on. */
+static bool encrypt(EVP_CIPHER_CTX *ctx, struct das_text key, struct das_text about,
+                    struct das_text data, unsigned char *to)
+{
+    int n = 0, rest = 0;
+
+    return ctx && EVP_EncryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, bytes(key), to) &&
+           EVP_EncryptUpdate(ctx, NULL, &n, bytes(about), (int)about.len) &&
+           EVP_EncryptUpdate(ctx, to + NONCE, &n, bytes(data), (int)data.len) &&
+           EVP_EncryptFinal_ex(ctx, to + NONCE + n, &rest) && (size_t)n == data.len &&
+           EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_GET_TAG, (int)TAG, to + NONCE + data.len);
+}
+
+int das_seal(struct das_text key, struct das_text about, struct das_text data, struct das_buf *b,
+             struct das_err *err)
+{
+    EVP_CIPHER_CTX *ctx;
+    unsigned char *to;
+    bool good;
+
+    if (check_seal(key, about, data.len, err) < 0)
+        return -1;
+    to = (unsigned char *)das_buf_reserve(b, data.len + DAS_SEAL_OVERHEAD);
+    if (!to)
+        return das_fail_nomem(err);
+    if (das_random(to, NONCE, err) < 0)
+        return -1;
+    ctx = EVP_CIPHER_CTX_new();
+    good = encrypt(ctx, key, about, data, to);
+    EVP_CIPHER_CTX_free(ctx);
+    if (!good)
+        return broken("AES-GCM", err);
+    b->len += data.len + DAS_SEAL_OVERHEAD;
+    b->ptr[b->len] = '\0';
+    return 0;
+}
+
+/* 1: it is as it was sealed; 0: it is not; -1. */
+static int open_sealed(EVP_CIPHER_CTX *ctx, struct das_text key, struct das_text about,
+                       const unsigned char *from, size_t len, unsigned char *to)
+{
+    unsigned char tag[TAG];
+    int n = 0, rest = 0;
+
+    memcpy(tag, from + NONCE + len, TAG);
+    if (!ctx || !EVP_DecryptInit_ex(ctx, EVP_aes_256_gcm(), NULL, bytes(key), from) ||
+        !EVP_DecryptUpdate(ctx, NULL, &n, bytes(about), (int)about.len) ||
+        !EVP_DecryptUpdate(ctx, to, &n, from + NONCE, (int)len) ||
+        !EVP_CIPHER_CTX_ctrl(ctx, EVP_CTRL_AEAD_SET_TAG, (int)TAG, tag))
+        return -1;
+    return EVP_DecryptFinal_ex(ctx, to + n, &rest) > 0;
+}
+
+int das_unseal(struct das_text key, struct das_text about, struct das_text sealed, char *out,
+               size_t size, size_t *len, struct das_err *err)
+{
+    size_t n = sealed.len >= DAS_SEAL_OVERHEAD ? sealed.len - DAS_SEAL_OVERHEAD : 0;
+    EVP_CIPHER_CTX *ctx;
+    int good;
+
+    *len = 0;
+    if (check_seal(key, about, sealed.len, err) < 0)
+        return -1;
+    if (sealed.len < DAS_SEAL_OVERHEAD)
+        return das_fail(err, DAS_E_DATA, "%zu bytes are too few to be something sealed",
+                        sealed.len);
+    if (n > size)
+        return das_fail(err, DAS_E_USAGE, "there is room for %zu bytes, %zu are sealed", size, n);
+    ctx = EVP_CIPHER_CTX_new();
+    good = open_sealed(ctx, key, about, bytes(sealed), n, (unsigned char *)out);
+    EVP_CIPHER_CTX_free(ctx);
+    if (good <= 0)
+        OPENSSL_cleanse(out, n);
+    if (good < 0)
+        return broken("AES-GCM", err);
+    ERR_clear_error();
+    if (!good)
+        return das_fail(err, DAS_E_DATA,
+                        "it was sealed with another key, for something else, or was changed since");
+    *len = n;
+    return 0;
+}
+
 /* --- Ed25519 ------------------------------------------------------------------------------------- */
 
 int das_ed25519_verify(struct das_text key, struct das_text message, struct das_text signature,

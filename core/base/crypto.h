@@ -47,17 +47,18 @@ int das_padding_find(const char *name); /* "none", "pkcs7", "pkcs7-32"; or -1 */
 int das_aes_cbc_decrypt(struct das_text key, struct das_text iv, struct das_text data,
                         enum das_padding padding, struct das_buf *b, struct das_err *err);
 
-/* AES-256-GCM with a random nonce: nonce, encrypted data, tag. about is not encrypted but has to be the same
- * when it is opened. The key has 32 bytes (else DAS_E_USAGE). Opening anything that was not sealed so is
- * DAS_E_DATA. das_seal() appends to b;
- * das_unseal() writes to out, which the caller wipes. */
+/* AES-256-GCM with a random nonce: nonce, encrypted data, tag. about is not encrypted, but has to
+ * be the same when it is opened. The key has 32 bytes (else DAS_E_USAGE). das_seal() appends to b.
+ * Opening anything that was not sealed so is DAS_E_DATA; das_unseal() writes to out, which the
+ * caller wipes (DAS_E_USAGE when size is too small for it). */
 #define DAS_SEAL_OVERHEAD 28
 int das_seal(struct das_text key, struct das_text about, struct das_text data, struct das_buf *b,
              struct das_err *err);
-int das_unseal(struct das_text key, struct das_text about, struct das_text sealed, char *out, size_t size,
-               size_t *len, struct das_err *err);
+int das_unseal(struct das_text key, struct das_text about, struct das_text sealed, char *out,
+               size_t size, size_t *len, struct das_err *err);
 
-/* The key has 32 bytes (else DAS_E_USAGE). A signature of any other length than 64 is a wrong one. */
+/* The key has 32 bytes (else DAS_E_USAGE). A signature of any other length than 64 is a wrong one.
+ */
 int das_ed25519_verify(struct das_text key, struct das_text message, struct das_text signature,
                        bool *good, struct das_err *err);
 

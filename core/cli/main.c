@@ -19,6 +19,7 @@ static const char help[] =
     "  das audit list | show | verify | export | acknowledge     the journal of kills\n"
     "  das cloud tasks | history | switch | instances | doctor   what Huawei Cloud DAS does by itself\n"
     "  das serve                             the same API as the cloud's, for your own databases\n"
+    "  das key | token create | list | revoke    who may ask das serve\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
     "  das help COMMAND                      more about one of them\n"
@@ -48,6 +49,7 @@ static const struct {
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
     {"serve", das_cmd_serve},
+    {"key", das_cmd_key},         {"token", das_cmd_token},
 };
 
 #define COMMANDS (sizeof commands / sizeof commands[0])

@@ -66,6 +66,14 @@ struct das_call {
 /* Answers: 0, or -1 with call->refusal. */
 typedef int das_handler_fn(struct das_call *call);
 
+/* --- serve.c
+ * -------------------------------------------------------------------------------------- */
+
+/* All but the door, so that requests can be handed to das_dispatch() without a network. To be
+ * closed also after an error. */
+int das_server_open(struct das_server *s, const struct das_serve_opts *opts, struct das_err *err);
+void das_server_close(struct das_server *s);
+
 /* --- route.c ------------------------------------------------------------------------------------
  */
 

@@ -12,27 +12,32 @@ struct das_metrics;
 struct das_metrics *das_metrics_new(struct das_err *err);
 void das_metrics_free(struct das_metrics *m); /* NULL is fine */
 
-/* What happened; label values that are not in the known set count as "other". */
+/* What happened; label values that are not in the known set (lists in metrics.c) count as "other".
+ * action of a request: the name of its route, "none" without one. source: "mem", "file", "mysql",
+ * "das". policy: "task", "kill", with or without "serve:" before it. result of an action: as
+ * das_outcome_name(). reason: "off_switch", "mode", "window", "freeze", "limit", "breaker",
+ * "journal", "protected", "guard" (one of them). */
 void das_metrics_request(struct das_metrics *m, const char *action, int status, double seconds);
 void das_metrics_preview(struct das_metrics *m, const char *source, bool good, double seconds,
                          uint64_t scanned, uint64_t matched);
 void das_metrics_action(struct das_metrics *m, const char *policy, const char *action,
                         const char *result, uint64_t n);
 void das_metrics_blocked(struct das_metrics *m, const char *reason);
-void das_metrics_auth(struct das_metrics *m,
-                      const char *result); /* "ok", "signature", "locked", ... */
+/* "ok", "refused", "throttled", or in more detail "signature", "token", "skew", "replay",
+ * "unknown_key", "expired", "revoked", "locked", "none". */
+void das_metrics_auth(struct das_metrics *m, const char *result);
 
 /* What is asked for when it is read. */
 struct das_metrics_now {
     size_t connections, busy;
     uint64_t accepted, refused_connections, cut;
     uint64_t lists, lists_shared;
-    int64_t tasks_running, instances, instances_failing;
-    int64_t unknown_actions; /* -1: not known */
-    int64_t breakers_open;   /* -1 */
+    /* -1: not known, and not written */
+    int64_t tasks_running, instances, instances_failing, unknown_actions, breakers_open;
     bool stopped;            /* off switch */
     double start_unix_s;
 };
+/* Appends all of it. */
 void das_metrics_write(struct das_metrics *m, const struct das_metrics_now *now, struct das_buf *b);
 
 #endif

@@ -58,9 +58,8 @@ static void told(void *arg, const struct das_member *m, const struct das_task *t
 /* --- start
  * ------------------------------------------------------------------------------------------ */
 
-static int start_inside(struct das_server *s, struct das_err *err)
+int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct das_err *err)
 {
-    const struct das_serve_opts *o = s->opts;
     const struct das_auth_conf auth = {
         .state_dir = o->state_dir, .region = o->conf->region, .rate = o->conf->rate};
     const struct das_fleet_conf fleet = {.share_ms = o->conf->share_ms};
@@ -71,6 +70,17 @@ static int start_inside(struct das_server *s, struct das_err *err)
                                            .arg = s};
     struct das_keeper_conf k = keeper;
 
+    memset(s, 0, sizeof *s);
+    s->opts = o;
+    s->project = o->conf->project ? o->conf->project : DAS_PROJECT_DEFAULT;
+    s->started_ms = das_clock_unix_ms();
+    pthread_mutex_init(&s->desk_lock, NULL);
+    s->killer = (struct das_killer){.state_dir = o->state_dir,
+                                    .protect = o->protect,
+                                    .rules = &o->conf->policy,
+                                    .stop_files = o->stop_files,
+                                    .vault = o->vault,
+                                    .cancel = &s->cancel};
     s->metrics = das_metrics_new(err);
     if (!s->metrics || das_store_open(o->state_dir, &s->desk, err) < 0 ||
         das_auth_new(&auth, &s->auth, err) < 0 ||
@@ -198,7 +208,7 @@ static size_t drain(struct das_server *s)
     return left;
 }
 
-static void end(struct das_server *s)
+void das_server_close(struct das_server *s)
 {
     atomic_store(&s->cancel, 1);
     das_httpd_stop(s->httpd);
@@ -212,21 +222,10 @@ static void end(struct das_server *s)
 
 int das_serve(const struct das_serve_opts *opts, size_t *left, struct das_err *err)
 {
-    struct das_server s = {.opts = opts,
-                           .project =
-                               opts->conf->project ? opts->conf->project : DAS_PROJECT_DEFAULT,
-                           .started_ms = das_clock_unix_ms()};
-    int rc;
+    struct das_server s;
+    int rc = das_server_open(&s, opts, err);
 
     *left = 0;
-    pthread_mutex_init(&s.desk_lock, NULL);
-    s.killer = (struct das_killer){.state_dir = opts->state_dir,
-                                   .protect = opts->protect,
-                                   .rules = &opts->conf->policy,
-                                   .stop_files = opts->stop_files,
-                                   .vault = opts->vault,
-                                   .cancel = &s.cancel};
-    rc = start_inside(&s, err);
     if (rc == 0)
         rc = open_door(&s, err);
     if (rc == 0) {
@@ -235,6 +234,6 @@ int das_serve(const struct das_serve_opts *opts, size_t *left, struct das_err *e
         *left = drain(&s);
         das_serve_say(&s, DAS_LOG_INFO, "ended");
     }
-    end(&s);
+    das_server_close(&s);
     return rc;
 }

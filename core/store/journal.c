@@ -57,13 +57,11 @@ static bool eat_word(struct das_text *t, size_t len, struct das_text *out)
 /* The first members of those kinds that mean something to the other records. */
 static bool parse_kind(struct das_text t, struct das_parts *out)
 {
-    struct das_text word;
-
     if (das_text_is(out->kind, "outcome")) {
         if (!EAT(&t, ",\"intent\":") || !eat_int(&t, &out->intent) || !EAT(&t, ",\"outcome\":\"") ||
-            !eat_word(&t, 0, &word))
+            !eat_word(&t, 0, &out->outcome))
             return false;
-        out->unknown = das_text_is(word, "unknown");
+        out->unknown = das_text_is(out->outcome, "unknown");
     } else if (das_text_is(out->kind, "acknowledged")) {
         if (!EAT(&t, ",\"intent\":") || !eat_int(&t, &out->intent))
             return false;

@@ -7,7 +7,7 @@
  */
 #include "core/store/store_impl.h"
 
-const char das_store_schema[] =
+static const char format_1[] =
     "CREATE TABLE journal(seq INTEGER PRIMARY KEY, line TEXT NOT NULL, hash TEXT NOT NULL) STRICT;"
     "CREATE TABLE open_intents(seq INTEGER PRIMARY KEY, run TEXT NOT NULL) STRICT;"
     "CREATE TABLE unknown_intents(seq INTEGER PRIMARY KEY) STRICT;"
@@ -31,7 +31,42 @@ const char das_store_schema[] =
     " instance TEXT NOT NULL, count INTEGER NOT NULL) STRICT;"
     "CREATE INDEX matches_of ON matches(policy, instance, id);";
 
+/* What das serve has to remember. killed: what the journal says of kills, up to the record where
+ * history stands; of a session that an apply killed there is one row. */
+static const char format_2[] =
+    "CREATE TABLE tasks(id INTEGER PRIMARY KEY AUTOINCREMENT, instance TEXT NOT NULL,"
+    " user BLOB NOT NULL, host BLOB NOT NULL, db BLOB NOT NULL, command BLOB NOT NULL,"
+    " info BLOB NOT NULL, time INTEGER NOT NULL, manual INTEGER NOT NULL,"
+    " duration INTEGER NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,"
+    " running INTEGER NOT NULL, who TEXT NOT NULL) STRICT;"
+    "CREATE INDEX tasks_instance ON tasks(instance, id);"
+    "CREATE INDEX tasks_running ON tasks(instance, id) WHERE running = 1;"
+    "CREATE TABLE task_switches(instance TEXT PRIMARY KEY, is_on INTEGER NOT NULL) STRICT;"
+
+    "CREATE TABLE killed(seq INTEGER PRIMARY KEY, apply INTEGER NOT NULL,"
+    " instance TEXT NOT NULL, task INTEGER NOT NULL, session INTEGER NOT NULL, user BLOB,"
+    " host BLOB, db BLOB, command BLOB, state BLOB, info BLOB, time INTEGER,"
+    " kill_ms INTEGER NOT NULL, source TEXT NOT NULL, unknown INTEGER NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX killed_session ON killed(apply, session);"
+    "CREATE INDEX killed_instance ON killed(instance, kill_ms);"
+    "CREATE TABLE history(id INTEGER PRIMARY KEY CHECK(id = 1), seq INTEGER NOT NULL) STRICT;"
+    "INSERT INTO history(id, seq) VALUES(1, 0);"
+
+    "CREATE TABLE access(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind INTEGER NOT NULL,"
+    " name TEXT NOT NULL, actions TEXT NOT NULL, instances TEXT NOT NULL,"
+    " created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL,"
+    " secret BLOB NOT NULL) STRICT;"
+    "CREATE TABLE seen(signature BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) STRICT,"
+    " WITHOUT ROWID;"
+    "CREATE INDEX seen_until ON seen(until_ms);";
+
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2};
+
 #define UNSPENT "9223372036854775807"
+#define UNKNOWN_TIME "-9223372036854775808"
+#define TASKS                                                                                      \
+    "SELECT id, instance, user, host, db, command, info, time, manual, duration, start_ms, end_ms," \
+    " running, who FROM tasks"
 
 const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -87,4 +122,52 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_MATCHES_TRIM] = "DELETE FROM matches WHERE policy = ?1 AND instance = ?2 AND id <="
                            " (SELECT id FROM matches WHERE policy = ?1 AND instance = ?2"
                            " ORDER BY id DESC LIMIT 1 OFFSET ?3)",
+
+    [DAS_Q_TASK_ADD] = "INSERT INTO tasks(instance, user, host, db, command, info, time, manual,"
+                       " duration, start_ms, end_ms, running, who)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12)",
+    [DAS_Q_TASK_RUNNING] = "SELECT count(*) FROM tasks WHERE running = 1 AND instance = ?1",
+    [DAS_Q_TASK_RUNS] =
+        "SELECT count(*) FROM tasks WHERE id = ?1 AND instance = ?2 AND running = 1",
+    [DAS_Q_TASK_FIRST] = "SELECT min(id) FROM tasks WHERE running = 1 AND instance = ?1",
+    [DAS_Q_TASK_DUE] = TASKS " WHERE running = 1 AND manual = 0 AND end_ms <= ?1"
+                             " ORDER BY end_ms, id LIMIT 1",
+    [DAS_Q_TASK_DUE_ANY] = "SELECT EXISTS(SELECT 1 FROM tasks"
+                           " WHERE running = 1 AND manual = 0 AND end_ms <= ?1)",
+    [DAS_Q_TASK_STOP] = "UPDATE tasks SET running = 0, end_ms = max(start_ms, ?2) WHERE id = ?1",
+    [DAS_Q_TASK_END] = "UPDATE tasks SET running = 0 WHERE id = ?1",
+    [DAS_Q_TASKS] = TASKS " ORDER BY id DESC LIMIT ?1",
+    [DAS_Q_TASKS_RUNNING] = TASKS " WHERE running = 1 ORDER BY id DESC LIMIT ?1",
+    [DAS_Q_TASKS_OF] = TASKS " WHERE instance = ?2 ORDER BY id DESC LIMIT ?1",
+    [DAS_Q_TASKS_OF_RUNNING] =
+        TASKS " WHERE running = 1 AND instance = ?2 ORDER BY id DESC LIMIT ?1",
+    [DAS_Q_SWITCH_GET] = "SELECT is_on FROM task_switches WHERE instance = ?1",
+    [DAS_Q_SWITCH_PUT] = "INSERT OR REPLACE INTO task_switches(instance, is_on) VALUES(?1, ?2)",
+
+    [DAS_Q_HISTORY_STANDS] = "SELECT (SELECT seq FROM history), (SELECT max(seq) FROM journal)",
+    [DAS_Q_HISTORY_MOVE] = "INSERT OR REPLACE INTO history(id, seq) VALUES(1, ?1)",
+    [DAS_Q_HISTORY_SLICE] = "SELECT seq, line FROM journal WHERE seq > ?1 AND seq <= ?2"
+                            " ORDER BY seq LIMIT ?3",
+    [DAS_Q_RECORD] = "SELECT line FROM journal WHERE seq = ?1",
+    [DAS_Q_KILLED_PUT] = "INSERT OR REPLACE INTO killed(seq, apply, instance, task, session, user,"
+                         " host, db, command, state, info, time, kill_ms, source, unknown)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11,"
+                         " nullif(?12, " UNKNOWN_TIME "), ?13, ?14, ?15)",
+    [DAS_Q_KILLED_COUNT] =
+        "SELECT count(*) FROM killed WHERE instance = ?1 AND kill_ms BETWEEN ?2 AND ?3",
+    [DAS_Q_KILLED_PAGE] = "SELECT instance, task, session, user, host, db, command, state, info,"
+                          " ifnull(time, " UNKNOWN_TIME "), kill_ms, source, unknown FROM killed"
+                          " WHERE instance = ?1 AND kill_ms BETWEEN ?2 AND ?3"
+                          " ORDER BY kill_ms DESC, seq DESC LIMIT ?4 OFFSET ?5",
+
+    [DAS_Q_ACCESS_ADD] = "INSERT INTO access(id, kind, name, actions, instances, created_ms,"
+                         " expires_ms, revoked_ms, secret)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9)",
+    [DAS_Q_ACCESS_HAS] = "SELECT count(*) FROM access WHERE id = ?1",
+    [DAS_Q_ACCESS_REVOKE] = "UPDATE access SET revoked_ms = ?2 WHERE id = ?1 AND revoked_ms = 0",
+    [DAS_Q_ACCESS_ALL] = "SELECT id, kind, name, actions, instances, created_ms, expires_ms,"
+                         " revoked_ms, secret FROM access ORDER BY created_ms, n",
+    [DAS_Q_SEEN_PURGE] = "DELETE FROM seen WHERE until_ms < ?1",
+    [DAS_Q_SEEN_ADD] = "INSERT OR IGNORE INTO seen(signature, until_ms) VALUES(?1, ?2)",
+    [DAS_Q_VERSION] = "PRAGMA data_version",
 };

@@ -10,6 +10,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/crypto.h"
+#include "core/base/fault.h"
 #include "core/base/mem.h"
 
 /* --- errors and statements -------------------------------------------------------------------- */
@@ -39,8 +40,8 @@ static int bind_all(sqlite3_stmt *st, const char *kinds, va_list ap)
             rc = sqlite3_bind_text(st, i, va_arg(ap, const char *), -1, SQLITE_STATIC);
         } else {
             struct das_text t = va_arg(ap, struct das_text);
-            const char *p = t.ptr ? t.ptr : "";
-            rc = kinds[i - 1] == 'b'
+            const char *p = t.ptr || kinds[i - 1] == 'n' ? t.ptr : "";
+            rc = kinds[i - 1] != 't'
                      ? sqlite3_bind_blob64(st, i, p, t.len, SQLITE_STATIC)
                      : sqlite3_bind_text64(st, i, p, t.len, SQLITE_STATIC, SQLITE_UTF8);
         }
@@ -132,6 +133,11 @@ struct das_text das_column(sqlite3_stmt *st, int i)
     int n = sqlite3_column_bytes(st, i);
 
     return das_text(p ? p : "", n > 0 ? (size_t)n : 0);
+}
+
+const char *das_column_str(sqlite3_stmt *st, int i)
+{
+    return (const char *)sqlite3_column_text(st, i);
 }
 
 /* --- transactions ----------------------------------------------------------------------------- */
@@ -301,14 +307,14 @@ static int read_ids(struct das_store *s, int64_t ids[3], struct das_err *err)
     return rc;
 }
 
-/* Whose database, and of which format: 1: ours, 0: an empty one, -1. */
+/* Whose database, and of which format (0: an empty one). -1: none that can be used. */
 static int look(struct das_store *s, struct das_err *err)
 {
     int64_t ids[3], format;
 
     if (read_ids(s, ids, err) < 0)
         return -1;
-    format = ids[1];
+    s->format = format = ids[1];
     if (ids[0] == 0 && format == 0 && ids[2] == 0)
         return 0;
     if (ids[0] != DAS_STORE_APPLICATION)
@@ -317,10 +323,10 @@ static int look(struct das_store *s, struct das_err *err)
         return das_fail(err, DAS_E_STORE,
                         "%s: written by a newer das (format %lld, this one knows %d)", s->path,
                         (long long)format, DAS_STORE_FORMAT);
-    if (format < DAS_STORE_FORMAT)
-        return das_fail(err, DAS_E_STORE, "%s: format %lld, expected %d", s->path,
+    if (format < 1)
+        return das_fail(err, DAS_E_STORE, "%s: format %lld, expected 1 to %d", s->path,
                         (long long)format, DAS_STORE_FORMAT);
-    return 1;
+    return (int)format;
 }
 
 /* The first record is a random id, so that no two journals have a hash in common. */
@@ -344,18 +350,25 @@ static int begin_journal(struct das_store *s, struct das_err *err)
     return rc;
 }
 
-static int fill(struct das_store *s, struct das_err *err)
+/* From the format that it has to this one's. */
+static int build(struct das_store *s, int format, struct das_err *err)
 {
     char ids[100];
 
     snprintf(ids, sizeof ids, "PRAGMA application_id = %d; PRAGMA user_version = %d",
              DAS_STORE_APPLICATION, DAS_STORE_FORMAT);
-    if (exec(s, ids, err) < 0 || exec(s, das_store_schema, err) < 0)
+    for (int i = format; i < DAS_STORE_FORMAT; i++) {
+        if (exec(s, das_store_steps[i], err) < 0)
+            return -1;
+    }
+    if (exec(s, ids, err) < 0)
         return -1;
-    return begin_journal(s, err);
+    s->format = DAS_STORE_FORMAT;
+    return format ? 0 : begin_journal(s, err);
 }
 
-/* Two processes may find an empty database at once: one fills it, the other finds it filled. */
+/* Two processes may find an empty or an old database at once: one builds it, the other finds that
+ * done. */
 static int set_up(struct das_store *s, struct das_err *err)
 {
     int rc = das_begin(s, err);
@@ -363,8 +376,10 @@ static int set_up(struct das_store *s, struct das_err *err)
     if (rc < 0)
         return -1;
     rc = look(s, err);
-    if (rc == 0)
-        rc = fill(s, err);
+    if (rc >= 0 && rc < DAS_STORE_FORMAT)
+        rc = build(s, rc, err);
+    if (rc >= 0)
+        DAS_FAULT("store-before-commit");
     return das_end(s, rc < 0 ? -1 : 0, err);
 }
 
@@ -411,7 +426,7 @@ static int prepare(struct das_store *s, struct das_err *err)
 
     if (rc < 0 || use_wal(s, err) < 0)
         return -1;
-    return rc ? 0 : set_up(s, err);
+    return rc == DAS_STORE_FORMAT ? 0 : set_up(s, err);
 }
 
 static int connect_file(struct das_store *s, const char *name, int flags, struct das_err *err)

@@ -12,7 +12,7 @@
 #include "core/store/journal.h"
 #include "core/store/store.h"
 
-#define DAS_STORE_FORMAT 1             /* user_version of the database */
+#define DAS_STORE_FORMAT 2             /* user_version of the database */
 #define DAS_STORE_APPLICATION 0x646173 /* "das", application_id of the database */
 #define DAS_STORE_BUSY_MS 10000        /* how long another process may hold the database */
 
@@ -57,10 +57,43 @@ enum das_query {
     DAS_Q_MATCHES_LAST,
     DAS_Q_MATCHES_ADD,
     DAS_Q_MATCHES_TRIM,
+
+    DAS_Q_TASK_ADD,
+    DAS_Q_TASK_RUNNING,
+    DAS_Q_TASK_RUNS,
+    DAS_Q_TASK_FIRST,
+    DAS_Q_TASK_DUE,
+    DAS_Q_TASK_DUE_ANY,
+    DAS_Q_TASK_STOP,
+    DAS_Q_TASK_END,
+    DAS_Q_TASKS,
+    DAS_Q_TASKS_RUNNING,
+    DAS_Q_TASKS_OF,
+    DAS_Q_TASKS_OF_RUNNING,
+    DAS_Q_SWITCH_GET,
+    DAS_Q_SWITCH_PUT,
+
+    DAS_Q_HISTORY_STANDS,
+    DAS_Q_HISTORY_MOVE,
+    DAS_Q_HISTORY_SLICE,
+    DAS_Q_RECORD,
+    DAS_Q_KILLED_PUT,
+    DAS_Q_KILLED_COUNT,
+    DAS_Q_KILLED_PAGE,
+
+    DAS_Q_ACCESS_ADD,
+    DAS_Q_ACCESS_HAS,
+    DAS_Q_ACCESS_REVOKE,
+    DAS_Q_ACCESS_ALL,
+    DAS_Q_SEEN_PURGE,
+    DAS_Q_SEEN_ADD,
+    DAS_Q_VERSION,
     DAS_QUERIES
 };
 extern const char *const das_queries[DAS_QUERIES];
-extern const char das_store_schema[]; /* of an empty database; run inside a transaction */
+/* The n-th (from 0) makes a database of format n, empty for 0, one of format n + 1. Run inside a
+ * transaction. */
+extern const char *const das_store_steps[DAS_STORE_FORMAT];
 
 struct das_store {
     sqlite3 *db;
@@ -69,6 +102,7 @@ struct das_store {
     char run[DAS_RUN_ID_SIZE];
     int lock; /* the locked file runs/RUN, or -1 */
     bool read_only;
+    int64_t format; /* older than DAS_STORE_FORMAT only where it is read_only */
 };
 
 /* --- store.c ---------------------------------------------------------------------------------- */
@@ -77,8 +111,8 @@ struct das_store {
 int das_store_fail(const struct das_store *s, struct das_err *err);
 
 /* A statement with its values: 'i' int64_t, 's' const char *, 't' struct das_text, 'b' the same as
- * plain bytes; no text counts as an empty one. What they point to must stay until the statement was
- * stepped. NULL with err. */
+ * plain bytes; no text counts as an empty one, but for 'n': bytes, or NULL. What they point to must
+ * stay until the statement was stepped. NULL with err. */
 sqlite3_stmt *das_ask(struct das_store *s, struct das_err *err, enum das_query q, const char *kinds,
                       ...);
 /* 1: a row is there, and the caller resets the statement when it has read it; 0: no more; -1. */
@@ -89,6 +123,7 @@ int das_do(struct das_store *s, struct das_err *err, enum das_query q, const cha
 int das_ask_int(struct das_store *s, int64_t *out, struct das_err *err, enum das_query q,
                 const char *kinds, ...);
 struct das_text das_column(sqlite3_stmt *st, int i); /* bytes, valid until the next step */
+const char *das_column_str(sqlite3_stmt *st, int i); /* as long; NULL: out of memory */
 
 int das_begin(struct das_store *s, struct das_err *err);      /* to write: nobody else can */
 int das_begin_read(struct das_store *s, struct das_err *err); /* one view of everything */
@@ -113,7 +148,8 @@ struct das_parts {
     int64_t seq, time_ms;
     struct das_text prev, run, kind;
     int64_t intent;       /* outcome and acknowledged: of which intent; else 0 */
-    bool unknown;         /* outcome: nobody knows */
+    struct das_text outcome; /* outcome: its word; else NULL */
+    bool unknown;            /* outcome: nobody knows */
     struct das_text plan; /* apply: its hash; else NULL */
 };
 /* False: these are not the bytes of a record. */

@@ -1,6 +1,6 @@
 /*
- * test_crypto.c - hashes, HMAC, text forms, AES-CBC and Ed25519 against published vectors: FIPS 180,
- * RFC 2202, RFC 4231, RFC 4648, NIST SP 800-38A, RFC 8032.
+ * test_crypto.c - hashes, HMAC, text forms, AES-CBC, sealing and Ed25519 against published vectors:
+ * FIPS 180, RFC 2202, RFC 4231, RFC 4648, NIST SP 800-38A, the GCM specification, RFC 8032.
  */
 #include "core/base/crypto.h"
 
@@ -295,6 +295,103 @@ static void paddings(void)
     ok(das_padding_find("zero") < 0, "and not others");
 }
 
+/* --- sealing --------------------------------------------------------------------------------------- */
+
+static bool opens(struct das_text key, struct das_text about, struct das_text sealed, char *to,
+                  size_t size, size_t *len)
+{
+    return das_unseal(key, about, sealed, to, size, len, &err) == 0;
+}
+
+/* McGrew and Viega, "The Galois/Counter Mode of Operation", test cases 13, 14 and 16: nonce, cipher
+ * text and tag in a row are what is sealed. */
+static void sealing_vectors(void)
+{
+    static const char zeros[] = "0000000000000000000000000000000000000000000000000000000000000000";
+    char out[64] = {0};
+    size_t len = 9;
+
+    ok(opens(un(zeros), T(""), un("000000000000000000000000530f8afbc74536b9a963b4f1c4cb738b"), out,
+             sizeof out, &len) &&
+           len == 0,
+       "GCM test case 13: nothing");
+    ok(opens(un(zeros), T(""),
+             un("000000000000000000000000cea7403d4d606b6e074ec5d3baf39d18d0d1c8a799996bf0265b98b5d4"
+                "8ab919"),
+             out, sizeof out, &len) &&
+           len == 16 && !out[0] && !out[15],
+       "test case 14: a block of zeros");
+    ok(opens(un("feffe9928665731c6d6a8f9467308308feffe9928665731c6d6a8f9467308308"),
+             un("feedfacedeadbeeffeedfacedeadbeefabaddad2"),
+             un("cafebabefacedbaddecaf888522dc1f099567d07f47f37a32a84427d643a8cdcbfe5c0c97598a2bd25"
+                "55d1aa8cb08e48590dbb3da7b08b1056828838c5f61e6393ba7a0abcc9f66276fc6ece0f4e1768cddf"
+                "8853bb2d551b"),
+             out, sizeof out, &len) &&
+           len == 60,
+       "test case 16: with something that it is about");
+    is_str(hex(das_text(out, len)),
+           "d9313225f88406e5a55909c5aff5269a86a7a9531534f7da2e4c303d8a318a721c3c0c95956809532fcf0e24"
+           "49a6b525b16aedf5aa0de657ba637b39",
+           "its text");
+}
+
+static void sealing(void)
+{
+    struct das_text key = T("kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkk"), about = T("DAS1");
+    struct das_buf b = {0}, again = {0};
+    int changed_opened = 0, untouched = 0;
+    char out[64];
+    size_t len;
+
+    das_buf_str(&b, "before");
+    must(das_seal(key, about, T("a secret of somebody"), &b, &err) == 0 &&
+             das_seal(key, about, T("a secret of somebody"), &again, &err) == 0,
+         "sealed twice");
+    is_int(b.len, 6 + 20 + DAS_SEAL_OVERHEAD, "appended");
+    ok(!memmem(b.ptr, b.len, "secret", 6), "not to be read");
+    ok(memcmp(b.ptr + 6, again.ptr, again.len) != 0, "each time something else");
+    ok(opens(key, about, das_buf_view(&again), out, 20, &len) && len == 20 &&
+           memcmp(out, "a secret of somebody", 20) == 0,
+       "opened");
+    for (size_t i = 0; i < again.len; i++) {
+        for (int bit = 0; bit < 8; bit++) {
+            again.ptr[i] = (char)(again.ptr[i] ^ 1 << bit);
+            memset(out, 7, sizeof out);
+            changed_opened += opens(key, about, das_buf_view(&again), out, sizeof out, &len);
+            untouched += len == 0 && memmem(out, sizeof out, "secret", 6) == NULL;
+            again.ptr[i] = (char)(again.ptr[i] ^ 1 << bit);
+        }
+    }
+    is_int(changed_opened, 0, "with any bit changed it is not");
+    is_int(untouched, 8 * again.len, "and leaves nothing of the text behind");
+    ok(!opens(key, T("DAS2"), das_buf_view(&again), out, sizeof out, &len) &&
+           err.code == DAS_E_DATA,
+       "nor for something else: %s", err.msg);
+    ok(!opens(T("kkkkkkkkkkkkkkkkkkkkkkkkkkkkkkkK"), about, das_buf_view(&again), out, sizeof out,
+              &len) &&
+           err.code == DAS_E_DATA,
+       "nor with another key");
+    ok(!opens(key, about, das_text(again.ptr, again.len - 1), out, sizeof out, &len) &&
+           err.code == DAS_E_DATA,
+       "nor a byte less of it");
+    ok(!opens(key, about, das_text(again.ptr, DAS_SEAL_OVERHEAD - 1), out, sizeof out, &len) &&
+           err.code == DAS_E_DATA,
+       "nor what is too short: %s", err.msg);
+    ok(!opens(key, about, das_buf_view(&again), out, 19, &len) && err.code == DAS_E_USAGE,
+       "no room: %s", err.msg);
+    ok(!opens(T("short"), about, das_buf_view(&again), out, sizeof out, &len) &&
+           err.code == DAS_E_USAGE,
+       "a short key: %s", err.msg);
+    das_buf_reset(&b);
+    ok(das_seal(T("short"), about, T("x"), &b, &err) < 0 && err.code == DAS_E_USAGE && !b.len,
+       "to seal with, too, and nothing is added");
+    ok(das_seal(key, DAS_TEXT_NULL, DAS_TEXT_NULL, &b, &err) == 0 &&
+           opens(key, T(""), das_buf_view(&b), out, 0, &len) && len == 0,
+       "nothing at all can be sealed");
+    das_buf_clear(&b);
+    das_buf_clear(&again);
+}
+
 /* --- Ed25519 -------------------------------------------------------------------------------------- */
 
 static void verified(const char *key, const char *message, const char *signature)
@@ -356,6 +453,8 @@ int main(void)
     text_forms();
     aes();
     paddings();
+    sealing_vectors();
+    sealing();
     signatures();
     random_bytes();
     return tap_done();
