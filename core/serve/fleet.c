@@ -388,6 +388,10 @@ int das_member_look(struct das_member *m, int64_t until_ms, struct das_seen_list
             rc = 0;
             break;
         }
+        if (!m->flight.busy && das_patience_left(&patience) <= 0) {
+            das_fail(err, DAS_E_TIMEOUT, "the time is up");
+            break;
+        }
         turn = das_flight_board(&m->flight, &m->tower, &waited, &patience, err);
     }
     if (turn == DAS_TURN_MINE) {

@@ -27,12 +27,20 @@ struct das_kill_ask {
     const char *who;           /* for the journal: "ci (DASABC...)" */
     const char *task;          /* id of the task, or NULL */
     const char *reason;
-    int64_t until_ms; /* monotonic: when waiting for the instance ends */
+    int64_t until_ms; /* monotonic: when waiting for its turn and for the preview ends */
+    /* Where more match than may be killed now: false, all are refused, as in every plan; true, those
+     * that have been at it longest are taken, as many as the limits leave, and the others stay for
+     * the next time. Who is protected takes nobody's place. */
+    bool piecemeal;
+    /* Asked before each kill: false, and why, ends it there. May be NULL. */
+    bool (*go_on)(void *arg, char *why, size_t size);
+    void *arg;
 };
 
-/* The connections of all that the filter selects now. *out NULL and 0: nobody was there. A plan of
- * which a part is more than the limits allow is refused as a whole, as always. *matched: how many
- * the filter selects. */
+/* The connections of all that the filter selects now. *out NULL and 0: nobody was there. *matched:
+ * how many the filter selects. DAS_E_UNSUPPORTED: no session of this instance can be killed;
+ * DAS_E_BLOCKED, piecemeal only: a guard leaves nothing to be done, and the journal says nothing of
+ * it, as a task would repeat it every few seconds; DAS_E_CANCELLED. */
 int das_killer_kill(const struct das_killer *k, struct das_member *m,
                     const struct das_kill_ask *ask, size_t *matched, struct das_report **out,
                     struct das_err *err);
