@@ -691,6 +691,38 @@ static void threads(struct client *c)
     (void)before;
 }
 
+/* --- memory --------------------------------------------------------------------------------------
+ */
+
+/* Every allocation fails once: the answer is a refusal or an error, and nothing is lost (a
+ * sanitizer looks). */
+static void out_of_memory(struct client *c)
+{
+    const struct das_auth_conf conf = {dir, REGION, 0};
+    struct sent s = get(c);
+    int tried = 0, wrong = 0;
+    bool passed = false;
+
+    for (long n = 1; !passed && n < 1000; n++) {
+        struct das_auth *a = NULL;
+        int rc;
+        das_alloc_fail_at(n);
+        rc = das_auth_new(&conf, &a, &err);
+        if (rc < 0) {
+            wrong += err.code != DAS_E_NOMEM || a != NULL;
+        } else {
+            passed = asks(a, s);
+            wrong += !passed && why.status != 500;
+        }
+        passed = passed && !das_alloc_failed();
+        das_alloc_fail_at(0);
+        tried++;
+        das_auth_free(a);
+    }
+    ok(passed && tried > 20, "%d allocations fail, one after the other", tried);
+    is_int(wrong, 0, "each is said as what it is");
+}
+
 /* --- what a key allows ---------------------------------------------------------------------------
  */
 
@@ -786,6 +818,7 @@ int main(void)
     expiry();
     rate(&c, &t);
     threads(&d);
+    out_of_memory(&c);
     published();
     das_signer_free(c.signer);
     das_signer_free(d.signer);
