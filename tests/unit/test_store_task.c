@@ -433,7 +433,7 @@ static int add_some(void *arg, int i)
 
 static void processes(void)
 {
-    char dir[300];
+    char dir[100];
     struct das_store *s;
 
     snprintf(dir, sizeof dir, "%s", store_dir());
@@ -454,7 +454,7 @@ static int add_and_wait(void *arg)
 
 static void killed(void)
 {
-    char dir[300];
+    char dir[100];
     struct das_store *s;
 
     snprintf(dir, sizeof dir, "%s", store_dir());
