@@ -549,7 +549,7 @@ static void expiry(void)
 static void reload(struct das_auth *a, struct client *c)
 {
     size_t before = das_auth_keys(a);
-    struct client fresh = key("fresh", READ, 0), broken = {.signer = NULL};
+    struct client fresh = key("fresh", READ, 0), broken = {.signer = NULL}, ended;
     struct das_access odd = {.id = "DASODD", .kind = DAS_ACCESS_KEY, .created_ms = 1};
 
     no(from(a, "10.6.0.1", get(&fresh)), "Get secretKey failed", "not known yet");
@@ -562,6 +562,14 @@ static void reload(struct das_auth *a, struct client *c)
     no(from(a, "10.6.0.1", get(&fresh)), "Get secretKey failed", "refused now");
     is_str(caller.name, "fresh", "the log is told whose it was");
     is_int(das_auth_keys(a), before, "one less");
+
+    ended = token("ended", 0);
+    must(das_auth_refresh(a, &err) == 0, "a token");
+    ok(from(a, "10.6.0.2", with_token(ended.secret)), "passes");
+    must(das_access_revoke(store, ended.id, "test", &err) == 0 && das_auth_refresh(a, &err) == 0,
+         "is revoked");
+    no(from(a, "10.6.0.2", with_token(ended.secret)), "decrypt token fail", "and refused");
+    is_str(caller.name, "ended", "the log is told whose it was");
 
     add(&odd, T("not sealed by anybody, but long enough to be"));
     ok(das_auth_refresh(a, &err) < 0 && err.code == DAS_E_CONFIG && strstr(err.msg, "DASODD"),
