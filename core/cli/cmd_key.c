@@ -8,8 +8,8 @@
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/cli/cli.h"
+#include "core/cli/key_rights.h"
 #include "core/cli/state.h"
-#include "core/serve/action.h"
 #include "core/serve/keyring.h"
 
 #define ACTIONS_HELP                                                                               \
@@ -18,16 +18,15 @@
     "                         listKillTaskRecord, showKillTaskSwitch, listInstance, listDbUser;\n" \
     "                         createKillTask, stopKillTask, deleteProcess,\n"                      \
     "                         changeKillTaskSwitch. (read)\n"                                      \
-    "      --instances LIST   names from das.lua, tag:TAG, or * for all, with commas between. "    \
-    "For\n"                                                                                        \
-    "                         what only looks all, if nothing is said; what kills or changes\n"    \
-    "                         has to be told where\n"
+    "      --instances LIST   names from das.lua, tag:TAG, or * for all, with commas between.\n"   \
+    "                         (all for what only looks; else it has to be said)\n"
 #define COMMON_HELP                                                                        \
     "  -o, --output FORMAT    create, list: table, json\n"                                 \
     "      --state DIR        instead of the configured state directory\n"                 \
     "      --config FILE      instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n" \
     "                         /etc/das/das.lua\n"                                          \
-    "\n"
+    "\n"                                                                                   \
+    "Examples\n"
 
 static const char key_help[] =
     "das key create --name NAME [--actions LIST] [--instances LIST] [--expires AGE] [-o json]\n"
@@ -39,9 +38,8 @@ static const char key_help[] =
     "of the database is of no use without that file, neither to you nor to anybody else. A das\n"
     "serve that runs knows of new keys, and refuses revoked ones, within a second.\n"
     "\n"
-    "      --name NAME        whose it is: it stands in the journal with what is done with the "
-    "key\n" ACTIONS_HELP
-    "      --expires AGE      how long it is good: 90d, 12h. (for ever)\n" COMMON_HELP "Examples\n"
+    "      --name NAME        whose it is, for the journal and the log\n" ACTIONS_HELP
+    "      --expires AGE      how long it is good: 90d, 12h. (for ever)\n" COMMON_HELP
     "  das key create --name grafana\n"
     "  das key create --name ci --actions read,deleteProcess --instances staging --expires 30d\n"
     "  das key list -o json | jq -r '.keys[] | select(.state == \"good\").id'\n"
@@ -56,9 +54,8 @@ static const char token_help[] =
     "Tokens for das serve, sent as X-Auth-Token: for curl and what cannot sign. Whoever sees one\n"
     "can use it, so it ends by itself. It is printed once; only a hash of it is kept.\n"
     "\n"
-    "      --name NAME        whose it is: it stands in the journal with what is done with the "
-    "token\n" ACTIONS_HELP
-    "      --expires AGE      how long it is good, at most 365d. (24h)\n" COMMON_HELP "Examples\n"
+    "      --name NAME        whose it is, for the journal and the log\n" ACTIONS_HELP
+    "      --expires AGE      how long it is good, at most 365d. (24h)\n" COMMON_HELP
     "  das token create --name on-call --expires 8h\n"
     "  das token create --name runbook --actions all --instances tag:staging,reports\n"
     "  curl -H \"X-Auth-Token: $(cat token)\" http://127.0.0.1:7070/v3/$PROJECT/instances\n"
@@ -157,155 +154,18 @@ static int set_expiry(const struct job *j, struct das_access *a, struct das_err 
     return 0;
 }
 
-/* --- lists ------------------------------------------------------------------------------------ */
-
-/* Cuts the first word, up to a comma, from *rest. */
-static bool next_word(const char **rest, struct das_text *word)
+static int set_rights(const struct job *j, struct das_access *a, struct das_err *err)
 {
-    size_t n;
+    /* With --state no das.lua was read, so nothing is known of instances. */
+    const struct das_inventory *inv = j->state ? NULL : j->common.inventory;
 
-    if (!*rest)
-        return false;
-    n = strcspn(*rest, ",");
-    *word = das_text_trim(das_text(*rest, n));
-    *rest = (*rest)[n] ? *rest + n + 1 : NULL;
-    return true;
-}
-
-static bool has_word(const char *list, struct das_text word)
-{
-    while (*list) {
-        size_t n = strcspn(list, " ");
-        if (das_text_eq(das_text(list, n), word))
-            return true;
-        list += n + (list[n] == ' ');
-    }
-    return false;
-}
-
-static int add_word(const char *option, char list[DAS_ACCESS_LIST_SIZE], struct das_text word,
-                    struct das_err *err)
-{
-    size_t len = strlen(list);
-
-    if (has_word(list, word))
-        return 0;
-    if (len + 1 + word.len >= DAS_ACCESS_LIST_SIZE)
-        return das_fail(err, DAS_E_USAGE, "%s: longer than %d characters", option,
-                        DAS_ACCESS_LIST_SIZE - 1);
-    if (len)
-        list[len++] = ' ';
-    memcpy(list + len, word.ptr, word.len);
-    list[len + word.len] = '\0';
-    return 0;
-}
-
-static int add_all(struct das_access *a, bool writes, struct das_err *err)
-{
-    for (int i = 0; i < DAS_A_COUNT; i++) {
-        if (das_actions[i].writes == writes &&
-            add_word("--actions", a->actions, das_text_of(das_actions[i].name), err) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-static int unknown_action(struct das_text word, struct das_err *err)
-{
-    const char *names[DAS_A_COUNT + 3] = {"read", "write", "all"}, *near;
-    char text[100];
-
-    for (int i = 0; i < DAS_A_COUNT; i++)
-        names[3 + i] = strrchr(das_actions[i].name, ':') + 1;
-    snprintf(text, sizeof text, "%.*s", word.len > 99 ? 99 : (int)word.len, word.ptr);
-    near = das_nearest(text, names, DAS_A_COUNT + 3);
-    if (near)
-        return das_fail(err, DAS_E_USAGE, "--actions: unknown \"%s\"; did you mean %s?", text,
-                        near);
-    return das_fail(err, DAS_E_USAGE,
-                    "--actions: expected read, write, all or names of actions, got \"%s\"", text);
-}
-
-static int add_action(struct das_access *a, struct das_text word, struct das_err *err)
-{
-    int known = das_action_find(word);
-
-    if (das_text_is(word, "read"))
-        return add_all(a, false, err);
-    if (das_text_is(word, "write"))
-        return add_all(a, true, err);
-    if (das_text_is(word, "all") || das_text_is(word, "*"))
-        return add_word("--actions", a->actions, das_text_of("*"), err);
-    if (das_text_is(word, "das:clouddba:*"))
-        return add_word("--actions", a->actions, word, err);
-    if (known < 0)
-        return unknown_action(word, err);
-    return add_word("--actions", a->actions, das_text_of(das_actions[known].name), err);
-}
-
-static bool writes(const struct das_access *a)
-{
-    for (int i = 0; i < DAS_A_COUNT; i++) {
-        if (das_actions[i].writes && das_action_allowed(a->actions, das_actions[i].name))
-            return true;
-    }
-    return false;
-}
-
-/* An instance can be configured later; a name that was mistyped is the likelier reason. */
-static void warn_unknown(const struct job *j, const char *name)
-{
-    const struct das_inventory *inv = j->common.inventory;
-    struct das_err why;
-
-    if (!j->state && das_inventory_find(inv, name, &why) < 0)
-        fprintf(stderr, "das %s: --instances: %s\n", j->word, why.msg);
-}
-
-static int add_instance(const struct job *j, struct das_access *a, struct das_text word,
-                        struct das_err *err)
-{
-    char name[DAS_ACCESS_LIST_SIZE];
-
-    for (size_t i = 0; i < word.len; i++) {
-        unsigned char c = (unsigned char)word.ptr[i];
-        if (c <= ' ' || c == 0x7f)
-            return das_fail(err, DAS_E_USAGE,
-                            "--instances: a name without blanks; give the "
-                            "instance a tag, and name it as tag:TAG");
-    }
-    if (!word.len || das_text_is(word, "tag:"))
-        return das_fail(
-            err, DAS_E_USAGE,
-            "--instances: expected names, tag:TAG or *, with commas between, got \"%s\"",
-            j->instances);
-    if (add_word("--instances", a->instances, word, err) < 0)
+    if (das_rights_actions(j->actions ? j->actions : "read", a, err) < 0)
         return -1;
-    snprintf(name, sizeof name, "%.*s", (int)word.len, word.ptr);
-    if (strcmp(name, "*") != 0 && strncmp(name, "tag:", 4) != 0)
-        warn_unknown(j, name);
-    return 0;
-}
-
-static int set_lists(const struct job *j, struct das_access *a, struct das_err *err)
-{
-    const char *rest = j->actions ? j->actions : "read";
-    struct das_text word;
-
-    while (next_word(&rest, &word)) {
-        if (add_action(a, word, err) < 0)
-            return -1;
-    }
-    if (!j->instances && writes(a))
+    if (!j->instances && das_rights_write(a))
         return das_fail(err, DAS_E_USAGE,
                         "--instances: where may it kill or change something? Names from das.lua, "
                         "tag:TAG, or '*' for all; or --actions read");
-    rest = j->instances ? j->instances : "*";
-    while (next_word(&rest, &word)) {
-        if (add_instance(j, a, word, err) < 0)
-            return -1;
-    }
-    return 0;
+    return das_rights_instances(j->instances ? j->instances : "*", j->word, inv, a, err);
 }
 
 /* --- showing ---------------------------------------------------------------------------------- */
@@ -474,7 +334,7 @@ static int create(struct job *j, struct das_err *err)
     int rc = -1;
 
     das_no_core_dumps();
-    if (set_name(j, &a, err) == 0 && set_expiry(j, &a, err) == 0 && set_lists(j, &a, err) == 0 &&
+    if (set_name(j, &a, err) == 0 && set_expiry(j, &a, err) == 0 && set_rights(j, &a, err) == 0 &&
         das_store_open(j->dir.ptr, &store, err) == 0)
         rc = j->kind == DAS_ACCESS_KEY ? make_key(j, store, &a, &m, err) : make_token(&a, &m, err);
     if (rc == 0)
@@ -512,43 +372,6 @@ static void row_json(struct listing *l, const struct das_access *a)
     das_buf_char(&l->b, '}');
 }
 
-static bool has_all(const char *list, bool writing)
-{
-    bool all = true;
-
-    for (int i = 0; i < DAS_A_COUNT; i++)
-        all = all && (das_actions[i].writes != writing ||
-                      has_word(list, das_text_of(das_actions[i].name)));
-    return all;
-}
-
-/* "read,stopKillTask" for a table, as it can be typed. */
-static void put_actions(struct das_buf *b, const char *list)
-{
-    const bool all[2] = {has_all(list, false), has_all(list, true)};
-    const char *comma = "";
-
-    for (int i = 0; i < 2; i++) {
-        if (all[i]) {
-            das_buf_printf(b, "%s%s", comma, i ? "write" : "read");
-            comma = ",";
-        }
-    }
-    while (*list) {
-        size_t n = strcspn(list, " ");
-        int known = das_action_find(das_text(list, n));
-        if (known < 0 || !all[das_actions[known].writes]) {
-            das_buf_str(b, comma);
-            if (known >= 0)
-                das_buf_str(b, strrchr(das_actions[known].name, ':') + 1);
-            else
-                das_buf_add(b, list, n);
-            comma = ",";
-        }
-        list += n + (list[n] == ' ');
-    }
-}
-
 static void row_table(struct listing *l, const struct das_access *a)
 {
     char created[32], expires[32] = "never";
@@ -564,7 +387,7 @@ static void row_table(struct listing *l, const struct das_access *a)
     for (int i = 0; i < 2; i++) {
         size_t from = b->len;
         if (i)
-            put_actions(b, a->actions);
+            das_rights_show(a->actions, b);
         else
             for (const char *p = a->instances; *p; p++)
                 das_buf_char(b, *p == ' ' ? ',' : *p);

@@ -52,7 +52,7 @@ static int read_keys(struct das_auth *a, bool first, struct das_auth_keys *out, 
 /* Only one thread changes a->keys, so it may look without the lock. */
 static int load(struct das_auth *a, bool first, struct das_err *err)
 {
-    struct das_auth_keys now, before;
+    struct das_auth_keys now = {0}, before;
     int rc = read_keys(a, first, &now, err);
 
     if (rc <= 0)

@@ -206,11 +206,13 @@ static int read_master(const struct das_private *file, const char *path, char ke
 {
     struct das_text text = das_text_trim(das_text(file->ptr, file->len));
     struct das_buf b = {0};
-    struct das_err why; /* would not say more, and of which file it should be silent */
+    struct das_err why; /* says what is in the text, and that is nobody's business */
     int rc = 0;
 
     das_buf_reserve(&b, MASTER + 1);
-    if (file->exposed)
+    if (das_buf_ok(&b, err) < 0)
+        rc = -1;
+    else if (file->exposed)
         rc = das_private_exposed(path, "master key", err);
     else if (text.len != 2 * MASTER || das_hex_decode(text, &b, &why) < 0)
         rc = das_fail(err, DAS_E_CONFIG, "%s: expected a master key of %d hex digits", path,

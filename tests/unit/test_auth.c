@@ -549,7 +549,7 @@ static void expiry(void)
 static void reload(struct das_auth *a, struct client *c)
 {
     size_t before = das_auth_keys(a);
-    struct client fresh = key("fresh", READ, 0), broken = {.signer = NULL};
+    struct client fresh = key("fresh", READ, 0), broken = {.signer = NULL}, ended;
     struct das_access odd = {.id = "DASODD", .kind = DAS_ACCESS_KEY, .created_ms = 1};
 
     no(from(a, "10.6.0.1", get(&fresh)), "Get secretKey failed", "not known yet");
@@ -562,6 +562,14 @@ static void reload(struct das_auth *a, struct client *c)
     no(from(a, "10.6.0.1", get(&fresh)), "Get secretKey failed", "refused now");
     is_str(caller.name, "fresh", "the log is told whose it was");
     is_int(das_auth_keys(a), before, "one less");
+
+    ended = token("ended", 0);
+    must(das_auth_refresh(a, &err) == 0, "a token");
+    ok(from(a, "10.6.0.2", with_token(ended.secret)), "passes");
+    must(das_access_revoke(store, ended.id, "test", &err) == 0 && das_auth_refresh(a, &err) == 0,
+         "is revoked");
+    no(from(a, "10.6.0.2", with_token(ended.secret)), "decrypt token fail", "and refused");
+    is_str(caller.name, "ended", "the log is told whose it was");
 
     add(&odd, T("not sealed by anybody, but long enough to be"));
     ok(das_auth_refresh(a, &err) < 0 && err.code == DAS_E_CONFIG && strstr(err.msg, "DASODD"),
@@ -691,6 +699,38 @@ static void threads(struct client *c)
     (void)before;
 }
 
+/* --- memory --------------------------------------------------------------------------------------
+ */
+
+/* Every allocation fails once: the answer is a refusal or an error, and nothing is lost (a
+ * sanitizer looks). */
+static void out_of_memory(struct client *c)
+{
+    const struct das_auth_conf conf = {dir, REGION, 0};
+    struct sent s = get(c);
+    int tried = 0, wrong = 0;
+    bool passed = false;
+
+    for (long n = 1; !passed && n < 1000; n++) {
+        struct das_auth *a = NULL;
+        int rc;
+        das_alloc_fail_at(n);
+        rc = das_auth_new(&conf, &a, &err);
+        if (rc < 0) {
+            wrong += err.code != DAS_E_NOMEM || a != NULL;
+        } else {
+            passed = asks(a, s);
+            wrong += !passed && why.status != 500;
+        }
+        passed = passed && !das_alloc_failed();
+        das_alloc_fail_at(0);
+        tried++;
+        das_auth_free(a);
+    }
+    ok(passed && tried > 20, "%d allocations fail, one after the other", tried);
+    is_int(wrong, 0, "each is said as what it is");
+}
+
 /* --- what a key allows ---------------------------------------------------------------------------
  */
 
@@ -786,6 +826,7 @@ int main(void)
     expiry();
     rate(&c, &t);
     threads(&d);
+    out_of_memory(&c);
     published();
     das_signer_free(c.signer);
     das_signer_free(d.signer);

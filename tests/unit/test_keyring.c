@@ -112,6 +112,8 @@ static void token_forms(void)
 
 /* --- the file --------------------------------------------------------------------------------- */
 
+static const char not_hex[] = "zz112233445566778899aabbccddeeff00112233445566778899aabbccddeeff\n";
+
 static void the_file(void)
 {
     const char *dir = store_dir(), *path = store_path(dir, "serve.key");
@@ -161,8 +163,7 @@ static void the_file(void)
        "everybody may read it: %s", err.msg);
     for (int i = 0; i < 4; i++) {
         static const char *const wrong[] = {"", "abc\n", "00112233445566778899aabbccddeeff\n",
-                                            "zz112233445566778899aabbccddeeff00112233445566778899"
-                                            "aabbccddeeff\n"};
+                                            not_hex};
         put(path, wrong[i], 0600);
         ok(!ring(dir, true) && err.code == DAS_E_CONFIG && !strstr(err.msg, "0011"),
            "wrong text: %s", err.msg);

@@ -305,8 +305,7 @@ static void due(void)
     s = store_open(dir); /* an hour later */
     is_int(das_task_close_due(s, 800000, &err), 3, "what was due while nobody looked");
     is_int(store_head(s), head + 3, "each with its record");
-    is_str(record(s),
-           "\"kind\":\"task\",\"task\":1,\"event\":\"ended\",\"instance\":\"orders\"}",
+    is_str(record(s), "\"kind\":\"task\",\"task\":1,\"event\":\"ended\",\"instance\":\"orders\"}",
            "in their order");
     ok(get(s, 1).end_ms == 31000 && get(s, 2).end_ms == 21000 && get(s, 3).end_ms == 20000,
        "each at its own end");
@@ -433,7 +432,7 @@ static int add_some(void *arg, int i)
 
 static void processes(void)
 {
-    char dir[300];
+    char dir[100];
     struct das_store *s;
 
     snprintf(dir, sizeof dir, "%s", store_dir());
@@ -454,7 +453,7 @@ static int add_and_wait(void *arg)
 
 static void killed(void)
 {
-    char dir[300];
+    char dir[100];
     struct das_store *s;
 
     snprintf(dir, sizeof dir, "%s", store_dir());
