@@ -167,12 +167,14 @@ bench: deps-bench
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/das/policies' \
-	  '$(DESTDIR)$(PREFIX)/share/das/types' '$(DESTDIR)$(PREFIX)/share/doc/das'
+	  '$(DESTDIR)$(PREFIX)/share/das/types' '$(DESTDIR)$(PREFIX)/share/doc/das' \
+	  '$(DESTDIR)$(PREFIX)/lib/systemd/system'
 	install -m 755 $(BUILD)/das '$(DESTDIR)$(PREFIX)/bin/das'
 	install -m 644 scripts/policies/*.lua '$(DESTDIR)$(PREFIX)/share/das/policies/'
 	install -m 644 scripts/types/das.d.lua '$(DESTDIR)$(PREFIX)/share/das/types/'
 	install -m 644 scripts/types/luacheckrc '$(DESTDIR)$(PREFIX)/share/das/luacheckrc'
 	sed 's|/usr/local|$(PREFIX)|' scripts/types/luarc.json >'$(DESTDIR)$(PREFIX)/share/das/luarc.json'
+	sed 's|/usr/local|$(PREFIX)|' docs/das-serve.service >'$(DESTDIR)$(PREFIX)/lib/systemd/system/das-serve.service'
 	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md '$(DESTDIR)$(PREFIX)/share/doc/das/'
 
 # What is described in one place and read in another; tests/project/docs.t looks for drift.
