@@ -25,7 +25,8 @@ BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjanss
               libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
               mariadb-client openssl perl libio-socket-ssl-perl procps git tmux
-BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl
+BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl wrk nginx-light \
+              libnginx-mod-http-lua lua-cjson libmicrohttpd-dev
 
 # --- flags -------------------------------------------------------------------------------------
 
@@ -98,6 +99,11 @@ $(BUILD)/tests/%: tests/%.c $(LIB)
 
 # Nothing of the libraries is used, and all of them are loaded.
 $(BUILD)/tests/bench/http $(BUILD)/tests/bench/cloud: PKG_LIBS += $(shell pkg-config --libs $(LAZY_PKGS))
+# A rival: the server library alone.
+$(BUILD)/tests/bench/httpd_bare: tests/bench/httpd_bare.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lmicrohttpd
 $(BUILD)/tests/bench/empty: tests/bench/empty.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--no-as-needed -o $@ $< $(PKG_LIBS)
