@@ -181,14 +181,10 @@ local function verify(headers, body)
     if not dated then
         return nil, "signed headers"
     end
-    local payload, said = nil, headers["x-sdk-content-sha256"]
-    if said == "UNSIGNED-PAYLOAD" then
-        payload = said
-    else
-        payload = hash(body)
-        if said and said ~= payload then
-            return nil, "body"
-        end
+    local said = headers["x-sdk-content-sha256"]
+    local payload = said == "UNSIGNED-PAYLOAD" and said or hash(body)
+    if said and said ~= payload then
+        return nil, "body"
     end
     lines[n + 1], lines[n + 2], lines[n + 3] = "", names, payload
     local want = hmac(secret, "SDK-HMAC-SHA256\n" .. date .. "\n" .. hash(concat(lines, "\n")))
