@@ -25,7 +25,8 @@ BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjanss
               libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
               mariadb-client openssl perl libio-socket-ssl-perl procps git tmux
-BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl
+BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl wrk nginx-light \
+              libnginx-mod-http-lua lua-cjson libmicrohttpd-dev
 
 # --- flags -------------------------------------------------------------------------------------
 
@@ -98,6 +99,11 @@ $(BUILD)/tests/%: tests/%.c $(LIB)
 
 # Nothing of the libraries is used, and all of them are loaded.
 $(BUILD)/tests/bench/http $(BUILD)/tests/bench/cloud: PKG_LIBS += $(shell pkg-config --libs $(LAZY_PKGS))
+# A rival: the server library alone.
+$(BUILD)/tests/bench/httpd_bare: tests/bench/httpd_bare.c Makefile
+	@mkdir -p $(@D)
+	$(call say,CC,$<)
+	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -o $@ $< -lmicrohttpd
 $(BUILD)/tests/bench/empty: tests/bench/empty.c Makefile
 	@mkdir -p $(@D)
 	$(Q)$(CC) $(ALL_CFLAGS) $(ALL_LDFLAGS) -Wl,--no-as-needed -o $@ $< $(PKG_LIBS)
@@ -167,12 +173,14 @@ bench: deps-bench
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/das/policies' \
-	  '$(DESTDIR)$(PREFIX)/share/das/types' '$(DESTDIR)$(PREFIX)/share/doc/das'
+	  '$(DESTDIR)$(PREFIX)/share/das/types' '$(DESTDIR)$(PREFIX)/share/doc/das' \
+	  '$(DESTDIR)$(PREFIX)/lib/systemd/system'
 	install -m 755 $(BUILD)/das '$(DESTDIR)$(PREFIX)/bin/das'
 	install -m 644 scripts/policies/*.lua '$(DESTDIR)$(PREFIX)/share/das/policies/'
 	install -m 644 scripts/types/das.d.lua '$(DESTDIR)$(PREFIX)/share/das/types/'
 	install -m 644 scripts/types/luacheckrc '$(DESTDIR)$(PREFIX)/share/das/luacheckrc'
 	sed 's|/usr/local|$(PREFIX)|' scripts/types/luarc.json >'$(DESTDIR)$(PREFIX)/share/das/luarc.json'
+	sed 's|/usr/local|$(PREFIX)|' docs/das-serve.service >'$(DESTDIR)$(PREFIX)/lib/systemd/system/das-serve.service'
 	install -m 644 README.md CHANGELOG.md LICENSE docs/*.md '$(DESTDIR)$(PREFIX)/share/doc/das/'
 
 # What is described in one place and read in another; tests/project/docs.t looks for drift.
