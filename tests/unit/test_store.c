@@ -4,7 +4,10 @@
 #include <dirent.h>
 #include <sys/resource.h>
 
+#include "core/store/access.h"
+#include "core/store/habits.h"
 #include "core/store/store_impl.h"
+#include "core/store/task.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/store_kit.h"
 
@@ -170,6 +173,199 @@ static void not_ours(void)
     is_int(files_in(dir), 0, "and nothing is put there");
 }
 
+/* --- a database of format 1 ------------------------------------------------------------------- */
+
+/* As das made it then. */
+static const char old_schema[] =
+    "CREATE TABLE journal(seq INTEGER PRIMARY KEY, line TEXT NOT NULL, hash TEXT NOT NULL) STRICT;"
+    "CREATE TABLE open_intents(seq INTEGER PRIMARY KEY, run TEXT NOT NULL) STRICT;"
+    "CREATE TABLE unknown_intents(seq INTEGER PRIMARY KEY) STRICT;"
+    "CREATE TABLE applied(seq INTEGER PRIMARY KEY, plan TEXT NOT NULL) STRICT;"
+    "CREATE INDEX applied_plan ON applied(plan);"
+    "CREATE TABLE kills(id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL,"
+    " instance TEXT NOT NULL, policy TEXT NOT NULL, user BLOB NOT NULL,"
+    " fingerprint INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX kills_run ON kills(run, at_ms);"
+    "CREATE INDEX kills_at ON kills(at_ms);"
+    "CREATE INDEX kills_instance ON kills(instance, at_ms);"
+    "CREATE INDEX kills_user ON kills(instance, user, at_ms);"
+    "CREATE TABLE breakers(policy TEXT NOT NULL, instance TEXT NOT NULL, state INTEGER NOT NULL,"
+    " since_ms INTEGER NOT NULL, respawns INTEGER NOT NULL, reason TEXT NOT NULL,"
+    " PRIMARY KEY(policy, instance)) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE matches(id INTEGER PRIMARY KEY AUTOINCREMENT, policy TEXT NOT NULL,"
+    " instance TEXT NOT NULL, count INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX matches_of ON matches(policy, instance, id);";
+
+#define OLD_PLAN "1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef"
+
+/* In an empty dir, with what a run has left there: a kill that is known and one that is not, a
+ * breaker. Records: begin, apply, two intents, two outcomes, breaker. */
+static void make_old(const char *dir)
+{
+    const char *from = store_dir();
+    struct das_store *s = store_open(from);
+    struct das_breaker b = {.state = DAS_BREAKER_OPEN};
+    char sql[3000];
+    int64_t one, two;
+
+    store_must_add(s, "apply", "\"plan\":\"" OLD_PLAN "\",\"policy\":\"p.lua\"", 0);
+    one = store_must_add(s, "intent", "\"apply\":2,\"instance\":\"orders\",\"id\":101", 0);
+    two = store_must_add(s, "intent", "\"apply\":2,\"instance\":\"orders\",\"id\":102", 0);
+    store_must_add(s, "outcome", "\"outcome\":\"killed\"", one);
+    store_must_add(s, "outcome", "\"outcome\":\"unknown\"", two);
+    must(das_breaker_put(s, "p.lua", "orders", &b, &err) == 0, "a breaker");
+    das_store_close(s);
+    snprintf(sql, sizeof sql,
+             "PRAGMA journal_mode = WAL; BEGIN; PRAGMA application_id = %d;"
+             "PRAGMA user_version = 1; %s COMMIT; ATTACH '%s/das.db' AS a;"
+             "INSERT INTO journal SELECT * FROM a.journal;"
+             "INSERT INTO unknown_intents SELECT * FROM a.unknown_intents;"
+             "INSERT INTO applied SELECT * FROM a.applied;"
+             "INSERT INTO breakers SELECT * FROM a.breakers",
+             DAS_STORE_APPLICATION, old_schema, from);
+    store_sql(dir, sql);
+    is_int(store_number(dir, "PRAGMA user_version"), 1, "a database of format 1");
+}
+
+/* How many tables and indexes of one look otherwise in the other. */
+static int64_t differences(const char *dir, const char *other)
+{
+    char sql[400];
+    sqlite3_stmt *st = NULL;
+    sqlite3 *db;
+    int64_t n = -1;
+
+    snprintf(sql, sizeof sql, "ATTACH '%s/das.db' AS b", other);
+    if (sqlite3_open(store_path(dir, "das.db"), &db) == SQLITE_OK &&
+        sqlite3_exec(db, sql, NULL, NULL, NULL) == SQLITE_OK &&
+        sqlite3_prepare_v2(db,
+                           "SELECT count(*) FROM (SELECT type, name, sql FROM main.sqlite_schema"
+                           " EXCEPT SELECT type, name, sql FROM b.sqlite_schema)",
+                           -1, &st, NULL) == SQLITE_OK &&
+        sqlite3_step(st) == SQLITE_ROW)
+        n = sqlite3_column_int64(st, 0);
+    sqlite3_finalize(st);
+    sqlite3_close(db);
+    return n;
+}
+
+static int any_task(void *arg, const struct das_task *t)
+{
+    (void)t;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int any_kill(void *arg, const struct das_killed *k)
+{
+    (void)k;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int any_access(void *arg, const struct das_access *a)
+{
+    (void)a;
+    ++*(int *)arg;
+    return 0;
+}
+
+static int any_breaker(void *arg, const struct das_breaker_row *row)
+{
+    (void)row;
+    ++*(int *)arg;
+    return 0;
+}
+
+/* What audit, status and the lists ask of one that they only read. */
+static void read_old(struct das_store *r)
+{
+    struct das_head head;
+    int64_t seqs[4], total = -1;
+    int found = 0, breakers = 0;
+    bool on = true;
+
+    ok(das_journal_verify(r, NULL, &head, &err) == 0 && head.seq == 7, "its journal is read");
+    is_int(das_journal_unknown(r, seqs, 4, &err), 1, "its unknown kill, too");
+    ok(das_breaker_each(r, any_breaker, &breakers, &err) == 0 && breakers == 1, "its breaker");
+    ok(das_task_each(r, NULL, false, 9, any_task, &found, &err) == 0 &&
+           das_access_each(r, any_access, &found, &err) == 0 &&
+           das_history_page(r, "orders", 0, INT64_MAX, 1, 9, any_kill, &found, &total, &err) == 0 &&
+           das_task_switch_get(r, "orders", &on, &err) == 0,
+       "what it has not yet can be asked for");
+    ok(found == 0 && total == 0 && !on, "and there is none");
+}
+
+static void old_format(void)
+{
+    const char *dir = store_dir(), *fresh = store_dir();
+    struct das_store *s, *r = NULL;
+    struct das_head head;
+    char name[300];
+    int64_t total;
+    int found = 0;
+
+    make_old(dir);
+    must(das_store_open_to_read(dir, &r, &err) == 0 && r, "opened to read: %s", err.msg);
+    read_old(r);
+    is_int(store_number(dir, "PRAGMA user_version"), 1, "it is left as it was");
+
+    snprintf(name, sizeof name, "%s", dir);
+    is_int(store_herd(8, open_and_close, name), 8, "eight processes bring it up to date at once");
+    is_int(store_number(dir, "PRAGMA user_version"), 2, "which it is then");
+    is_int(store_number(dir, "SELECT count(*) FROM journal"), 7, "nothing was written for that");
+    das_store_close(store_open(fresh));
+    is_int(differences(dir, fresh), 0, "it has what a new one has");
+    is_int(differences(fresh, dir), 0, "and a new one has no more");
+    ok(das_journal_verify(r, NULL, &head, &err) == 0, "who read it meanwhile goes on");
+    das_store_close(r);
+
+    s = store_open(dir);
+    ok(das_journal_verify(s, NULL, &head, &err) == 0 && head.seq == 7, "its journal is good");
+    ok(das_history_catch_up(s, &err) == 0 &&
+           das_history_page(s, "orders", 0, INT64_MAX, 1, 9, any_kill, &found, &total, &err) == 0,
+       "its kills are taken over");
+    ok(found == 2 && total == 2, "both");
+    das_store_close(s);
+}
+
+/* A step that fails leaves what was there, whole. */
+static void old_and_damaged(void)
+{
+    const char *dir = store_dir();
+    struct das_store *s = NULL;
+
+    make_old(dir);
+    store_sql(dir, "CREATE TABLE seen(what)");
+    ok(das_store_open(dir, &s, &err) < 0 && !s && err.code == DAS_E_STORE, "a table is in the way");
+    has_str(err.msg, "already exists", "which is told: %s", err.msg);
+    is_int(store_number(dir, "PRAGMA user_version"), 1, "it is still of format 1");
+    is_int(store_number(dir, "SELECT count(*) FROM sqlite_schema WHERE name = 'tasks'"), 0,
+           "with no half of another");
+    store_sql(dir, "DROP TABLE seen");
+    das_store_close(store_open(dir));
+    is_int(store_number(dir, "PRAGMA user_version"), 2, "without it, it works");
+}
+
+static int open_to_die(void *arg)
+{
+    struct das_store *s = store_open(arg);
+
+    return store_head(s) == 7 ? 0 : 1;
+}
+
+/* Who brought it up to date dies without closing it. */
+static void old_and_killed(void)
+{
+    char dir[300];
+
+    snprintf(dir, sizeof dir, "%s", store_dir());
+    make_old(dir);
+    store_kill(store_hold(open_to_die, dir));
+    is_int(store_number(dir, "PRAGMA user_version"), 2, "what it did stays");
+    das_store_close(store_open(dir));
+}
+
 /* Bytes of the file itself, anywhere: an error or a finding, but no crash, and no endless loop. */
 static void damage(void)
 {
@@ -319,6 +515,9 @@ int main(void)
     many_at_once();
     to_read();
     not_ours();
+    old_format();
+    old_and_damaged();
+    old_and_killed();
     damage();
     read_only();
     full_disk();
