@@ -1,6 +1,6 @@
 /*
- * serve_kit.h - instances in memory behind a fleet, a state directory, rules of a test's own, and what
- * the journal says.
+ * serve_kit.h - instances in memory behind a fleet, a state directory, rules of a test's own, and
+ * what the journal says.
  */
 #ifndef DAS_TESTS_SERVE_KIT_H
 #define DAS_TESTS_SERVE_KIT_H
@@ -48,8 +48,7 @@ static inline void fleet_open(void)
     }
     rules = allow_all;
     atomic_store(&cancel, 0);
-    killer = (struct das_killer){
-        .state_dir = temp_state_dir(), .rules = &rules, .cancel = &cancel};
+    killer = (struct das_killer){.state_dir = temp_state_dir(), .rules = &rules, .cancel = &cancel};
 }
 
 static inline void fleet_close(void)
@@ -88,7 +87,8 @@ static inline bool lives(struct das_member *m, int64_t id)
     return found;
 }
 
-/* --- journal -------------------------------------------------------------------------------------- */
+/* --- journal
+ * -------------------------------------------------------------------------------------- */
 
 struct sought {
     int64_t after;

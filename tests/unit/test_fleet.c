@@ -1,6 +1,6 @@
 /*
- * test_fleet.c - the instances that das serve serves: their ids, the list that many share, whose turn
- * it is to kill.
+ * test_fleet.c - the instances that das serve serves: their ids, the list that many share, whose
+ * turn it is to kill.
  *
  * The inventory is this test's own: its functions are defined here, so that the library's is not
  * linked, and it hands out scripted sources. Threads are held in a list until the others are known
@@ -16,7 +16,8 @@
 
 static struct das_err err;
 
-/* --- a clock that can be held ---------------------------------------------------------------------- */
+/* --- a clock that can be held
+ * ---------------------------------------------------------------------- */
 
 static int64_t frozen_ms; /* not 0: the monotonic clock stands there. For one thread */
 
@@ -48,7 +49,8 @@ void das_clock_iso(int64_t unix_s, char *out, size_t size)
     snprintf(out, size, "%lld", (long long)unix_s);
 }
 
-/* --- an inventory of scripted sources ------------------------------------------------------------- */
+/* --- an inventory of scripted sources
+ * ------------------------------------------------------------- */
 
 #define MOST 4
 
@@ -139,7 +141,8 @@ static void put_away(struct das_fleet *f)
     memset(&stock, 0, sizeof stock);
 }
 
-/* --- ids ------------------------------------------------------------------------------------------ */
+/* --- ids
+ * ------------------------------------------------------------------------------------------ */
 
 static bool lower_hex(const char *s, size_t n)
 {
@@ -193,7 +196,9 @@ static void made_ids(void)
 
 static void given_ids(void)
 {
-    static const char *const bad[] = {"", "x", "0123456789abcdef0123456789abcde",
+    static const char *const bad[] = {"",
+                                      "x",
+                                      "0123456789abcdef0123456789abcde",
                                       "0123456789abcdef0123456789abcdefin1",
                                       "0123456789abcdef0123456789abcdefno01",
                                       "0123456789abcdef0123456789abcde-"};
@@ -231,7 +236,8 @@ static void given_ids(void)
     put_away(NULL);
 }
 
-/* --- looking -------------------------------------------------------------------------------------- */
+/* --- looking
+ * -------------------------------------------------------------------------------------- */
 
 #define FAR (INT64_MAX / 4)
 
@@ -356,7 +362,8 @@ static void growing_old(void)
     put_away(f);
 }
 
-/* --- many at once --------------------------------------------------------------------------------- */
+/* --- many at once
+ * --------------------------------------------------------------------------------- */
 
 #define HERD 50
 
@@ -521,7 +528,8 @@ static void impatient_leader(void)
     put_away(f);
 }
 
-/* --- acting --------------------------------------------------------------------------------------- */
+/* --- acting
+ * --------------------------------------------------------------------------------------- */
 
 struct actor {
     struct das_member *m;

@@ -1,5 +1,5 @@
-/* test_killer.c - kills that clients and tasks of das serve ask for: whom they hit, which guards hold,
- * and what the journal says of them. */
+/* test_killer.c - kills that clients and tasks of das serve ask for: whom they hit, which guards
+ * hold, and what the journal says of them. */
 #include "core/serve/killer.h"
 
 #include <pthread.h>
@@ -66,7 +66,8 @@ static size_t ended(void)
     return report ? report->totals[DAS_O_KILLED] + report->totals[DAS_O_KILLING] : 0;
 }
 
-/* --- whom ----------------------------------------------------------------------------------------- */
+/* --- whom
+ * ----------------------------------------------------------------------------------------- */
 
 static void kills(void)
 {
@@ -77,7 +78,8 @@ static void kills(void)
     is_int(kill_ask(m, kit_filter("user", "root"), &ask), 0, "all sessions of a user");
     ok(matched == 2 && ended() == 2, "are ended");
     is_int(alive(m), 8, "the others are there");
-    is_int(records_with(before, "\"kind\":\"apply\"", "\"task\":\"7\""), 1, "the journal has a task");
+    is_int(records_with(before, "\"kind\":\"apply\"", "\"task\":\"7\""), 1,
+           "the journal has a task");
     is_int(records_with(before, "\"kind\":\"apply\"", "\"by\":\"ci (DASKEY)\""), 1, "who asked");
     is_int(records_with(before, "\"kind\":\"apply\"", "\"policy\":\"serve:task\""), 1, "for what");
     is_int(records_with(before, "\"kind\":\"apply\"", "\"by_person\":false"), 1, "as no person");
@@ -89,7 +91,8 @@ static void kills(void)
     ok(matched == 0 && !report, "nobody is there");
     is_int(kill_all_of(m, "nobody", true), 0, "nor is nobody");
     ok(matched == 0 && !report && journal_head() == before, "which touches nothing");
-    is_int(kill_ask(m, kit_filter(NULL, NULL), &(struct das_kill_ask){0}), 0, "without a criterion");
+    is_int(kill_ask(m, kit_filter(NULL, NULL), &(struct das_kill_ask){0}), 0,
+           "without a criterion");
     ok(matched == 0 && !report && alive(m) == 8, "nobody is meant");
     close_it();
 }
@@ -106,7 +109,8 @@ static void no_way(void)
     close_it();
 }
 
-/* --- guards --------------------------------------------------------------------------------------- */
+/* --- guards
+ * --------------------------------------------------------------------------------------- */
 
 static void refused(struct das_member *m, const char *why, const char *what)
 {
@@ -124,7 +128,8 @@ static void refused(struct das_member *m, const char *why, const char *what)
     is_int(kill_all_of(m, "root", true), -1, "%s: piece by piece", what);
     ok(err.code == DAS_E_BLOCKED && matched == 2, "%s: neither", what);
     has_str(err.msg, why, "%s: for the same reason", what);
-    is_int(records_with(before, "\"kind\":\"refused\"", NULL), 1, "%s: which is not written down", what);
+    is_int(records_with(before, "\"kind\":\"refused\"", NULL), 1, "%s: which is not written down",
+           what);
     is_int(alive(m), there, "%s: all live", what);
 }
 
@@ -192,7 +197,8 @@ static void protected_ones(void)
     close_it();
 }
 
-/* --- piece by piece ------------------------------------------------------------------------------- */
+/* --- piece by piece
+ * ------------------------------------------------------------------------------- */
 
 static void limit_of_a_run(void)
 {
@@ -202,7 +208,8 @@ static void limit_of_a_run(void)
     is_int(kill_all_of(m, "app", false), 0, "eight, where a run may kill three");
     ok(report && report->totals[DAS_O_REFUSED] == 8 && alive(m) == 10, "are all refused");
     is_int(kill_all_of(m, "app", true), 0, "piece by piece");
-    ok(matched == 8 && report && report->count == 3 && ended() == 3, "eight match, three are ended");
+    ok(matched == 8 && report && report->count == 3 && ended() == 3,
+       "eight match, three are ended");
     ok(!lives(m, 8) && !lives(m, 7) && !lives(m, 6) && lives(m, 5), "those that ran longest");
     is_int(kill_all_of(m, "app", true), 0, "the next time");
     ok(matched == 5 && ended() == 3, "the next three");
@@ -272,7 +279,8 @@ static void replicates(void)
     close_it();
 }
 
-/* --- ends ----------------------------------------------------------------------------------------- */
+/* --- ends
+ * ----------------------------------------------------------------------------------------- */
 
 struct few {
     int asked, allowed;
@@ -371,10 +379,8 @@ static void no_memory(void)
         bool failed;
         int rc;
         struct das_filter *f = kit_filter("user", "app");
-        const struct das_kill_ask ask = {.filter = f,
-                                         .policy = "serve:test",
-                                         .piecemeal = true,
-                                         .until_ms = INT64_MAX / 4};
+        const struct das_kill_ask ask = {
+            .filter = f, .policy = "serve:test", .piecemeal = true, .until_ms = INT64_MAX / 4};
         das_alloc_fail_at(n);
         rc = das_killer_kill(&killer, m, &ask, &matched, &report, &err);
         failed = das_alloc_failed();
