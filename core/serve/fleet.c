@@ -1,8 +1,8 @@
 /*
  * fleet.c - see fleet.h.
  *
- * Each instance has two turns: one for looking, one for acting, each with a lock of its own, so that
- * neither waits for the other. Whose list it is and what a failed one means to the others,
+ * Each instance has two turns: one for looking, one for acting, each with a lock of its own, so
+ * that neither waits for the other. Whose list it is and what a failed one means to the others,
  * core/cloud/flight.h knows; here is what is fetched.
  */
 #include "core/serve/fleet.h"
@@ -48,7 +48,8 @@ struct das_fleet {
     size_t count;
 };
 
-/* --- what they are called ------------------------------------------------------------------------ */
+/* --- what they are called ------------------------------------------------------------------------
+ */
 
 static bool is_id(const char *id)
 {
@@ -59,9 +60,9 @@ static bool is_id(const char *id)
         if (!das_is_digit(c) && (c < 'a' || c > 'z'))
             return false;
     }
-    return len == ID_STEM || (len == ID_LEN && strncmp(id + ID_STEM, "in", 2) == 0 &&
-                              das_is_digit((unsigned char)id[34]) &&
-                              das_is_digit((unsigned char)id[35]));
+    return len == ID_STEM ||
+           (len == ID_LEN && strncmp(id + ID_STEM, "in", 2) == 0 &&
+            das_is_digit((unsigned char)id[34]) && das_is_digit((unsigned char)id[35]));
 }
 
 /* The same text gives the same digits, wherever and whenever. */
@@ -131,7 +132,8 @@ static struct das_member *same_stem(const struct das_fleet *f, const char *id)
     return NULL;
 }
 
-/* --- all of them --------------------------------------------------------------------------------- */
+/* --- all of them ---------------------------------------------------------------------------------
+ */
 
 static int copy_tags(struct das_member *m, struct das_inventory *inv, size_t at,
                      struct das_err *err)
@@ -252,7 +254,8 @@ struct das_member *das_fleet_named(const struct das_fleet *f, const char *name)
     return NULL;
 }
 
-/* --- one of them --------------------------------------------------------------------------------- */
+/* --- one of them ---------------------------------------------------------------------------------
+ */
 
 const char *das_member_name(const struct das_member *m)
 {
@@ -296,7 +299,8 @@ struct das_source *das_member_source(const struct das_member *m)
     return m->look;
 }
 
-/* --- looking ------------------------------------------------------------------------------------- */
+/* --- looking -------------------------------------------------------------------------------------
+ */
 
 static int64_t until_left(void *until_ms)
 {
@@ -413,13 +417,13 @@ void das_member_health(struct das_member *m, struct das_member_health *out)
         out->why[0] = '\0';
 }
 
-/* --- acting -------------------------------------------------------------------------------------- */
+/* --- acting --------------------------------------------------------------------------------------
+ */
 
 int das_member_enter(struct das_member *m, int64_t until_ms, struct das_source **out,
                      struct das_err *err)
 {
-    const struct timespec until = {.tv_sec = until_ms / 1000,
-                                   .tv_nsec = until_ms % 1000 * 1000000};
+    const struct timespec until = {.tv_sec = until_ms / 1000, .tv_nsec = until_ms % 1000 * 1000000};
     int rc = 0;
 
     *out = NULL;

@@ -4,8 +4,8 @@
  *
  * Looking and killing go over two handles, so that a kill that waits for its outcome keeps no
  * preview waiting. At most one list for previews is in flight for each instance, whoever asks
- * meanwhile shares it, and one that failed is not asked for again at once: its error is shared, too.
- * An apply never uses a shared list: it has the handle and looks itself.
+ * meanwhile shares it, and one that failed is not asked for again at once: its error is shared,
+ * too. An apply never uses a shared list: it has the handle and looks itself.
  */
 #ifndef DAS_SERVE_FLEET_H
 #define DAS_SERVE_FLEET_H
@@ -38,8 +38,8 @@ const char *das_member_node(const struct das_member *m); /* id of its one node: 
 const char *
 das_member_db_user(const struct das_member *m); /* UUID: id of the one database user there is */
 const char *const *das_member_tags(const struct das_member *m, size_t *count);
-const char *das_member_engine(const struct das_member *m);        /* "MySQL" */
-const char *das_member_kind(const struct das_member *m); /* "file", "mem", "mysql", "das" */
+const char *das_member_engine(const struct das_member *m); /* "MySQL" */
+const char *das_member_kind(const struct das_member *m);   /* "file", "mem", "mysql", "das" */
 struct das_source *das_member_source(const struct das_member *m); /* only to ask what it can do */
 
 struct das_seen_list {

@@ -18,7 +18,8 @@
 
 #define PATIENCE_MS 30000 /* for a turn on the instance, and for a preview */
 
-/* --- one round ----------------------------------------------------------------------------------- */
+/* --- one round -----------------------------------------------------------------------------------
+ */
 
 /* A task as it was when the round began, with texts of its own. */
 struct errand {
@@ -116,7 +117,8 @@ static bool still_runs(void *arg, char *why, size_t size)
     const struct errand *e = arg;
     int64_t id = e->task.id;
     struct das_err err;
-    int rc = das_task_each(e->store, e->task.instance, true, DAS_TASKS_RUNNING_MAX, find, &id, &err);
+    int rc =
+        das_task_each(e->store, e->task.instance, true, DAS_TASKS_RUNNING_MAX, find, &id, &err);
 
     if (rc < 0)
         snprintf(why, size, "not tried: whether task %lld still runs is not known: %.250s",
@@ -214,7 +216,8 @@ int64_t das_keeper_round(const struct das_keeper_conf *conf, struct das_store *s
     return left;
 }
 
-/* --- threads ------------------------------------------------------------------------------------- */
+/* --- threads -------------------------------------------------------------------------------------
+ */
 
 /* One for each instance of the fleet. */
 struct watch {
@@ -260,8 +263,7 @@ static void wait_for_next(struct watch *w, int64_t at_ms)
     struct das_keeper *k = w->keeper;
     const struct timespec at = {.tv_sec = at_ms / 1000, .tv_nsec = at_ms % 1000 * 1000000};
 
-    while (!k->ends && !w->wake &&
-           pthread_cond_timedwait(&k->changed, &k->lock, &at) != ETIMEDOUT)
+    while (!k->ends && !w->wake && pthread_cond_timedwait(&k->changed, &k->lock, &at) != ETIMEDOUT)
         ;
 }
 
@@ -365,8 +367,7 @@ static int keeper_init(struct das_keeper *k, const struct das_keeper_conf *conf,
     return go_on(k, err);
 }
 
-int das_keeper_new(const struct das_keeper_conf *conf, struct das_keeper **out,
-                   struct das_err *err)
+int das_keeper_new(const struct das_keeper_conf *conf, struct das_keeper **out, struct das_err *err)
 {
     struct das_keeper *k = das_calloc(1, sizeof *k);
 

@@ -14,7 +14,7 @@
 #include "core/serve/portion.h"
 #include "core/source/preview.h"
 
-#define TURN_MS 200    /* how soon a thread that waits for its turn sees that all ends */
+#define TURN_MS 200      /* how soon a thread that waits for its turn sees that all ends */
 #define FAREWELL_MS 5000 /* for looking what became of kills that were sent before that */
 
 struct job {

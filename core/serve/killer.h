@@ -28,9 +28,9 @@ struct das_kill_ask {
     const char *task;          /* id of the task, or NULL */
     const char *reason;
     int64_t until_ms; /* monotonic: when waiting for its turn and for the preview ends */
-    /* Where more match than may be killed now: false, all are refused, as in every plan; true, those
-     * that have been at it longest are taken, as many as the limits leave, and the others stay for
-     * the next time. Who is protected takes nobody's place. */
+    /* Where more match than may be killed now: false, all are refused, as in every plan; true,
+     * those that have been at it longest are taken, as many as the limits leave, and the others
+     * stay for the next time. Who is protected takes nobody's place. */
     bool piecemeal;
     /* Asked before each kill: false, and why, ends it there. May be NULL. */
     bool (*go_on)(void *arg, char *why, size_t size);

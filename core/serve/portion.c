@@ -56,11 +56,11 @@ static bool is_hopeless(const struct choice *c, uint32_t row, const struct das_s
 {
     const struct das_snapshot *snap = c->found->snap;
     struct das_buf reason = {0};
-    bool hopeless = das_snapshot_disputed(snap, row) ||
-                    (das_known(s->rows_modified) &&
-                     s->rows_modified > c->of->limits->rows_modified) ||
-                    das_protected(c->of->protect, &c->roles, snap, s, &reason) ||
-                    das_snapshot_is_own(c->all, s->id);
+    bool hopeless =
+        das_snapshot_disputed(snap, row) ||
+        (das_known(s->rows_modified) && s->rows_modified > c->of->limits->rows_modified) ||
+        das_protected(c->of->protect, &c->roles, snap, s, &reason) ||
+        das_snapshot_is_own(c->all, s->id);
 
     das_buf_clear(&reason);
     return hopeless;
@@ -79,15 +79,15 @@ static int collect(struct choice *c, bool hopeless_too, struct das_err *err)
         das_snapshot_get(c->found->snap, row, &s);
         if (!hopeless_too && is_hopeless(c, row, &s))
             continue;
-        c->candidates[c->count++] =
-            (struct candidate){das_snapshot_durations(c->found->snap)[row], s.id, (uint32_t)i,
-                               s.user};
+        c->candidates[c->count++] = (struct candidate){das_snapshot_durations(c->found->snap)[row],
+                                                       s.id, (uint32_t)i, s.user};
     }
     qsort(c->candidates, c->count, sizeof *c->candidates, by_age);
     return 0;
 }
 
-/* --- limits -------------------------------------------------------------------------------------- */
+/* --- limits --------------------------------------------------------------------------------------
+ */
 
 static int64_t sessions_of(const struct das_snapshot *snap, struct das_text user)
 {

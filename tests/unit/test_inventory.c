@@ -82,6 +82,30 @@ static void opening(void)
     das_inventory_free(inv);
 }
 
+static void opening_again(void)
+{
+    struct das_inventory *inv = das_inventory_new(&err);
+    char id[] = "0123456789abcdef0123456789abcdef";
+    const struct das_source_conf with = {
+                                     .name = "a", .id = id, .spec = "mem:tests/samples/show_tsv.txt"},
+                                 without = {.spec = "mem:tests/samples/show_table.txt"};
+    struct das_source *again = NULL;
+
+    must(das_inventory_add(inv, &with, &err) == 0 && das_inventory_add(inv, &without, &err) == 0,
+         "two");
+    id[0] = 'x';
+    is_str(das_inventory_id(inv, 0), "0123456789abcdef0123456789abcdef", "an id is copied");
+    ok(!das_inventory_id(inv, 1), "or there is none");
+    is_str(das_inventory_spec(inv, 1), "mem:tests/samples/show_table.txt", "where it is");
+    ok(das_inventory_open_again(inv, 0, &again, &err) < 0 && !again, "not before it is open");
+    must(das_inventory_open(inv, 0, &err), "then it is");
+    must(das_inventory_open_again(inv, 0, &again, &err) == 0, "once more");
+    ok(again && again != das_inventory_open(inv, 0, &err), "a handle of one's own");
+    is_str(das_source_name(again), "a", "by its name");
+    das_inventory_free(inv);
+    das_source_close(again);
+}
+
 static void specs(void)
 {
     static const char *const good[] = {"file:x", "mem:x", "mysql://x", "mariadb://x", "file:-"};
@@ -204,6 +228,7 @@ int main(void)
     names();
     choosing();
     opening();
+    opening_again();
     specs();
     read_once();
     no_memory();

@@ -1,6 +1,8 @@
 /* test_memory.c - the in-memory instance: kills, its clock, its identity, and plans against it. */
 #include "core/source/memory.h"
 
+#include <pthread.h>
+
 #include "core/base/json.h"
 #include "core/plan/plan.h"
 #include "core/source/preview.h"
@@ -309,6 +311,118 @@ static void plan_and_apply(void)
     das_source_close(s);
 }
 
+/* --- two handles on one instance ------------------------------------------------------------------ */
+
+static struct das_source *again(struct das_source *s)
+{
+    const struct das_source_conf conf = {.spec = "mem:/nonexistent"};
+    struct das_source *other = NULL;
+
+    if (das_source_open_again(s, &conf, &other, &err) < 0) {
+        tap_diag("again: %s", err.msg);
+        exit(1);
+    }
+    return other;
+}
+
+static void handles(void)
+{
+    struct das_source *a = open_mem(temp_text(sample)), *b = again(a), *c = again(b);
+    struct das_snapshot *of_a = list(a), *of_b = list(b);
+    struct das_session one;
+
+    is_str(das_source_name(b), das_source_name(a), "one name");
+    ok(das_identity_same(das_snapshot_identity(of_a), das_snapshot_identity(of_b)), "one server");
+    das_snapshot_release(of_a);
+    das_snapshot_release(of_b);
+    is_int(memory_kill(b, DAS_KILL_SESSION, 1, 101, &err), DAS_KILLED, "one kills");
+    ok(!look(a, 1, &one, &of_a), "the other sees it");
+    das_snapshot_release(of_a);
+    is_int(memory_kill(a, DAS_KILL_SESSION, 1, 101, &err), DAS_KILL_GONE, "and cannot repeat it");
+    must(das_memory_advance(a, 100, &err) == 0, "one clock");
+    ok(look(b, 2, &one, &of_b) && one.state_duration >= 120, "for both");
+    das_snapshot_release(of_b);
+    das_source_close(a);
+    is_int(memory_kill(b, DAS_KILL_IDLE_SESSION, 2, 102, &err), DAS_KILLED,
+           "the first handle is not needed any more");
+    das_source_close(b);
+    of_a = list(c);
+    is_int(das_snapshot_rows(of_a), 1, "the last one still has the instance");
+    das_snapshot_release(of_a);
+    das_source_close(c);
+}
+
+static void other_kinds_again(void)
+{
+    const struct das_source_conf conf = {.name = "x", .spec = "file:tests/samples/show_tsv.txt"};
+    struct das_source *a = NULL, *b = NULL;
+    struct das_snapshot *snap;
+
+    must(das_source_open(&conf, &a, &err) == 0, "a recording");
+    must(das_source_open_again(a, &conf, &b, &err) == 0, "is opened once more");
+    das_source_close(a);
+    is_str(das_source_name(b), "x", "with its name");
+    snap = list(b);
+    ok(das_snapshot_rows(snap) > 0, "and can be listed on its own");
+    das_snapshot_release(snap);
+    das_source_close(b);
+}
+
+#define RACED 400 /* sessions that two threads kill at once */
+
+struct racer {
+    struct das_source *s;
+    int killed, gone;
+    uint32_t fewest;
+};
+
+static void *race(void *arg)
+{
+    struct racer *r = arg;
+
+    r->fewest = RACED;
+    for (int64_t id = 1; id <= RACED; id++) {
+        struct das_err ignored;
+        struct das_snapshot *snap = NULL;
+        enum das_kill_result how = memory_kill(r->s, DAS_KILL_SESSION, id, DAS_UNKNOWN, &ignored);
+        r->killed += how == DAS_KILLED;
+        r->gone += how == DAS_KILL_GONE;
+        if (id % 16 == 0)
+            das_memory_advance(r->s, 1, &ignored);
+        if (das_source_list(r->s, NULL, &snap, &ignored) == 0 &&
+            das_snapshot_rows(snap) < r->fewest)
+            r->fewest = das_snapshot_rows(snap);
+        das_snapshot_release(snap);
+    }
+    return NULL;
+}
+
+static void two_threads(void)
+{
+    struct das_buf b = {0};
+    struct racer one = {0}, two = {0};
+    struct das_snapshot *snap;
+    pthread_t thread;
+
+    das_buf_str(&b, "ID\tUSER\tHOST\tDB\tCOMMAND\tTIME\tSTATE\tINFO\n");
+    for (int i = 1; i <= RACED; i++)
+        das_buf_printf(&b, "%d\tapp\th:1\tshop\tQuery\t%d\tx\tselect 1\n", i, i);
+    one.s = open_mem(temp_write(b.ptr, b.len));
+    das_buf_clear(&b);
+    two.s = again(one.s);
+    must(pthread_create(&thread, NULL, race, &two) == 0, "a second thread");
+    race(&one);
+    pthread_join(thread, NULL);
+    is_int(one.killed + two.killed, RACED, "each session is killed by one of the two");
+    is_int(one.gone + two.gone, RACED, "and gone for the other");
+    ok(one.fewest == 0 && two.fewest == 0, "both have seen the end");
+    snap = list(one.s);
+    is_int(das_snapshot_rows(snap), 0, "nobody is left");
+    das_snapshot_release(snap);
+    das_source_close(one.s);
+    das_source_close(two.s);
+}
+
 static void damaged(void)
 {
     static const char *const bad[] = {"mem:", "mem:/nonexistent/x", "mem:?snapshot=1"};
@@ -334,15 +448,17 @@ static void no_memory(void)
 
     snprintf(spec, sizeof spec, "mem:%s", path);
     for (n = 1; n < 1000; n++) {
-        struct das_source *s = NULL;
+        struct das_source *s = NULL, *other = NULL;
         struct das_snapshot *snap = NULL;
         bool failed;
         int rc;
         err.code = DAS_OK;
         das_alloc_fail_at(n);
         rc = das_source_open(&conf, &s, &err);
+        if (rc == 0)
+            rc = das_source_open_again(s, &conf, &other, &err);
         if (rc == 0) {
-            memory_kill(s, DAS_KILL_STATEMENT, 1, 101, &err);
+            memory_kill(other, DAS_KILL_STATEMENT, 1, 101, &err);
             das_memory_advance(s, 5, &err);
             rc = das_source_list(s, NULL, &snap, &err);
         }
@@ -351,6 +467,7 @@ static void no_memory(void)
         bad += failed != (rc < 0) || (failed && (err.code != DAS_E_NOMEM || snap));
         das_snapshot_release(snap);
         das_source_close(s);
+        das_source_close(other);
         if (!failed)
             break;
     }
@@ -367,6 +484,9 @@ int main(void)
     identity();
     samples();
     plan_and_apply();
+    handles();
+    other_kinds_again();
+    two_threads();
     damaged();
     no_memory();
     temp_clear();
