@@ -42,7 +42,8 @@
 /* The rest are headers of answers, and the library's records of a request's (64 bytes each). */
 #define POOL(header_bytes) ((header_bytes)*2 + 8192)
 #define BODY_KEPT 16384 /* a connection keeps no more between requests */
-#define LINGER_MS 2000  /* so long a client that was refused may go on sending, to read the answer \
+#define LINGER_MS                                                                                  \
+    2000                /* so long a client that was refused may go on sending, to read the answer \
                          */
 #define SPARE_FILES 128 /* descriptors for everything but connections */
 #define PRIORITIES "NORMAL:-VERS-ALL:+VERS-TLS1.3:+VERS-TLS1.2:%SERVER_PRECEDENCE"
@@ -58,12 +59,12 @@
 #define STACK_BYTES (256u << 10)
 #endif
 
-#define FUNCTIONS(X)                                                                         \
-    X(MHD_add_response_header)                                                               \
-    X(MHD_create_response_from_buffer) X(MHD_create_response_from_buffer_with_free_callback) \
-        X(MHD_destroy_response) X(MHD_get_connection_info) X(MHD_get_connection_values_n)    \
-            X(MHD_is_feature_supported) X(MHD_queue_response) X(MHD_quiesce_daemon)          \
-                X(MHD_start_daemon) X(MHD_stop_daemon)
+#define FUNCTIONS(X)                                                                          \
+    X(MHD_add_response_header)                                                                \
+    X(MHD_create_response_from_buffer)                                                        \
+    X(MHD_create_response_from_buffer_with_free_callback) X(MHD_destroy_response)             \
+        X(MHD_get_connection_info) X(MHD_get_connection_values_n) X(MHD_is_feature_supported) \
+            X(MHD_queue_response) X(MHD_quiesce_daemon) X(MHD_start_daemon) X(MHD_stop_daemon)
 
 #define POINTER(name) __typeof__(name) *name##_;
 struct library {
@@ -462,6 +463,7 @@ static int listen_at(const char *where, char *told, size_t told_size, struct das
     return fd;
 }
 
+static void on_log(void *arg, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 static void on_log(void *arg, const char *format, va_list ap)
 {
     struct listener *li = arg;
