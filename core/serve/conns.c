@@ -77,6 +77,11 @@ static int64_t cut_late(struct das_conns *all)
         struct das_conn *c = all->places[i].conn;
         pthread_mutex_lock(&c->lock);
         if (c->until <= now) {
+            /* the system would keep what it has of the answer for long after the connection is
+             * closed */
+            if (c->phase == DAS_CONN_SENDING)
+                setsockopt(c->fd, SOL_SOCKET, SO_LINGER, &(struct linger){1, 0},
+                           sizeof(struct linger));
             cut(c);
             all->cut++;
         } else if (c->until < next) {

@@ -7,10 +7,11 @@
  * daemon, not of the server; and reaching the total one can leave a lock held) and its timeout
  * (moved by each byte, and spins for the last second of each idle connection).
  *
- * The library itself refuses, in plain text, unseen by the handler, and closes: a request line
- * without a target or with something else than HTTP/n.n at its end (400), other major versions
- * (505), a header line without a colon (400), a Content-Length that it cannot read (400, 413), a
- * header that does not fit its memory (414, 431) and chunks that are none (400).
+ * The library itself refuses, in plain text, unseen by the handler, and closes: a request line that
+ * has something else than HTTP/n.n at its end (400), other major versions (505), a header line
+ * without a colon (400), a Content-Length that it cannot read (400, 413; it sends the header of that
+ * answer twice), a header that does not fit its memory (414, 431) and chunks that are none (400).
+ * Without an answer: no method, or a method and nothing else.
  *
  * Chunks: the library takes a single LF for CRLF there. So that nobody else can see another end of
  * the body and put a second request behind it, the connection is closed after a chunked request.
