@@ -22,7 +22,8 @@ say = $(if $(V)$(QUIET),,@printf '  %-4s %s\n' $(1) $(2))
 # --- what has to be installed (Debian 12 names) ----------------------------------------------
 
 BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjansson-dev \
-              libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev tzdata
+              libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev \
+              libmicrohttpd-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
               mariadb-client openssl perl libio-socket-ssl-perl procps git tmux
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl wrk nginx-light \
@@ -31,8 +32,9 @@ BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl w
 # --- flags -------------------------------------------------------------------------------------
 
 PKGS     := lua5.4 jansson libedit libmariadb openssl sqlite3
-# Loaded when it is needed (core/http/curl.h); the benchmark of HTTP alone is linked to it.
-LAZY_PKGS := libcurl
+# Loaded when they are needed (core/http/curl.h, core/serve/httpd.c); the benchmark of HTTP alone is
+# linked to the first.
+LAZY_PKGS := libcurl libmicrohttpd
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wpointer-arith -Wcast-qual -Werror
 # Sanitizers hide from gcc what a string can be; those two warnings are judged without them.

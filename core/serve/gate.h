@@ -1,6 +1,9 @@
 /*
  * gate.h - may a request's header be believed? Everything that two programs could read in two ways
  * is refused before any handler sees it. Pure: no network, no library.
+ *
+ * One thing it cannot see, because the bytes are gone: a NUL right before a single LF looks like
+ * CRLF. It is read as CRLF.
  */
 #ifndef DAS_SERVE_GATE_H
 #define DAS_SERVE_GATE_H
@@ -8,13 +11,17 @@
 #include "core/base/text.h"
 #include "core/cloud/sign.h"
 
+/* The header where it was read to, header_bytes from the method on: in one piece, the blanks of the
+ * request line, the colon after each name and both bytes of each line's end written over with NUL.
+ * Where each part lies shows what the parts alone do not: folded lines, which the library joins in
+ * memory elsewhere, single LFs and doubled blanks, which move what comes after them. */
 struct das_gate_request {
-    struct das_text method, target, version; /* as they came */
-    const struct das_sign_pair *headers;     /* values without blanks before them */
-    const size_t *gaps; /* bytes between a name's colon and its value; SIZE_MAX: they do not stand
-                           side by side */
+    struct das_text method, version;         /* in that memory */
+    struct das_text target;                  /* as it came; anywhere */
+    const struct das_sign_pair *headers;     /* in that memory, in order; values without blanks
+                                                before them, blanks behind them are part of them */
     size_t header_count;
-    size_t header_bytes; /* of the whole header as it came, with the empty line at its end */
+    size_t header_bytes; /* with the empty line at its end */
 };
 
 /* NULL: it may pass. Else why not, and *status. Refused are: two Content-Length, or one that is no
