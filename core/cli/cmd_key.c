@@ -15,7 +15,7 @@
 #define ACTIONS_HELP                                                                               \
     "      --actions LIST     read (what only looks), write (what kills or changes), all, or\n"    \
     "                         names with commas between: listProcess, showCloudDBAInfo,\n"         \
-    "                         listKillTaskRecord, showKillTaskSwitch, listInstance, listDbUser;\n" \
+    "                         listKillTaskRecord, showKillTaskSwitch, listInstances, listDbUser;\n" \
     "                         createKillTask, stopKillTask, deleteProcess,\n"                      \
     "                         changeKillTaskSwitch. (read)\n"                                      \
     "      --instances LIST   names from das.lua, tag:TAG, or * for all, with commas between.\n"   \

@@ -25,6 +25,12 @@ struct place {
     struct das_conn *conn;
 };
 
+/* Of those that were cut to make room and have not left yet. */
+static size_t spare(const struct das_conns_conf *conf)
+{
+    return 16 + conf->connections / 16;
+}
+
 struct das_conns {
     struct das_conns_conf conf;
     pthread_mutex_t lock;
@@ -121,7 +127,7 @@ int das_conns_new(const struct das_conns_conf *conf, struct das_conns **out, str
     if (!all)
         return das_fail_nomem(err);
     all->conf = *conf;
-    all->places = das_calloc(conf->connections, sizeof *all->places);
+    all->places = das_calloc(conf->connections + spare(conf), sizeof *all->places);
     if (!all->places) {
         das_free(all);
         return das_fail_nomem(err);
@@ -169,6 +175,38 @@ void das_conns_wake(struct das_conns *all)
     pthread_mutex_unlock(&all->lock);
 }
 
+/* Under the list's lock. When the house is full, whoever has waited longest without a whole request
+ * makes room: so those who hold connections and send nothing do not keep out those who ask. False:
+ * nobody can. */
+static bool make_room(struct das_conns *all)
+{
+    struct das_conn *longest = NULL;
+    int64_t until = INT64_MAX;
+
+    if (all->count < all->conf.connections)
+        return true;
+    if (all->count >= all->conf.connections + spare(&all->conf))
+        return false;
+    for (size_t i = 0; i < all->count; i++) {
+        struct das_conn *c = all->places[i].conn;
+        pthread_mutex_lock(&c->lock);
+        if (c->phase <= DAS_CONN_READING && c->until < until) {
+            longest = c;
+            until = c->until;
+        }
+        pthread_mutex_unlock(&c->lock);
+    }
+    if (!longest)
+        return false;
+    pthread_mutex_lock(&longest->lock);
+    if (longest->phase <= DAS_CONN_READING) {
+        cut(longest);
+        all->cut++;
+    }
+    pthread_mutex_unlock(&longest->lock);
+    return true;
+}
+
 bool das_conn_enter(struct das_conns *all, struct das_conn *c, const struct sockaddr *from)
 {
     struct address a = address_of(from);
@@ -178,7 +216,7 @@ bool das_conn_enter(struct das_conns *all, struct das_conn *c, const struct sock
     pthread_mutex_lock(&all->lock);
     for (size_t i = 0; i < all->count; i++)
         same += all->places[i].from.bits == a.bits && all->places[i].from.family == a.family;
-    good = all->count < all->conf.connections && same < all->conf.per_address && !all->draining;
+    good = !all->draining && same < all->conf.per_address && make_room(all);
     if (good) {
         *c = (struct das_conn){
             .all = all, .index = all->count, .fd = -1, .phase = DAS_CONN_IDLE, .until = INT64_MAX};

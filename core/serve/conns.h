@@ -50,7 +50,9 @@ int das_conns_new(const struct das_conns_conf *conf, struct das_conns **out, str
 void das_conns_free(struct das_conns *all);
 void das_conns_wake(struct das_conns *all);
 
-/* A place for a connection from there. False: too many, or draining; nothing is held. */
+/* A place for a connection from there. When all are taken, the one that has waited longest without a
+ * whole request is cut for it. False: too many all the same, or from there, or draining; nothing is
+ * held. */
 bool das_conn_enter(struct das_conns *all, struct das_conn *c, const struct sockaddr *from);
 /* Its socket. It is idle from now on. */
 void das_conn_open(struct das_conn *c, int fd);

@@ -42,8 +42,9 @@ int das_refuse_err(struct das_call *call, const struct das_err *err)
     case DAS_E_TIMEOUT:
         return das_refuse(r, 504, "APIGW.0201", "Backend timeout. %.400s", err->msg);
     case DAS_E_BUSY:
+        das_refuse(r, 429, "DAS.200002", "Frequent requests. %.400s", err->msg);
         r->retry_after = 1;
-        return das_refuse(r, 429, "DAS.200002", "Frequent requests. %.400s", err->msg);
+        return -1;
     case DAS_E_CONNECT:
     case DAS_E_AUTH:
     case DAS_E_DENIED:
@@ -215,9 +216,9 @@ static int find_route(struct das_call *call, bool *options)
     if (!allow)
         return das_refuse(&call->refusal, 404, "APIGW.0101",
                           "The API does not exist or has not been published in the environment");
+    das_refuse(&call->refusal, 405, "APIGW.0101", "The method is not allowed; expected %s", allow);
     call->refusal.allow = allow;
-    return das_refuse(&call->refusal, 405, "APIGW.0101", "The method is not allowed; expected %s",
-                      allow);
+    return -1;
 }
 
 static bool is_name(struct das_text t)

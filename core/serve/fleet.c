@@ -330,7 +330,8 @@ static void give(const struct das_member *m, bool shared, struct das_seen_list *
 static void take_over(struct das_member *m, struct das_snapshot *snap, int64_t began_ms,
                       int64_t began_unix_ms)
 {
-    int64_t told = das_snapshot_time(snap);
+    /* the clock of an instance in memory stands where its recording was made */
+    int64_t told = strcmp(m->kind, "mem") == 0 ? 0 : das_snapshot_time(snap);
 
     das_snapshot_release(m->last.snap);
     m->last = (struct das_seen_list){snap, told ? told : began_unix_ms / 1000, false};

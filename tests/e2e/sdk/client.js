@@ -3,11 +3,13 @@
 // code, message, request}). Started by serve_sdk.t with ENDPOINT, AK, SK, PROJECT in the environment.
 'use strict';
 const readline = require('readline');
-const core = require(process.env.SDK + '/node_modules/@huaweicloud/huaweicloud-sdk-core');
+const at = process.env.SDK + '/node_modules/@huaweicloud/huaweicloud-sdk-core/';
+const { BasicCredentials } = require(at);
+const { ClientBuilder } = require(at + 'ClientBuilder');
 
 const { ENDPOINT, AK, SK, PROJECT } = process.env;
-const credentials = new core.BasicCredentials().withAk(AK).withSk(SK).withProjectId(PROJECT);
-const client = new core.ClientBuilder((hc) => hc, 'BasicCredentials')
+const credentials = new BasicCredentials().withAk(AK).withSk(SK).withProjectId(PROJECT);
+const client = new ClientBuilder((hc) => hc, 'BasicCredentials')
     .withCredential(credentials).withEndpoint(ENDPOINT).build();
 
 async function call(c) {
