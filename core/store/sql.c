@@ -65,8 +65,8 @@ const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2};
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
 #define TASKS                                                                                      \
-    "SELECT id, instance, user, host, db, command, info, time, manual, duration, start_ms, end_ms," \
-    " running, who FROM tasks"
+    "SELECT id, instance, user, host, db, command, info, time, manual, duration, start_ms,"        \
+    " end_ms, running, who FROM tasks"
 
 const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",

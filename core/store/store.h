@@ -1,10 +1,11 @@
 /*
  * store.h - the state database: one SQLite file, das.db, in the state directory.
  *
- * Holds the journal (journal.h), the count of kills (budget.h) and what is remembered of a policy
- * (memory of breakers and matches, habits.h). It decides nothing. A commit is on the disk when it
- * returns (WAL, synchronous=FULL); several processes may have it open. A handle is used by one
- * thread at a time.
+ * Holds the journal (journal.h), the count of kills (budget.h), what is remembered of a policy
+ * (memory of breakers and matches, habits.h), and of das serve its kill tasks, the history of kills
+ * (task.h) and who may ask (access.h). It decides nothing. A commit is on the disk when it returns
+ * (WAL, synchronous=FULL); several processes may have it open. A handle is used by one thread at a
+ * time.
  *
  * Each handle is a run: it has an id, and a file with that name in the state directory's runs/ that
  * the kernel keeps locked while the process lives. That is how another process knows that a run
@@ -19,12 +20,13 @@
 
 struct das_store;
 
-/* Makes dir (0700) and the database where they are missing, and looks after runs that died: their
- * intents without an outcome become unknown in the journal, what they had reserved is free again.
- * DAS_E_STORE names the path and what was wrong with it. */
+/* Makes dir (0700) and the database where they are missing, brings one of an older das up to date,
+ * and looks after runs that died: their intents without an outcome become unknown in the journal,
+ * what they had reserved is free again. DAS_E_STORE names the path and what was wrong with it. */
 int das_store_open(const char *dir, struct das_store **out, struct das_err *err);
-/* For looking only (audit, status): makes nothing, recovers nothing. *out is NULL and 0 is
- * returned where there is no database yet. */
+/* For looking only (audit, status): makes nothing, recovers nothing; one of an older das is read as
+ * it is, without what it has not yet. *out is NULL and 0 is returned where there is no database
+ * yet. */
 int das_store_open_to_read(const char *dir, struct das_store **out, struct das_err *err);
 void das_store_close(struct das_store *s); /* NULL is fine */
 

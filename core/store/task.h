@@ -27,8 +27,10 @@ struct das_task {
     const char *by; /* whose key: "ci (DASABC...)" */
 };
 
-/* Fills id. 1: done; 0: that many run already, or the switch is off (*off); -1. The switch, the
- * count and the new row are one transaction, with a record "task" in the journal. */
+/* Fills id, running and, of a manual one, end_ms. 1: done; 0: that many run already, or the switch
+ * is off (*off); -1. The switch, the count and the new row are one transaction, with a record
+ * "task" in the journal. What is due by then is closed in it, as in the next ones: it takes no
+ * place, and it has ended rather than being stopped. */
 int das_task_add(struct das_store *s, struct das_task *t, bool *off, struct das_err *err);
 /* 1: it runs no longer; 0: the instance has no such task that runs; -1. */
 int das_task_stop(struct das_store *s, const char *instance, int64_t id, int64_t now_ms,
@@ -59,7 +61,9 @@ struct das_killed {
     bool unknown;       /* it was sent, and nobody knows what became of it */
 };
 
-/* Takes over what the journal has and the history has not yet. */
+/* Takes over what the journal has and the history has not yet. Of a session that an apply killed in
+ * two steps there is one row, for the last. What runs that died left open comes when somebody opens
+ * the store to write (store.h). */
 int das_history_catch_up(struct das_store *s, struct das_err *err);
 /* Kills of an instance within from <= kill_ms <= to, newest first; page 1, 2, ... of size. *total:
  * how many there are. */

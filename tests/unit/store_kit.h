@@ -151,6 +151,7 @@ static inline pid_t store_hold(int (*fn)(void *arg), void *arg)
     }
     if (read(ready[0], &c, 1) != 1 || c != 0) {
         tap_diag("the other process failed");
+        kill(pid, SIGKILL);
         exit(1);
     }
     close(ready[0]);
