@@ -1,6 +1,7 @@
 /* mem.c - see mem.h. */
 #include "core/base/mem.h"
 
+#include <malloc.h>
 #include <stdatomic.h>
 #include <stdint.h>
 #include <stdlib.h>
@@ -87,6 +88,12 @@ void das_prefault(void *p, size_t size)
 static size_t whole_pages(size_t size)
 {
     return ((size ? size : 1) + PAGE - 1) & ~(PAGE - 1);
+}
+
+void das_keep_freed_memory(void)
+{
+    mallopt(M_TRIM_THRESHOLD, 64 << 20);
+    mallopt(M_MMAP_THRESHOLD, 4 << 20);
 }
 
 void *das_locked_alloc(size_t size)

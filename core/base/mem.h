@@ -17,6 +17,9 @@ void das_free(void *p);
 /* Bytes that are about to be written for the first time: has the kernel map their pages in one go,
  * which costs a fraction of one fault a page (on a virtual machine a twentieth). Only a hint. */
 void das_prefault(void *p, size_t size);
+/* For a process that lives long and answers many at once: what is freed stays with it for the next request, instead of
+ * going back to the kernel and being asked for again. */
+void das_keep_freed_memory(void);
 /* For secrets: whole pages of zeros, as far as the system lets us neither swapped nor dumped. Freeing
  * wipes them; size as it was asked for, p may be NULL. */
 void *das_locked_alloc(size_t size);

@@ -131,6 +131,7 @@ static int serve(struct job *j, struct das_err *err)
                         "does");
     das_vault_init(&vault);
     das_common_read_secrets(c, &vault);
+    das_keep_freed_memory();
     das_log_setup(DAS_LOG_JSON, DAS_LOG_INFO);
     catch_signals();
     rc = das_serve(&opts, &left, err);

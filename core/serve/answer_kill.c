@@ -9,8 +9,7 @@
 
 #define KILLS_MAX 1000 /* ids in one request */
 
-/* --- whom
- * ------------------------------------------------------------------------------------------- */
+/* --- whom ------------------------------------------------------------------------------------- */
 
 /* *f becomes *f or one; takes over one. */
 static int either(struct das_filter **f, struct das_filter *one, struct das_err *err)
@@ -108,8 +107,7 @@ static int read_processes(struct das_call *call, struct das_filter **out)
     return 0;
 }
 
-/* --- the kill
- * --------------------------------------------------------------------------------------- */
+/* --- the kill --------------------------------------------------------------------------------- */
 
 static void put_outcomes(const struct das_report *r, struct das_buf *b)
 {
@@ -234,8 +232,7 @@ int das_answer_kill_process(struct das_call *call)
     return rc;
 }
 
-/* --- DELETE process
- * ----------------------------------------------------------------------------------- */
+/* --- DELETE process --------------------------------------------------------------------------- */
 
 static int read_ids(struct das_call *call, int64_t ids[KILLS_MAX], size_t *n)
 {
@@ -286,8 +283,7 @@ int das_answer_delete_process(struct das_call *call)
     return rc; /* an empty body: so does the API */
 }
 
-/* --- kill all
- * ----------------------------------------------------------------------------------------- */
+/* --- kill all --------------------------------------------------------------------------------- */
 
 static int switch_is_on(struct das_call *call)
 {

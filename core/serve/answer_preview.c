@@ -8,36 +8,10 @@
 #include "core/serve/call.h"
 
 #define PREVIEW_MAX 200 /* sessions in one answer; total_count is true */
+#define SESSION_BYTES 320 /* as JSON, mostly less */
 #define PAGE_MAX 100
 
-static void put_int(struct das_buf *b, const char *key, int64_t v)
-{
-    if (das_known(v)) {
-        das_json_key_int(b, key, v);
-    } else {
-        das_json_key(b, key);
-        das_buf_str(b, "null");
-    }
-}
-
-/* --- preview
- * ---------------------------------------------------------------------------------------- */
-
-/* Fields and their order as in the API's example. */
-static void put_process(struct das_buf *b, const struct das_session *s)
-{
-    das_json_comma(b);
-    das_buf_char(b, '{');
-    das_json_key_int(b, "id", s->id);
-    das_json_key_text(b, "user", s->user);
-    das_json_key_text(b, "host", s->host);
-    das_json_key_text(b, "db", s->db);
-    das_json_key_text(b, "state", s->state);
-    das_json_key_text(b, "command", s->command);
-    das_json_key_text(b, "sql_info", s->sql_info);
-    put_int(b, "state_duration", s->state_duration);
-    das_buf_char(b, '}');
-}
+/* --- preview ---------------------------------------------------------------------------------- */
 
 /* In a preview that says nothing of whom it means, everybody is meant: it only looks. */
 static struct das_filter *criteria(struct das_call *call)
@@ -57,20 +31,23 @@ static struct das_filter *criteria(struct das_call *call)
     return NULL;
 }
 
-static void write_preview(struct das_call *call, const struct das_selection *sel, int64_t taken_s)
+static void write_preview(struct das_call *call, const struct das_selection *sel,
+                          const struct das_seen_list *at)
 {
     struct das_buf *b = &call->answer;
-    struct das_session s;
+    size_t shown = sel->count < PREVIEW_MAX ? sel->count : PREVIEW_MAX;
 
+    das_buf_reserve(b, 128 + shown * SESSION_BYTES); /* once, instead of growing to it */
     das_buf_char(b, '{');
     das_json_key_bool(b, "success", false); /* so does the API, whatever it means by it */
-    das_json_key_int(b, "data_sync_time", taken_s);
+    das_json_key_int(b, "data_sync_time", at->taken_s);
     das_json_key_int(b, "total_count", sel->total);
     das_json_key(b, "processes");
     das_buf_char(b, '[');
-    for (size_t i = 0; i < sel->count && i < PREVIEW_MAX; i++) {
-        das_snapshot_get(sel->snap, sel->rows[i], &s);
-        put_process(b, &s);
+    for (size_t i = 0; i < shown; i++) {
+        if (i)
+            das_buf_char(b, ',');
+        das_written_add(at->written, sel->rows[i], b);
     }
     das_buf_str(b, "]}");
 }
@@ -90,7 +67,7 @@ int das_answer_preview(struct das_call *call)
     const char *kind = das_member_kind(call->member);
     struct das_filter *f = criteria(call);
     struct das_selection *sel = NULL;
-    struct das_seen_list at = {NULL, 0, false};
+    struct das_seen_list at = {0};
     struct das_err err;
     int64_t began = das_clock_monotonic_ms();
     int rc = -1;
@@ -103,19 +80,18 @@ int das_answer_preview(struct das_call *call)
             das_refuse_err(call, &err);
     }
     if (sel) {
-        write_preview(call, sel, at.taken_s);
+        write_preview(call, sel, &at);
         rc = 0;
     }
     das_metrics_preview(m, kind, rc == 0, (double)(das_clock_monotonic_ms() - began) / 1000,
                         at.snap ? das_snapshot_rows(at.snap) : 0, sel ? sel->count : 0);
     das_selection_free(sel);
-    das_snapshot_release(at.snap);
+    das_seen_list_clear(&at);
     das_filter_release(f);
     return rc;
 }
 
-/* --- process lists
- * ------------------------------------------------------------------------------------ */
+/* --- process lists ---------------------------------------------------------------------------- */
 
 /* What a page of a list is made from. */
 struct page {
@@ -127,7 +103,7 @@ struct page {
 static void page_clear(struct page *p)
 {
     das_selection_free(p->sel);
-    das_snapshot_release(p->at.snap);
+    das_seen_list_clear(&p->at);
 }
 
 /* Of all sessions those with exactly this user and db; NULL: any. */

@@ -32,8 +32,7 @@ static int may_kill(struct das_call *call)
     return 0;
 }
 
-/* --- create and stop
- * ---------------------------------------------------------------------------------- */
+/* --- create and stop -------------------------------------------------------------------------- */
 
 static int read_task(struct das_call *call, struct das_task *t)
 {
@@ -117,8 +116,7 @@ int das_answer_task_stop(struct das_call *call)
     return success(call);
 }
 
-/* --- list
- * --------------------------------------------------------------------------------------------- */
+/* --- list ------------------------------------------------------------------------------------- */
 
 static struct das_text set_text(struct das_text t)
 {
@@ -168,8 +166,7 @@ int das_answer_tasks(struct das_call *call)
     return rc < 0 ? das_refuse_err(call, &err) : 0;
 }
 
-/* --- history
- * ------------------------------------------------------------------------------------------ */
+/* --- history ---------------------------------------------------------------------------------- */
 
 struct history {
     struct das_call *call;
@@ -259,8 +256,7 @@ int das_answer_history(struct das_call *call)
     return rc < 0 ? das_refuse_err(call, &err) : 0;
 }
 
-/* --- switch
- * ------------------------------------------------------------------------------------------- */
+/* --- switch ----------------------------------------------------------------------------------- */
 
 int das_answer_switch_get(struct das_call *call)
 {

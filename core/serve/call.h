@@ -66,16 +66,14 @@ struct das_call {
 /* Answers: 0, or -1 with call->refusal. */
 typedef int das_handler_fn(struct das_call *call);
 
-/* --- serve.c
- * -------------------------------------------------------------------------------------- */
+/* --- serve.c ---------------------------------------------------------------------------------- */
 
 /* All but the door, so that requests can be handed to das_dispatch() without a network. To be
  * closed also after an error. */
 int das_server_open(struct das_server *s, const struct das_serve_opts *opts, struct das_err *err);
 void das_server_close(struct das_server *s);
 
-/* --- route.c ------------------------------------------------------------------------------------
- */
+/* --- route.c ---------------------------------------------------------------------------------- */
 
 enum das_route_flags {
     DAS_ROUTE_OPEN = 1,   /* needs no key */
@@ -100,8 +98,7 @@ const struct das_route *das_route_find(struct das_text method, struct das_text p
                                        const char **allow);
 const struct das_route *das_route_at(size_t i); /* all of them, then NULL: for metrics and tests */
 
-/* --- dispatch.c ---------------------------------------------------------------------------------
- */
+/* --- dispatch.c ------------------------------------------------------------------------------- */
 
 /* A das_httpd_fn; arg is the struct das_server. */
 void das_dispatch(void *arg, const struct das_httpd_request *r, struct das_httpd_answer *out);
@@ -122,8 +119,7 @@ void das_desk_return(struct das_server *s);
 void das_serve_say(const struct das_server *s, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
-/* --- input.c: 0, or -1 with call->refusal naming the field
- * ---------------------------------------- */
+/* --- input.c: 0, or -1 with call->refusal naming the field ------------------------------------ */
 
 struct das_bounds {
     int64_t least, most;
@@ -149,8 +145,7 @@ int das_query_int(struct das_call *call, const char *name, const char *code,
 /* Is that the one database user of the call's instance? Of the query or the body. */
 int das_call_db_user(struct das_call *call, struct das_text id);
 
-/* --- answer_*.c
- * ------------------------------------------------------------------------------------- */
+/* --- answer_*.c ------------------------------------------------------------------------------- */
 
 das_handler_fn das_answer_preview, das_answer_processes, das_answer_process_list;
 das_handler_fn das_answer_task_create, das_answer_task_stop, das_answer_tasks, das_answer_history,

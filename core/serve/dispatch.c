@@ -15,8 +15,7 @@
 #include "core/base/log.h"
 #include "core/serve/call.h"
 
-/* --- errors
- * ----------------------------------------------------------------------------------------- */
+/* --- errors ----------------------------------------------------------------------------------- */
 
 int das_refuse_parameter(struct das_call *call, const char *fmt, ...)
 {
@@ -76,8 +75,7 @@ void das_desk_return(struct das_server *s)
     pthread_mutex_unlock(&s->desk_lock);
 }
 
-/* --- log
- * -------------------------------------------------------------------------------------------- */
+/* --- log -------------------------------------------------------------------------------------- */
 
 /* One write for each line, so that lines of two threads do not mix. */
 static void put_event(const struct das_server *s, const struct das_log_event *e)
@@ -161,8 +159,7 @@ static void log_request(const struct das_call *call, const struct das_httpd_answ
     put_event(call->server, &e);
 }
 
-/* --- steps
- * ------------------------------------------------------------------------------------------ */
+/* --- steps ------------------------------------------------------------------------------------ */
 
 static bool sane_id(struct das_text t)
 {
@@ -340,8 +337,7 @@ static int perform(struct das_call *call, struct das_sign_request *r)
     return call->route->handler(call);
 }
 
-/* --- all of it
- * -------------------------------------------------------------------------------------- */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static void write_answer(struct das_call *call, int rc, struct das_httpd_answer *out)
 {
@@ -368,8 +364,10 @@ void das_dispatch(void *arg, const struct das_httpd_request *http, struct das_ht
                                  .headers = http->headers,
                                  .header_count = http->header_count,
                                  .body = http->body};
-    struct das_call call = {
-        .server = s, .http = http, .until_ms = http->started_ms + s->opts->conf->deadline_ms};
+    struct das_call call = {.server = s,
+                            .http = http,
+                            .answer = out->body,
+                            .until_ms = http->started_ms + s->opts->conf->deadline_ms};
     int64_t ms;
     int rc;
 

@@ -48,8 +48,7 @@ struct das_fleet {
     size_t count;
 };
 
-/* --- what they are called ------------------------------------------------------------------------
- */
+/* --- what they are called --------------------------------------------------------------------- */
 
 static bool is_id(const char *id)
 {
@@ -132,8 +131,7 @@ static struct das_member *same_stem(const struct das_fleet *f, const char *id)
     return NULL;
 }
 
-/* --- all of them ---------------------------------------------------------------------------------
- */
+/* --- all of them ------------------------------------------------------------------------------ */
 
 static int copy_tags(struct das_member *m, struct das_inventory *inv, size_t at,
                      struct das_err *err)
@@ -152,7 +150,7 @@ static int copy_tags(struct das_member *m, struct das_inventory *inv, size_t at,
 
 static void member_clear(struct das_member *m)
 {
-    das_snapshot_release(m->last.snap);
+    das_seen_list_clear(&m->last);
     das_source_close(m->act);
     das_free(m->tags);
     das_tower_clear(&m->tower);
@@ -254,8 +252,7 @@ struct das_member *das_fleet_named(const struct das_fleet *f, const char *name)
     return NULL;
 }
 
-/* --- one of them ---------------------------------------------------------------------------------
- */
+/* --- one of them ------------------------------------------------------------------------------ */
 
 const char *das_member_name(const struct das_member *m)
 {
@@ -299,8 +296,7 @@ struct das_source *das_member_source(const struct das_member *m)
     return m->look;
 }
 
-/* --- looking -------------------------------------------------------------------------------------
- */
+/* --- looking ---------------------------------------------------------------------------------- */
 
 static int64_t until_left(void *until_ms)
 {
@@ -319,24 +315,38 @@ static bool is_good_for(const struct das_member *m, uint64_t waited)
            das_clock_monotonic_ms() - m->last_began_ms < m->share_ms;
 }
 
+void das_seen_list_clear(struct das_seen_list *l)
+{
+    das_written_release(l->written);
+    das_snapshot_release(l->snap);
+    *l = (struct das_seen_list){0};
+}
+
 static void give(const struct das_member *m, bool shared, struct das_seen_list *out)
 {
     *out = m->last;
     das_snapshot_retain(out->snap);
+    das_written_retain(out->written);
     out->shared = shared;
 }
 
 /* With the lock: what came takes the place of the last list. */
-static void take_over(struct das_member *m, struct das_snapshot *snap, int64_t began_ms,
-                      int64_t began_unix_ms)
+static int take_over(struct das_member *m, struct das_snapshot *snap, int64_t began_ms,
+                     int64_t began_unix_ms, struct das_err *err)
 {
     /* the clock of an instance in memory stands where its recording was made */
     int64_t told = strcmp(m->kind, "mem") == 0 ? 0 : das_snapshot_time(snap);
+    struct das_written *written = das_written_new(snap, err);
 
-    das_snapshot_release(m->last.snap);
-    m->last = (struct das_seen_list){snap, told ? told : began_unix_ms / 1000, false};
+    if (!written) {
+        das_snapshot_release(snap);
+        return -1;
+    }
+    das_seen_list_clear(&m->last);
+    m->last = (struct das_seen_list){snap, written, told ? told : began_unix_ms / 1000, false};
     m->last_attempt = m->flight.attempt;
     m->last_began_ms = began_ms;
+    return 0;
 }
 
 static int64_t pause_after(int failures)
@@ -366,10 +376,10 @@ static int fetch(struct das_member *m, const struct das_patience *patience, stru
     pthread_mutex_lock(&m->tower.lock);
     /* others may have more time: one of them asks again */
     impatient = rc < 0 && das_patience_left(patience) <= 0;
-    m->health.good = rc == 0;
     if (rc == 0)
-        take_over(m, snap, began_ms, began_unix_ms);
-    else
+        rc = take_over(m, snap, began_ms, began_unix_ms, err);
+    m->health.good = rc == 0;
+    if (rc < 0)
         snprintf(m->health.why, sizeof m->health.why, "%.299s", err->msg);
     das_flight_land(&m->flight, &m->tower, rc < 0 && !impatient ? err : NULL,
                     rc < 0 && !impatient ? pause_after(m->flight.failures) : 0);
@@ -418,8 +428,7 @@ void das_member_health(struct das_member *m, struct das_member_health *out)
         out->why[0] = '\0';
 }
 
-/* --- acting --------------------------------------------------------------------------------------
- */
+/* --- acting ----------------------------------------------------------------------------------- */
 
 int das_member_enter(struct das_member *m, int64_t until_ms, struct das_source **out,
                      struct das_err *err)

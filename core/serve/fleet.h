@@ -10,6 +10,7 @@
 #ifndef DAS_SERVE_FLEET_H
 #define DAS_SERVE_FLEET_H
 
+#include "core/serve/written.h"
 #include "core/source/inventory.h"
 
 struct das_fleet;
@@ -43,10 +44,12 @@ const char *das_member_kind(const struct das_member *m);   /* "file", "mem", "my
 struct das_source *das_member_source(const struct das_member *m); /* only to ask what it can do */
 
 struct das_seen_list {
-    struct das_snapshot *snap; /* the caller's to release */
+    struct das_snapshot *snap;
+    struct das_written *written; /* its sessions as JSON */
     int64_t taken_s;           /* Unix: when, as the source tells, else when it was asked */
     bool shared;               /* it was made for somebody else */
 };
+void das_seen_list_clear(struct das_seen_list *l); /* {0} is fine */
 /* All sessions, for previews. A list that is in flight or young enough is shared. until_ms:
  * monotonic, how long to wait (DAS_E_TIMEOUT). out is emptied on failure. */
 int das_member_look(struct das_member *m, int64_t until_ms, struct das_seen_list *out,

@@ -9,9 +9,9 @@
  *
  * The library itself refuses, in plain text, unseen by the handler, and closes: a request line that
  * has something else than HTTP/n.n at its end (400), other major versions (505), a header line
- * without a colon (400), a Content-Length that it cannot read (400, 413; it sends the header of that
- * answer twice), a header that does not fit its memory (414, 431) and chunks that are none (400).
- * Without an answer: no method, or a method and nothing else.
+ * without a colon (400), a Content-Length that it cannot read (400, 413; it sends the header of
+ * that answer twice), a header that does not fit its memory (414, 431) and chunks that are none
+ * (400). Without an answer: no method, or a method and nothing else.
  *
  * Chunks: the library takes a single LF for CRLF there. So that nobody else can see another end of
  * the body and put a second request behind it, the connection is closed after a chunked request.
@@ -42,7 +42,9 @@
 #define LIBRARY "libmicrohttpd.so.12"
 /* The rest are headers of answers, and the library's records of a request's (64 bytes each). */
 #define POOL(header_bytes) ((header_bytes)*2 + 8192)
-#define BODY_KEPT 16384 /* a connection keeps no more between requests */
+/* A connection keeps no more between requests. */
+#define BODY_KEPT 16384
+#define ANSWER_KEPT 65536
 #define LINGER_MS                                                                                  \
     2000                /* so long a client that was refused may go on sending, to read the answer \
                          */
@@ -60,12 +62,13 @@
 #define STACK_BYTES (256u << 10)
 #endif
 
-#define FUNCTIONS(X)                                                                          \
-    X(MHD_add_response_header)                                                                \
-    X(MHD_create_response_from_buffer)                                                        \
-    X(MHD_create_response_from_buffer_with_free_callback) X(MHD_destroy_response)             \
-        X(MHD_get_connection_info) X(MHD_get_connection_values_n) X(MHD_is_feature_supported) \
-            X(MHD_queue_response) X(MHD_quiesce_daemon) X(MHD_start_daemon) X(MHD_stop_daemon)
+#define FUNCTIONS(X)                                                                 \
+    X(MHD_add_response_header)                                                       \
+    X(MHD_create_response_from_buffer)                                               \
+    X(MHD_destroy_response)                                                          \
+    X(MHD_get_connection_info)                                                       \
+    X(MHD_get_connection_values_n) X(MHD_is_feature_supported) X(MHD_queue_response) \
+        X(MHD_quiesce_daemon) X(MHD_start_daemon) X(MHD_stop_daemon)
 
 #define POINTER(name) __typeof__(name) *name##_;
 struct library {
@@ -104,6 +107,8 @@ struct line {
     struct das_conn conn; /* first */
     struct listener *listener;
     struct das_buf target, body;
+    struct das_buf answer; /* the last one's, which the library may still be sending; its memory is
+                              used again */
     struct das_sign_pair *headers;
     size_t header_count, header_cap;
     int64_t started_ms;
@@ -141,6 +146,7 @@ static void line_free(struct line *l)
     das_conn_leave(&l->conn);
     das_buf_clear(&l->target);
     das_buf_clear(&l->body);
+    das_buf_clear(&l->answer);
     das_free(l->headers);
     das_free(l);
     pthread_mutex_lock(&li->h->old_lock);
@@ -308,7 +314,7 @@ static enum MHD_Result reply(struct line *l, struct MHD_Connection *c, const cha
         .refused = l->refused,
         .refused_as = l->refused_as,
     };
-    struct das_httpd_answer out = {0};
+    struct das_httpd_answer out = {.body = l->answer};
     struct MHD_Response *response = NULL;
     enum MHD_Result result = MHD_NO;
 
@@ -316,19 +322,15 @@ static enum MHD_Result reply(struct line *l, struct MHD_Connection *c, const cha
     if (!das_conn_step(&l->conn, DAS_CONN_RUNNING))
         return MHD_NO;
     memcpy(r.peer, l->peer, sizeof l->peer);
+    das_buf_reset(&out.body);
     h->fn(h->arg, &r, &out);
-    if (!das_conn_step(&l->conn, DAS_CONN_SENDING) || out.body.failed)
-        goto done;
-    if (out.body.len) {
-        response = lib->MHD_create_response_from_buffer_with_free_callback_(out.body.len,
-                                                                            out.body.ptr, das_free);
-        if (response)
-            out.body = (struct das_buf){0};
-    } else {
-        response = lib->MHD_create_response_from_buffer_(0, NULL, MHD_RESPMEM_PERSISTENT);
-    }
+    l->answer = out.body;
+    if (!das_conn_step(&l->conn, DAS_CONN_SENDING) || l->answer.failed)
+        return MHD_NO;
+    response =
+        lib->MHD_create_response_from_buffer_(l->answer.len, l->answer.ptr, MHD_RESPMEM_PERSISTENT);
     if (!response)
-        goto done;
+        return MHD_NO;
     add(lib, response, "Content-Type", out.type ? out.type : "application/json");
     add(lib, response, "Cache-Control", "no-store");
     if (out.request_id[0])
@@ -344,8 +346,6 @@ static enum MHD_Result reply(struct line *l, struct MHD_Connection *c, const cha
         add(lib, response, "Connection", "close");
     result = lib->MHD_queue_response_(c, (unsigned)out.status, response);
     lib->MHD_destroy_response_(response);
-done:
-    das_buf_clear(&out.body);
     return result;
 }
 
@@ -398,6 +398,15 @@ static void linger(struct line *l)
     }
 }
 
+/* For the next request, if it is not too much to have around. */
+static void keep(struct das_buf *b, size_t most)
+{
+    if (b->cap > most)
+        das_buf_clear(b);
+    else
+        das_buf_reset(b);
+}
+
 static void on_completed(void *arg, struct MHD_Connection *c, void **context,
                          enum MHD_RequestTerminationCode why)
 {
@@ -413,10 +422,8 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
     if (das_conn_step(&l->conn, DAS_CONN_IDLE) && unread &&
         why != MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN)
         linger(l);
-    if (l->body.cap > BODY_KEPT)
-        das_buf_clear(&l->body);
-    else
-        das_buf_reset(&l->body);
+    keep(&l->body, BODY_KEPT);
+    keep(&l->answer, ANSWER_KEPT);
     l->refused = NULL;
     l->headed = l->chunked = l->failed = false;
     *context = NULL;

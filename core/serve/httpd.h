@@ -43,14 +43,14 @@ struct das_httpd_request {
 struct das_httpd_answer {
     int status;
     const char *type;    /* of the body; NULL: application/json */
-    struct das_buf body; /* taken over */
+    struct das_buf body; /* empty, to be appended to; its memory is that of the last answer */
     char request_id[72]; /* X-Request-Id; "": none */
     const char *allow;   /* Allow; NULL: none. A string that stays */
     int64_t retry_after; /* Retry-After, s; 0: none */
     bool close;          /* the connection, after this */
 };
 
-/* Called on the connection's thread; fills out (which starts as {0}). */
+/* Called on the connection's thread; fills out, which starts empty. */
 typedef void das_httpd_fn(void *arg, const struct das_httpd_request *r,
                           struct das_httpd_answer *out);
 

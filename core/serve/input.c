@@ -70,8 +70,7 @@ int das_body_id(struct das_call *call, const char *key, int64_t *out)
     return 0;
 }
 
-/* --- criteria
- * ------------------------------------------------------------------------------------- */
+/* --- criteria --------------------------------------------------------------------------------- */
 
 static int set(struct das_call *call, struct das_filter *f, const char *key,
                const struct das_value *v)
@@ -132,8 +131,7 @@ struct das_filter *das_body_filter(struct das_call *call, bool *any)
     return NULL;
 }
 
-/* --- the query
- * -------------------------------------------------------------------------------------- */
+/* --- the query -------------------------------------------------------------------------------- */
 
 int das_query_text(struct das_call *call, const char *name, const char *code, bool required,
                    struct das_text *out)

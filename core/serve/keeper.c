@@ -18,8 +18,7 @@
 
 #define PATIENCE_MS 30000 /* for a turn on the instance, and for a preview */
 
-/* --- one round -----------------------------------------------------------------------------------
- */
+/* --- one round -------------------------------------------------------------------------------- */
 
 /* A task as it was when the round began, with texts of its own. */
 struct errand {
@@ -216,8 +215,7 @@ int64_t das_keeper_round(const struct das_keeper_conf *conf, struct das_store *s
     return left;
 }
 
-/* --- threads -------------------------------------------------------------------------------------
- */
+/* --- threads ---------------------------------------------------------------------------------- */
 
 /* One for each instance of the fleet. */
 struct watch {

@@ -28,8 +28,7 @@ int das_token_hash(struct das_text token, unsigned char out[DAS_TOKEN_HASH], str
 /* The id in a token. False: it does not look like one. */
 bool das_token_id(struct das_text token, char id[DAS_ACCESS_ID_SIZE]);
 
-/* --- the master key ----------------------------------------------------------------------------
- */
+/* --- the master key --------------------------------------------------------------------------- */
 
 struct das_keyring;
 

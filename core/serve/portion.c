@@ -86,8 +86,7 @@ static int collect(struct choice *c, bool hopeless_too, struct das_err *err)
     return 0;
 }
 
-/* --- limits --------------------------------------------------------------------------------------
- */
+/* --- limits ----------------------------------------------------------------------------------- */
 
 static int64_t sessions_of(const struct das_snapshot *snap, struct das_text user)
 {

@@ -17,8 +17,7 @@
 #define TICK_MS 200     /* how soon a signal is seen */
 #define REFRESH_MS 1000 /* how soon a revoked key is refused */
 
-/* --- what the keeper tells
- * ------------------------------------------------------------------------ */
+/* --- what the keeper tells -------------------------------------------------------------------- */
 
 static void told(void *arg, const struct das_member *m, const struct das_task *task, size_t matched,
                  const struct das_report *r, const struct das_err *err)
@@ -55,8 +54,7 @@ static void told(void *arg, const struct das_member *m, const struct das_task *t
                       das_member_name(m), matched, done);
 }
 
-/* --- start
- * ------------------------------------------------------------------------------------------ */
+/* --- start ------------------------------------------------------------------------------------ */
 
 int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct das_err *err)
 {
@@ -130,8 +128,7 @@ static void tell_addresses(struct das_server *s)
     das_buf_clear(&b);
 }
 
-/* --- while it runs
- * ---------------------------------------------------------------------------------- */
+/* --- while it runs ---------------------------------------------------------------------------- */
 
 static void reload(struct das_server *s)
 {
@@ -183,8 +180,7 @@ static void run(struct das_server *s)
     }
 }
 
-/* --- end
- * -------------------------------------------------------------------------------------------- */
+/* --- end -------------------------------------------------------------------------------------- */
 
 /* What is in flight may end by itself until the time is over or somebody asks a second time; then
  * no kill more is begun, and those that were sent are waited for. */

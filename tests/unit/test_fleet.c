@@ -250,7 +250,7 @@ static int look(struct das_member *m, int64_t until_ms, bool *shared)
         *shared = at.shared;
     if ((rc == 0) != (at.snap != NULL))
         rc = -2;
-    das_snapshot_release(at.snap);
+    das_seen_list_clear(&at);
     return rc;
 }
 
@@ -267,7 +267,7 @@ static void alone(void)
     is_int(das_member_look(m, FAR, &at, &err), 0, "a look");
     is_int(das_snapshot_rows(at.snap), 1, "shows who is there");
     is_int(at.taken_s, 1234567, "when, as the source tells");
-    das_snapshot_release(at.snap);
+    das_seen_list_clear(&at);
     is_int(look(m, FAR, &shared), 0, "another one");
     ok(!shared && stock.fakes[0].lists == 2, "asks again: nothing may be old");
     is_int(look(m, 0, NULL), -1, "without any time");
@@ -296,7 +296,7 @@ static void taken_without_a_time(void)
     fake_show(&stock.fakes[0], &one, 1, 0);
     must(das_member_look(das_fleet_at(f, 0), FAR, &at, &err) == 0, "a list that has no time");
     ok(at.taken_s >= before && at.taken_s <= das_clock_unix_ms() / 1000, "is from now");
-    das_snapshot_release(at.snap);
+    das_seen_list_clear(&at);
     put_away(f);
 }
 
@@ -423,7 +423,7 @@ static void *look_once(void *arg)
     l->rc = das_member_look(l->m, l->until_ms, &at, &l->err);
     l->shared = at.shared;
     l->rows = at.snap ? das_snapshot_rows(at.snap) : 0;
-    das_snapshot_release(at.snap);
+    das_seen_list_clear(&at);
     return NULL;
 }
 

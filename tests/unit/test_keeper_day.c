@@ -230,7 +230,7 @@ static int left_of_first_task(int64_t least_s)
     sel = das_select(at.snap, f, &err);
     n = sel ? (int)sel->count : -1;
     das_selection_free(sel);
-    das_snapshot_release(at.snap);
+    das_seen_list_clear(&at);
     das_filter_release(f);
     return n;
 }
