@@ -1,10 +1,11 @@
 /*
  * fuzz_serve.c - das serve, from the bytes on the wire to the answer.
  *
- * The first byte chooses the way. Raw: the rest goes over a real connection to the server, which has to answer in
- * HTTP or close. Signed: the rest is METHOD path?query, a line break, and a body, which is signed with a good key and
- * handed to the dispatcher, so that what lies behind the keys is reached: every answer is JSON where it says so, an
- * error has its three members, and a server that only observes has killed nobody.
+ * The first byte chooses the way. Raw: the rest goes over a real connection to the server, which
+ * has to answer in HTTP or close. Signed: the rest is METHOD path?query, a line break, and a body,
+ * which is signed with a good key and handed to the dispatcher, so that what lies behind the keys
+ * is reached: every answer is JSON where it says so, an error has its three members, and a server
+ * that only observes has killed nobody.
  */
 #include <arpa/inet.h>
 #include <stdio.h>
@@ -26,7 +27,7 @@ static struct das_serve_conf conf;
 static struct das_protect protect;
 static struct das_vault vault;
 static struct das_inventory *inventory;
-static struct das_minted key;
+static char key_id[DAS_ACCESS_ID_SIZE], key_secret[DAS_SECRET_KEY_SIZE];
 static struct das_signer *signer;
 static char dir[] = "/dev/shm/das-fuzz-XXXXXX";
 static uint16_t port;
@@ -57,9 +58,12 @@ static void make_instance(struct das_err *err)
     snprintf(path, sizeof path, "%s/list.json", dir);
     snprintf(spec, sizeof spec, "mem:%s", path);
     f = fopen(path, "w");
-    fputs("{\"data_sync_time\":1766655104,\"processes\":[{\"id\":1,\"user\":\"app\",\"host\":\"10.0.0.1:2\",\"db\":\"d\","
-          "\"command\":\"Query\",\"state\":\"x\",\"sql_info\":\"select 1 from t\",\"state_duration\":9},"
-          "{\"id\":2,\"user\":\"app\",\"host\":\"10.0.0.1:3\",\"db\":null,\"command\":\"Sleep\",\"state\":\"\","
+    fputs("{\"data_sync_time\":1766655104,\"processes\":[{\"id\":1,\"user\":\"app\",\"host\":\"10."
+          "0.0.1:2\",\"db\":\"d\","
+          "\"command\":\"Query\",\"state\":\"x\",\"sql_info\":\"select 1 from "
+          "t\",\"state_duration\":9},"
+          "{\"id\":2,\"user\":\"app\",\"host\":\"10.0.0.1:3\",\"db\":null,\"command\":\"Sleep\","
+          "\"state\":\"\","
           "\"sql_info\":null,\"state_duration\":70}]}\n",
           f);
     fclose(f);
@@ -70,11 +74,21 @@ static void make_instance(struct das_err *err)
 
 static void make_key(struct das_err *err)
 {
+    struct das_access a = {
+        .kind = DAS_ACCESS_KEY, .name = "fuzz", .actions = "*", .instances = "*", .created_ms = 1};
+    struct das_keyring *ring;
     struct das_store *store;
-    const struct das_access a = {.kind = DAS_ACCESS_KEY, .name = "fuzz", .actions = "*", .instances = "*"};
+    struct das_buf sealed = {0};
 
     must(das_store_open(dir, &store, err), err);
-    must(das_keyring_mint(store, dir, &a, "fuzz", &key, err), err);
+    must(das_keyring_open(dir, true, &ring, err), err);
+    must(das_key_draw(key_id, key_secret, err), err);
+    must(das_keyring_seal(ring, key_id, das_text_of(key_secret), &sealed, err), err);
+    memcpy(a.id, key_id, sizeof a.id);
+    a.secret = das_buf_view(&sealed);
+    must(das_access_add(store, &a, "fuzz", err), err);
+    das_buf_clear(&sealed);
+    das_keyring_close(ring);
     das_store_close(store);
 }
 
@@ -83,9 +97,13 @@ static void start(void)
     static const char *const nowhere[] = {NULL}, *const listen[] = {"127.0.0.1:0"};
     static struct das_serve_opts opts;
     static atomic_int stop;
-    const struct das_httpd_conf door = {.listen = listen, .listen_count = 1, .connections = 8,
-                                        .connections_per_address = 8, .header_bytes = 4096,
-                                        .body_bytes = 4096, .deadline_ms = 5000};
+    const struct das_httpd_conf door = {.listen = listen,
+                                        .listen_count = 1,
+                                        .connections = 8,
+                                        .connections_per_address = 8,
+                                        .header_bytes = 4096,
+                                        .body_bytes = 4096,
+                                        .deadline_ms = 5000};
     struct das_sign_key sk = {.algorithm = DAS_SDK_HMAC_SHA256};
     struct das_err err;
 
@@ -98,18 +116,23 @@ static void start(void)
     das_vault_init(&vault);
     make_instance(&err);
     make_key(&err);
-    opts = (struct das_serve_opts){.conf = &conf, .inventory = inventory, .protect = &protect,
-                                   .stop_files = nowhere, .state_dir = dir, .vault = &vault, .stop = &stop};
+    opts = (struct das_serve_opts){.conf = &conf,
+                                   .inventory = inventory,
+                                   .protect = &protect,
+                                   .stop_files = nowhere,
+                                   .state_dir = dir,
+                                   .vault = &vault,
+                                   .stop = &stop};
     must(das_server_open(&server, &opts, &err), &err);
     must(das_httpd_start(&door, das_dispatch, &server, &server.httpd, &err), &err);
     port = (uint16_t)atoi(strrchr(das_httpd_address(server.httpd, 0), ':') + 1);
-    sk.access = das_text_of(key.id);
-    sk.secret = das_text_of(key.secret);
+    sk.access = das_text_of(key_id);
+    sk.secret = das_text_of(key_secret);
     signer = das_signer_new(&sk, &err);
     must(signer ? 0 : -1, &err);
 }
 
-/* --- raw ------------------------------------------------------------------------------------------ */
+/* --- raw -------------------------------------------------------------------------------------- */
 
 static void raw(const uint8_t *p, size_t n)
 {
@@ -139,7 +162,7 @@ static void raw(const uint8_t *p, size_t n)
         __builtin_trap();
 }
 
-/* --- signed --------------------------------------------------------------------------------------- */
+/* --- signed ----------------------------------------------------------------------------------- */
 
 static void check_answer(const struct das_httpd_answer *a)
 {
@@ -187,9 +210,11 @@ static void with_key(const uint8_t *p, size_t n)
         s.query_count = target.count;
         if (das_sign(signer, &s, das_clock_unix_ms() / 1000, &sig, &err) == 0) {
             headers[2] = (struct das_sign_pair){das_text_of("X-Sdk-Date"), das_text_of(sig.date)};
-            headers[3] = (struct das_sign_pair){das_text_of("Authorization"), das_buf_view(&sig.authorization)};
+            headers[3] = (struct das_sign_pair){das_text_of("Authorization"),
+                                                das_buf_view(&sig.authorization)};
             das_dispatch(&server, &r, &answer);
-            if (answer.status == 401 && !memmem(answer.body.ptr, answer.body.len, "used before", 11) &&
+            if (answer.status == 401 &&
+                !memmem(answer.body.ptr, answer.body.len, "used before", 11) &&
                 !memmem(answer.body.ptr, answer.body.len, "reach the limit", 15))
                 __builtin_trap(); /* what is signed well is let in */
             check_answer(&answer);

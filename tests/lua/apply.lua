@@ -23,7 +23,8 @@ t.is(report.dry_run, false, "not a dry run")
 t.is(report.killed, 3, "three killed")
 t.is(report.would_kill, 0, "and not only almost")
 t.is(report.outcomes[1].outcome, "killed", "an outcome")
-t.is(report.outcomes[1].action, query and "query" or "connection", "the statement outside a transaction")
+t.is(report.outcomes[1].action, query and "query" or "connection",
+  "the statement outside a transaction")
 t.is(report.outcomes[3].action, "connection", "the connection of an idle session")
 t.is(#das.preview{ user = "app_rw" }, query and 2 or 0, "the idle one is gone")
 if query then

@@ -169,6 +169,8 @@ sub ask {
     my $content = !defined $body ? '' : ref $body ? $json->encode($body) : $body;
     push @{ $opt{headers} }, [ 'X-Auth-Token' => $opt{token} ] if $opt{token};
     $opt{key} = undef if $opt{token};
+    # two requests that are the same in the same second have the same signature, and the second would be a replay
+    push @{ $opt{headers} }, [ 'X-Nonce' => ++$self->{nonce} ] unless $opt{date};
     my ($target, $headers) = $self->signed($method, $path, $content, %opt);
     $self->{http} ||= HTTP::Tiny->new(keep_alive => 1, timeout => 60, verify_SSL => 1,
         ($self->{tls} ? (SSL_options => { SSL_ca_file => "$self->{dir}/server.pem" }) : ()));
