@@ -9,9 +9,9 @@
  *
  * The library itself refuses, in plain text, unseen by the handler, and closes: a request line that
  * has something else than HTTP/n.n at its end (400), other major versions (505), a header line
- * without a colon (400), a Content-Length that it cannot read (400, 413; it sends the header of that
- * answer twice), a header that does not fit its memory (414, 431) and chunks that are none (400).
- * Without an answer: no method, or a method and nothing else.
+ * without a colon (400), a Content-Length that it cannot read (400, 413; it sends the header of
+ * that answer twice), a header that does not fit its memory (414, 431) and chunks that are none
+ * (400). Without an answer: no method, or a method and nothing else.
  *
  * Chunks: the library takes a single LF for CRLF there. So that nobody else can see another end of
  * the body and put a second request behind it, the connection is closed after a chunked request.
@@ -60,12 +60,13 @@
 #define STACK_BYTES (256u << 10)
 #endif
 
-#define FUNCTIONS(X)                                                                          \
-    X(MHD_add_response_header)                                                                \
-    X(MHD_create_response_from_buffer)                                                        \
-    X(MHD_create_response_from_buffer_with_free_callback) X(MHD_destroy_response)             \
-        X(MHD_get_connection_info) X(MHD_get_connection_values_n) X(MHD_is_feature_supported) \
-            X(MHD_queue_response) X(MHD_quiesce_daemon) X(MHD_start_daemon) X(MHD_stop_daemon)
+#define FUNCTIONS(X)                                                                  \
+    X(MHD_add_response_header)                                                        \
+    X(MHD_create_response_from_buffer)                                                \
+    X(MHD_create_response_from_buffer_with_free_callback)                             \
+    X(MHD_destroy_response) X(MHD_get_connection_info) X(MHD_get_connection_values_n) \
+        X(MHD_is_feature_supported) X(MHD_queue_response) X(MHD_quiesce_daemon)       \
+            X(MHD_start_daemon) X(MHD_stop_daemon)
 
 #define POINTER(name) __typeof__(name) *name##_;
 struct library {
