@@ -104,9 +104,10 @@ static void *watch(void *arg)
 
     pthread_mutex_lock(&all->lock);
     while (!all->ending) {
-        struct timespec next = moment(cut_late(all));
+        struct timespec next;
+        all->woken = false;
+        next = moment(cut_late(all));
         if (all->conf.tidy) {
-            all->woken = false;
             pthread_mutex_unlock(&all->lock);
             all->conf.tidy(all->conf.arg);
             pthread_mutex_lock(&all->lock);

@@ -246,7 +246,12 @@ pass 'at the edge of the memory for reading: the good passes, the folded does no
 sub body { my ($n) = @_; return "POST /b HTTP/1.1\r\nHost: a\r\nConnection: close\r\nContent-Length: $n\r\n\r\n" . ('x' x $n) }
 is length(decode_json(one(body(65536))->{body})->{body}), 65536, 'a body as large as may be';
 is one(body(65537))->{status}, 413, 'one byte more';
-is one(body(5_000_000))->{status}, 413, 'the answer reaches a client that sends all of it first';
+{
+    my $c = $s->connect;
+    ok HttpdRun::put($c, body(5_000_000)), 'a client that sends all of a large body before it reads is let';
+    my ($a) = HttpdRun::answers(HttpdRun::get($c));
+    is $a->{status}, 413, '... and told';
+}
 sub chunks {
     my ($n, $size) = @_;
     my $all = "POST /b HTTP/1.1\r\nHost: a\r\nTransfer-Encoding: chunked\r\n\r\n";
@@ -400,6 +405,18 @@ is $s->stop, "stopped\n", 'it stops';
     ($a) = HttpdRun::answers(HttpdRun::get($busy));
     is "$a->{status} $a->{headers}{connection}", '200 close', 'and it was answered';
     is $s->stop, "stopped\n", 'it stops';
+}
+{
+    # its answer was made before the draining began, and does not say that the connection will be closed
+    my $s = HttpdRun->new('127.0.0.1:0');
+    my $c = $s->connect;
+    HttpdRun::put($c, "GET /big?16000000 HTTP/1.1\r\nHost: a\r\n\r\n");
+    ok $s->wait_log(qr/served/), 'a large answer';
+    is $s->order('drain 1'), 'left=1', '... is in flight';
+    my ($a) = HttpdRun::answers(HttpdRun::get($c));
+    is length $a->{body}, 16_000_000, '... is finished';
+    is $s->order('drain 60000'), 'left=0', '... and nothing left';
+    is $s->load->{cut}, 0, '... and the connection is closed by the draining, not by its deadline';
 }
 {
     my $s = HttpdRun->new('127.0.0.1:0');
