@@ -1,12 +1,17 @@
 /* cmd_serve.c - das serve: the DAS kill-session API in front of the instances of das.lua. */
+#include <errno.h>
+#include <fcntl.h>
 #include <signal.h>
 #include <stdio.h>
 #include <string.h>
+#include <unistd.h>
 
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/cli/cli.h"
 #include "core/serve/serve.h"
+
+#define LOG_BUFFER (64 << 10)
 
 static const char help[] =
     "das serve [-i INSTANCE]... [--listen ADDRESS:PORT]... [--config FILE]\n"
@@ -106,20 +111,33 @@ static void ready(void *arg, const char *addresses)
     fflush(stdout);
 }
 
+/* Requests come by the thousand: their lines are gathered, and das_serve() writes them every tick. */
+static FILE *open_log(void)
+{
+    int fd = fcntl(STDERR_FILENO, F_DUPFD_CLOEXEC, 3);
+    FILE *log = fd >= 0 ? fdopen(fd, "a") : NULL;
+
+    if (!log && fd >= 0)
+        close(fd);
+    if (log)
+        setvbuf(log, NULL, _IOFBF, LOG_BUFFER);
+    return log;
+}
+
 static int serve(struct job *j, struct das_err *err)
 {
     struct das_common *c = &j->common;
+    FILE *log;
     struct das_vault vault;
     size_t left = 0;
     int rc;
-    const struct das_serve_opts opts = {
+    struct das_serve_opts opts = {
         .conf = &c->rules.serve,
         .inventory = c->inventory,
         .protect = &c->protect,
         .stop_files = (const char *const *)c->stop_files,
         .state_dir = c->state_dir.ptr,
         .vault = &vault,
-        .log = stderr,
         .stop = &stop,
         .reload = &reload,
         .ready = ready,
@@ -129,6 +147,9 @@ static int serve(struct job *j, struct das_err *err)
         return das_fail(err, DAS_E_CONFIG,
                         "there is no instance: das.lua names them under instances, or -i "
                         "does");
+    opts.log = log = open_log();
+    if (!log)
+        return das_fail(err, DAS_E_IO, "the log cannot be opened: %s", strerror(errno));
     das_vault_init(&vault);
     das_common_read_secrets(c, &vault);
     das_keep_freed_memory();
@@ -136,6 +157,7 @@ static int serve(struct job *j, struct das_err *err)
     catch_signals();
     rc = das_serve(&opts, &left, err);
     das_vault_clear(&vault);
+    fclose(log);
     return rc < 0 ? -1 : left ? DAS_EXIT_PARTIAL : DAS_EXIT_DONE;
 }
 

@@ -101,6 +101,8 @@ void das_serve_say(const struct das_server *s, int level, const char *fmt, ...)
     va_end(ap);
     e.message = das_text_of(text);
     put_event(s, &e);
+    if (s->opts->log)
+        fflush(s->opts->log);
 }
 
 struct line {

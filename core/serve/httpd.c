@@ -42,9 +42,7 @@
 #define LIBRARY "libmicrohttpd.so.12"
 /* The rest are headers of answers, and the library's records of a request's (64 bytes each). */
 #define POOL(header_bytes) ((header_bytes)*2 + 8192)
-/* A connection keeps no more between requests. */
-#define BODY_KEPT 16384
-#define ANSWER_KEPT 65536
+#define BODY_KEPT 16384 /* a connection keeps no more between requests */
 #define LINGER_MS                                                                                  \
     2000                /* so long a client that was refused may go on sending, to read the answer \
                          */
@@ -62,13 +60,14 @@
 #define STACK_BYTES (256u << 10)
 #endif
 
-#define FUNCTIONS(X)                                                                 \
-    X(MHD_add_response_header)                                                       \
-    X(MHD_create_response_from_buffer)                                               \
-    X(MHD_destroy_response)                                                          \
-    X(MHD_get_connection_info)                                                       \
-    X(MHD_get_connection_values_n) X(MHD_is_feature_supported) X(MHD_queue_response) \
-        X(MHD_quiesce_daemon) X(MHD_start_daemon) X(MHD_stop_daemon)
+#define FUNCTIONS(X)                                                                            \
+    X(MHD_add_response_header)                                                                  \
+    X(MHD_create_response_from_buffer)                                                          \
+    X(MHD_destroy_response)                                                                     \
+    X(MHD_get_connection_info)                                                                  \
+    X(MHD_get_connection_values_n)                                                              \
+    X(MHD_is_feature_supported) X(MHD_queue_response) X(MHD_quiesce_daemon) X(MHD_start_daemon) \
+        X(MHD_stop_daemon)
 
 #define POINTER(name) __typeof__(name) *name##_;
 struct library {
@@ -107,8 +106,7 @@ struct line {
     struct das_conn conn; /* first */
     struct listener *listener;
     struct das_buf target, body;
-    struct das_buf answer; /* the last one's, which the library may still be sending; its memory is
-                              used again */
+    struct das_buf answer; /* that the library is sending */
     struct das_sign_pair *headers;
     size_t header_count, header_cap;
     int64_t started_ms;
@@ -398,15 +396,6 @@ static void linger(struct line *l)
     }
 }
 
-/* For the next request, if it is not too much to have around. */
-static void keep(struct das_buf *b, size_t most)
-{
-    if (b->cap > most)
-        das_buf_clear(b);
-    else
-        das_buf_reset(b);
-}
-
 static void on_completed(void *arg, struct MHD_Connection *c, void **context,
                          enum MHD_RequestTerminationCode why)
 {
@@ -422,8 +411,11 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
     if (das_conn_step(&l->conn, DAS_CONN_IDLE) && unread &&
         why != MHD_REQUEST_TERMINATED_DAEMON_SHUTDOWN)
         linger(l);
-    keep(&l->body, BODY_KEPT);
-    keep(&l->answer, ANSWER_KEPT);
+    das_buf_clear(&l->answer); /* whoever answers next gets memory that is still in the cache */
+    if (l->body.cap > BODY_KEPT)
+        das_buf_clear(&l->body);
+    else
+        das_buf_reset(&l->body);
     l->refused = NULL;
     l->headed = l->chunked = l->failed = false;
     *context = NULL;

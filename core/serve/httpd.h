@@ -43,7 +43,7 @@ struct das_httpd_request {
 struct das_httpd_answer {
     int status;
     const char *type;    /* of the body; NULL: application/json */
-    struct das_buf body; /* empty, to be appended to; its memory is that of the last answer */
+    struct das_buf body; /* empty, to be appended to */
     char request_id[72]; /* X-Request-Id; "": none */
     const char *allow;   /* Allow; NULL: none. A string that stays */
     int64_t retry_after; /* Retry-After, s; 0: none */

@@ -182,6 +182,8 @@ static void run(struct das_server *s)
             das_notify("WATCHDOG=1");
             barked = now;
         }
+        if (s->opts->log)
+            fflush(s->opts->log); /* the lines of requests */
         das_clock_sleep_ms(TICK_MS);
     }
 }
