@@ -18,7 +18,7 @@ print $out JSON::PP->new->encode({ data_sync_time => 1766655104, total_count => 
 close $out;
 
 # --- defaults ----------------------------------------------------------------------------------------
-my $s = Serve->new(instances => { orders => "mem:$dir/list.json" }, serve => 'deadline = "1h", drain = "1h"');
+my $s = Serve->new(instances => { orders => "mem:$dir/list.json", down => 'mysql://das@127.0.0.1:1/' }, serve => 'deadline = "1h", drain = "1h"');
 my $v11 = $s->ask(POST => $s->flow('orders', $PREVIEW), { time => 1 }, v11 => { v11 => 1, region => 'local', service => 'das' });
 is($v11->{status}, 200, 'V11 for the region "local", which is the default') or diag($v11->{content});
 like($s->log, qr/"level":"warn".*nothing is killed.*observe/, 'the log says at the start that nothing is killed by default');
@@ -27,8 +27,15 @@ like($s->log, qr/"level":"warn".*nothing is killed.*observe/, 'the log says at t
 sub half { my ($bytes) = @_; my $c = IO::Socket::INET->new(PeerAddr => '127.0.0.1', PeerPort => $s->{port}) or die; syswrite $c, $bytes; return $c }
 my $long = half('GET /' . 'a' x 9000 . " HTTP/1.1\r\nHost: a\r\nConnection: close\r\n\r\n");
 like(do { local $/; <$long> }, qr{^HTTP/1.1 404}, 'a long path');
-my ($line) = grep { ($_->{fields}{path} // '') =~ /aaa/ } $s->log_lines;
+my $line;
+ok(wait_for(sub { ($line) = grep { ($_->{fields}{path} // '') =~ /aaa/ } $s->log_lines }, 30), 'is logged');
 cmp_ok(length $line->{fields}{path}, '<=', 256, 'takes little room in the log');
+
+# --- health --------------------------------------------------------------------------------------------
+is($s->ask(POST => $s->flow('down', $PREVIEW), { time => 1 })->{status}, 500, 'a database that is not there');
+my $verbose = sub { $s->ask(GET => '/readyz?verbose', undef, key => undef, headers => [@_])->{content} };
+like($verbose->(), qr/instance down: /, 'is named to this machine');
+unlike($verbose->([ $_ => '192.0.2.1' ]), qr/down/, "but not to who comes through a proxy that says so: $_") for qw(X-Forwarded-For Via X-Real-IP);
 
 # --- the end -------------------------------------------------------------------------------------------
 my $c = half("GET /livez HTTP/1.1\r\nHo");
