@@ -58,7 +58,8 @@ static const char token_help[] =
     "      --expires AGE      how long it is good, at most 365d. (24h)\n" COMMON_HELP
     "  das token create --name on-call --expires 8h\n"
     "  das token create --name runbook --actions all --instances tag:staging,reports\n"
-    "  curl -H \"X-Auth-Token: $(cat token)\" http://127.0.0.1:7070/v3/$PROJECT/instances\n"
+    "  curl -H \"X-Auth-Token: $(cat token)\" \\\n"
+    "    \"http://127.0.0.1:7070/v3/$PROJECT/instances?datastore_type=MySQL\"\n"
     "\n"
     "Exit: 0 done, 1 failed, 2 usage or configuration.\n";
 

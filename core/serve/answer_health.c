@@ -28,9 +28,25 @@ static void check(struct ready *r, const char *name, bool good, const char *why)
     r->good &= good;
 }
 
-static bool is_here(const char *peer)
+/* A proxy on this machine asks for somebody who may be anywhere; most of them say so. */
+static bool is_forwarded(const struct das_httpd_request *r)
 {
-    return strncmp(peer, "127.", 4) == 0 || strcmp(peer, "::1") == 0;
+    static const char *const names[] = {"Forwarded",         "Via",
+                                        "X-Forwarded-For",   "X-Forwarded-Host",
+                                        "X-Forwarded-Proto", "X-Real-IP"};
+
+    for (size_t i = 0; i < r->header_count; i++) {
+        for (size_t k = 0; k < sizeof names / sizeof *names; k++) {
+            if (das_text_iis(r->headers[i].name, names[k]))
+                return true;
+        }
+    }
+    return false;
+}
+
+static bool is_here(const struct das_httpd_request *r)
+{
+    return (strncmp(r->peer, "127.", 4) == 0 || strcmp(r->peer, "::1") == 0) && !is_forwarded(r);
 }
 
 /* Whether they answer is told and does not decide: the server is there for the others, too. */
@@ -45,7 +61,7 @@ static void tell_instances(struct das_call *call, struct ready *r)
         if (!h.asked || h.good)
             continue;
         failing++;
-        if (is_here(call->http->peer))
+        if (is_here(call->http))
             das_buf_printf(r->b, "[!] instance %s: %s\n", das_member_name(das_fleet_at(f, i)),
                            h.why);
     }
@@ -69,7 +85,7 @@ int das_answer_readyz(struct das_call *call)
     check(&r, "serving", atomic_load(&s->draining) == 0,
           atomic_load(&s->draining) ? "it ends" : "");
     check(&r, "keys", das_auth_keys(s->auth) > 0, "");
-    check(&r, "state database", stored, stored || !is_here(call->http->peer) ? "" : err.msg);
+    check(&r, "state database", stored, stored || !is_here(call->http) ? "" : err.msg);
     if (verbose)
         tell_instances(call, &r);
     call->type = "text/plain; charset=utf-8";

@@ -11,22 +11,19 @@
 
 /* --- whom ------------------------------------------------------------------------------------- */
 
-/* *f becomes *f or one; takes over one. */
-static int either(struct das_filter **f, struct das_filter *one, struct das_err *err)
+/* Joined in halves, because filters may nest only so deep. n is at least 1; retains all of them. */
+static struct das_filter *any_of(struct das_filter *const *all, size_t n, struct das_err *err)
 {
-    struct das_filter *both;
+    struct das_filter *left, *right, *both;
 
-    if (!*f) {
-        *f = one;
-        return 0;
-    }
-    both = das_filter_or(*f, one, err);
-    das_filter_release(one);
-    if (!both)
-        return -1;
-    das_filter_release(*f);
-    *f = both;
-    return 0;
+    if (n == 1)
+        return das_filter_retain(all[0]);
+    left = any_of(all, n / 2, err);
+    right = left ? any_of(all + n / 2, n - n / 2, err) : NULL;
+    both = right ? das_filter_or(left, right, err) : NULL;
+    das_filter_release(left);
+    das_filter_release(right);
+    return both;
 }
 
 /* {id = {...}, user = ..., db = ...}: NULL and 0 are not said. */
@@ -83,6 +80,28 @@ static struct das_filter *of_one_user(struct wanted *wanted, size_t n, size_t fr
     return these(ids, count, wanted[from].user, DAS_TEXT_NULL, err);
 }
 
+static int any_wanted(struct wanted *wanted, size_t n, struct das_filter **out, struct das_err *err)
+{
+    struct das_filter *all[KILLS_MAX];
+    size_t count = 0;
+    int rc = 0;
+
+    for (size_t i = 0; i < n && rc == 0; i++) {
+        if (wanted[i].taken)
+            continue;
+        all[count] = of_one_user(wanted, n, i, err);
+        if (all[count])
+            count++;
+        else
+            rc = -1;
+    }
+    if (rc == 0 && !(*out = any_of(all, count, err)))
+        rc = -1;
+    while (count)
+        das_filter_release(all[--count]);
+    return rc;
+}
+
 /* The caller releases *out, also after an error. */
 static int read_processes(struct das_call *call, struct das_filter **out)
 {
@@ -97,14 +116,7 @@ static int read_processes(struct das_call *call, struct das_filter **out)
         if (read_one(call, json_array_get(list, i), i, &wanted[i]) < 0)
             return -1;
     }
-    for (size_t i = 0; i < n; i++) {
-        struct das_filter *one = wanted[i].taken ? NULL : of_one_user(wanted, n, i, &err);
-        if (!one && wanted[i].taken)
-            continue;
-        if (!one || either(out, one, &err) < 0)
-            return das_refuse_err(call, &err);
-    }
-    return 0;
+    return any_wanted(wanted, n, out, &err) < 0 ? das_refuse_err(call, &err) : 0;
 }
 
 /* --- the kill --------------------------------------------------------------------------------- */

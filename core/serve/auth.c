@@ -2,6 +2,7 @@
 #include "core/serve/auth.h"
 
 #include <pthread.h>
+#include <stdio.h>
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
@@ -153,9 +154,12 @@ struct check {
     das_refuse((c)->why, 401, "APIGW.0301", \
                "Incorrect IAM authentication information: " __VA_ARGS__)
 
-static int broken(struct check *c)
+/* Nobody has proved to have a key, so what is wrong here is for the log only. */
+static int broken(struct check *c, const struct das_err *err)
 {
-    return das_refuse(c->why, 500, "APIGW.0601", "Internal server error");
+    das_refuse(c->why, 500, "APIGW.0601", "Internal server error");
+    snprintf(c->why->cause, sizeof c->why->cause, "%.199s", err->msg);
+    return -1;
 }
 
 static size_t headers_named(const struct das_sign_request *r, const char *name)
@@ -206,7 +210,7 @@ static int refuse_locked(struct check *c)
 static int refuse_signature(struct check *c, const struct das_err *err)
 {
     if (err->code != DAS_E_AUTH && err->code != DAS_E_DATA)
-        return broken(c);
+        return broken(c, err);
     return REFUSE(c, "verify aksk signature fail, %s", err->msg);
 }
 
@@ -282,7 +286,7 @@ static int check_token(struct check *c)
     if (is_locked(c))
         return refuse_locked(c);
     if (c->key && das_auth_key_usable(c->key) && das_auth_key_token(c->key, token, &good, &err) < 0)
-        return broken(c);
+        return broken(c, &err);
     if (good)
         return 0;
     count_failure(c);
@@ -329,7 +333,7 @@ static int check_replay(struct check *c)
     rc = das_seen_note(c->a->store, c->signature, c->good_until_ms, c->ask->now_ms, &err);
     pthread_mutex_unlock(&c->a->store_lock);
     if (rc < 0)
-        return broken(c);
+        return broken(c, &err);
     if (rc == 0)
         return REFUSE(c, "verify aksk signature fail, the signature was used before: each request "
                          "that changes something is signed anew");

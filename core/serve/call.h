@@ -26,6 +26,7 @@
 #include "core/store/store.h"
 
 #define DAS_PROJECT_DEFAULT "00000000000000000000000000000000"
+#define DAS_REGION_DEFAULT "local"
 
 /* What all requests have in common. */
 struct das_server {

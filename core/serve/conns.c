@@ -15,6 +15,8 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 
+#define HURRY_MS 5000
+
 struct address {
     uint64_t bits;
     int family;
@@ -335,11 +337,28 @@ static void cut_up_to(struct das_conns *all, enum das_conn_phase last)
     pthread_mutex_unlock(&all->lock);
 }
 
+static void hurry(struct das_conns *all)
+{
+    int64_t end = das_clock_monotonic_ms() + HURRY_MS;
+
+    pthread_mutex_lock(&all->lock);
+    for (size_t i = 0; i < all->count; i++) {
+        struct das_conn *c = all->places[i].conn;
+        pthread_mutex_lock(&c->lock);
+        if (c->phase == DAS_CONN_READING && c->until > end)
+            c->until = end;
+        pthread_mutex_unlock(&c->lock);
+    }
+    pthread_mutex_unlock(&all->lock);
+    das_conns_wake(all);
+}
+
 /* Set before any connection is looked at: one that becomes idle after that sees it. */
 void das_conns_drain(struct das_conns *all)
 {
     all->draining = true;
     cut_up_to(all, DAS_CONN_IDLE);
+    hurry(all);
 }
 
 bool das_conns_draining(const struct das_conns *all)

@@ -68,7 +68,8 @@ struct das_conns_load {
 };
 void das_conns_load(struct das_conns *all, struct das_conns_load *out);
 
-/* Nobody enters any more; whoever is idle or becomes it is cut, without being counted as cut. */
+/* Nobody enters any more; whoever is idle or becomes it is cut, without being counted as cut. Of whom
+ * half a request was seen, the rest has to come soon: nothing was done for it yet. */
 void das_conns_drain(struct das_conns *all);
 bool das_conns_draining(const struct das_conns *all);
 /* Until nothing is in flight any more, or after ms; how many still are. */

@@ -125,12 +125,15 @@ static void number(struct line *l, const char *key, int64_t v)
     l->fields[l->count++] = (struct das_log_field){das_text_of(key), das_text_of(text), true};
 }
 
+#define PATH_LOGGED 256 /* so that who has no key cannot fill the disk with a few requests */
+
 /* The path without its query: nobody knows what people put there. */
 static struct das_text path_of(struct das_text target)
 {
     const char *mark = target.ptr ? memchr(target.ptr, '?', target.len) : NULL;
+    size_t len = mark ? (size_t)(mark - target.ptr) : target.len;
 
-    return mark ? das_text(target.ptr, (size_t)(mark - target.ptr)) : target;
+    return das_text(target.ptr, len < PATH_LOGGED ? len : PATH_LOGGED);
 }
 
 static void log_request(const struct das_call *call, const struct das_httpd_answer *out, int64_t ms)
@@ -156,6 +159,7 @@ static void log_request(const struct das_call *call, const struct das_httpd_answ
     number(&l, "bytes", (int64_t)out->body.len);
     field(&l, "error", das_text_of(call->refusal.status ? call->refusal.code : ""));
     field(&l, "why", das_text_of(call->refusal.status ? call->refusal.message : ""));
+    field(&l, "cause", das_text_of(call->refusal.cause));
     e.fields = l.fields;
     e.count = l.count;
     put_event(call->server, &e);

@@ -524,8 +524,9 @@ static struct listener *listener_start(struct das_httpd *h, int fd,
         return li;
     li->trouble[strcspn(li->trouble, "\n")] = '\0';
     if (tls)
-        das_fail(err, DAS_E_CONFIG, "%s with %s: %s", h->certificate, h->key,
-                 li->trouble[0] ? li->trouble : "cannot be used");
+        das_fail(err, DAS_E_CONFIG,
+                 "%s with %s: expected a certificate and the key that belongs to it, both PEM: %s",
+                 h->certificate, h->key, li->trouble[0] ? li->trouble : "cannot be used");
     else
         das_fail(err, DAS_E_IO, "the server does not start: %s", li->trouble);
     das_free(li);

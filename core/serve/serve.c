@@ -58,8 +58,10 @@ static void told(void *arg, const struct das_member *m, const struct das_task *t
 
 int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct das_err *err)
 {
-    const struct das_auth_conf auth = {
-        .state_dir = o->state_dir, .region = o->conf->region, .rate = o->conf->rate};
+    const struct das_auth_conf auth = {.state_dir = o->state_dir,
+                                       .region =
+                                           o->conf->region ? o->conf->region : DAS_REGION_DEFAULT,
+                                       .rate = o->conf->rate};
     const struct das_fleet_conf fleet = {.share_ms = o->conf->share_ms};
     const struct das_keeper_conf keeper = {.killer = &s->killer,
                                            .state_dir = o->state_dir,
@@ -118,6 +120,10 @@ static void tell_addresses(struct das_server *s)
     if (b.failed || !b.len)
         return;
     das_serve_say(s, DAS_LOG_INFO, "%zu instances at %s", das_fleet_count(s->fleet), b.ptr);
+    if (s->opts->conf->policy.mode != DAS_POLICY_AUTO)
+        das_serve_say(s, DAS_LOG_WARN,
+                      "nothing is killed: serve.mode of das.lua is %s, expected auto",
+                      das_policy_mode_name(s->opts->conf->policy.mode));
     if (s->opts->ready)
         s->opts->ready(s->opts->arg, b.ptr);
     das_buf_printf(&status, "READY=1\nSTATUS=%zu instances at %s", das_fleet_count(s->fleet),

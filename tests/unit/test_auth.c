@@ -699,6 +699,21 @@ static void threads(struct client *c)
     (void)before;
 }
 
+/* What is wrong with the store is for the log: the client learns nothing of it. */
+static void broken_store(struct client *c)
+{
+    struct das_auth *a = server(0);
+
+    store_sql(dir, "ALTER TABLE seen RENAME TO away");
+    ok(!writes(a, signed_at(c, "POST", "{\"task_id\":9}", now_s)), "no write without the store");
+    is_int(why.status, 500, "is an error of the server");
+    is_str(why.message, "Internal server error", "is all that is said");
+    ok(strstr(why.cause, "seen"), "the log gets the cause: %s", why.cause);
+    store_sql(dir, "ALTER TABLE away RENAME TO seen");
+    ok(writes(a, signed_at(c, "POST", "{\"task_id\":9}", now_s)), "and then it goes on");
+    das_auth_free(a);
+}
+
 /* --- memory --------------------------------------------------------------------------------------
  */
 
@@ -826,6 +841,7 @@ int main(void)
     expiry();
     rate(&c, &t);
     threads(&d);
+    broken_store(&c);
     out_of_memory(&c);
     published();
     das_signer_free(c.signer);

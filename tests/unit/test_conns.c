@@ -147,10 +147,40 @@ static void drained(void)
     das_conns_free(all);
 }
 
+/* Of whom half a request was seen cannot keep a server from ending until its own deadline. */
+static void hurried(void)
+{
+    struct das_conns *all = conns(2, 2, INT64_MAX / 4);
+    struct das_conn half, whole;
+    int pair[2][2];
+
+    for (int i = 0; i < 2; i++)
+        must(socketpair(AF_UNIX, SOCK_STREAM, 0, pair[i]) == 0, "a pair of sockets");
+    must(enter(all, &half, "10.0.0.1") && enter(all, &whole, "10.0.0.1"), "two come in");
+    das_conn_open(&half, pair[0][0]);
+    das_conn_step(&half, DAS_CONN_READING);
+    das_conn_open(&whole, pair[1][0]);
+    das_conn_step(&whole, DAS_CONN_RUNNING);
+    das_conns_drain(all);
+    ok(!is_shut(pair[0][1]), "half a request may still become a whole one");
+    while (!das_conn_is(&half, DAS_CONN_CUT))
+        usleep(1000);
+    ok(is_shut(pair[0][1]), "but not for ever");
+    ok(!is_shut(pair[1][1]), "what is being answered is answered");
+    das_conn_leave(&half);
+    das_conn_leave(&whole);
+    for (int i = 0; i < 2; i++) {
+        close(pair[i][0]);
+        close(pair[i][1]);
+    }
+    das_conns_free(all);
+}
+
 int main(void)
 {
     addresses();
     deadlines();
     drained();
+    hurried();
     return tap_done();
 }
