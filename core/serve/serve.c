@@ -20,7 +20,8 @@
 
 /* --- what the keeper tells -------------------------------------------------------------------- */
 
-/* What hinders a task hinders it in each round: the log has it when it begins and when it changes. */
+/* What hinders a task hinders it in each round: the log has it when it begins and when it changes.
+ */
 struct das_said {
     const struct das_member *member; /* NULL: nothing is kept here */
     int64_t task;
@@ -39,7 +40,8 @@ static void leave_numbers_out(const char *text, char *out, size_t size)
     out[n] = '\0';
 }
 
-/* With the lock. One that nobody has, or else the one that was taken longest ago, is taken for it. */
+/* With the lock. One that nobody has, or else the one that was taken longest ago, is taken for it.
+ */
 static struct das_said *said_of(struct das_server *s, const struct das_member *m, int64_t task)
 {
     struct das_said *free = NULL;
@@ -83,8 +85,8 @@ static void goes_on(struct das_server *s, const struct das_member *m, int64_t ta
     pthread_mutex_unlock(&s->said_lock);
 }
 
-static void hindered(struct das_server *s, const struct das_member *m, int64_t task,
-                     size_t matched, const char *why)
+static void hindered(struct das_server *s, const struct das_member *m, int64_t task, size_t matched,
+                     const char *why)
 {
     if (!is_news(s, m, task, why))
         return;
@@ -205,6 +207,27 @@ static int open_door(struct das_server *s, struct das_err *err)
     return das_httpd_start(&conf, das_dispatch, s, &s->httpd, err);
 }
 
+#define INSTANCES_TOLD 20
+
+static void tell_instances(struct das_server *s, const char *addresses)
+{
+    size_t n = das_fleet_count(s->fleet), widest = 0, len;
+    struct das_buf b = {0};
+
+    for (size_t i = 0; i < n && i < INSTANCES_TOLD; i++) {
+        len = strlen(das_member_name(das_fleet_at(s->fleet, i)));
+        widest = len > widest ? len : widest;
+    }
+    for (size_t i = 0; i < n && i < INSTANCES_TOLD; i++)
+        das_buf_printf(&b, "%-*s  %s\n", (int)widest, das_member_name(das_fleet_at(s->fleet, i)),
+                       das_member_id(das_fleet_at(s->fleet, i)));
+    if (n > INSTANCES_TOLD)
+        das_buf_printf(&b, "and %zu more\n", n - INSTANCES_TOLD);
+    if (b.ptr && !b.failed)
+        s->opts->ready(s->opts->arg, addresses, b.ptr);
+    das_buf_clear(&b);
+}
+
 static void tell_addresses(struct das_server *s)
 {
     const char *scheme = s->opts->conf->certificate ? "https" : "http", *address;
@@ -220,7 +243,7 @@ static void tell_addresses(struct das_server *s)
                       "nothing is killed: serve.mode of das.lua is %s, expected auto",
                       das_policy_mode_name(s->opts->conf->policy.mode));
     if (s->opts->ready)
-        s->opts->ready(s->opts->arg, b.ptr);
+        tell_instances(s, b.ptr);
     das_buf_printf(&status, "READY=1\nSTATUS=%zu instances at %s", das_fleet_count(s->fleet),
                    b.ptr);
     if (status.ptr && !status.failed)
