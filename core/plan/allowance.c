@@ -47,21 +47,6 @@ static bool may_end_session(const struct das_scene *sc, size_t i)
            (das_is_connection(sc->aims[i].action) || das_plan_escalate_ms(sc->plan) > 0);
 }
 
-static int64_t sessions_of(const struct das_scene *sc, struct das_text user)
-{
-    const struct das_snapshot *snap = sc->look.snap;
-    const uint32_t *column = das_snapshot_dict_column(snap, DAS_D_USER);
-    int64_t n = 0;
-
-    for (uint32_t u = 0; u < das_snapshot_dict_size(snap, DAS_D_USER); u++) {
-        if (!das_text_eq(das_snapshot_dict_text(snap, DAS_D_USER, u), user))
-            continue;
-        for (uint32_t r = 0; r < das_snapshot_rows(snap); r++)
-            n += column[r] == u;
-    }
-    return n;
-}
-
 /* Is i the first victim of its user that may lose its session? */
 static bool first_of_user(const struct das_scene *sc, size_t i)
 {
@@ -85,7 +70,7 @@ static bool too_few_left(const struct das_scene *sc, char *why, size_t size)
         int64_t left;
         if (!first_of_user(sc, i))
             continue;
-        left = sessions_of(sc, user);
+        left = das_snapshot_sessions_of(sc->look.snap, user);
         for (size_t k = 0; k < sc->report->count; k++)
             left -= may_end_session(sc, k) && das_text_eq(sc->aims[k].claim.user, user);
         if (left >= sc->limits.min_left)
@@ -135,7 +120,7 @@ static struct das_bound *all_bounds(const struct das_scene *sc, size_t *count)
         int64_t spare;
         if (!first_of_user(sc, i))
             continue;
-        spare = sessions_of(sc, sc->aims[i].claim.user) - sc->limits.min_left;
+        spare = das_snapshot_sessions_of(sc->look.snap, sc->aims[i].claim.user) - sc->limits.min_left;
         b[(*count)++] = (struct das_bound){.name = "limits.kill.min_left",
                                            .scope = DAS_SCOPE_USER, .max = spare > 0 ? spare : 0,
                                            .after_ms = since, .user = sc->aims[i].claim.user};

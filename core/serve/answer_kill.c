@@ -297,16 +297,12 @@ int das_answer_delete_process(struct das_call *call)
 
 /* --- kill all --------------------------------------------------------------------------------- */
 
-static int switch_is_on(struct das_call *call)
+static int need_switch(struct das_call *call)
 {
-    struct das_server *s = call->server;
-    struct das_err err;
-    bool on = false;
-    int rc = das_task_switch_get(das_desk_take(s), das_member_name(call->member), &on, &err);
+    bool on;
 
-    das_desk_return(s);
-    if (rc < 0)
-        return das_refuse_err(call, &err);
+    if (das_call_switch(call, &on) < 0)
+        return -1;
     return on ? 0
               : das_refuse(&call->refusal, 400, "DAS.200100",
                            "Refused. The kill task switch of this instance is off");
@@ -321,7 +317,7 @@ int das_answer_kill_all(struct das_call *call)
     bool good;
     int rc;
 
-    if (switch_is_on(call) < 0)
+    if (need_switch(call) < 0)
         return -1;
     f = das_filter_new(&err);
     if (!f || das_filter_set(f, "all", &all, &err) < 0)

@@ -258,16 +258,22 @@ int das_answer_history(struct das_call *call)
 
 /* --- switch ----------------------------------------------------------------------------------- */
 
-int das_answer_switch_get(struct das_call *call)
+int das_call_switch(struct das_call *call, bool *on)
 {
     struct das_server *s = call->server;
     struct das_err err;
-    bool on = false;
-    int rc = das_task_switch_get(das_desk_take(s), das_member_name(call->member), &on, &err);
+    int rc = das_task_switch_get(das_desk_take(s), das_member_name(call->member), on, &err);
 
     das_desk_return(s);
-    if (rc < 0)
-        return das_refuse_err(call, &err);
+    return rc < 0 ? das_refuse_err(call, &err) : 0;
+}
+
+int das_answer_switch_get(struct das_call *call)
+{
+    bool on;
+
+    if (das_call_switch(call, &on) < 0)
+        return -1;
     das_buf_printf(&call->answer, "{\"status\":\"%s\"}", on ? "ON" : "OFF");
     return 0;
 }

@@ -150,6 +150,8 @@ int das_query_int(struct das_call *call, const char *name, const char *code,
 
 /* Is that the one database user of the call's instance? Of the query or the body. */
 int das_call_db_user(struct das_call *call, struct das_text id);
+/* Is the kill task switch of the call's instance on? */
+int das_call_switch(struct das_call *call, bool *on);
 
 /* --- answer_*.c ------------------------------------------------------------------------------- */
 

@@ -18,16 +18,13 @@
  */
 #include "core/serve/httpd.h"
 
-#include <arpa/inet.h>
 #include <dlfcn.h>
 #include <errno.h>
 #include <fcntl.h>
 #include <microhttpd.h>
-#include <netdb.h>
 #include <poll.h>
 #include <stdatomic.h>
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 #include <sys/resource.h>
 #include <unistd.h>
@@ -38,6 +35,7 @@
 #include "core/http/address.h"
 #include "core/serve/conns.h"
 #include "core/serve/gate.h"
+#include "core/serve/listen.h"
 
 #define LIBRARY "libmicrohttpd.so.12"
 /* The rest are headers of answers, and the library's records of a request's (64 bytes each). */
@@ -423,46 +421,6 @@ static void on_completed(void *arg, struct MHD_Connection *c, void **context,
 
 /* --- listening -------------------------------------------------------------------------------- */
 
-/* A socket that listens at "ADDRESS:PORT", and where that is. */
-static int listen_at(const char *where, char *told, size_t told_size, struct das_err *err)
-{
-    const char *colon = strrchr(where, ':');
-    bool six = where[0] == '[' && colon && colon > where && colon[-1] == ']';
-    struct addrinfo hints = {.ai_family = six ? AF_INET6 : AF_INET,
-                             .ai_socktype = SOCK_STREAM,
-                             .ai_flags = AI_NUMERICHOST | AI_NUMERICSERV | AI_PASSIVE},
-                    *found = NULL;
-    struct sockaddr_storage at = {0};
-    socklen_t at_len = sizeof at;
-    char host[DAS_ADDRESS_TEXT], port[8];
-    int fd = -1, on = 1;
-
-    if (!colon || (size_t)(colon - where) >= sizeof host || !colon[1] || strlen(colon + 1) > 5)
-        return das_fail(err, DAS_E_CONFIG, "listen: \"%s\" is not ADDRESS:PORT", where);
-    snprintf(host, sizeof host, "%.*s", (int)(colon - where - 2 * six), where + six);
-    snprintf(port, sizeof port, "%s", colon + 1);
-    if (strspn(port, "0123456789") != strlen(port) || atoi(port) > 65535 ||
-        getaddrinfo(host, port, &hints, &found) != 0)
-        return das_fail(err, DAS_E_CONFIG, "listen: \"%s\" is not ADDRESS:PORT", where);
-    fd = socket(found->ai_family, SOCK_STREAM | SOCK_CLOEXEC | SOCK_NONBLOCK, 0);
-    if (fd < 0 || setsockopt(fd, SOL_SOCKET, SO_REUSEADDR, &on, sizeof on) < 0 ||
-        (six && setsockopt(fd, IPPROTO_IPV6, IPV6_V6ONLY, &on, sizeof on) < 0) ||
-        bind(fd, found->ai_addr, found->ai_addrlen) < 0 || listen(fd, SOMAXCONN) < 0 ||
-        getsockname(fd, (struct sockaddr *)&at, &at_len) < 0) {
-        das_fail(err, DAS_E_IO, "cannot listen at %s: %s", where, strerror(errno));
-        if (fd >= 0)
-            close(fd);
-        freeaddrinfo(found);
-        return -1;
-    }
-    freeaddrinfo(found);
-    das_address_text((struct sockaddr *)&at, host);
-    snprintf(told, told_size, six ? "[%s]:%d" : "%s:%d", host,
-             ntohs(six ? ((struct sockaddr_in6 *)&at)->sin6_port
-                       : ((struct sockaddr_in *)&at)->sin_port));
-    return fd;
-}
-
 static void on_log(void *arg, const char *format, va_list ap) __attribute__((format(printf, 2, 0)));
 static void on_log(void *arg, const char *format, va_list ap)
 {
@@ -629,7 +587,7 @@ static int start(struct das_httpd *h, const struct das_httpd_conf *conf, struct 
         goto done;
     for (; h->count < conf->listen_count; h->count++) {
         int fd =
-            listen_at(conf->listen[h->count], h->addresses[h->count], sizeof *h->addresses, err);
+            das_listen_at(conf->listen[h->count], h->addresses[h->count], sizeof *h->addresses, err);
         if (fd < 0)
             goto done;
         h->listeners[h->count] = listener_start(h, fd, &certificate, &key, err);

@@ -88,20 +88,6 @@ static int collect(struct choice *c, bool hopeless_too, struct das_err *err)
 
 /* --- limits ----------------------------------------------------------------------------------- */
 
-static int64_t sessions_of(const struct das_snapshot *snap, struct das_text user)
-{
-    const uint32_t *column = das_snapshot_dict_column(snap, DAS_D_USER);
-    int64_t n = 0;
-
-    for (uint32_t u = 0; u < das_snapshot_dict_size(snap, DAS_D_USER); u++) {
-        if (!das_text_eq(das_snapshot_dict_text(snap, DAS_D_USER, u), user))
-            continue;
-        for (uint32_t r = 0; r < das_snapshot_rows(snap); r++)
-            n += column[r] == u;
-    }
-    return n;
-}
-
 /* So many sessions may end at once; rounded up, as core/plan does. 0: nobody knows how many there
  * are. */
 static size_t share(const struct choice *c)
@@ -127,7 +113,7 @@ static bool leaves_enough(const struct choice *c, struct das_text user)
 
     if (c->of->limits->min_left <= 0)
         return true;
-    left = sessions_of(c->all, user) - 1;
+    left = das_snapshot_sessions_of(c->all, user) - 1;
     for (size_t i = 0; i < c->taken; i++)
         left -= das_text_eq(c->claims[i].user, user);
     return left >= c->of->limits->min_left;

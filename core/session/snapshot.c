@@ -560,3 +560,17 @@ const int64_t *das_snapshot_numbers(const struct das_snapshot *s, enum das_field
 
     return column < 0 ? NULL : s->numbers[column];
 }
+
+int64_t das_snapshot_sessions_of(const struct das_snapshot *s, struct das_text user)
+{
+    const uint32_t *column = das_snapshot_dict_column(s, DAS_D_USER);
+    int64_t n = 0;
+
+    for (uint32_t u = 0; u < das_snapshot_dict_size(s, DAS_D_USER); u++) {
+        if (!das_text_eq(das_snapshot_dict_text(s, DAS_D_USER, u), user))
+            continue;
+        for (uint32_t r = 0; r < das_snapshot_rows(s); r++)
+            n += column[r] == u;
+    }
+    return n;
+}

@@ -86,6 +86,8 @@ size_t das_snapshot_bytes(const struct das_snapshot *s); /* memory held, for ben
 void das_snapshot_get(const struct das_snapshot *s, uint32_t row, struct das_session *out);
 /* The row of a session id, or -1. Linear. */
 int64_t das_snapshot_find(const struct das_snapshot *s, int64_t id);
+/* How many sessions that user has. Linear. */
+int64_t das_snapshot_sessions_of(const struct das_snapshot *s, struct das_text user);
 
 /* --- columns, for the matcher -------------------------------------------------------------- */
 

@@ -22,6 +22,14 @@
 #define PROJECT DAS_PROJECT_DEFAULT
 #define ID "0123456789abcdef0123456789abcdefin01"
 
+/* A folded line in the last 16 bytes of its memory makes libmicrohttpd 0.9.75 copy a few bytes onto
+ * themselves; what comes of it is refused by the gate. */
+const char *__asan_default_suppressions(void);
+const char *__asan_default_suppressions(void)
+{
+    return "interceptor_via_lib:libmicrohttpd";
+}
+
 static struct das_server server;
 static struct das_serve_conf conf;
 static struct das_protect protect;
