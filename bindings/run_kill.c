@@ -214,7 +214,7 @@ static void remember_refusal(struct das_engine_result *result, const struct das_
 int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
                   struct das_report **out, struct das_err *err)
 {
-    const struct das_apply_watch watch = {before_kill, after_kill, is_cancelled, run};
+    const struct das_apply_watch watch = {before_kill, after_kill, is_cancelled, run, NULL};
     const struct das_apply_opts opts = {.armed = run->opts->armed,
                                         .protect = &run->protect,
                                         .guard = &run->guard,

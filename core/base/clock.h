@@ -7,6 +7,7 @@
 
 int64_t das_clock_unix_ms(void);      /* milliseconds since 1970, may jump */
 int64_t das_clock_monotonic_ms(void); /* milliseconds since some start, never goes back */
+int64_t das_clock_monotonic_us(void); /* the same in microseconds: for how long something took */
 
 void das_clock_sleep_ms(int64_t ms);  /* at least so long; not at all below 1 */
 

@@ -170,7 +170,7 @@ static int show(const struct job *j, const struct das_report *r, struct das_err 
 
 static int apply_one(struct job *j, struct das_plan *p, struct das_err *err)
 {
-    const struct das_apply_watch watch = {before, NULL, is_cancelled, j};
+    const struct das_apply_watch watch = {before, NULL, is_cancelled, j, NULL};
     const struct das_asked *asked = das_plan_asked(p);
     const char *policy = asked && asked->script ? asked->script : "apply";
     struct das_script_rules rules;

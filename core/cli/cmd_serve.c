@@ -104,10 +104,10 @@ static int use_listen(struct job *j, struct das_err *err)
 }
 
 /* For a person at a terminal, who would not want to look for it in JSON. */
-static void ready(void *arg, const char *addresses)
+static void ready(void *arg, const char *addresses, const char *instances)
 {
     (void)arg;
-    printf("das serve: %s\n", addresses);
+    printf("das serve: %s\n%s", addresses, instances);
     fflush(stdout);
 }
 

@@ -110,8 +110,17 @@ bool das_may_fire(struct das_scene *sc, size_t i)
 struct das_departure {
     const struct das_scene *sc;
     struct das_aim *aim;
-    char stopped[DAS_WHY]; /* the off switch; "": it is not on */
+    char stopped[DAS_WHY]; /* why it was called off; "": it was not */
 };
+
+/* The off switch, and who asked for the kill. */
+static bool is_called_off(const struct das_scene *sc, char *why, size_t size)
+{
+    const struct das_apply_watch *watch = sc->opts->watch;
+
+    return das_stopped(sc->opts->guard->stop_files, why, size) ||
+           (watch && watch->still && !watch->still(watch->arg, why, size));
+}
 
 /* Asked while a kill waits, and last right before it is sent. */
 static int64_t may_still_go(void *arg)
@@ -119,7 +128,7 @@ static int64_t may_still_go(void *arg)
     struct das_departure *d = arg;
     int64_t now = das_clock_monotonic_ms(), left = d->aim->looked_ms + SEND_WITHIN_MS - now;
 
-    if (das_stopped(d->sc->opts->guard->stop_files, d->stopped, sizeof d->stopped))
+    if (is_called_off(d->sc, d->stopped, sizeof d->stopped))
         return 0;
     d->aim->sent_ms = now;
     return left > 0 ? left : 0;
@@ -173,22 +182,29 @@ static bool verify_alone(struct das_scene *sc, size_t i, struct das_kill_order *
     return true;
 }
 
+static bool call_off(struct das_scene *sc, size_t i)
+{
+    char why[DAS_WHY];
+
+    if (!is_called_off(sc, why, sizeof why))
+        return false;
+    das_scene_stop(sc, "", why);
+    das_settle(sc, i, DAS_O_REFUSED, sc->aims[i].action, why);
+    return true;
+}
+
 /*
- * Writing the intent takes time, more when another process holds the journal. So the off switch is
- * looked at again; and where the kill goes by the session's number alone, so is the session: nothing
- * lies between that look and the kill. False: it is settled.
+ * Writing the intent takes time, more when another process holds the journal. So it is asked again
+ * whether the kill is still wanted; and where it goes by the session's number alone, the session is
+ * looked at again: nothing else lies between that look and the kill. False: it is settled.
  */
 static bool last_look(struct das_scene *sc, size_t i, struct das_kill_order *o)
 {
     struct das_look before;
-    char why[DAS_WHY];
     bool same;
 
-    if (das_stopped(sc->opts->guard->stop_files, why, sizeof why)) {
-        das_scene_stop(sc, "", why);
-        das_settle(sc, i, DAS_O_REFUSED, sc->aims[i].action, why);
+    if (call_off(sc, i))
         return false;
-    }
     note_look(sc, &sc->aims[i]);
     if (is_exact(&sc->aims[i], o->query_id) || (das_known(o->query_id) && !das_look_is_old(sc)))
         return true;
@@ -197,7 +213,7 @@ static bool last_look(struct das_scene *sc, size_t i, struct das_kill_order *o)
     same = verify_alone(sc, i, o);
     das_look_clear(&sc->look);
     sc->look = before;
-    return same;
+    return same && !call_off(sc, i);
 }
 
 /* Nobody said what became of the kill: is the session there? Does not make a known outcome of it,

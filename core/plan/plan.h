@@ -142,6 +142,9 @@ struct das_apply_watch {
     /* Asked while outcomes are waited for: true ends the wait. May be NULL. */
     bool (*cancelled)(void *arg);
     void *arg;
+    /* Asked once more where the intent is in the journal, which may have taken its time, and last
+     * right before the kill is sent. False: as of before. May be NULL. */
+    bool (*still)(void *arg, char *why, size_t size);
 };
 
 struct das_apply_opts {

@@ -69,7 +69,7 @@ int das_answer_preview(struct das_call *call)
     struct das_selection *sel = NULL;
     struct das_seen_list at = {0};
     struct das_err err;
-    int64_t began = das_clock_monotonic_ms();
+    int64_t began = das_clock_monotonic_us();
     int rc = -1;
 
     if (!f)
@@ -83,7 +83,7 @@ int das_answer_preview(struct das_call *call)
         write_preview(call, sel, &at);
         rc = 0;
     }
-    das_metrics_preview(m, kind, rc == 0, (double)(das_clock_monotonic_ms() - began) / 1000,
+    das_metrics_preview(m, kind, rc == 0, (double)(das_clock_monotonic_us() - began) / 1e6,
                         at.snap ? das_snapshot_rows(at.snap) : 0, sel ? sel->count : 0);
     das_selection_free(sel);
     das_seen_list_clear(&at);

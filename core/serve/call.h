@@ -28,6 +28,8 @@
 #define DAS_PROJECT_DEFAULT "00000000000000000000000000000000"
 #define DAS_REGION_DEFAULT "local"
 
+struct das_said;
+
 /* What all requests have in common. */
 struct das_server {
     const struct das_serve_opts *opts;
@@ -42,7 +44,10 @@ struct das_server {
     atomic_int draining;
     pthread_mutex_t desk_lock;
     struct das_store *desk; /* for lists of tasks, the switch, the history: one thread at a time */
-    int64_t started_ms;     /* Unix */
+    pthread_mutex_t said_lock;
+    struct das_said *said; /* what the log has of tasks that cannot go on; serve.c's */
+    size_t said_count, said_next;
+    int64_t started_ms; /* Unix */
 };
 
 struct das_route;

@@ -136,11 +136,13 @@ static struct das_text path_of(struct das_text target)
     return das_text(target.ptr, len < PATH_LOGGED ? len : PATH_LOGGED);
 }
 
-static void log_request(const struct das_call *call, const struct das_httpd_answer *out, int64_t ms)
+/* us: microseconds */
+static void log_request(const struct das_call *call, const struct das_httpd_answer *out, int64_t us)
 {
     struct das_log_event e = {
         .level = DAS_LOG_INFO, .who = "serve", .message = das_text_of("request")};
     struct line l = {.count = 0};
+    char duration[32];
 
     /* probes come every few seconds, for ever */
     if (out->status < 400 && call->route && call->route->flags & DAS_ROUTE_OPEN)
@@ -152,7 +154,9 @@ static void log_request(const struct das_call *call, const struct das_httpd_answ
     field(&l, "action", das_text_of(call->route ? call->route->name : ""));
     field(&l, "instance", das_text_of(call->member ? das_member_name(call->member) : ""));
     number(&l, "status", out->status);
-    number(&l, "duration_ms", ms);
+    snprintf(duration, sizeof duration, "%" PRId64 ".%03d", us / 1000, (int)(us % 1000));
+    l.fields[l.count++] =
+        (struct das_log_field){das_text_of("duration_ms"), das_text_of(duration), true};
     field(&l, "method", call->http->method);
     field(&l, "path", path_of(call->http->target));
     field(&l, "peer", das_text_of(call->http->peer));
@@ -373,8 +377,8 @@ void das_dispatch(void *arg, const struct das_httpd_request *http, struct das_ht
     struct das_call call = {.server = s,
                             .http = http,
                             .answer = out->body,
-                            .until_ms = http->started_ms + s->opts->conf->deadline_ms};
-    int64_t ms;
+                            .until_ms = http->started_us / 1000 + s->opts->conf->deadline_ms};
+    int64_t us;
     int rc;
 
     name_request(&call, &r);
@@ -384,10 +388,10 @@ void das_dispatch(void *arg, const struct das_httpd_request *http, struct das_ht
     else
         rc = perform(&call, &r);
     write_answer(&call, rc, out);
-    ms = das_clock_monotonic_ms() - http->started_ms;
+    us = das_clock_monotonic_us() - http->started_us;
     das_metrics_request(s->metrics, call.route ? call.route->name : "none", out->status,
-                        (double)ms / 1000);
-    log_request(&call, out, ms);
+                        (double)us / 1e6);
+    log_request(&call, out, us);
     json_decref(call.body);
     das_sign_target_clear(&call.target);
 }

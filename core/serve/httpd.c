@@ -110,7 +110,7 @@ struct line {
     struct das_buf answer; /* that the library is sending */
     struct das_sign_pair *headers;
     size_t header_count, header_cap;
-    int64_t started_ms;
+    int64_t started_us;
     const char *refused;
     int refused_as;
     int fd;
@@ -265,7 +265,7 @@ static void judge(struct line *l, struct MHD_Connection *c, const char *method, 
     int as;
 
     l->headed = true;
-    l->started_ms = das_clock_monotonic_ms();
+    l->started_us = das_clock_monotonic_us();
     l->header_count = 0;
     h->lib.MHD_get_connection_values_n_(c, MHD_HEADER_KIND, on_header, l);
     r.headers = l->headers;
@@ -309,7 +309,7 @@ static enum MHD_Result reply(struct line *l, struct MHD_Connection *c, const cha
         .header_count = l->header_count,
         .body = das_buf_view(&l->body),
         .tls = h->certificate != NULL,
-        .started_ms = l->started_ms,
+        .started_us = l->started_us,
         .refused = l->refused,
         .refused_as = l->refused_as,
     };

@@ -34,7 +34,7 @@ struct das_httpd_request {
     struct das_text body;
     char peer[64]; /* address without port */
     bool tls;
-    int64_t started_ms;  /* monotonic: when its header was there */
+    int64_t started_us;  /* monotonic, in microseconds: when its header was there */
     const char *refused; /* not NULL: the gate, or a bound, says no, and why; the rest may be
                             missing. The handler only writes the answer: status is in refused_as */
     int refused_as;      /* 400, 413, 417, 431, 501, 505 */

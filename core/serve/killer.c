@@ -31,19 +31,24 @@ static bool is_cancelled(void *arg)
     return j->killer->cancel && atomic_load(j->killer->cancel) != 0;
 }
 
-static bool before(void *arg, const struct das_plan *p, size_t victim, const char *action,
-                   char *why, size_t size)
+static bool still(void *arg, char *why, size_t size)
 {
     const struct job *j = arg;
 
-    (void)p;
-    (void)victim;
-    (void)action;
     if (is_cancelled(arg)) {
         snprintf(why, size, "not tried: das serve ends");
         return false;
     }
     return !j->ask->go_on || j->ask->go_on(j->ask->arg, why, size);
+}
+
+static bool before(void *arg, const struct das_plan *p, size_t victim, const char *action,
+                   char *why, size_t size)
+{
+    (void)p;
+    (void)victim;
+    (void)action;
+    return still(arg, why, size);
 }
 
 /* A kill that was sent is looked after, whoever may have stopped waiting for it. */
@@ -96,7 +101,7 @@ static int apply(struct job *j, struct das_member *m, struct das_source *source,
                                     .stop_files = k->stop_files,
                                     .store = store,
                                     .vault = k->vault};
-    const struct das_apply_watch watch = {before, NULL, is_cancelled, j};
+    const struct das_apply_watch watch = {before, NULL, is_cancelled, j, still};
     const struct das_apply_opts opts = {
         .armed = true, .protect = k->protect, .guard = &guard, .watch = &watch};
     struct das_plan *plan = das_plan_new(victims, das_member_name(m), &how, err);

@@ -32,7 +32,8 @@ struct das_kill_ask {
      * those that have been at it longest are taken, as many as the limits leave, and the others
      * stay for the next time. Who is protected takes nobody's place. */
     bool piecemeal;
-    /* Asked before each kill: false, and why, ends it there. May be NULL. */
+    /* Asked before each kill's intent is written and again right before it is sent: false, and why,
+     * ends it there. May be NULL. */
     bool (*go_on)(void *arg, char *why, size_t size);
     void *arg;
 };

@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/serve/call.h"
 #include "core/serve/notify.h"
 
@@ -19,20 +20,95 @@
 
 /* --- what the keeper tells -------------------------------------------------------------------- */
 
-static void told(void *arg, const struct das_member *m, const struct das_task *task, size_t matched,
-                 const struct das_report *r, const struct das_err *err)
-{
-    const struct das_server *s = arg;
-    long long id = task ? (long long)task->id : 0;
-    size_t done;
+/* What hinders a task hinders it in each round: the log has it when it begins and when it changes.
+ */
+struct das_said {
+    const struct das_member *member; /* NULL: nothing is kept here */
+    int64_t task;
+    char what[200];
+};
 
-    if (err) {
-        das_serve_say(s, DAS_LOG_WARN, "task %lld on %s: %s", id, das_member_name(m), err->msg);
-        das_metrics_action(s->metrics, "task", "connection", "failed", 1);
-        return;
+/* Seconds that are left and sessions that match are no news. */
+static void leave_numbers_out(const char *text, char *out, size_t size)
+{
+    size_t n = 0;
+
+    for (; *text && n + 1 < size; text++) {
+        if (!das_is_digit((unsigned char)*text))
+            out[n++] = *text;
     }
-    if (!r)
+    out[n] = '\0';
+}
+
+/* With the lock. One that nobody has, or else the one that was taken longest ago, is taken for it.
+ */
+static struct das_said *said_of(struct das_server *s, const struct das_member *m, int64_t task)
+{
+    struct das_said *free = NULL;
+
+    for (size_t i = 0; i < s->said_count; i++) {
+        struct das_said *one = &s->said[i];
+        if (one->member == m && one->task == task)
+            return one;
+        if (!one->member && !free)
+            free = one;
+    }
+    if (!free)
+        free = &s->said[s->said_next++ % s->said_count];
+    *free = (struct das_said){.member = m, .task = task};
+    return free;
+}
+
+static bool is_news(struct das_server *s, const struct das_member *m, int64_t task,
+                    const char *text)
+{
+    struct das_said *before;
+    char what[sizeof before->what];
+    bool news;
+
+    leave_numbers_out(text, what, sizeof what);
+    pthread_mutex_lock(&s->said_lock);
+    before = said_of(s, m, task);
+    news = strcmp(before->what, what) != 0;
+    memcpy(before->what, what, sizeof what);
+    pthread_mutex_unlock(&s->said_lock);
+    return news;
+}
+
+static void goes_on(struct das_server *s, const struct das_member *m, int64_t task)
+{
+    pthread_mutex_lock(&s->said_lock);
+    for (size_t i = 0; i < s->said_count; i++) {
+        if (s->said[i].member == m && s->said[i].task == task)
+            s->said[i].member = NULL;
+    }
+    pthread_mutex_unlock(&s->said_lock);
+}
+
+static void hindered(struct das_server *s, const struct das_member *m, int64_t task, size_t matched,
+                     const char *why)
+{
+    if (!is_news(s, m, task, why))
         return;
+    if (matched)
+        das_serve_say(s, DAS_LOG_WARN, "task %lld on %s: %zu sessions match, none was killed: %s",
+                      (long long)task, das_member_name(m), matched, why);
+    else
+        das_serve_say(s, DAS_LOG_WARN, "task %lld on %s: %s", (long long)task, das_member_name(m),
+                      why);
+}
+
+static const char *first_refusal(const struct das_report *r)
+{
+    for (size_t i = 0; i < r->count; i++) {
+        if (r->items[i].kind == DAS_O_REFUSED)
+            return r->items[i].note ? r->items[i].note : "refused";
+    }
+    return NULL;
+}
+
+static void count_report(struct das_server *s, const struct das_report *r)
+{
     for (int k = 0; k < DAS_O_COUNT; k++) {
         if (r->totals[k])
             das_metrics_action(s->metrics, "task", "connection",
@@ -40,18 +116,38 @@ static void told(void *arg, const struct das_member *m, const struct das_task *t
     }
     if (r->totals[DAS_O_REFUSED])
         das_metrics_blocked(s->metrics, "guard");
-    done = r->totals[DAS_O_KILLED] + r->totals[DAS_O_KILLING];
-    for (size_t i = 0; !done && i < r->count; i++) {
-        if (r->items[i].kind == DAS_O_REFUSED) {
-            das_serve_say(
-                s, DAS_LOG_WARN, "task %lld on %s: %zu sessions match, none was killed: %s", id,
-                das_member_name(m), matched, r->items[i].note ? r->items[i].note : "refused");
-            return;
-        }
-    }
+}
+
+static void told(void *arg, const struct das_member *m, const struct das_task *task, size_t matched,
+                 const struct das_report *r, const struct das_err *err)
+{
+    struct das_server *s = arg;
+    int64_t id = task ? task->id : 0;
+    const char *why = r ? first_refusal(r) : NULL;
+    size_t done = r ? r->totals[DAS_O_KILLED] + r->totals[DAS_O_KILLING] : 0;
+
+    if (task)
+        goes_on(s, m, 0); /* it was read from the store */
+    if (r)
+        count_report(s, r);
+    if (err && err->code == DAS_E_BLOCKED)
+        das_metrics_blocked(s->metrics, "guard");
+    else if (err)
+        das_metrics_action(s->metrics, "task", "connection", "failed", 1);
+    if (err || (why && !done))
+        hindered(s, m, id, matched, err ? err->msg : why);
+    else
+        goes_on(s, m, id);
     if (done)
-        das_serve_say(s, DAS_LOG_INFO, "task %lld on %s: %zu sessions match, %zu were killed", id,
-                      das_member_name(m), matched, done);
+        das_serve_say(s, DAS_LOG_INFO, "task %lld on %s: %zu sessions match, %zu were killed",
+                      (long long)id, das_member_name(m), matched, done);
+}
+
+static int make_room(struct das_server *s, struct das_err *err)
+{
+    s->said_count = das_fleet_count(s->fleet) * (DAS_TASKS_RUNNING_MAX + 1) + 1;
+    s->said = das_calloc(s->said_count, sizeof *s->said);
+    return s->said ? 0 : das_fail_nomem(err);
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -75,6 +171,7 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     s->project = o->conf->project ? o->conf->project : DAS_PROJECT_DEFAULT;
     s->started_ms = das_clock_unix_ms();
     pthread_mutex_init(&s->desk_lock, NULL);
+    pthread_mutex_init(&s->said_lock, NULL);
     s->killer = (struct das_killer){.state_dir = o->state_dir,
                                     .protect = o->protect,
                                     .rules = &o->conf->policy,
@@ -84,7 +181,7 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     s->metrics = das_metrics_new(err);
     if (!s->metrics || das_store_open(o->state_dir, &s->desk, err) < 0 ||
         das_auth_new(&auth, &s->auth, err) < 0 ||
-        das_fleet_new(o->inventory, &fleet, &s->fleet, err) < 0 ||
+        das_fleet_new(o->inventory, &fleet, &s->fleet, err) < 0 || make_room(s, err) < 0 ||
         das_history_catch_up(s->desk, err) < 0)
         return -1;
     k.fleet = s->fleet;
@@ -110,6 +207,27 @@ static int open_door(struct das_server *s, struct das_err *err)
     return das_httpd_start(&conf, das_dispatch, s, &s->httpd, err);
 }
 
+#define INSTANCES_TOLD 20
+
+static void tell_instances(struct das_server *s, const char *addresses)
+{
+    size_t n = das_fleet_count(s->fleet), widest = 0, len;
+    struct das_buf b = {0};
+
+    for (size_t i = 0; i < n && i < INSTANCES_TOLD; i++) {
+        len = strlen(das_member_name(das_fleet_at(s->fleet, i)));
+        widest = len > widest ? len : widest;
+    }
+    for (size_t i = 0; i < n && i < INSTANCES_TOLD; i++)
+        das_buf_printf(&b, "%-*s  %s\n", (int)widest, das_member_name(das_fleet_at(s->fleet, i)),
+                       das_member_id(das_fleet_at(s->fleet, i)));
+    if (n > INSTANCES_TOLD)
+        das_buf_printf(&b, "and %zu more\n", n - INSTANCES_TOLD);
+    if (b.ptr && !b.failed)
+        s->opts->ready(s->opts->arg, addresses, b.ptr);
+    das_buf_clear(&b);
+}
+
 static void tell_addresses(struct das_server *s)
 {
     const char *scheme = s->opts->conf->certificate ? "https" : "http", *address;
@@ -125,7 +243,7 @@ static void tell_addresses(struct das_server *s)
                       "nothing is killed: serve.mode of das.lua is %s, expected auto",
                       das_policy_mode_name(s->opts->conf->policy.mode));
     if (s->opts->ready)
-        s->opts->ready(s->opts->arg, b.ptr);
+        tell_instances(s, b.ptr);
     das_buf_printf(&status, "READY=1\nSTATUS=%zu instances at %s", das_fleet_count(s->fleet),
                    b.ptr);
     if (status.ptr && !status.failed)
@@ -221,6 +339,8 @@ void das_server_close(struct das_server *s)
     das_auth_free(s->auth);
     das_store_close(s->desk);
     das_metrics_free(s->metrics);
+    das_free(s->said);
+    pthread_mutex_destroy(&s->said_lock);
     pthread_mutex_destroy(&s->desk_lock);
 }
 

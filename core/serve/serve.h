@@ -23,7 +23,8 @@ struct das_serve_opts {
     FILE *log;              /* access log and events, a JSON object a line */
     const atomic_int *stop; /* not 0: end; counts up: at 2 without waiting */
     atomic_int *reload;     /* not 0: read certificate and keys anew; set back */
-    void (*ready)(void *arg, const char *addresses); /* "http://127.0.0.1:7070"; may be NULL */
+    /* It serves: "http://127.0.0.1:7070 ...", and the instances, "NAME  ID" a line. May be NULL. */
+    void (*ready)(void *arg, const char *addresses, const char *instances);
     void *arg;
 };
 

@@ -96,7 +96,7 @@ static void handle(void *arg, const struct das_httpd_request *r, struct das_http
     text(&out->body, "body", r->body);
     text(&out->body, "peer", das_text_of(r->peer));
     das_buf_printf(&out->body, "\"tls\":%s,\"started\":%s,\"headers\":[", r->tls ? "true" : "false",
-                   r->started_ms > 0 ? "true" : "false");
+                   r->started_us > 0 ? "true" : "false");
     for (size_t i = 0; i < r->header_count; i++) {
         das_buf_str(&out->body, i ? ",{" : "{");
         text(&out->body, "name", r->headers[i].name);

@@ -203,7 +203,7 @@ static void with_key(const uint8_t *p, size_t n)
     s.method = r.method = das_text_of(methods[p[0] % 6]);
     r.target = das_text((const char *)p + 1, (size_t)(end - p) - 1);
     s.body = r.body = das_text((const char *)end + 1, n - (size_t)(end - p) - 1);
-    r.started_ms = das_clock_monotonic_ms();
+    r.started_us = das_clock_monotonic_us();
     if (das_sign_target_read(&target, r.target, &err) == 0) {
         s.path = target.path;
         s.query = target.query;

@@ -391,7 +391,7 @@ static void watched(void)
     struct das_report *r;
 
     fresh("watched");
-    watch = (struct das_apply_watch){on_before, on_after, on_cancelled, NULL};
+    watch = (struct das_apply_watch){on_before, on_after, on_cancelled, NULL, NULL};
     r = run(5, 4, DAS_MODE_QUERY);
     ok(r->totals[DAS_O_KILLED] == 2 && r->totals[DAS_O_REFUSED] == 2 && told_after == 2,
        "it stops where the watch says so, and hears of each outcome");
@@ -403,7 +403,7 @@ static void cancel(void)
 {
     told_before = -100;
     cancel_now = true;
-    watch = (struct das_apply_watch){on_before, on_after, on_cancelled, NULL};
+    watch = (struct das_apply_watch){on_before, on_after, on_cancelled, NULL, NULL};
 }
 
 static void cancelled(void)

@@ -39,6 +39,11 @@ int64_t das_clock_monotonic_ms(void)
     return frozen_ms ? frozen_ms : real_ms(CLOCK_MONOTONIC);
 }
 
+int64_t das_clock_monotonic_us(void)
+{
+    return das_clock_monotonic_ms() * 1000;
+}
+
 void das_clock_sleep_ms(int64_t ms)
 {
     usleep(ms > 0 ? (useconds_t)ms * 1000 : 0);

@@ -32,6 +32,11 @@ int64_t das_clock_monotonic_ms(void)
     return 1000000 + passed_ms;
 }
 
+int64_t das_clock_monotonic_us(void)
+{
+    return das_clock_monotonic_ms() * 1000;
+}
+
 void das_clock_sleep_ms(int64_t ms)
 {
     passed_ms += ms > 0 ? ms : 0;

@@ -298,23 +298,36 @@ static bool only_some(void *arg, char *why, size_t size)
 
 static bool then_cancel(void *arg, char *why, size_t size)
 {
-    (void)arg;
+    struct few *f = arg;
+
     (void)why;
     (void)size;
-    atomic_store(&cancel, 1); /* from the next one on */
+    if (++f->asked == f->allowed)
+        atomic_store(&cancel, 1); /* from the next one on */
     return true;
 }
 
 static void stops(void)
 {
     struct das_member *m = open_with(10);
-    struct few few = {.allowed = 2};
+    /* each is asked about before its intent, after it, and after the last look */
+    struct few few = {.allowed = 6};
+    int64_t start;
     struct das_kill_ask ask = {.go_on = only_some, .arg = &few};
 
     is_int(kill_ask(m, kit_filter("user", "app"), &ask), 0, "one that is stopped after two");
-    ok(ended() == 2 && report->totals[DAS_O_REFUSED] == 6 && few.asked == 3, "has killed two");
+    ok(ended() == 2 && report->totals[DAS_O_REFUSED] == 6 && few.asked == 7, "has killed two");
     is_int(alive(m), 8, "the others live");
-    ask = (struct das_kill_ask){.go_on = then_cancel};
+    few = (struct few){.allowed = 1};
+    start = journal_head();
+    ask = (struct das_kill_ask){.go_on = only_some, .arg = &few};
+    is_int(kill_ask(m, kit_filter("user", "app"), &ask), 0,
+           "one that is stopped while its intent is written");
+    ok(ended() == 0 && report->totals[DAS_O_REFUSED] == 6 && alive(m) == 8, "kills nobody more");
+    is_int(records_with(start, "\"kind\":\"intent\"", NULL), 1, "the journal has the intent");
+    is_int(records_with(start, "\"kind\":\"outcome\"", "it was stopped"), 1, "and why not");
+    few = (struct few){.allowed = 3};
+    ask = (struct das_kill_ask){.go_on = then_cancel, .arg = &few};
     is_int(kill_ask(m, kit_filter("user", "app"), &ask), 0, "when all ends during the first kill");
     ok(ended() == 1 && report->totals[DAS_O_REFUSED] == 5 && alive(m) == 7, "it is the last one");
     is_int(kill_all_of(m, "app", false), -1, "afterwards");
