@@ -20,12 +20,14 @@ struct das_auth {
     double rate;
     struct das_lockout *lockout;
 
-    pthread_mutex_t store_lock; /* of the next two */
-    struct das_store *store;
+    struct das_store *store; /* for keys, and of the one thread that reads them */
     int64_t version;
 
     pthread_mutex_t keys_lock; /* of the next one; held to find a key, not while it is used */
     struct das_auth_keys keys;
+
+    pthread_mutex_t seen_lock; /* of the next one; held for as long as the database lets us wait */
+    struct das_store *seen;    /* signatures */
 };
 
 /* --- keys ------------------------------------------------------------------------------------- */
@@ -37,7 +39,6 @@ static int read_keys(struct das_auth *a, bool first, struct das_auth_keys *out, 
     int64_t version;
     int rc;
 
-    pthread_mutex_lock(&a->store_lock);
     rc = das_store_version(a->store, &version, err);
     if (rc == 0 && (first || version != a->version)) {
         rc = das_auth_keys_read(a->store, a->state_dir, &a->keys, out, err);
@@ -46,7 +47,6 @@ static int read_keys(struct das_auth *a, bool first, struct das_auth_keys *out, 
             rc = 1;
         }
     }
-    pthread_mutex_unlock(&a->store_lock);
     return rc;
 }
 
@@ -76,7 +76,7 @@ int das_auth_new(const struct das_auth_conf *conf, struct das_auth **out, struct
     *out = NULL;
     if (!a)
         return das_fail_nomem(err);
-    pthread_mutex_init(&a->store_lock, NULL);
+    pthread_mutex_init(&a->seen_lock, NULL);
     pthread_mutex_init(&a->keys_lock, NULL);
     a->rate = conf->rate;
     a->state_dir = das_strdup(conf->state_dir);
@@ -89,7 +89,8 @@ int das_auth_new(const struct das_auth_conf *conf, struct das_auth **out, struct
     if (!a->lockout)
         goto failed;
     das_no_core_dumps();
-    if (das_store_open(conf->state_dir, &a->store, err) < 0 || load(a, true, err) < 0)
+    if (das_store_open(conf->state_dir, &a->store, err) < 0 ||
+        das_store_open(conf->state_dir, &a->seen, err) < 0 || load(a, true, err) < 0)
         goto failed;
     if (!das_auth_keys(a)) {
         das_fail(
@@ -112,9 +113,10 @@ void das_auth_free(struct das_auth *a)
         return;
     das_auth_keys_clear(&a->keys);
     das_store_close(a->store);
+    das_store_close(a->seen);
     das_lockout_free(a->lockout);
     pthread_mutex_destroy(&a->keys_lock);
-    pthread_mutex_destroy(&a->store_lock);
+    pthread_mutex_destroy(&a->seen_lock);
     das_free(a->region);
     das_free(a->state_dir);
     das_free(a);
@@ -329,9 +331,9 @@ static int check_replay(struct check *c)
 
     if (!c->signature.ptr || !c->ask->writes)
         return 0;
-    pthread_mutex_lock(&c->a->store_lock);
-    rc = das_seen_note(c->a->store, c->signature, c->good_until_ms, c->ask->now_ms, &err);
-    pthread_mutex_unlock(&c->a->store_lock);
+    pthread_mutex_lock(&c->a->seen_lock);
+    rc = das_seen_note(c->a->seen, c->signature, c->good_until_ms, c->ask->now_ms, &err);
+    pthread_mutex_unlock(&c->a->seen_lock);
     if (rc < 0)
         return broken(c, &err);
     if (rc == 0)

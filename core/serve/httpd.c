@@ -11,7 +11,8 @@
  * has something else than HTTP/n.n at its end (400), other major versions (505), a header line
  * without a colon (400), a Content-Length that it cannot read (400, 413; it sends the header of
  * that answer twice), a header that does not fit its memory (414, 431) and chunks that are none
- * (400). Without an answer: no method, or a method and nothing else.
+ * (400). Without an answer: no method, or a method and nothing else, or a query of some hundred
+ * parameters, whose records do not fit its memory.
  *
  * Chunks: the library takes a single LF for CRLF there. So that nobody else can see another end of
  * the body and put a second request behind it, the connection is closed after a chunked request.

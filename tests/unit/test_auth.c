@@ -5,6 +5,7 @@
 #include "core/serve/auth.h"
 
 #include <pthread.h>
+#include <stdatomic.h>
 
 #include "core/base/clock.h"
 #include "core/serve/keyring.h"
@@ -699,6 +700,51 @@ static void threads(struct client *c)
     (void)before;
 }
 
+struct late {
+    struct das_auth *a;
+    struct sent s;
+    atomic_bool begun, done;
+};
+
+static void *write_late(void *arg)
+{
+    struct late *l = arg;
+    const struct das_auth_ask ask = {of(&l->s), "10.8.0.1", true, now_s * 1000};
+    struct das_caller who;
+    struct das_refusal r;
+
+    l->begun = true;
+    das_auth_check(l->a, &ask, &who, &r);
+    l->done = true;
+    return NULL;
+}
+
+/* Somebody else has the database locked, and writes wait for it: keys are read all the same, since
+ * the thread that reads them also looks at signals and tells systemd that all is well. */
+static void locked_store(struct client *c)
+{
+    struct late l = {.a = server(0), .s = signed_at(c, "POST", "{\"task_id\":10}", now_s)};
+    struct client extra = key("late", READ, 0);
+    pthread_t thread;
+    sqlite3 *db;
+
+    must(sqlite3_open(store_path(dir, "das.db"), &db) == SQLITE_OK &&
+             sqlite3_exec(db, "BEGIN IMMEDIATE", NULL, NULL, NULL) == SQLITE_OK,
+         "the database is locked");
+    must(pthread_create(&thread, NULL, write_late, &l) == 0, "a thread");
+    while (!l.begun)
+        usleep(1000);
+    usleep(100000); /* it may get as far as it can; were it slower, this would find less */
+    is_int(das_auth_refresh(l.a, &err), 0, "keys are read while a write waits for the database");
+    ok(!l.done, "and not after it");
+    ok(asks(l.a, get(&extra)), "a new one is known");
+    sqlite3_exec(db, "ROLLBACK", NULL, NULL, NULL);
+    sqlite3_close(db);
+    pthread_join(thread, NULL);
+    das_signer_free(extra.signer);
+    das_auth_free(l.a);
+}
+
 /* What is wrong with the store is for the log: the client learns nothing of it. */
 static void broken_store(struct client *c)
 {
@@ -842,6 +888,7 @@ int main(void)
     rate(&c, &t);
     threads(&d);
     broken_store(&c);
+    locked_store(&c);
     out_of_memory(&c);
     published();
     das_signer_free(c.signer);
