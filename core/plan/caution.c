@@ -80,10 +80,9 @@ static int breaker_open(struct das_scene *sc, const char *reason)
                            das_plan_instance(sc->plan), &b, sc->err);
 }
 
-static void say_open(const struct das_scene *sc, const struct das_breaker *b, char *why,
-                     size_t size)
+static void say_open(const struct das_guard *g, const struct das_breaker *b, char *why, size_t size)
 {
-    int64_t left = b->since_ms + sc->opts->guard->rules->breaker.cooldown_ms - das_clock_unix_ms();
+    int64_t left = b->since_ms + g->rules->breaker.cooldown_ms - das_clock_unix_ms();
 
     if (left > 0)
         snprintf(why, size, "the breaker is open: %s; one victim may be tried in %lld s", b->reason,
@@ -92,21 +91,19 @@ static void say_open(const struct das_scene *sc, const struct das_breaker *b, ch
         snprintf(why, size, "the breaker is half-open: another run tries one victim (%s)", b->reason);
 }
 
-/* 1: closed, or due for a canary; 0: open. Takes nothing. */
-static int breaker_passes(struct das_scene *sc, char *why, size_t size)
+int das_guard_breaker(const struct das_guard *g, const char *policy, const char *instance,
+                      char *why, size_t size, struct das_err *err)
 {
-    const struct das_guard *g = sc->opts->guard;
     struct das_breaker b;
 
     if (!g->store)
         return 1;
-    if (das_breaker_get(g->store, das_scene_policy(sc), das_plan_instance(sc->plan), &b,
-                        sc->err) < 0)
+    if (das_breaker_get(g->store, policy, instance, &b, err) < 0)
         return -1;
     if (b.state == DAS_BREAKER_CLOSED ||
         das_clock_unix_ms() - b.since_ms >= g->rules->breaker.cooldown_ms)
         return 1;
-    say_open(sc, &b, why, size);
+    say_open(g, &b, why, size);
     return 0;
 }
 
@@ -118,7 +115,8 @@ int das_caution_allows(struct das_scene *sc, char *why, size_t size)
         return rc;
     if (!das_guard_allows(sc->opts->guard, das_clock_unix_ms() / 1000, why, size))
         return 0;
-    return breaker_passes(sc, why, size);
+    return das_guard_breaker(sc->opts->guard, das_scene_policy(sc), das_plan_instance(sc->plan), why,
+                             size, sc->err);
 }
 
 /* Does the plan have far more victims than this policy usually has? Each plan that comes so far is
@@ -152,7 +150,7 @@ static int try_breaker(struct das_scene *sc, char *why, size_t size)
     sc->canary_since = b.since_ms;
     if (sc->canary || b.state == DAS_BREAKER_CLOSED)
         return 1;
-    say_open(sc, &b, why, size);
+    say_open(g, &b, why, size);
     return 0;
 }
 

@@ -126,12 +126,17 @@ static int choose(struct job *j, struct das_member *m, struct das_source *source
                                       .protect = k->protect,
                                       .limits = &k->rules->limits,
                                       .store = store};
-    const struct das_guard guard = {.policy = j->ask->policy, .rules = k->rules};
+    const struct das_guard guard = {
+        .policy = j->ask->policy, .rules = k->rules, .store = store};
     char why[400];
+    int rc;
 
     if (das_stopped(k->stop_files, why, sizeof why) ||
         !das_guard_allows(&guard, das_clock_unix_ms() / 1000, why, sizeof why))
         return das_fail(err, DAS_E_BLOCKED, "%s", why);
+    rc = das_guard_breaker(&guard, guard.policy, of.instance, why, sizeof why, err);
+    if (rc <= 0)
+        return rc < 0 ? -1 : das_fail(err, DAS_E_BLOCKED, "%s", why);
     return das_portion(&of, found, out, err);
 }
 

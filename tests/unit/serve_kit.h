@@ -71,7 +71,7 @@ static inline uint32_t alive(struct das_member *m)
         exit(1);
     }
     n = das_snapshot_rows(at.snap);
-    das_snapshot_release(at.snap);
+    das_seen_list_clear(&at);
     return n;
 }
 
@@ -83,7 +83,7 @@ static inline bool lives(struct das_member *m, int64_t id)
     if (das_member_look(m, INT64_MAX / 4, &at, &err) < 0)
         exit(1);
     found = das_snapshot_find(at.snap, id) >= 0;
-    das_snapshot_release(at.snap);
+    das_seen_list_clear(&at);
     return found;
 }
 

@@ -5,6 +5,7 @@
 #include <pthread.h>
 
 #include "core/base/clock.h"
+#include "core/store/habits.h"
 #include "tests/unit/serve_kit.h"
 
 static struct das_protect protect;
@@ -133,6 +134,13 @@ static void refused(struct das_member *m, const char *why, const char *what)
     is_int(alive(m), there, "%s: all live", what);
 }
 
+static void breaker_is(enum das_breaker_state state)
+{
+    struct das_breaker b = {.state = state, .reason = "it went wrong"};
+
+    must(das_breaker_put(temp_store(), "serve:test", "orders", &b, &err) == 0, "a breaker");
+}
+
 static void guards(void)
 {
     struct das_member *m = open_with(10);
@@ -174,6 +182,10 @@ static void guards(void)
     rules.limits.min_left = 2;
     refused(m, "limits.kill.min_left", "none to spare");
     rules = allow_all;
+    rules.breaker.cooldown_ms = 600000;
+    breaker_is(DAS_BREAKER_OPEN);
+    refused(m, "the breaker is open: it went wrong", "open");
+    breaker_is(DAS_BREAKER_CLOSED);
     is_int(kill_all_of(m, "root", false), 0, "without all that");
     is_int(ended(), 2, "they are ended");
     close_it();
