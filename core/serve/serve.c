@@ -152,6 +152,19 @@ static int make_room(struct das_server *s, struct das_err *err)
 
 /* --- start ------------------------------------------------------------------------------------ */
 
+/* A running task whose instance is not served: renamed, removed, or left out with -i. Another das
+ * serve may have it, so it stays; a manual one would come back with the name. */
+static int say_orphan(void *arg, const struct das_task *t)
+{
+    struct das_server *s = arg;
+
+    if (!das_fleet_named(s->fleet, t->instance))
+        das_serve_say(s, DAS_LOG_WARN,
+                      "task %lld runs on %s, which is not served here: nobody carries it out",
+                      (long long)t->id, t->instance);
+    return 0;
+}
+
 int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct das_err *err)
 {
     const struct das_auth_conf auth = {.state_dir = o->state_dir,
@@ -185,7 +198,9 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
         das_history_catch_up(s->desk, err) < 0)
         return -1;
     k.fleet = s->fleet;
-    return das_keeper_new(&k, &s->keeper, err);
+    if (das_keeper_new(&k, &s->keeper, err) < 0)
+        return -1;
+    return das_task_each(s->desk, NULL, true, INT64_MAX, say_orphan, s, err) < 0 ? -1 : 0;
 }
 
 static int open_door(struct das_server *s, struct das_err *err)

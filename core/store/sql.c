@@ -64,8 +64,8 @@ const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
-#define TASKS                                                                                      \
-    "SELECT id, instance, user, host, db, command, info, time, manual, duration, start_ms,"        \
+#define TASKS                                                                               \
+    "SELECT id, instance, user, host, db, command, info, time, manual, duration, start_ms," \
     " end_ms, running, who FROM tasks"
 
 const char *const das_queries[DAS_QUERIES] = {
@@ -136,9 +136,9 @@ const char *const das_queries[DAS_QUERIES] = {
                            " WHERE running = 1 AND manual = 0 AND end_ms <= ?1)",
     [DAS_Q_TASK_STOP] = "UPDATE tasks SET running = 0, end_ms = max(start_ms, ?2) WHERE id = ?1",
     [DAS_Q_TASK_END] = "UPDATE tasks SET running = 0 WHERE id = ?1",
-    [DAS_Q_TASKS] = TASKS " ORDER BY id DESC LIMIT ?1",
+    [DAS_Q_TASKS] = TASKS " ORDER BY running DESC, id DESC LIMIT ?1",
     [DAS_Q_TASKS_RUNNING] = TASKS " WHERE running = 1 ORDER BY id DESC LIMIT ?1",
-    [DAS_Q_TASKS_OF] = TASKS " WHERE instance = ?2 ORDER BY id DESC LIMIT ?1",
+    [DAS_Q_TASKS_OF] = TASKS " WHERE instance = ?2 ORDER BY running DESC, id DESC LIMIT ?1",
     [DAS_Q_TASKS_OF_RUNNING] =
         TASKS " WHERE running = 1 AND instance = ?2 ORDER BY id DESC LIMIT ?1",
     [DAS_Q_SWITCH_GET] = "SELECT is_on FROM task_switches WHERE instance = ?1",

@@ -37,8 +37,8 @@ int das_task_stop(struct das_store *s, const char *instance, int64_t id, int64_t
                   const char *by, struct das_err *err);
 /* Those whose end has come, at their own end. How many, or -1. */
 int64_t das_task_close_due(struct das_store *s, int64_t now_ms, struct das_err *err);
-/* Of an instance (NULL: of all), newest first, so many at the most; running: only those. Anything
- * but 0 of fn ends the walk and is returned. */
+/* Of an instance (NULL: of all), first those that run, newest first, so many at the most; running:
+ * only those. Anything but 0 of fn ends the walk and is returned. */
 typedef int das_task_fn(void *arg, const struct das_task *t);
 int das_task_each(struct das_store *s, const char *instance, bool running, int64_t max,
                   das_task_fn *fn, void *arg, struct das_err *err);

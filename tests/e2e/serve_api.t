@@ -215,6 +215,8 @@ is($tasks[0]{end_time}, 0, 'a manual one has no end');
 is($s->ask(POST => $s->flow('orders', 'terminate-kill-process-task'), { task_id => "$tasks[0]{task_id}" })->{content}, '{"success":true}', 'stop by text');
 is($s->ask(POST => $s->flow('orders', 'terminate-kill-process-task'), { task_id => 0 + $tasks[1]{task_id} })->{content}, '{"success":true}', 'stop by number');
 is($s->ask(POST => $s->flow('orders', 'terminate-kill-process-task'), { task_id => $tasks[0]{task_id} })->{status}, 400, 'it runs no longer');
+is_deeply([ map { $_->{task_state} } @{ $s->ask(GET => $s->flow('orders', 'query-kill-process-task'))->{json}{sql_killing_task_resp_list} } ], [ 1, 1, 1, 2, 2 ],
+    'those that run are listed first');
 is($s->ask(POST => $s->flow('big', 'terminate-kill-process-task'), { task_id => $tasks[2]{task_id} })->{status}, 400, 'a task of another instance');
 is($s->ask(POST => $s->flow('orders', 'terminate-kill-process-task'), { task_id => $_ })->{status}, 400, 'no id') for undef, '', 'x', 1.5, 0, [];
 is($s->ask(POST => $s->flow('orders', 'set-kill-process-task-switch'), { status => 'off' })->{status}, 200, 'switched off');
@@ -225,6 +227,12 @@ $s->ask(POST => $s->flow('orders', 'set-kill-process-task-switch'), { status => 
 my $ka = $s->ask(POST => $s->flow('orders', 'kill-all-session'));
 is("$ka->{status} " . ($ka->{json}{success} ? 'true' : 'false'), '200 true', 'kill-all-session') or diag($ka->{content});
 ok(gone('orders', 34850917), 'all are gone');
+
+# --- a task whose instance is served no longer ------------------------------------------------------------------
+is($s->ask(PUT => $s->flow('orders', 'add-kill-process-task'), { user => 'nobody', time => 1, task_duration => 600, task_type => 'manual' })->{status}, 200, 'a manual task');
+is($s->stop->{exit}, 0, 'the server ends');
+$s->start('-i', 'big');
+like($s->log, qr/task \d+ runs on orders, which is not served here/, 'a new one that does not serve its instance says so');
 
 my $end = $s->stop;
 is($end->{exit}, 0, 'ends in order') or diag($end->{err});
