@@ -75,19 +75,37 @@ int das_random(void *to, size_t n, struct das_err *err)
 
 /* --- bytes as text ------------------------------------------------------------------------------ */
 
-void das_hex_encode(struct das_text data, struct das_buf *b)
+static void hex(const unsigned char *from, size_t n, char *to)
 {
     static const char digits[] = "0123456789abcdef";
+
+    for (size_t i = 0; i < n; i++) {
+        *to++ = digits[from[i] >> 4];
+        *to++ = digits[from[i] & 15];
+    }
+    *to = '\0';
+}
+
+void das_hex_encode(struct das_text data, struct das_buf *b)
+{
     char *to = data.len <= SIZE_MAX / 4 ? das_buf_reserve(b, 2 * data.len) : NULL;
 
     if (!to)
         return;
-    for (size_t i = 0; i < data.len; i++) {
-        *to++ = digits[bytes(data)[i] >> 4];
-        *to++ = digits[bytes(data)[i] & 15];
-    }
-    *to = '\0';
+    hex(bytes(data), data.len, to);
     b->len += 2 * data.len;
+}
+
+int das_random_hex(char *to, size_t n, struct das_err *err)
+{
+    unsigned char drawn[DAS_RANDOM_HEX_MAX];
+
+    if (n > sizeof drawn)
+        return das_fail(err, DAS_E_INTERNAL, "too many random digits");
+    if (das_random(drawn, n, err) < 0)
+        return -1;
+    hex(drawn, n, to);
+    return 0;
 }
 
 static int hex_digit(unsigned char c)

@@ -38,6 +38,9 @@ int das_base64_decode(enum das_base64 kind, bool strict, struct das_text text, s
                       struct das_err *err);
 
 int das_random(void *to, size_t n, struct das_err *err);
+#define DAS_RANDOM_HEX_MAX 32 /* bytes */
+/* n random bytes as hex digits and a NUL. */
+int das_random_hex(char *to, size_t n, struct das_err *err);
 
 enum das_padding { DAS_PAD_NONE, DAS_PAD_PKCS7, DAS_PAD_PKCS7_32 }; /* 32: blocks of 32 bytes */
 int das_padding_find(const char *name); /* "none", "pkcs7", "pkcs7-32"; or -1 */

@@ -93,6 +93,13 @@ void das_say_acts(const char *command, const struct das_engine_result *r);
 int das_say_unknown(const char *command, struct das_store *s, struct das_err *err);
 
 size_t das_terminal_width(void); /* cells for a table on stdout */
+/* b goes to stdout and is emptied. DAS_E_IO when it could not; what is still in stdio's own buffer
+ * main() flushes. */
+int das_write_out(struct das_buf *b, struct das_err *err);
+/* The state directory into dir: given (--state; then no das.lua is read, so that it works with
+ * everything else in ruins), or NULL: that of the configuration. */
+int das_common_state_at(struct das_common *c, const char *given, struct das_buf *dir,
+                        struct das_err *err);
 
 int das_cmd_run(int argc, char **argv);
 int das_cmd_preview(int argc, char **argv);

@@ -144,15 +144,6 @@ static int set_option(void *arg, int option, const char *value, struct das_err *
 
 /* --- list ------------------------------------------------------------------------------------- */
 
-static int write_out(struct das_buf *b, struct das_err *err)
-{
-    if (das_buf_ok(b, err) < 0)
-        return -1;
-    fwrite(b->ptr ? b->ptr : "", 1, b->len, stdout);
-    das_buf_reset(b);
-    return ferror(stdout) ? das_fail(err, DAS_E_IO, "the output could not be written") : 0;
-}
-
 static int show_record(enum format format, int64_t seq, struct das_text line, struct das_buf *b,
                        struct das_err *err)
 {
@@ -164,7 +155,7 @@ static int show_record(enum format format, int64_t seq, struct das_text line, st
     } else {
         das_audit_csv(seq, line, b);
     }
-    return write_out(b, err);
+    return das_write_out(b, err);
 }
 
 /* The last so many that were asked for. */
@@ -273,7 +264,7 @@ static int list(struct audit *a, struct das_err *err)
     else if (a->format == F_CSV)
         das_audit_csv_head(&b);
     if (rc == 0)
-        rc = write_out(&b, err);
+        rc = das_write_out(&b, err);
     for (size_t i = 0; rc == 0 && i < r.used; i++) {
         const struct kept *k = &r.kept[(r.next + r.size - r.used + i) % r.size];
         rc = show_record(a->format, k->seq, das_text(k->line, k->len), &b, err);
@@ -307,7 +298,7 @@ static int show_one(void *arg, int64_t seq, struct das_text line, const char *ha
         rc = show_record(one->format, seq, line, &b, one->err);
     } else {
         das_audit_whole(line, hash, &b);
-        rc = write_out(&b, one->err);
+        rc = das_write_out(&b, one->err);
     }
     das_buf_clear(&b);
     return rc < 0 ? -1 : 1;
@@ -356,7 +347,7 @@ static int export_one(void *arg, int64_t seq, struct das_text line, const char *
         das_buf_text(&e->b, line);
         das_buf_char(&e->b, '\n');
     }
-    return e->b.failed || e->b.len > 60000 ? write_out(&e->b, e->err) : 0;
+    return e->b.failed || e->b.len > 60000 ? das_write_out(&e->b, e->err) : 0;
 }
 
 static int export(struct audit *a, struct das_err *err)
@@ -368,7 +359,7 @@ static int export(struct audit *a, struct das_err *err)
         das_buf_str(&e.b, "seq,sha256,record\r\n");
     rc = das_journal_each(a->store, a->from, export_one, &e, err);
     if (rc == 0)
-        rc = write_out(&e.b, err);
+        rc = das_write_out(&e.b, err);
     if (rc == 0 && fflush(stdout) != 0)
         rc = das_fail(err, DAS_E_IO, "the output could not be written");
     if (rc == 0 && e.head.seq)
@@ -493,10 +484,7 @@ static int run(struct audit *a, struct das_err *err)
     a->arg_count--;
     if (check(a, v, err) < 0)
         return -1;
-    /* With everything else in ruins, the journal can be read. */
-    if (!a->state && das_common_finish(&a->common, err) < 0)
-        return -1;
-    if (das_state_dir(a->state ? a->state : a->common.rules.state_dir, &a->dir, err) < 0 ||
+    if (das_common_state_at(&a->common, a->state, &a->dir, err) < 0 ||
         das_store_open_to_read(a->dir.ptr, &a->store, err) < 0)
         return -1;
     if (!a->store && !v->may_be_empty)

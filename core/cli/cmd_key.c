@@ -9,7 +9,6 @@
 #include "core/base/json.h"
 #include "core/cli/cli.h"
 #include "core/cli/key_rights.h"
-#include "core/cli/state.h"
 #include "core/serve/keyring.h"
 
 #define ACTIONS_HELP                                                                               \
@@ -171,16 +170,6 @@ static int set_rights(const struct job *j, struct das_access *a, struct das_err 
 
 /* --- showing ---------------------------------------------------------------------------------- */
 
-static int write_out(struct das_buf *b, struct das_err *err)
-{
-    if (das_buf_ok(b, err) < 0)
-        return -1;
-    fwrite(b->ptr ? b->ptr : "", 1, b->len, stdout);
-    return fflush(stdout) != 0 || ferror(stdout)
-               ? das_fail(err, DAS_E_IO, "the output could not be written")
-               : 0;
-}
-
 static void json_list(struct das_buf *b, const char *key, const char *list)
 {
     das_json_key(b, key);
@@ -299,7 +288,9 @@ static int show_made(const struct job *j, const struct das_access *a, const stru
     } else {
         das_buf_printf(&b, "token = %s\n", m->token);
     }
-    rc = write_out(&b, err);
+    rc = das_write_out(&b, err);
+    if (rc == 0 && fflush(stdout) != 0)
+        rc = das_fail(err, DAS_E_IO, "the output could not be written");
     if (b.ptr)
         explicit_bzero(b.ptr, b.cap);
     das_buf_clear(&b);
@@ -424,7 +415,7 @@ static int list(struct job *j, struct das_err *err)
     if (j->json)
         das_buf_str(&l.b, "]}\n");
     if (rc == 0)
-        rc = write_out(&l.b, err);
+        rc = das_write_out(&l.b, err);
     if (rc == 0 && !l.count)
         fprintf(stderr, "das %s: there is none in %s yet\n", j->word, j->dir.ptr);
     das_store_close(store);
@@ -550,8 +541,7 @@ static int run_verb(struct job *j, struct das_err *err)
         return -1;
     j->args++;
     j->arg_count--;
-    if (check(j, v, err) < 0 || (!j->state && das_common_finish(&j->common, err) < 0) ||
-        das_state_dir(j->state ? j->state : j->common.rules.state_dir, &j->dir, err) < 0)
+    if (check(j, v, err) < 0 || das_common_state_at(&j->common, j->state, &j->dir, err) < 0)
         return -1;
     return v->run(j, err);
 }

@@ -7,9 +7,9 @@
 #include <unistd.h>
 
 #include "bindings/engine.h"
+#include "core/base/write_file.h"
 #include "core/cli/cli.h"
 #include "core/cli/interrupt.h"
-#include "core/cli/write_file.h"
 #include "core/store/store.h"
 
 static const char help[] =

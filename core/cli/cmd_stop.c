@@ -15,9 +15,9 @@
 
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/base/write_file.h"
 #include "core/cli/cli.h"
 #include "core/cli/stop_files.h"
-#include "core/cli/write_file.h"
 #include "core/plan/guard.h"
 #include "core/store/journal.h"
 

@@ -202,3 +202,20 @@ void das_common_read_secrets(struct das_common *c, struct das_vault *vault)
     for (size_t i = 0; i < c->secrets.count; i++)
         das_vault_read(vault, &c->secrets.places[i], &ignored);
 }
+
+int das_write_out(struct das_buf *b, struct das_err *err)
+{
+    if (das_buf_ok(b, err) < 0)
+        return -1;
+    fwrite(b->ptr ? b->ptr : "", 1, b->len, stdout);
+    das_buf_reset(b);
+    return ferror(stdout) ? das_fail(err, DAS_E_IO, "the output could not be written") : 0;
+}
+
+int das_common_state_at(struct das_common *c, const char *given, struct das_buf *dir,
+                        struct das_err *err)
+{
+    if (!given && das_common_finish(c, err) < 0)
+        return -1;
+    return das_state_dir(given ? given : c->rules.state_dir, dir, err);
+}

@@ -188,17 +188,12 @@ static bool sane_id(struct das_text t)
 static void name_request(struct das_call *call, const struct das_sign_request *r)
 {
     struct das_text given = das_sign_header(r, "X-Request-Id");
-    unsigned char id[16];
     struct das_err ignored;
 
-    if (given.ptr && sane_id(given)) {
+    if (given.ptr && sane_id(given))
         snprintf(call->request_id, sizeof call->request_id, "%.*s", (int)given.len, given.ptr);
-        return;
-    }
-    if (das_random(id, sizeof id, &ignored) < 0)
-        return;
-    for (size_t i = 0; i < sizeof id; i++)
-        snprintf(call->request_id + 2 * i, 3, "%02x", id[i]);
+    else if (das_random_hex(call->request_id, 16, &ignored) < 0)
+        call->request_id[0] = '\0';
 }
 
 static int find_route(struct das_call *call, bool *options)

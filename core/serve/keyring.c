@@ -1,16 +1,12 @@
 /* keyring.c - see keyring.h. */
 #include "core/serve/keyring.h"
 
-#include <errno.h>
-#include <fcntl.h>
 #include <stdio.h>
-#include <stdlib.h>
-#include <sys/stat.h>
-#include <unistd.h>
 
 #include "core/base/crypto.h"
 #include "core/base/mem.h"
 #include "core/base/private_file.h"
+#include "core/base/write_file.h"
 
 #define MASTER 32
 #define ID_DRAWN 17
@@ -107,80 +103,8 @@ struct das_keyring {
     char key[MASTER]; /* the whole of it is in locked pages */
 };
 
-static int failed(const char *path, const char *what, struct das_err *err)
-{
-    return das_fail(err, DAS_E_STORE, "%s: cannot %s: %s", path, what, strerror(errno));
-}
-
-static int write_all(int fd, const char *p, size_t n)
-{
-    while (n > 0) {
-        ssize_t k = write(fd, p, n);
-        if (k < 0 && errno == EINTR)
-            continue;
-        if (k < 0)
-            return -1;
-        p += k;
-        n -= (size_t)k;
-    }
-    return 0;
-}
-
-static int sync_dir(const char *dir)
-{
-    int fd = open(dir, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc;
-
-    if (fd < 0)
-        return -1;
-    rc = fsync(fd);
-    close(fd);
-    return rc;
-}
-
-/* What root makes belongs to whom the directory belongs, or that user could not use it later. */
-static int give_to_owner(const char *dir, int fd)
-{
-    struct stat st;
-
-    if (geteuid() != 0 || stat(dir, &st) < 0 || st.st_uid == 0)
-        return 0;
-    return fchown(fd, st.st_uid, st.st_gid);
-}
-
-/* Under its own name only when all of it is on the disk, and never over one that is there: what is
- * sealed with that would be lost. */
-static int write_master(const char *dir, const char *path, const char *text, size_t len,
-                        struct das_err *err)
-{
-    struct das_buf temporary = {0};
-    int fd = -1, rc = -1;
-
-    das_buf_printf(&temporary, "%s.XXXXXX", path);
-    if (das_buf_ok(&temporary, err) < 0)
-        goto done;
-    fd = mkostemp(temporary.ptr, O_CLOEXEC); /* O_EXCL, 0600 */
-    if (fd < 0) {
-        failed(path, "make it", err);
-        goto done;
-    }
-    if (fchmod(fd, 0600) < 0 || give_to_owner(dir, fd) < 0 || write_all(fd, text, len) < 0 ||
-        fsync(fd) < 0)
-        failed(path, "write it", err);
-    else if (link(temporary.ptr, path) < 0 && errno != EEXIST)
-        failed(path, "make it", err);
-    else
-        rc = 0;
-    unlink(temporary.ptr);
-    if (rc == 0 && sync_dir(dir) < 0)
-        rc = failed(dir, "write it to the disk", err);
-done:
-    if (fd >= 0)
-        close(fd);
-    das_buf_clear(&temporary);
-    return rc;
-}
-
-static int make_master(const char *dir, const char *path, struct das_err *err)
+/* Never over one that is there: what is sealed with that would be lost. */
+static int make_master(const char *path, struct das_err *err)
 {
     char bytes[MASTER];
     struct das_buf b = {0};
@@ -193,7 +117,7 @@ static int make_master(const char *dir, const char *path, struct das_err *err)
         rc = das_buf_ok(&b, err);
     }
     if (rc == 0)
-        rc = write_master(dir, path, b.ptr, b.len, err);
+        rc = das_write_file_once(path, 0600, das_buf_view(&b), err);
     explicit_bzero(bytes, sizeof bytes);
     if (b.ptr)
         explicit_bzero(b.ptr, b.cap);
@@ -239,7 +163,7 @@ int das_keyring_open(const char *state_dir, bool make, struct das_keyring **out,
         goto done;
     rc = das_private_read(path.ptr, &file, err);
     if (rc < 0 && file.missing && make) {
-        rc = make_master(state_dir, path.ptr, err);
+        rc = make_master(path.ptr, err);
         if (rc == 0)
             rc = das_private_read(path.ptr, &file, err);
     }

@@ -35,13 +35,7 @@ static int path_of(const struct das_store *s, const char *run, struct das_buf *b
 
 int das_run_name(char out[DAS_RUN_ID_SIZE], struct das_err *err)
 {
-    unsigned char id[(DAS_RUN_ID_SIZE - 1) / 2];
-
-    if (das_random(id, sizeof id, err) < 0)
-        return -1;
-    for (size_t i = 0; i < sizeof id; i++)
-        snprintf(out + 2 * i, 3, "%02x", id[i]);
-    return 0;
+    return das_random_hex(out, (DAS_RUN_ID_SIZE - 1) / 2, err);
 }
 
 /* Names come from the database, which may be damaged, and become part of a path. */

@@ -12,6 +12,7 @@
 #include "core/base/crypto.h"
 #include "core/base/fault.h"
 #include "core/base/mem.h"
+#include "core/base/write_file.h"
 
 /* --- errors and statements -------------------------------------------------------------------- */
 
@@ -176,23 +177,7 @@ static int path_fail(const char *path, struct das_err *err)
 /* A new name in a directory is on the disk when the directory is. */
 static int sync_dir(const char *path, struct das_err *err)
 {
-    int fd = open(path, O_RDONLY | O_DIRECTORY | O_CLOEXEC), rc = 0;
-
-    if (fd < 0 || fsync(fd) < 0)
-        rc = path_fail(path, err);
-    if (fd >= 0)
-        close(fd);
-    return rc;
-}
-
-/* What root makes belongs to whom the directory belongs, or that user could not use it later. */
-static void give_to_owner(const char *dir, const char *path)
-{
-    struct stat st;
-
-    if (geteuid() == 0 && stat(dir, &st) == 0 && st.st_uid != 0 &&
-        lchown(path, st.st_uid, st.st_gid) < 0)
-        return; /* root can use it all the same */
+    return das_sync_folder(path) < 0 ? path_fail(path, err) : 0;
 }
 
 static int make_one(const char *path, struct das_err *err)
@@ -253,7 +238,7 @@ static int make_file(const struct das_store *s, struct das_err *err)
 {
     if (mknod(s->path, S_IFREG | 0600, 0) < 0)
         return errno == EEXIST ? 0 : path_fail(s->path, err);
-    give_to_owner(s->dir, s->path);
+    das_give_to_owner(s->dir, s->path);
     return sync_dir(s->dir, err);
 }
 
@@ -269,7 +254,7 @@ static int make_place(const struct das_store *s, struct das_err *err)
     if (rc == 0)
         rc = check_dir(s->dir, err);
     if (rc == 0 && mkdir(runs.ptr, 0700) == 0)
-        give_to_owner(s->dir, runs.ptr);
+        das_give_to_owner(s->dir, runs.ptr);
     else if (rc == 0 && errno != EEXIST)
         rc = path_fail(runs.ptr, err);
     if (rc == 0)
