@@ -28,14 +28,6 @@ static int read_type(struct das_call *call, bool *ours)
                       "The datastore_type is invalid. Expected MySQL, MariaDB or TaurusDB");
 }
 
-static bool may_see(const struct das_call *call, const struct das_member *m)
-{
-    size_t n;
-    const char *const *tags = das_member_tags(m, &n);
-
-    return das_auth_may(&call->caller, call->route->action, das_member_name(m), tags, n);
-}
-
 static void put_instance(struct das_buf *b, struct das_member *m)
 {
     static const char *const flags[] = {"login_flag",         "slow_sql_flag", "deadlock_flag",
@@ -75,7 +67,7 @@ int das_answer_instances(struct das_call *call)
     das_buf_str(&call->answer, "{\"instance_list\":[");
     for (size_t i = 0; ours && i < das_fleet_count(f); i++) {
         struct das_member *m = das_fleet_at(f, i);
-        if (!may_see(call, m))
+        if (!das_call_may(call, m))
             continue;
         if (seen >= offset && seen - offset < limit)
             put_instance(&call->answer, m);
@@ -94,16 +86,8 @@ int das_answer_nodes(struct das_call *call)
     bool ours;
 
     if (das_query_text(call, "instance_id", "DAS.200114", true, &id) < 0 ||
-        read_type(call, &ours) < 0)
+        read_type(call, &ours) < 0 || das_call_member(call, id) < 0)
         return -1;
-    call->member = das_fleet_find(call->server->fleet, id);
-    if (!call->member)
-        return das_refuse(&call->refusal, 400, "DAS.200114",
-                          "The instance_id parameter is invalid. There is no such instance");
-    if (!may_see(call, call->member))
-        return das_refuse(&call->refusal, 403, "APIGW.0302",
-                          "Policy doesn't allow %s to be performed on this instance",
-                          call->route->action);
     das_buf_char(b, '{');
     das_json_key_text(b, "instance_id", das_text_of(das_member_id(call->member)));
     das_json_key_text(b, "instance_name", das_text_of(das_member_name(call->member)));

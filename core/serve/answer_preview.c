@@ -6,8 +6,9 @@
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/serve/call.h"
+#include "core/serve/criteria.h"
 
-#define PREVIEW_MAX 200 /* sessions in one answer; total_count is true */
+#define PREVIEW_MAX 200   /* sessions in one answer; total_count is true */
 #define SESSION_BYTES 320 /* as JSON, mostly less */
 #define PAGE_MAX 100
 
@@ -16,15 +17,12 @@
 /* In a preview that says nothing of whom it means, everybody is meant: it only looks. */
 static struct das_filter *criteria(struct das_call *call)
 {
-    struct das_criterion time;
-    bool any;
-    struct das_filter *f = das_body_filter(call, &any);
+    const struct das_value all = {.kind = DAS_V_BOOL, .boolean = true};
+    struct das_task t = {0};
+    struct das_filter *f = das_body_criteria(call, false, &t);
     struct das_err err;
 
-    if (!f || any || das_filter_get(f, DAS_K_TIME, &time))
-        return f;
-    if (das_filter_set(f, "all", &(struct das_value){.kind = DAS_V_BOOL, .boolean = true}, &err) ==
-        0)
+    if (!f || das_criteria_any(&t) || t.time || das_filter_set(f, "all", &all, &err) == 0)
         return f;
     das_refuse_err(call, &err);
     das_filter_release(f);

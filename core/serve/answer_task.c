@@ -3,6 +3,7 @@
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/serve/call.h"
+#include "core/serve/criteria.h"
 
 #define TASKS_MAX 200
 #define WHO 100
@@ -36,31 +37,16 @@ static int may_kill(struct das_call *call)
 
 static int read_task(struct das_call *call, struct das_task *t)
 {
-    const struct das_bounds duration = {DAS_TASK_DURATION_MIN, DAS_TASK_DURATION_MAX, true};
-    struct das_text type;
-    bool any;
-    struct das_filter *f;
+    struct das_filter *f = das_body_criteria(call, true, t);
 
-    if (das_body_int(call, "time", (struct das_bounds){0, DAS_TIME_MAX, true}, &t->time) < 0 ||
-        das_body_int(call, "task_duration", duration, &t->duration) < 0 ||
-        das_body_text(call, "task_type", true, &type) < 0 ||
-        das_body_text(call, "user", false, &t->user) < 0 ||
-        das_body_text(call, "host", false, &t->host) < 0 ||
-        das_body_text(call, "db", false, &t->db) < 0 ||
-        das_body_text(call, "command", false, &t->command) < 0 ||
-        das_body_text(call, "info", false, &t->info) < 0)
-        return -1;
-    /* the same reading as a preview's */
-    f = das_body_filter(call, &any);
     if (!f)
         return -1;
-    das_filter_release(f);
-    if (!any && !t->time)
-        return das_refuse_parameter(call,
-                                    "time: expected 1 or more, or one of user, host, db, command, "
-                                    "info: a task without any would end every session");
-    t->manual = das_text_is(type, "manual");
-    return 0;
+    das_filter_release(f); /* there is one: the keeper makes its own in each round */
+    if (das_criteria_any(t) || t->time)
+        return 0;
+    return das_refuse_parameter(call,
+                                "time: expected 1 or more, or one of user, host, db, command, "
+                                "info: a task without any would end every session");
 }
 
 int das_answer_task_create(struct das_call *call)

@@ -138,15 +138,21 @@ int das_body_text(struct das_call *call, const char *key, bool required, struct 
 int das_body_int(struct das_call *call, const char *key, struct das_bounds bounds, int64_t *out);
 /* A whole number, as a number or as text. */
 int das_body_id(struct das_call *call, const char *key, int64_t *out);
-/* The criteria of a preview or a task as a filter that the caller releases; *any: is there one
- * besides time? */
-struct das_filter *das_body_filter(struct das_call *call, bool *any);
+/* What a preview looks for, or a task (then time, duration and type are required), into t, and as a
+ * filter that the caller releases. NULL: refused. */
+struct das_filter *das_body_criteria(struct das_call *call, bool task, struct das_task *t);
 
 /* Of the query; code: of the error. A name that is there twice is refused. */
 int das_query_text(struct das_call *call, const char *name, const char *code, bool required,
                    struct das_text *out);
 int das_query_int(struct das_call *call, const char *name, const char *code,
                   struct das_bounds bounds, int64_t *out);
+
+/* The instance with that id becomes the call's; refused when there is none or the caller may not.
+ * The dispatcher has done it for the one of the path. */
+int das_call_member(struct das_call *call, struct das_text id);
+/* May the caller do what it asks for on m (NULL: what is about no instance)? */
+bool das_call_may(const struct das_call *call, const struct das_member *m);
 
 /* Is that the one database user of the call's instance? Of the query or the body. */
 int das_call_db_user(struct das_call *call, struct das_text id);

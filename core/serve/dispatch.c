@@ -250,11 +250,9 @@ static int check_project(struct das_call *call, const struct das_sign_request *r
     return das_refuse(&call->refusal, 403, "APIGW.0302", "The project is not served here");
 }
 
-/* The one of the path, or of a query. */
 static int find_member(struct das_call *call, struct das_text id)
 {
-    if ((id.len == 32 || id.len == 36) && is_name(id))
-        call->member = das_fleet_find(call->server->fleet, id);
+    call->member = das_fleet_find(call->server->fleet, id);
     if (call->member)
         return 0;
     return das_refuse(&call->refusal, 400, "DAS.200114", "The instance_id parameter is invalid. %s",
@@ -262,19 +260,29 @@ static int find_member(struct das_call *call, struct das_text id)
                                                    : "Expected 32 or 36 letters and digits");
 }
 
-static int check_right(struct das_call *call)
+bool das_call_may(const struct das_call *call, const struct das_member *m)
 {
-    const char *name = call->member ? das_member_name(call->member) : NULL;
     const char *const *tags = NULL;
     size_t count = 0;
 
-    if (call->member)
-        tags = das_member_tags(call->member, &count);
-    if (!call->route->action || das_auth_may(&call->caller, call->route->action, name, tags, count))
+    if (m)
+        tags = das_member_tags(m, &count);
+    return das_auth_may(&call->caller, call->route->action, m ? das_member_name(m) : NULL, tags,
+                        count);
+}
+
+static int check_right(struct das_call *call)
+{
+    if (!call->route->action || das_call_may(call, call->member))
         return 0;
     return das_refuse(&call->refusal, 403, "APIGW.0302",
                       "Policy doesn't allow %s to be performed%s", call->route->action,
                       call->member ? " on this instance" : "");
+}
+
+int das_call_member(struct das_call *call, struct das_text id)
+{
+    return find_member(call, id) < 0 ? -1 : check_right(call);
 }
 
 static int read_body(struct das_call *call)
@@ -313,7 +321,6 @@ static int authenticate(struct das_call *call, const struct das_sign_request *r)
 static int perform(struct das_call *call, struct das_sign_request *r)
 {
     struct das_text wire = call->http->target;
-    struct das_text id = call->instance;
     struct das_err err;
     bool options;
 
@@ -334,10 +341,8 @@ static int perform(struct das_call *call, struct das_sign_request *r)
         return call->route->handler(call);
     if (authenticate(call, r) < 0 || check_project(call, r) < 0)
         return -1;
-    id = call->instance;
-    if (id.ptr && find_member(call, id) < 0)
-        return -1;
-    if (check_right(call) < 0 || read_body(call) < 0)
+    if ((call->instance.ptr ? das_call_member(call, call->instance) : check_right(call)) < 0 ||
+        read_body(call) < 0)
         return -1;
     return call->route->handler(call);
 }

@@ -3,6 +3,7 @@
 #include <stdio.h>
 
 #include "core/serve/call.h"
+#include "core/serve/criteria.h"
 
 static const char *kind_of(const json_t *v)
 {
@@ -72,63 +73,46 @@ int das_body_id(struct das_call *call, const char *key, int64_t *out)
 
 /* --- criteria --------------------------------------------------------------------------------- */
 
-static int set(struct das_call *call, struct das_filter *f, const char *key,
-               const struct das_value *v)
+static int read_texts(struct das_call *call, struct das_task *t)
 {
-    struct das_err err;
+    const struct {
+        const char *key;
+        struct das_text *to;
+    } texts[] = {{"user", &t->user},
+                 {"host", &t->host},
+                 {"db", &t->db},
+                 {"command", &t->command},
+                 {"info", &t->info}};
 
-    if (das_filter_set(f, key, v, &err) == 0)
-        return 0;
-    return err.code == DAS_E_USAGE ? das_refuse_parameter(call, "%s", err.msg)
-                                   : das_refuse_err(call, &err);
-}
-
-static int set_texts(struct das_call *call, struct das_filter *f, bool *any)
-{
-    static const char *const keys[] = {"user", "host", "db", "command", "info"};
-
-    for (size_t i = 0; i < sizeof keys / sizeof *keys; i++) {
-        struct das_value v = {.kind = DAS_V_TEXT};
-        if (das_body_text(call, keys[i], false, &v.text) < 0)
+    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
+        if (das_body_text(call, texts[i].key, false, texts[i].to) < 0)
             return -1;
-        if (v.text.ptr && set(call, f, keys[i], &v) < 0)
-            return -1;
-        *any |= v.text.ptr != NULL;
     }
     return 0;
 }
 
-/* time 0 is what clients send who mean none: the API wants one. */
-static int set_rest(struct das_call *call, struct das_filter *f)
+struct das_filter *das_body_criteria(struct das_call *call, bool task, struct das_task *t)
 {
-    const struct das_bounds duration = {DAS_TASK_DURATION_MIN, DAS_TASK_DURATION_MAX, false};
-    struct das_value time = {.kind = DAS_V_INT}, type = {.kind = DAS_V_TEXT};
-    int64_t ignored = 0;
-
-    if (das_body_int(call, "time", (struct das_bounds){0, DAS_TIME_MAX, false}, &time.integer) <
-            0 ||
-        das_body_int(call, "task_duration", duration, &ignored) < 0 ||
-        das_body_text(call, "task_type", false, &type.text) < 0)
-        return -1;
-    if (time.integer && set(call, f, "time", &time) < 0)
-        return -1;
-    return type.text.ptr ? set(call, f, "task_type", &type) : 0;
-}
-
-struct das_filter *das_body_filter(struct das_call *call, bool *any)
-{
+    const struct das_bounds time = {0, DAS_TIME_MAX, task},
+                            duration = {DAS_TASK_DURATION_MIN, DAS_TASK_DURATION_MAX, task};
+    struct das_filter *f;
+    struct das_text type;
     struct das_err err;
-    struct das_filter *f = das_filter_new(&err);
 
-    *any = false;
-    if (!f) {
-        das_refuse_err(call, &err);
+    if (read_texts(call, t) < 0 || das_body_int(call, "time", time, &t->time) < 0 ||
+        das_body_int(call, "task_duration", duration, &t->duration) < 0 ||
+        das_body_text(call, "task_type", task, &type) < 0)
+        return NULL;
+    t->manual = das_text_is(type, "manual");
+    if (type.ptr && !t->manual && !das_text_is(type, "auto")) {
+        das_refuse_parameter(call, "task_type: expected auto or manual, got \"%.*s\"",
+                             (int)(type.len < 40 ? type.len : 40), type.ptr);
         return NULL;
     }
-    if (set_texts(call, f, any) == 0 && set_rest(call, f) == 0)
-        return f;
-    das_filter_release(f);
-    return NULL;
+    f = das_criteria_filter(t, &err);
+    if (!f)
+        das_refuse_err(call, &err);
+    return f;
 }
 
 /* --- the query -------------------------------------------------------------------------------- */

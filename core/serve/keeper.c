@@ -15,6 +15,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/serve/criteria.h"
 
 #define PATIENCE_MS 30000 /* for a turn on the instance, and for a preview */
 
@@ -77,35 +78,6 @@ static int collect(struct das_store *store, const struct das_member *m, struct e
     return 0;
 }
 
-/* The same reading as a preview's. Without any criterion it selects nothing. */
-static struct das_filter *filter_of(const struct das_task *t, struct das_err *err)
-{
-    const struct {
-        const char *key;
-        struct das_text text;
-    } texts[] = {{"user", t->user},
-                 {"host", t->host},
-                 {"db", t->db},
-                 {"command", t->command},
-                 {"info", t->info}};
-    const struct das_value time = {.kind = DAS_V_INT, .integer = t->time};
-    struct das_filter *f = das_filter_new(err);
-
-    if (!f)
-        return NULL;
-    for (size_t i = 0; i < sizeof texts / sizeof *texts; i++) {
-        const struct das_value v = {.kind = DAS_V_TEXT, .text = texts[i].text};
-        if (v.text.len && das_filter_set(f, texts[i].key, &v, err) < 0)
-            goto fail;
-    }
-    if (t->time && das_filter_set(f, "time", &time, err) < 0)
-        goto fail;
-    return f;
-fail:
-    das_filter_release(f);
-    return NULL;
-}
-
 static int find(void *arg, const struct das_task *t)
 {
     return t->id == *(const int64_t *)arg;
@@ -157,7 +129,7 @@ static int kill_for(const struct errand *e, struct das_member *m, size_t *matche
     *report = NULL;
     snprintf(id, sizeof id, "%lld", (long long)t->id);
     snprintf(reason, sizeof reason, "kill task %s", id);
-    ask.filter = filter_of(t, err);
+    ask.filter = das_criteria_filter(t, err);
     if (!ask.filter)
         return -1;
     rc = das_killer_kill(e->conf->killer, m, &ask, matched, report, err);
