@@ -205,3 +205,23 @@ bool das_guard_allows_act(const struct das_guard *g, int64_t unix_s, char *why, 
 {
     return allows(g, &of_acts, unix_s, why, size);
 }
+
+/* --- words --------------------------------------------------------------------------------------- */
+
+const char *das_guard_word(const char *why)
+{
+    static const struct {
+        const char *begin, *word;
+    } guards[] = {{"stopped", "off_switch"}, {"mode ", "mode"},          {"frozen", "freeze"},
+                  {"outside of the windows", "window"}, {"limits.", "limit"}, {"the breaker", "breaker"},
+                  {"surge", "breaker"},      {"the journal", "journal"}};
+    static const char not_tried[] = "not tried: ";
+
+    if (strncmp(why, not_tried, sizeof not_tried - 1) == 0)
+        why += sizeof not_tried - 1;
+    for (size_t i = 0; i < sizeof guards / sizeof *guards; i++) {
+        if (strncmp(why, guards[i].begin, strlen(guards[i].begin)) == 0)
+            return guards[i].word;
+    }
+    return "guard";
+}

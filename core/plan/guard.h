@@ -96,6 +96,10 @@ bool das_stopped(const char *const *files, char *why, size_t size);
 bool das_guard_allows(const struct das_guard *g, int64_t unix_s, char *why, size_t size);
 bool das_guard_allows_act(const struct das_guard *g, int64_t unix_s, char *why, size_t size);
 
+/* Which guard a reason is from that this room has given, in one word: "off_switch", "mode", "freeze", "window", "limit",
+ * "breaker", "journal"; "guard": another one. */
+const char *das_guard_word(const char *why);
+
 /* The breaker of a policy on an instance. 1: it is closed, or due for a canary; 0: it is open, and
  * why; -1. Takes nothing; without a store 1. */
 int das_guard_breaker(const struct das_guard *g, const char *policy, const char *instance,

@@ -178,17 +178,6 @@ static int complain(struct das_call *call, const struct das_report *r)
     return 0;
 }
 
-static void count(struct das_call *call, const struct das_report *r)
-{
-    for (int k = 0; r && k < DAS_O_COUNT; k++) {
-        if (r->totals[k])
-            das_metrics_action(call->server->metrics, "kill", "connection",
-                               das_outcome_name((enum das_outcome_kind)k), r->totals[k]);
-    }
-    if (r && r->totals[DAS_O_REFUSED])
-        das_metrics_blocked(call->server->metrics, "guard");
-}
-
 /* Kills whom f selects; the caller owns *out. */
 static int kill_them(struct das_call *call, struct das_filter *f, const char *reason,
                      struct das_report **out)
@@ -203,7 +192,7 @@ static int kill_them(struct das_call *call, struct das_filter *f, const char *re
     snprintf(why, sizeof why, "%s, request %s", reason, call->request_id);
     if (das_killer_kill(&call->server->killer, call->member, &ask, &matched, out, &err) < 0)
         return das_refuse_err(call, &err);
-    count(call, *out);
+    das_count_outcomes(call->server, "kill", *out);
     return *out ? complain(call, *out) : 0;
 }
 

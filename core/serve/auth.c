@@ -152,9 +152,21 @@ struct check {
     int64_t good_until_ms;     /* the signature */
 };
 
-#define REFUSE(c, ...)                      \
-    das_refuse((c)->why, 401, "APIGW.0301", \
-               "Incorrect IAM authentication information: " __VA_ARGS__)
+/* kind: the word for metrics. */
+static int refuse(struct check *c, const char *kind, const char *fmt, ...)
+    __attribute__((format(printf, 3, 4)));
+static int refuse(struct check *c, const char *kind, const char *fmt, ...)
+{
+    char text[480];
+    va_list ap;
+
+    va_start(ap, fmt);
+    vsnprintf(text, sizeof text, fmt, ap);
+    va_end(ap);
+    das_refuse(c->why, 401, "APIGW.0301", "Incorrect IAM authentication information: %s", text);
+    c->why->word = kind;
+    return -1;
+}
 
 /* Nobody has proved to have a key, so what is wrong here is for the log only. */
 static int broken(struct check *c, const struct das_err *err)
@@ -204,7 +216,7 @@ static void count_failure(struct check *c)
 
 static int refuse_locked(struct check *c)
 {
-    return REFUSE(c, "AK access failed to reach the limit, forbidden");
+    return refuse(c, "locked", "AK access failed to reach the limit, forbidden");
 }
 
 /* --- signatures ------------------------------------------------------------------------------- */
@@ -213,7 +225,7 @@ static int refuse_signature(struct check *c, const struct das_err *err)
 {
     if (err->code != DAS_E_AUTH && err->code != DAS_E_DATA)
         return broken(c, err);
-    return REFUSE(c, "verify aksk signature fail, %s", err->msg);
+    return refuse(c, "signature", "verify aksk signature fail, %s", err->msg);
 }
 
 static int check_date(struct check *c, const struct das_sign_auth *s)
@@ -224,8 +236,9 @@ static int check_date(struct check *c, const struct das_sign_auth *s)
     if (now - at <= DAS_AUTH_SKEW_S * 1000 && at - now <= DAS_AUTH_SKEW_S * 1000)
         return 0;
     das_clock_iso(now / 1000, text, sizeof text);
-    return REFUSE(
-        c, "verify aksk signature fail, X-Sdk-Date %.*s is more than %d minutes from now, %s",
+    return refuse(
+        c, "skew",
+        "verify aksk signature fail, X-Sdk-Date %.*s is more than %d minutes from now, %s",
         (int)s->date.len, s->date.ptr, DAS_AUTH_SKEW_S / 60, text);
 }
 
@@ -236,12 +249,13 @@ static int check_claims(struct check *c, const struct das_sign_auth *s)
         return -1;
     if (s->algorithm == DAS_V11_HMAC_SHA256 &&
         (!das_text_is(s->region, c->a->region) || !das_text_is(s->service, SERVICE)))
-        return REFUSE(c,
+        return refuse(c, "signature",
                       "verify aksk signature fail, Credential: expected region %s and service %s",
                       c->a->region, SERVICE);
     if (s->body_unsigned && (c->ask->writes || c->ask->request->body.len))
-        return REFUSE(c, "verify aksk signature fail, X-Sdk-Content-Sha256: expected the hash of "
-                         "the body, UNSIGNED-PAYLOAD is for reading without one");
+        return refuse(c, "signature",
+                      "verify aksk signature fail, X-Sdk-Content-Sha256: expected the hash of "
+                      "the body, UNSIGNED-PAYLOAD is for reading without one");
     return 0;
 }
 
@@ -262,7 +276,7 @@ static int check_signature(struct check *c)
         return refuse_locked(c);
     if (!c->key || !das_auth_key_usable(c->key)) {
         count_failure(c);
-        return REFUSE(c, "Get secretKey failed");
+        return refuse(c, c->key ? "revoked" : "unknown_key", "Get secretKey failed");
     }
     if (das_auth_key_verify(c->key, r, &s, &err) < 0) {
         if (err.code == DAS_E_AUTH)
@@ -292,7 +306,7 @@ static int check_token(struct check *c)
     if (good)
         return 0;
     count_failure(c);
-    return REFUSE(c, "decrypt token fail");
+    return refuse(c, "token", "decrypt token fail");
 }
 
 /* --- both ------------------------------------------------------------------------------------- */
@@ -305,7 +319,7 @@ static int check_expiry(struct check *c)
     if (!das_auth_key_expired(c->key, c->ask->now_ms))
         return 0;
     das_clock_iso(access->expires_ms / 1000, text, sizeof text);
-    return REFUSE(c, "%s expires, expires_at: %s",
+    return refuse(c, "expired", "%s expires, expires_at: %s",
                   access->kind == DAS_ACCESS_TOKEN ? "token" : "AK", text);
 }
 
@@ -320,6 +334,7 @@ static int check_rate(struct check *c)
                "The throttling threshold has been reached: policy key over "
                "ratelimit,limit:%.15g,time:1 second",
                rate);
+    c->why->word = "throttled";
     c->why->retry_after = 1;
     return -1;
 }
@@ -337,8 +352,9 @@ static int check_replay(struct check *c)
     if (rc < 0)
         return broken(c, &err);
     if (rc == 0)
-        return REFUSE(c, "verify aksk signature fail, the signature was used before: each request "
-                         "that changes something is signed anew");
+        return refuse(c, "replay",
+                      "verify aksk signature fail, the signature was used before: each request "
+                      "that changes something is signed anew");
     return 0;
 }
 
@@ -349,9 +365,9 @@ static int check(struct check *c)
            tokens = headers_named(r, "x-auth-token");
 
     if (signatures + tokens == 0)
-        return REFUSE(c, "x-auth-token not found");
+        return refuse(c, "none", "x-auth-token not found");
     if (signatures + tokens > 1)
-        return REFUSE(c, "expected one x-auth-token or one Authorization, got more");
+        return refuse(c, "none", "expected one x-auth-token or one Authorization, got more");
     if ((signatures ? check_signature(c) : check_token(c)) < 0)
         return -1;
     das_lockout_succeeded(c->a->lockout, counted_as(c), c->peer);

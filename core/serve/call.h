@@ -21,14 +21,13 @@
 #include "core/serve/keeper.h"
 #include "core/serve/killer.h"
 #include "core/serve/metrics.h"
+#include "core/serve/news.h"
 #include "core/serve/refusal.h"
 #include "core/serve/serve.h"
 #include "core/store/store.h"
 
 #define DAS_PROJECT_DEFAULT "00000000000000000000000000000000"
 #define DAS_REGION_DEFAULT "local"
-
-struct das_said;
 
 /* What all requests have in common. */
 struct das_server {
@@ -44,9 +43,7 @@ struct das_server {
     atomic_int draining;
     pthread_mutex_t desk_lock;
     struct das_store *desk; /* for lists of tasks, the switch, the history: one thread at a time */
-    pthread_mutex_t said_lock;
-    struct das_said *said; /* what the log has of tasks that cannot go on; serve.c's */
-    size_t said_count, said_next;
+    struct das_news *news;
     int64_t started_ms; /* Unix */
 };
 
@@ -78,6 +75,9 @@ typedef int das_handler_fn(struct das_call *call);
  * closed also after an error. */
 int das_server_open(struct das_server *s, const struct das_serve_opts *opts, struct das_err *err);
 void das_server_close(struct das_server *s);
+/* What became of a plan's victims, into the metrics. policy: "task" or "kill"; r NULL: nobody was
+ * there. */
+void das_count_outcomes(struct das_server *s, const char *policy, const struct das_report *r);
 
 /* --- route.c ---------------------------------------------------------------------------------- */
 

@@ -312,9 +312,9 @@ static int authenticate(struct das_call *call, const struct das_sign_request *r)
                                      .now_ms = das_clock_unix_ms()};
     int rc = das_auth_check(call->server->auth, &ask, &call->caller, &call->refusal);
 
-    das_metrics_auth(call->server->metrics, rc == 0                       ? "ok"
-                                            : call->refusal.status == 429 ? "throttled"
-                                                                          : "refused");
+    das_metrics_auth(call->server->metrics, rc == 0              ? "ok"
+                                            : call->refusal.word ? call->refusal.word
+                                                                 : "other");
     return rc;
 }
 

@@ -280,12 +280,6 @@ const char *const *das_member_tags(const struct das_member *m, size_t *count)
     return m->tags;
 }
 
-const char *das_member_engine(const struct das_member *m)
-{
-    (void)m; /* all that das can watch speak its protocol */
-    return "MySQL";
-}
-
 const char *das_member_kind(const struct das_member *m)
 {
     return m->kind;

@@ -39,7 +39,6 @@ const char *das_member_node(const struct das_member *m); /* id of its one node: 
 const char *
 das_member_db_user(const struct das_member *m); /* UUID: id of the one database user there is */
 const char *const *das_member_tags(const struct das_member *m, size_t *count);
-const char *das_member_engine(const struct das_member *m); /* "MySQL" */
 const char *das_member_kind(const struct das_member *m);   /* "file", "mem", "mysql", "das" */
 struct das_source *das_member_source(const struct das_member *m); /* only to ask what it can do */
 

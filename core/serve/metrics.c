@@ -52,7 +52,7 @@ static const char *const kills[] = {"connection", "query", "soft", "auto", "othe
 static const char *const results[] = {"killed",    "killing", "dry_run", "gone",    "changed",
                                       "protected", "refused", "failed",  "unknown", "other"};
 static const char *const reasons[] = {"guard", "off_switch", "mode",    "window",    "freeze",
-                                      "limit", "breaker",    "journal", "protected", "other"};
+                                      "limit", "breaker", "journal", "other"};
 static const char *const auths[] = {"ok",     "refused", "throttled",   "signature", "token",
                                     "skew",   "replay",  "unknown_key", "expired",   "revoked",
                                     "locked", "none",    "other"};

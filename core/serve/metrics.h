@@ -16,14 +16,14 @@ void das_metrics_free(struct das_metrics *m); /* NULL is fine */
  * action of a request: the name of its route, "none" without one. source: "mem", "file", "mysql",
  * "das". policy: "task", "kill", with or without "serve:" before it. result of an action: as
  * das_outcome_name(). reason: "off_switch", "mode", "window", "freeze", "limit", "breaker",
- * "journal", "protected", "guard" (one of them). */
+ * "journal", "guard" (das_guard_word()). */
 void das_metrics_request(struct das_metrics *m, const char *action, int status, double seconds);
 void das_metrics_preview(struct das_metrics *m, const char *source, bool good, double seconds,
                          uint64_t scanned, uint64_t matched);
 void das_metrics_action(struct das_metrics *m, const char *policy, const char *action,
                         const char *result, uint64_t n);
 void das_metrics_blocked(struct das_metrics *m, const char *reason);
-/* "ok", "refused", "throttled", or in more detail "signature", "token", "skew", "replay",
+/* "ok", or the word of the refusal: "throttled", "signature", "token", "skew", "replay",
  * "unknown_key", "expired", "revoked", "locked", "none". */
 void das_metrics_auth(struct das_metrics *m, const char *result);
 

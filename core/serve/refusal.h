@@ -16,6 +16,7 @@ struct das_refusal {
     char message[512];   /* at the most 512 bytes, as the API says; never a secret */
     int64_t retry_after; /* s; 0: not said */
     const char *allow;   /* 405: "GET, POST"; else NULL */
+    const char *word;    /* what kind of refusal, for metrics; NULL: none is given */
     char cause[200];     /* for the log only, where the client is not told; "": there is none */
 };
 

@@ -11,7 +11,6 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
-#include "core/base/mem.h"
 #include "core/serve/call.h"
 #include "core/serve/notify.h"
 
@@ -20,75 +19,10 @@
 
 /* --- what the keeper tells -------------------------------------------------------------------- */
 
-/* What hinders a task hinders it in each round: the log has it when it begins and when it changes.
- */
-struct das_said {
-    const struct das_member *member; /* NULL: nothing is kept here */
-    int64_t task;
-    char what[200];
-};
-
-/* Seconds that are left and sessions that match are no news. */
-static void leave_numbers_out(const char *text, char *out, size_t size)
-{
-    size_t n = 0;
-
-    for (; *text && n + 1 < size; text++) {
-        if (!das_is_digit((unsigned char)*text))
-            out[n++] = *text;
-    }
-    out[n] = '\0';
-}
-
-/* With the lock. One that nobody has, or else the one that was taken longest ago, is taken for it.
- */
-static struct das_said *said_of(struct das_server *s, const struct das_member *m, int64_t task)
-{
-    struct das_said *free = NULL;
-
-    for (size_t i = 0; i < s->said_count; i++) {
-        struct das_said *one = &s->said[i];
-        if (one->member == m && one->task == task)
-            return one;
-        if (!one->member && !free)
-            free = one;
-    }
-    if (!free)
-        free = &s->said[s->said_next++ % s->said_count];
-    *free = (struct das_said){.member = m, .task = task};
-    return free;
-}
-
-static bool is_news(struct das_server *s, const struct das_member *m, int64_t task,
-                    const char *text)
-{
-    struct das_said *before;
-    char what[sizeof before->what];
-    bool news;
-
-    leave_numbers_out(text, what, sizeof what);
-    pthread_mutex_lock(&s->said_lock);
-    before = said_of(s, m, task);
-    news = strcmp(before->what, what) != 0;
-    memcpy(before->what, what, sizeof what);
-    pthread_mutex_unlock(&s->said_lock);
-    return news;
-}
-
-static void goes_on(struct das_server *s, const struct das_member *m, int64_t task)
-{
-    pthread_mutex_lock(&s->said_lock);
-    for (size_t i = 0; i < s->said_count; i++) {
-        if (s->said[i].member == m && s->said[i].task == task)
-            s->said[i].member = NULL;
-    }
-    pthread_mutex_unlock(&s->said_lock);
-}
-
 static void hindered(struct das_server *s, const struct das_member *m, int64_t task, size_t matched,
                      const char *why)
 {
-    if (!is_news(s, m, task, why))
+    if (!das_news_is(s->news, m, task, why))
         return;
     if (matched)
         das_serve_say(s, DAS_LOG_WARN, "task %lld on %s: %zu sessions match, none was killed: %s",
@@ -107,15 +41,15 @@ static const char *first_refusal(const struct das_report *r)
     return NULL;
 }
 
-static void count_report(struct das_server *s, const struct das_report *r)
+void das_count_outcomes(struct das_server *s, const char *policy, const struct das_report *r)
 {
-    for (int k = 0; k < DAS_O_COUNT; k++) {
+    for (int k = 0; r && k < DAS_O_COUNT; k++) {
         if (r->totals[k])
-            das_metrics_action(s->metrics, "task", "connection",
+            das_metrics_action(s->metrics, policy, "connection",
                                das_outcome_name((enum das_outcome_kind)k), r->totals[k]);
     }
-    if (r->totals[DAS_O_REFUSED])
-        das_metrics_blocked(s->metrics, "guard");
+    if (r && r->totals[DAS_O_REFUSED])
+        das_metrics_blocked(s->metrics, das_guard_word(first_refusal(r)));
 }
 
 static void told(void *arg, const struct das_member *m, const struct das_task *task, size_t matched,
@@ -127,27 +61,19 @@ static void told(void *arg, const struct das_member *m, const struct das_task *t
     size_t done = r ? r->totals[DAS_O_KILLED] + r->totals[DAS_O_KILLING] : 0;
 
     if (task)
-        goes_on(s, m, 0); /* it was read from the store */
-    if (r)
-        count_report(s, r);
+        das_news_over(s->news, m, 0); /* it was read from the store */
+    das_count_outcomes(s, "task", r);
     if (err && err->code == DAS_E_BLOCKED)
-        das_metrics_blocked(s->metrics, "guard");
+        das_metrics_blocked(s->metrics, das_guard_word(err->msg));
     else if (err)
         das_metrics_action(s->metrics, "task", "connection", "failed", 1);
     if (err || (why && !done))
         hindered(s, m, id, matched, err ? err->msg : why);
     else
-        goes_on(s, m, id);
+        das_news_over(s->news, m, id);
     if (done)
         das_serve_say(s, DAS_LOG_INFO, "task %lld on %s: %zu sessions match, %zu were killed",
                       (long long)id, das_member_name(m), matched, done);
-}
-
-static int make_room(struct das_server *s, struct das_err *err)
-{
-    s->said_count = das_fleet_count(s->fleet) * (DAS_TASKS_RUNNING_MAX + 1) + 1;
-    s->said = das_calloc(s->said_count, sizeof *s->said);
-    return s->said ? 0 : das_fail_nomem(err);
 }
 
 /* --- start ------------------------------------------------------------------------------------ */
@@ -172,19 +98,17 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
                                            o->conf->region ? o->conf->region : DAS_REGION_DEFAULT,
                                        .rate = o->conf->rate};
     const struct das_fleet_conf fleet = {.share_ms = o->conf->share_ms};
-    const struct das_keeper_conf keeper = {.killer = &s->killer,
-                                           .state_dir = o->state_dir,
-                                           .every_ms = o->conf->task_every_ms,
-                                           .told = told,
-                                           .arg = s};
-    struct das_keeper_conf k = keeper;
+    struct das_keeper_conf keeper = {.killer = &s->killer,
+                                     .state_dir = o->state_dir,
+                                     .every_ms = o->conf->task_every_ms,
+                                     .told = told,
+                                     .arg = s};
 
     memset(s, 0, sizeof *s);
     s->opts = o;
     s->project = o->conf->project ? o->conf->project : DAS_PROJECT_DEFAULT;
     s->started_ms = das_clock_unix_ms();
     pthread_mutex_init(&s->desk_lock, NULL);
-    pthread_mutex_init(&s->said_lock, NULL);
     s->killer = (struct das_killer){.state_dir = o->state_dir,
                                     .protect = o->protect,
                                     .rules = &o->conf->policy,
@@ -194,11 +118,12 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     s->metrics = das_metrics_new(err);
     if (!s->metrics || das_store_open(o->state_dir, &s->desk, err) < 0 ||
         das_auth_new(&auth, &s->auth, err) < 0 ||
-        das_fleet_new(o->inventory, &fleet, &s->fleet, err) < 0 || make_room(s, err) < 0 ||
+        das_fleet_new(o->inventory, &fleet, &s->fleet, err) < 0 ||
         das_history_catch_up(s->desk, err) < 0)
         return -1;
-    k.fleet = s->fleet;
-    if (das_keeper_new(&k, &s->keeper, err) < 0)
+    s->news = das_news_new(das_fleet_count(s->fleet) * (DAS_TASKS_RUNNING_MAX + 1), err);
+    keeper.fleet = s->fleet;
+    if (!s->news || das_keeper_new(&keeper, &s->keeper, err) < 0)
         return -1;
     return das_task_each(s->desk, NULL, true, INT64_MAX, say_orphan, s, err) < 0 ? -1 : 0;
 }
@@ -354,8 +279,7 @@ void das_server_close(struct das_server *s)
     das_auth_free(s->auth);
     das_store_close(s->desk);
     das_metrics_free(s->metrics);
-    das_free(s->said);
-    pthread_mutex_destroy(&s->said_lock);
+    das_news_free(s->news);
     pthread_mutex_destroy(&s->desk_lock);
 }
 

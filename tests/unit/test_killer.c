@@ -113,7 +113,7 @@ static void no_way(void)
 /* --- guards
  * --------------------------------------------------------------------------------------- */
 
-static void refused(struct das_member *m, const char *why, const char *what)
+static void refused(struct das_member *m, const char *word, const char *why, const char *what)
 {
     int64_t before;
     uint32_t there = alive(m);
@@ -123,12 +123,14 @@ static void refused(struct das_member *m, const char *why, const char *what)
     must(report && report->count == 2, "%s: for two", what);
     ok(report->totals[DAS_O_REFUSED] == 2 && matched == 2, "%s: both refused", what);
     has_str(report->items[0].note, why, "%s: why", what);
+    is_str(das_guard_word(report->items[0].note), word, "%s: in a word", what);
     ok(records_with(before, "\"kind\":\"refused\"", "\"by\":\"ci (DASKEY)\"") == 1 &&
            records_with(before, "\"kind\":\"intent\"", NULL) == 0,
        "%s: so the journal says", what);
     is_int(kill_all_of(m, "root", true), -1, "%s: piece by piece", what);
     ok(err.code == DAS_E_BLOCKED && matched == 2, "%s: neither", what);
     has_str(err.msg, why, "%s: for the same reason", what);
+    is_str(das_guard_word(err.msg), word, "%s: in the same word", what);
     is_int(records_with(before, "\"kind\":\"refused\"", NULL), 1, "%s: which is not written down",
            what);
     is_int(alive(m), there, "%s: all live", what);
@@ -150,41 +152,41 @@ static void guards(void)
     FILE *out;
 
     rules.mode = DAS_POLICY_OBSERVE;
-    refused(m, "mode observe", "observe");
+    refused(m, "mode", "mode observe", "observe");
     rules.mode = DAS_POLICY_NOTIFY;
     rules.mode_is_set = true;
-    refused(m, "mode notify", "notify");
+    refused(m, "mode", "mode notify", "notify");
     rules.mode = DAS_POLICY_APPROVE;
-    refused(m, "mode approve", "approve");
+    refused(m, "mode", "mode approve", "approve");
     rules = allow_all;
     snprintf(path, sizeof path, "%s/STOP", temp_state_dir());
     killer.stop_files = files;
     out = fopen(path, "w");
     must(out && fclose(out) == 0, "an off switch");
-    refused(m, "stopped by", "stopped");
+    refused(m, "off_switch", "stopped by", "stopped");
     unlink(path);
     rules.freezes = &freeze;
     rules.freeze_count = 1;
-    refused(m, "frozen until", "frozen");
+    refused(m, "freeze", "frozen until", "frozen");
     rules = allow_all;
     rules.limits.minute = 0;
-    refused(m, "limits.kill.minute", "no kill a minute");
+    refused(m, "limit", "limits.kill.minute", "no kill a minute");
     rules = allow_all;
     rules.limits.user = 0;
-    refused(m, "limits.kill.user", "no kill of a user");
+    refused(m, "limit", "limits.kill.user", "no kill of a user");
     rules = allow_all;
     rules.limits.run = 0;
-    refused(m, "limits.kill.run", "no kill in a run");
+    refused(m, "limit", "limits.kill.run", "no kill in a run");
     rules = allow_all;
     rules.limits.percent = 0;
-    refused(m, "limits.kill.percent", "no share");
+    refused(m, "limit", "limits.kill.percent", "no share");
     rules = allow_all;
     rules.limits.min_left = 2;
-    refused(m, "limits.kill.min_left", "none to spare");
+    refused(m, "limit", "limits.kill.min_left", "none to spare");
     rules = allow_all;
     rules.breaker.cooldown_ms = 600000;
     breaker_is(DAS_BREAKER_OPEN);
-    refused(m, "the breaker is open: it went wrong", "open");
+    refused(m, "breaker", "the breaker is open: it went wrong", "open");
     breaker_is(DAS_BREAKER_CLOSED);
     is_int(kill_all_of(m, "root", false), 0, "without all that");
     is_int(ended(), 2, "they are ended");

@@ -8,6 +8,7 @@
 
 #include "core/base/mem.h"
 #include "core/plan/plan.h"
+#include "core/serve/call.h"
 #include "tests/unit/tap.h"
 #include "tests/unit/metrics_kit.h"
 
@@ -314,6 +315,25 @@ static void no_memory(void)
     das_metrics_free(NULL);
 }
 
+/* No name of a route is "other": whoever adds one adds it to the labels, too. */
+static void routes(void)
+{
+    struct das_metrics *m = das_metrics_new(&err);
+    const struct das_metrics_now now = {.start_unix_s = 1};
+    char labels[100];
+    const struct das_route *r;
+
+    for (size_t i = 0; (r = das_route_at(i)); i++)
+        das_metrics_request(m, r->name, 204, 0.001);
+    scrape(m, &now, "each route");
+    for (size_t i = 0; (r = das_route_at(i)); i++) {
+        snprintf(labels, sizeof labels, "action=%s;status=204;", r->name);
+        ok(metric("das_http_requests_total", labels) >= 1, "%s has a label", r->name);
+    }
+    ok(isnan(metric("das_http_requests_total", "action=other;status=204;")), "none is another one");
+    das_metrics_free(m);
+}
+
 int main(void)
 {
     reader();
@@ -322,6 +342,7 @@ int main(void)
     process();
     bounded();
     names();
+    routes();
     threads();
     no_memory();
     das_buf_clear(&text);
