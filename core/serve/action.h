@@ -10,6 +10,7 @@
 #include "core/base/text.h"
 
 enum das_action {
+    DAS_A_NONE = -1, /* what needs no key */
     DAS_A_LIST_PROCESS,   /* preview, history */
     DAS_A_SHOW_INFO,      /* GET processes */
     DAS_A_LIST_TASKS,     /* query-kill-process-task */

@@ -15,6 +15,7 @@
 #include <pthread.h>
 
 #include "core/cloud/sign.h"
+#include "core/serve/action.h"
 #include "core/serve/auth.h"
 #include "core/serve/fleet.h"
 #include "core/serve/httpd.h"
@@ -81,20 +82,14 @@ void das_count_outcomes(struct das_server *s, const char *policy, const struct d
 
 /* --- route.c ---------------------------------------------------------------------------------- */
 
-enum das_route_flags {
-    DAS_ROUTE_OPEN = 1,   /* needs no key */
-    DAS_ROUTE_WRITES = 2, /* ends sessions, or lets others do so */
-    DAS_ROUTE_BODY = 4,   /* a JSON object is expected; without this flag a body is not looked at */
-};
-
 struct das_route {
     const char *method;
-    const char *path;   /* "/v3/{project_id}/instances/{instance_id}/processes" */
-    const char *allow;  /* for 405 and OPTIONS */
-    const char *name;   /* for log and metrics: "preview" */
-    const char *action; /* that the key needs; NULL: none */
+    const char *path;       /* "/v3/{project_id}/instances/{instance_id}/processes" */
+    const char *allow;      /* for 405 and OPTIONS */
+    const char *name;       /* for log and metrics: "preview" */
+    enum das_action action; /* that the key needs; one that writes wants a fresh signature */
     das_handler_fn *handler;
-    unsigned flags;
+    bool body; /* a JSON object is expected; else a body is not looked at */
 };
 
 /* The route of method and path; a HEAD is a GET. NULL: none; *allow is then NULL when there is no

@@ -145,7 +145,7 @@ static void log_request(const struct das_call *call, const struct das_httpd_answ
     char duration[32];
 
     /* probes come every few seconds, for ever */
-    if (out->status < 400 && call->route && call->route->flags & DAS_ROUTE_OPEN)
+    if (out->status < 400 && call->route && call->route->action == DAS_A_NONE)
         e.level = DAS_LOG_DEBUG;
     if (out->status >= 500)
         e.level = DAS_LOG_ERROR;
@@ -267,17 +267,17 @@ bool das_call_may(const struct das_call *call, const struct das_member *m)
 
     if (m)
         tags = das_member_tags(m, &count);
-    return das_auth_may(&call->caller, call->route->action, m ? das_member_name(m) : NULL, tags,
-                        count);
+    return das_auth_may(&call->caller, das_actions[call->route->action].name,
+                        m ? das_member_name(m) : NULL, tags, count);
 }
 
 static int check_right(struct das_call *call)
 {
-    if (!call->route->action || das_call_may(call, call->member))
+    if (das_call_may(call, call->member))
         return 0;
-    return das_refuse(&call->refusal, 403, "APIGW.0302",
-                      "Policy doesn't allow %s to be performed%s", call->route->action,
-                      call->member ? " on this instance" : "");
+    return das_refuse(
+        &call->refusal, 403, "APIGW.0302", "Policy doesn't allow %s to be performed%s",
+        das_actions[call->route->action].name, call->member ? " on this instance" : "");
 }
 
 int das_call_member(struct das_call *call, struct das_text id)
@@ -291,7 +291,7 @@ static int read_body(struct das_call *call)
     struct das_json_weight w;
     struct das_err err;
 
-    if (!(call->route->flags & DAS_ROUTE_BODY) || !t.len)
+    if (!call->route->body || !t.len)
         return 0;
     das_json_weigh(t, 8, &w);
     if (w.deep_line)
@@ -308,7 +308,7 @@ static int authenticate(struct das_call *call, const struct das_sign_request *r)
 {
     const struct das_auth_ask ask = {.request = r,
                                      .peer = call->http->peer,
-                                     .writes = (call->route->flags & DAS_ROUTE_WRITES) != 0,
+                                     .writes = das_actions[call->route->action].writes,
                                      .now_ms = das_clock_unix_ms()};
     int rc = das_auth_check(call->server->auth, &ask, &call->caller, &call->refusal);
 
@@ -337,7 +337,7 @@ static int perform(struct das_call *call, struct das_sign_request *r)
     r->path = call->target.path;
     r->query = call->target.query;
     r->query_count = call->target.count;
-    if (call->route->flags & DAS_ROUTE_OPEN)
+    if (call->route->action == DAS_A_NONE)
         return call->route->handler(call);
     if (authenticate(call, r) < 0 || check_project(call, r) < 0)
         return -1;

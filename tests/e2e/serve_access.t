@@ -68,6 +68,13 @@ my ($target, $headers) = $s->signed(POST => $s->flow('test', 'kill-all-session')
 my $tampered = $s->ask(POST => $s->flow('orders', 'kill-all-session'), undef, key => undef, headers => [ grep { $_->[0] ne 'Host' } @$headers ]);
 says($tampered, 401, 'APIGW.0301', qr/verify aksk signature fail/, 'a signature for another instance');
 
+for ([ PUT => 'auto-flow/add-kill-process-task', '{}' ], [ POST => 'auto-flow/terminate-kill-process-task', '{}' ], [ POST => 'auto-flow/kill-all-session', '' ],
+    [ POST => 'kill-process', '{}' ], [ DELETE => 'process', '{}' ]) {
+    my ($first, $second) = map { $s->ask($_->[0] => $s->path('test', $_->[1]), $_->[2], date => $date) } ($_) x 2;
+    isnt($first->{status}, 401, "$_->[1] once");
+    says($second, 401, 'APIGW.0301', qr/used before/, '... and no more');
+}
+
 # --- five failures ----------------------------------------------------------------------------------------------
 my $wrong = { access => $reader->{access}, secret => 'wrong' };
 says($preview->('test', key => $wrong), 401, 'APIGW.0301', qr/verify aksk signature fail/, "a wrong secret, $_") for 1 .. 5;
