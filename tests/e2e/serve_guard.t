@@ -24,7 +24,7 @@ sub metric {
     my $r = $s->ask(GET => '/metrics', undef, key => undef);
     return $r->{content} =~ /^\Q$name\E (\d+)/m ? $1 : 0;
 }
-my $BLOCKED = 'das_actions_blocked_total{reason="guard"}';
+my $BLOCKED = 'das_actions_blocked_total{reason="off_switch"}';
 sub alive { $s->ask(POST => $flow->('preview-session-for-kill-process-task'), { user => $_[0] })->{json}{total_count} }
 sub warnings_of { my ($task) = @_; return grep { $_->{level} eq 'warn' && $_->{message} =~ /^task $task / } $s->log_lines }
 sub rounds { my ($n) = @_; my $to = metric($BLOCKED) + $n; return wait_for(sub { metric($BLOCKED) >= $to }, 60) }
