@@ -23,16 +23,17 @@ say = $(if $(V)$(QUIET),,@printf '  %-4s %s\n' $(1) $(2))
 
 BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjansson-dev \
               libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev \
-              libmicrohttpd-dev tzdata
+              libmicrohttpd-dev libzstd-dev libpcre2-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
               mariadb-client openssl perl libio-socket-ssl-perl procps git tmux \
+              percona-toolkit chromium chromium-driver \
               $(if $(shell command -v npm),,npm)
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl wrk nginx-light \
               libnginx-mod-http-lua lua-cjson libmicrohttpd-dev
 
 # --- flags -------------------------------------------------------------------------------------
 
-PKGS     := lua5.4 jansson libedit libmariadb openssl sqlite3
+PKGS     := lua5.4 jansson libedit libmariadb openssl sqlite3 libzstd libpcre2-8
 # Loaded when they are needed (core/http/curl.h, core/serve/httpd.c); the benchmark of HTTP alone is
 # linked to the first.
 LAZY_PKGS := libcurl libmicrohttpd
@@ -55,7 +56,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pie -Wl,-z,relro,-z,now -Wl,--as-n
 # --- the program -------------------------------------------------------------------------------
 
 LIB_SRC := $(wildcard core/base/*.c core/http/*.c core/cloud/*.c core/session/*.c core/source/*.c \
-             core/store/*.c core/plan/*.c bindings/*.c core/serve/*.c) \
+             core/store/*.c core/plan/*.c bindings/*.c core/serve/*.c core/replay/*.c) \
            $(filter-out core/cli/main.c,$(wildcard core/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
 LIB     := $(BUILD)/libdas.a

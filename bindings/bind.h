@@ -102,6 +102,10 @@ struct das_act_result;
 struct das_cloud_call;
 int das_run_act(struct das_run *run, struct das_act_order *order, struct das_cloud_call *call,
                 struct das_act_result *out, struct das_err *err);
+/* To opts->watch, if there is one. */
+void das_run_tell_previewed(struct das_run *run, const char *instance,
+                            const struct das_selection *sel);
+void das_run_tell_planned(struct das_run *run, const struct das_plan *plan);
 /* Who asks, and what the maker of a plan is held to. */
 const struct das_asked *das_run_asked(struct das_run *run);
 const struct das_kill_limits *das_run_kill_limits(const struct das_run *run);
@@ -110,6 +114,7 @@ void das_run_kill_init(struct das_run *run);
 void das_run_kill_clear(struct das_run *run);
 /* For bindings that wait (sleep, HTTP): how long they may still do so, 0 when the run is over. */
 int64_t das_run_left_ms(const struct das_run *run);
+int64_t das_run_wall_left_ms(const struct das_run *run); /* of that limit alone; may be negative */
 /* Raises when the run is over: out of time, or cancelled. Call it after having waited. */
 void das_run_check(lua_State *L);
 /* For each resume of a coroutine: counts some instructions, and raises over the limits. */

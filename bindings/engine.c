@@ -266,6 +266,7 @@ struct job {
     pthread_cond_t changed; /* done, under run.lock */
     bool done, abandoned;
     pthread_t thread;
+    struct das_clock *clock; /* that it lives on; NULL: the machine's */
 };
 
 static void job_free(struct job *job)
@@ -332,7 +333,10 @@ static void *script_thread(void *arg)
 {
     struct job *job = arg;
     bool abandoned;
-    int rc = run_script(job);
+    int rc;
+
+    das_clock_enter(job->clock);
+    rc = run_script(job);
 
     atomic_store(&job->run.used.cpu_ms, cpu_ms_of(CLOCK_THREAD_CPUTIME_ID));
     pthread_mutex_lock(&job->run.lock);
@@ -372,7 +376,7 @@ static bool wait_for(struct job *job)
     if (pthread_getcpuclockid(job->thread, &cpu_clock) != 0)
         cpu_clock = CLOCK_REALTIME; /* cannot be: the thread was not joined yet */
     while (!job->done) {
-        int64_t now = das_clock_monotonic_ms(), used = cpu_ms_of(cpu_clock), next;
+        int64_t now = das_clock_machine_ms(), used = cpu_ms_of(cpu_clock), next;
         if (stopped_at == 0 && das_run_over(run, used) != DAS_STOP_NOT)
             stopped_at = now;
         if (stopped_at != 0 && now - stopped_at >= GRACE_MS) {
@@ -382,9 +386,9 @@ static bool wait_for(struct job *job)
         if (stopped_at != 0) {
             next = stopped_at + GRACE_MS;
         } else {
-            int64_t wall = run->start_ms + run->limits.wall_ms;
             int64_t cpu = now + run->limits.cpu_ms - used;
-            next = wall < cpu ? wall : cpu;
+            next = now + das_run_wall_left_ms(run); /* on a clock of its own: no sooner than that */
+            next = next < cpu ? next : cpu;
             if (run->opts->cancel && next > now + CANCEL_LOOK_MS)
                 next = now + CANCEL_LOOK_MS;
         }
@@ -463,6 +467,7 @@ static struct job *job_new(const struct das_engine_opts *opts, struct das_err *e
     pthread_cond_init(&job->changed, &attr);
     pthread_condattr_destroy(&attr);
     job->opts = *opts;
+    job->clock = das_clock_entered();
     if (das_run_init(&job->run, &job->opts, err) < 0)
         goto fail;
     das_buf_printf(&job->chunk, "@%s", strcmp(opts->path, "-") == 0 ? "stdin" : opts->path);

@@ -12,10 +12,34 @@
 
 #include "bindings/limits.h"
 #include "core/base/secret.h"
+#include "core/http/message.h"
 #include "core/plan/plan.h"
 #include "core/session/render.h"
 #include "core/source/inventory.h"
 
+/* What a run looked at and did, told while it goes on, on the script's thread: for who wants to know
+ * exactly (replay, test, explain). Each may be NULL. What is given is borrowed for the call, but
+ * snapshots and plans may be retained. */
+struct das_engine_watch {
+    void *arg;
+    void (*previewed)(void *arg, const char *instance, const struct das_selection *sel);
+    void (*planned)(void *arg, const struct das_plan *plan);
+    /* report NULL: nothing could be verified, as err says */
+    void (*applied)(void *arg, const struct das_plan *plan, const struct das_report *report,
+                    const struct das_err *err);
+};
+
+/* Answers a run's HTTP requests, so that none leaves the process; as das_http_perform(), after the
+ * run's grants and limits have said yes. On the script's thread. */
+struct das_engine_web {
+    void *arg;
+    int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,
+                  struct das_err *err);
+};
+
+struct das_coverage;
+
+/* A run lives on the clock of the thread that starts it (das_clock_entered()). */
 struct das_engine_opts {
     const char *path;                  /* the script; "-" is standard input */
     const char *const *args;           /* the script's own arguments */
@@ -32,6 +56,11 @@ struct das_engine_opts {
                                           defaults */
     const char *const *stop_files;     /* the off switch, ends with NULL; may be NULL */
     const char *state_dir;             /* where the journal is kept; needed when armed */
+    struct das_store *store;           /* in place of the one in state_dir, and stays open; may be
+                                          NULL */
+    const struct das_engine_watch *watch; /* may be NULL */
+    const struct das_engine_web *web;  /* NULL: requests go out */
+    struct das_coverage *coverage;     /* counts the lines that ran; may be NULL */
     const char *user;                  /* of the machine, who asked; may be NULL */
     bool by_person;                    /* as in struct das_guard */
     struct das_buf *plans;             /* gets each plan that is applied, das_plan_write(); may be

@@ -173,6 +173,7 @@ int das_selection_plan(lua_State *L)
     lua_setiuservalue(L, -2, 1);
     das_box_hold(L, 4, 2);
     das_box_charge(L, box, plan_bytes(box->object));
+    das_run_tell_planned(das_run_of(L), box->object);
     return 1;
 }
 

@@ -195,9 +195,14 @@ bool das_run_stopped(lua_State *L)
     return atomic_load(&das_run_of(L)->stop) != DAS_STOP_NOT;
 }
 
+int64_t das_run_wall_left_ms(const struct das_run *run)
+{
+    return run->limits.wall_ms - (das_clock_monotonic_ms() - run->start_ms);
+}
+
 int64_t das_run_left_ms(const struct das_run *run)
 {
-    int64_t left = run->limits.wall_ms - (das_clock_monotonic_ms() - run->start_ms);
+    int64_t left = das_run_wall_left_ms(run);
 
     if (atomic_load(&run->stop) != DAS_STOP_NOT ||
         (run->opts->cancel && atomic_load(run->opts->cancel)))

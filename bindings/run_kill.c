@@ -54,7 +54,8 @@ void das_run_kill_init(struct das_run *run)
 
 void das_run_kill_clear(struct das_run *run)
 {
-    das_store_close(run->guard.store);
+    if (!run->opts->store)
+        das_store_close(run->guard.store);
     run->guard.store = NULL;
     das_free(run->policy);
     run->policy = NULL;
@@ -167,6 +168,34 @@ static bool is_cancelled(void *arg)
     return das_run_over(arg, das_own_cpu_ms()) != DAS_STOP_NOT;
 }
 
+/* --- who watches ----------------------------------------------------------------------------------- */
+
+void das_run_tell_previewed(struct das_run *run, const char *instance,
+                            const struct das_selection *sel)
+{
+    const struct das_engine_watch *w = run->opts->watch;
+
+    if (w && w->previewed)
+        w->previewed(w->arg, instance, sel);
+}
+
+void das_run_tell_planned(struct das_run *run, const struct das_plan *plan)
+{
+    const struct das_engine_watch *w = run->opts->watch;
+
+    if (w && w->planned)
+        w->planned(w->arg, plan);
+}
+
+static void tell_applied(struct das_run *run, const struct das_plan *plan,
+                         const struct das_report *report, const struct das_err *err)
+{
+    const struct das_engine_watch *w = run->opts->watch;
+
+    if (w && w->applied)
+        w->applied(w->arg, plan, report, err);
+}
+
 /* --- applying -------------------------------------------------------------------------------------- */
 
 /* Mode notify: somebody shall know what the policy would have done. */
@@ -194,6 +223,10 @@ static int open_store(struct das_run *run, struct das_err *err)
 {
     if (!run->opts->armed || run->guard.store)
         return 0;
+    if (run->opts->store) {
+        run->guard.store = run->opts->store;
+        return 0;
+    }
     if (!run->opts->state_dir)
         return das_fail(err, DAS_E_BLOCKED, "nothing is killed without a journal, and there is no "
                         "state directory");
@@ -226,6 +259,7 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
         rc = das_plan_apply(plan, source, &opts, out, err);
         das_source_set_patience(source, NULL);
     }
+    tell_applied(run, plan, rc == 0 ? *out : NULL, err);
     if (rc == 0 && run->opts->plans)
         das_plan_write(plan, run->opts->plans);
     if (rc == 0 && opts.armed && run->guard.rules->mode == DAS_POLICY_NOTIFY)

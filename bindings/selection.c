@@ -76,6 +76,7 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     das_box_hold(L, filter_arg, 1);
     charge_rows(L, box, ((struct das_selection *)box->object)->count);
     snap = ((struct das_selection *)box->object)->snap;
+    das_run_tell_previewed(das_run_of(L), das_source_name(source), box->object);
     das_run_check(L);
     log_warnings(L, das_source_name(source), snap);
     /* To the collector a preview is a few bytes; told its real size it frees the ones before. */

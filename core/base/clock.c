@@ -13,19 +13,58 @@ static int64_t now_us(clockid_t id)
     return (int64_t)ts.tv_sec * 1000000 + ts.tv_nsec / 1000;
 }
 
-int64_t das_clock_unix_ms(void)
+/* --- a clock of one's own ---------------------------------------------------------------------- */
+
+static _Thread_local struct das_clock *entered;
+
+void das_clock_init(struct das_clock *c, int64_t unix_ms)
 {
-    return now_us(CLOCK_REALTIME) / 1000;
+    atomic_init(&c->unix_ms, unix_ms);
 }
 
-int64_t das_clock_monotonic_ms(void)
+int64_t das_clock_at_ms(const struct das_clock *c)
+{
+    return atomic_load(&c->unix_ms);
+}
+
+void das_clock_move_to(struct das_clock *c, int64_t unix_ms)
+{
+    int64_t now = das_clock_at_ms(c);
+
+    while (now < unix_ms && !atomic_compare_exchange_weak(&c->unix_ms, &now, unix_ms))
+        ;
+}
+
+void das_clock_enter(struct das_clock *c)
+{
+    entered = c;
+}
+
+struct das_clock *das_clock_entered(void)
+{
+    return entered;
+}
+
+/* --- the clocks -------------------------------------------------------------------------------- */
+
+int64_t das_clock_unix_ms(void)
+{
+    return entered ? das_clock_at_ms(entered) : now_us(CLOCK_REALTIME) / 1000;
+}
+
+int64_t das_clock_machine_ms(void)
 {
     return now_us(CLOCK_MONOTONIC) / 1000;
 }
 
+int64_t das_clock_monotonic_ms(void)
+{
+    return entered ? das_clock_at_ms(entered) : das_clock_machine_ms();
+}
+
 int64_t das_clock_monotonic_us(void)
 {
-    return now_us(CLOCK_MONOTONIC);
+    return entered ? das_clock_at_ms(entered) * 1000 : now_us(CLOCK_MONOTONIC);
 }
 
 void das_clock_sleep_ms(int64_t ms)
@@ -34,6 +73,10 @@ void das_clock_sleep_ms(int64_t ms)
 
     if (ms < 1)
         return;
+    if (entered) {
+        atomic_fetch_add(&entered->unix_ms, ms);
+        return;
+    }
     while (nanosleep(&ts, &ts) < 0 && errno == EINTR)
         ;
 }

@@ -391,7 +391,7 @@ static int set_warnings(const struct das_recording *r, size_t line, const json_t
 }
 
 /* A member of the answer other than the list of sessions. */
-static int set_member(const struct das_recording *r, size_t line, const char *key,
+static int set_member(struct das_recording *r, size_t line, const char *key,
                       const json_t *value, struct das_snapshot *s, struct answer *a,
                       struct das_err *err)
 {
@@ -424,6 +424,11 @@ static int set_member(const struct das_recording *r, size_t line, const char *ke
     } else if (strcmp(key, "instance") == 0) {
         if (!json_is_string(value) && !json_is_null(value))
             return wrong(r, line, key, "a string or null", err);
+        das_buf_reset(&r->instance);
+        if (json_is_string(value))
+            das_buf_text(&r->instance,
+                         das_text(json_string_value(value), json_string_length(value)));
+        return das_buf_ok(&r->instance, err);
     } else if (strcmp(key, "warnings") == 0) {
         return set_warnings(r, line, value, s, err);
     } else if (strcmp(key, "error_code") == 0 || strcmp(key, "error_msg") == 0) {

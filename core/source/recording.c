@@ -85,6 +85,7 @@ void das_recording_close(struct das_recording *r)
     das_window_clear(&r->w);
     das_columns_clear(&r->columns);
     das_buf_clear(&r->header);
+    das_buf_clear(&r->instance);
     das_free(r->values);
     das_free(r->widths);
     das_free(r->name);
@@ -487,29 +488,65 @@ static int read_one(struct das_recording *r, struct das_snapshot *s, struct das_
     return rc;
 }
 
-int das_recording_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err)
+static bool is_wanted(const struct das_recording *r)
 {
-    struct das_snapshot *s;
+    return !r->only_of || das_text_is(das_buf_view(&r->instance), r->only_of);
+}
+
+/* The next list, whoever it is of. */
+static int next_of_all(struct das_recording *r, struct das_snapshot **out, struct das_err *err)
+{
+    struct das_snapshot *s = das_snapshot_new(err);
     int rc;
 
-    *out = NULL;
-    if (r->broken)
-        return das_fail(err, DAS_E_DATA, "%s: cannot be read on after an error", r->name);
-    if (r->finished)
-        return 0;
-    s = das_snapshot_new(err);
     if (!s)
         return -1;
     r->rows = 0;
+    r->time_ms = DAS_UNKNOWN;
+    das_buf_reset(&r->instance);
     das_snapshot_set_identity(s, &r->identity);
     das_snapshot_set_partial(s, r->only != NULL);
     rc = read_one(r, s, err);
     if (rc == 1) {
         r->count++;
+        r->given_ms = r->time_ms == DAS_UNKNOWN ? das_snapshot_time(s) * 1000 : r->time_ms;
         *out = s;
         return 1;
     }
     r->broken = rc < 0;
     das_snapshot_release(s);
     return rc;
+}
+
+int das_recording_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err)
+{
+    int rc;
+
+    *out = NULL;
+    if (r->broken)
+        return das_fail(err, DAS_E_DATA, "%s: cannot be read on after an error", r->name);
+    for (;;) {
+        if (r->finished)
+            return 0;
+        rc = next_of_all(r, out, err);
+        if (rc != 1 || is_wanted(r))
+            return rc;
+        das_snapshot_release(*out);
+        *out = NULL;
+    }
+}
+
+void das_recording_only_of(struct das_recording *r, const char *instance)
+{
+    r->only_of = instance;
+}
+
+const char *das_recording_instance(const struct das_recording *r)
+{
+    return r->instance.len ? r->instance.ptr : NULL;
+}
+
+int64_t das_recording_time_ms(const struct das_recording *r)
+{
+    return r->given_ms;
 }

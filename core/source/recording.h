@@ -32,6 +32,10 @@ void das_recording_close(struct das_recording *r); /* NULL is fine */
  * snapshots as partial. r borrows the filter; NULL keeps all. */
 void das_recording_only(struct das_recording *r, const struct das_filter *filter);
 
+/* From the next snapshot on, gives only those of that instance, as das_recording_instance() tells
+ * them; the others are passed over. Borrowed; NULL: all. */
+void das_recording_only_of(struct das_recording *r, const char *instance);
+
 /* 1: *out is the next snapshot, the caller owns one reference. 0: there is none left.
  * -1: DAS_E_DATA "PATH:LINE: ... expected ..." for a damaged file, DAS_E_IO, DAS_E_NOMEM; nothing
  * can be read after that. A file without any snapshot is damaged.
@@ -42,6 +46,12 @@ int das_recording_next(struct das_recording *r, struct das_snapshot **out, struc
 
 /* After das_recording_next() gave 0: what was left out, or NULL. Lives as long as r. */
 const char *das_recording_note(const struct das_recording *r);
+
+/* Which instance the snapshot that was given last is of; NULL: the file does not tell. Lives until
+ * the next one. */
+const char *das_recording_instance(const struct das_recording *r);
+/* When it was taken, Unix milliseconds, as exactly as the file tells. */
+int64_t das_recording_time_ms(const struct das_recording *r);
 
 /* Can the bytes be read a second time from the same path? */
 bool das_recording_repeatable(const struct das_recording *r);

@@ -57,6 +57,11 @@ struct das_recording {
     struct das_identity identity; /* of the file */
     int64_t default_time; /* Unix seconds */
     int64_t told_time;    /* from a line before the list, else DAS_UNKNOWN */
+    struct das_buf instance; /* that the current snapshot is of; empty: not told */
+    int64_t time_ms;         /* of the current snapshot, where the format tells more than its seconds;
+                                else DAS_UNKNOWN */
+    const char *only_of;     /* instance that is wanted, or NULL */
+    int64_t given_ms;        /* when the one that was given last was taken */
     char *note;
     size_t cut_line; /* set by a reader that returns DAS_READ_CUT */
 

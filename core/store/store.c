@@ -465,6 +465,28 @@ int das_store_open(const char *dir, struct das_store **out, struct das_err *err)
     return rc;
 }
 
+int das_store_open_in_memory(struct das_store **out, struct das_err *err)
+{
+    struct das_store *s = handle_new("memory", false, err);
+
+    *out = NULL;
+    if (!s)
+        return -1;
+    if (das_run_name(s->run, err) < 0 ||
+        connect_file(s, ":memory:", SQLITE_OPEN_READWRITE | SQLITE_OPEN_CREATE, err) < 0 ||
+        set_up(s, err) < 0) {
+        das_store_close(s);
+        return -1;
+    }
+    *out = s;
+    return 0;
+}
+
+int das_store_next_run(struct das_store *s, struct das_err *err)
+{
+    return das_run_name(s->run, err);
+}
+
 /* --- opening to read -------------------------------------------------------------------------- */
 
 /* The name for a database that nobody can be writing to: then SQLite needs no files beside it. */

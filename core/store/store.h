@@ -28,6 +28,12 @@ int das_store_open(const char *dir, struct das_store **out, struct das_err *err)
  * it is, without what it has not yet. *out is NULL and 0 is returned where there is no database
  * yet. */
 int das_store_open_to_read(const char *dir, struct das_store **out, struct das_err *err);
+/* A database of its own that is nowhere but in memory, for what is replayed or tested: the same
+ * journal, counts and breakers, and nothing on the disk. */
+int das_store_open_in_memory(struct das_store **out, struct das_err *err);
+/* The handle becomes another run: what the one before used up of limits.kill.run does not count for
+ * it. For a handle in memory. */
+int das_store_next_run(struct das_store *s, struct das_err *err);
 void das_store_close(struct das_store *s); /* NULL is fine */
 
 const char *das_store_run(const struct das_store *s);  /* this handle's run id */

@@ -6,7 +6,8 @@ use Test::More;
 
 my %rank = (
     'core/base' => 0, 'core/http' => 1, 'core/session' => 2, 'core/cloud' => 2, 'core/source' => 3,
-    'core/store' => 3, 'core/plan' => 4, 'bindings' => 5, 'core/serve' => 6, 'core/cli' => 7,
+    'core/store' => 3, 'core/plan' => 4, 'bindings' => 5, 'core/serve' => 6,
+    'core/replay' => 6, 'core/cli' => 7,
 );
 my @files = split /\n/, `git ls-files -co --exclude-standard 'core/*.[ch]' 'bindings/*.[ch]'`;
 ok(@files > 40, 'the rooms hold files') or BAIL_OUT('not in a checkout?');
@@ -38,6 +39,8 @@ only($_, qr{^bindings/}, "$_ only in bindings/") for qw(lua.h lauxlib.h lualib.h
 only('bindings/bind.h', qr{^bindings/}, 'bind.h stays in bindings/');
 only('curl/curl.h', qr{^core/http/}, 'curl/curl.h only in core/http/');
 only('sqlite3.h', qr{^core/store/}, 'sqlite3.h only in core/store');
+only('zstd.h', qr{^core/source/}, 'zstd.h only in core/source');
+only('pcre2.h', qr{^core/base/regex\.c$}, 'pcre2.h only in regex.c');
 only('microhttpd.h', qr{^core/serve/httpd\.c$}, 'microhttpd.h only in httpd.c');
 only('core/source/source_kill.h', qr{^core/(source/(source|source_impl)\.[ch]|plan/fire\.c)$},
     'source_kill.h only where a kill is done');

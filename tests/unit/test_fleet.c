@@ -16,43 +16,7 @@
 
 static struct das_err err;
 
-/* --- a clock that can be held
- * ---------------------------------------------------------------------- */
-
-static int64_t frozen_ms; /* not 0: the monotonic clock stands there. For one thread */
-
-static int64_t real_ms(clockid_t id)
-{
-    struct timespec ts;
-
-    clock_gettime(id, &ts);
-    return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
-}
-
-int64_t das_clock_unix_ms(void)
-{
-    return real_ms(CLOCK_REALTIME);
-}
-
-int64_t das_clock_monotonic_ms(void)
-{
-    return frozen_ms ? frozen_ms : real_ms(CLOCK_MONOTONIC);
-}
-
-int64_t das_clock_monotonic_us(void)
-{
-    return das_clock_monotonic_ms() * 1000;
-}
-
-void das_clock_sleep_ms(int64_t ms)
-{
-    usleep(ms > 0 ? (useconds_t)ms * 1000 : 0);
-}
-
-void das_clock_iso(int64_t unix_s, char *out, size_t size)
-{
-    snprintf(out, size, "%lld", (long long)unix_s);
-}
+static struct das_clock frozen; /* entered where it must stand still */
 
 /* --- an inventory of scripted sources
  * ------------------------------------------------------------- */
@@ -310,7 +274,8 @@ static bool asks_at(struct das_member *m, int64_t ms)
 {
     int lists = stock.fakes[0].lists;
 
-    frozen_ms = ms;
+    das_clock_init(&frozen, ms);
+    das_clock_enter(&frozen);
     memset(&err, 0, sizeof err);
     look(m, FAR, NULL);
     return stock.fakes[0].lists > lists;
@@ -337,21 +302,21 @@ static void backing_off(void)
     is_str(h.why, "the list failed", "and why");
     stock.fakes[0].list_fails = 0;
     ok(asks_at(m, now + 10000) && !err.msg[0], "in the end it answers");
-    frozen_ms += 5;
+    das_clock_sleep_ms(5);
     das_member_health(m, &h);
     ok(h.good && h.age_ms == 5 && !h.why[0], "and is well again");
     stock.fakes[0].list_fails = 1;
-    now = frozen_ms;
+    now = das_clock_monotonic_ms();
     ok(asks_at(m, now) && !asks_at(m, now + 249) && asks_at(m, now + 250),
        "the next failure is a first one");
-    frozen_ms = 0;
+    das_clock_enter(NULL);
     put_away(f);
 }
 
 static void slow(struct fake *f)
 {
     (void)f;
-    frozen_ms += 200;
+    das_clock_sleep_ms(200);
 }
 
 static void growing_old(void)
@@ -363,7 +328,7 @@ static void growing_old(void)
     ok(asks_at(m, 1000), "a list that takes 200 ms");
     ok(!asks_at(m, 1249), "is shared");
     ok(asks_at(m, 1250), "until it is 250 ms since it was asked for, not since it came");
-    frozen_ms = 0;
+    das_clock_enter(NULL);
     put_away(f);
 }
 

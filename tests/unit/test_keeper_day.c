@@ -1,8 +1,7 @@
 /*
  * test_keeper_day.c - a day of kill tasks on three instances, on a clock of its own.
  *
- * The functions of clock.h are defined here, so that the library's are not linked, and time goes by
- * only where this test or das itself waits. Sessions grow old, fall asleep and end by themselves;
+ * It lives on a clock of its own: time goes by only where this test or das itself waits. Sessions grow old, fall asleep and end by themselves;
  * tasks begin and end, are stopped, have their switch turned off; das serve is down for two hours.
  * At the end the history and the journal have to tell exactly what happened.
  */
@@ -20,32 +19,7 @@
 #define HOUR INT64_C(3600000)
 #define DAY (24 * HOUR)
 
-static int64_t passed_ms; /* since the day began */
-
-int64_t das_clock_unix_ms(void)
-{
-    return BEGIN_MS + passed_ms;
-}
-
-int64_t das_clock_monotonic_ms(void)
-{
-    return 1000000 + passed_ms;
-}
-
-int64_t das_clock_monotonic_us(void)
-{
-    return das_clock_monotonic_ms() * 1000;
-}
-
-void das_clock_sleep_ms(int64_t ms)
-{
-    passed_ms += ms > 0 ? ms : 0;
-}
-
-void das_clock_iso(int64_t unix_s, char *out, size_t size)
-{
-    snprintf(out, size, "%lld", (long long)unix_s);
-}
+static struct das_clock day_clock;
 
 /* --- the instances
  * -------------------------------------------------------------------------------- */
@@ -275,8 +249,7 @@ static void at_minute(int minute)
 static void live_a_day(void)
 {
     for (int64_t at = 0; at < DAY; at += EVERY_MS) {
-        if (passed_ms < at)
-            passed_ms = at;
+        das_clock_move_to(&day_clock, BEGIN_MS + at);
         if (at % 60000 == 0) {
             live_on();
             at_minute((int)(at / 60000));
@@ -433,6 +406,8 @@ int main(void)
     struct das_protect protect;
 
     kit_seed(6);
+    das_clock_init(&day_clock, BEGIN_MS);
+    das_clock_enter(&day_clock);
     for (size_t i = 0; i < INSTANCES; i++)
         make_instance(i);
     fleet_open();
