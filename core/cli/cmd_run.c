@@ -193,8 +193,10 @@ static int run(struct run_opts *o, int argc, char **argv)
         _exit(code);
     }
     if (o->record &&
-        das_rerun_recorded(&recorder, &result, rc < 0 ? &err : NULL, &lost) < 0)
-        code = das_complain("run", &lost);
+        das_rerun_recorded(&recorder, &result, rc < 0 ? &err : NULL, &lost) < 0) {
+        int failed = das_complain("run", &lost);
+        code = code ? code : failed; /* what became of the kills matters more */
+    }
     if (o->plan_out && save_plans(o->plan_out, &plans, rc < 0, &err) < 0)
         code = das_complain("run", &err);
     das_buf_clear(&plans);
