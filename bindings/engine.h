@@ -29,8 +29,8 @@ struct das_engine_watch {
                     const struct das_err *err);
 };
 
-/* Answers a run's HTTP requests, so that none leaves the process; as das_http_perform(), after the
- * run's grants and limits have said yes. On the script's thread. */
+/* Answers a run's HTTP requests, so that none leaves the process: one exchange each, after the run's
+ * grants and limits have said yes (das_http_client_answered_by()). On the script's thread. */
 struct das_engine_web {
     void *arg;
     int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,
@@ -124,6 +124,9 @@ struct das_engine *das_engine_new(struct das_err *err);
 /* Only when nothing is running or stuck. NULL is fine. */
 void das_engine_free(struct das_engine *e);
 void das_engine_health(struct das_engine *e, struct das_buf *b);
+
+/* The text of a script; path "-" is standard input. DAS_E_IO. */
+int das_script_read(const char *path, struct das_buf *b, struct das_err *err);
 
 /* Runs the script on a thread of its own and waits for it, at the most half a second over its
  * limits. 0 when the script ran to its end within them. Else -1: DAS_E_SCRIPT with script:line,
