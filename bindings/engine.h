@@ -22,6 +22,7 @@
  * snapshots and plans may be retained. */
 struct das_engine_watch {
     void *arg;
+    bool whole; /* previews fetch every session, so that what they show also has those that are out */
     void (*previewed)(void *arg, const char *instance, const struct das_selection *sel);
     void (*planned)(void *arg, const struct das_plan *plan);
     /* report NULL: nothing could be verified, as err says */

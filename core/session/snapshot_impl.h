@@ -26,6 +26,7 @@ enum {
     N_ROWS_EXAMINED,
     N_PROGRESS,
     N_TRX_ID,
+    N_BLOCKED_BY,
     N_COUNT
 };
 
