@@ -38,6 +38,19 @@ function hatch(id, letter) {
         draw('rect', {width: 2.6, height: 5, class: 'fill-' + letter}));
 }
 
+// A box whose drawing is made anew when its width is another, so that text keeps its size.
+function fitting(attributes, render) {
+    const box = make('div', attributes);
+    let width = 0;
+    new ResizeObserver(() => {
+        if (box.clientWidth === width || !box.clientWidth) return;
+        width = box.clientWidth;
+        box.replaceChildren(render(width));
+    }).observe(box);
+    box.append(render(900));
+    return box;
+}
+
 // Lines break where nothing was recorded.
 function path(values, x, y, floor) {
     let d = '', start = null;
@@ -75,13 +88,11 @@ function timeline(report, policies) {
     const data = timelineData(report, policies);
     if (!data.n) return make('p', {class: 'quiet'}, 'The recording holds no snapshot.');
     const readout = make('p', {class: 'readout', role: 'status', 'aria-live': 'polite'});
-    const box = make('div', {class: 'chart', id: 'timeline', tabindex: 0, role: 'group',
-        'aria-label': 'Sessions over time with the kills of each policy below. The arrow keys read step by step.'});
     const letters = policies.map((p) => p.letter);
     let at = null, cursor = null, scale = null;
 
-    function render() {
-        const width = Math.max(280, box.clientWidth || 900), left = 44, right = 10, top = 10, high = width < 600 ? 150 : 210;
+    function render(width) {
+        const left = 44, right = 10, top = 10, high = width < 600 ? 150 : 210;
         const strip = 46, gap = 22, height = top + high + policies.length * (strip + gap) + 26;
         const peak = most(data.sessions.concat(data.active)), step = nice(peak, 4);
         const ceiling = Math.max(step, Math.ceil(peak / step) * step);
@@ -94,12 +105,18 @@ function timeline(report, policies) {
         for (let v = 0; v <= ceiling; v += step)
             svg.append(draw('line', {x1: left, x2: width - right, y1: y(v), y2: y(v), class: 'grid'}),
                 draw('text', {x: left - 7, y: y(v) + 4, class: 'tick end'}, number(v)));
+        for (const [t, label] of timeTicks(data.from, to, Math.max(2, Math.floor(width / 110)))) {
+            const px = left + (t - data.from) / (to - data.from) * (width - left - right);
+            const where = px > width - 44 ? ' end' : px < left + 20 ? '' : ' middle';
+            svg.append(draw('line', {x1: px, x2: px, y1: top, y2: height - 22, class: 'grid'}),
+                draw('text', {x: px, y: height - 6, class: 'tick' + where}, draw('title', {}, utc(t)), label));
+        }
         svg.append(draw('path', {d: path(data.sessions, x, y, top + high), class: 'sessions'}),
             draw('path', {d: path(data.active, x, y), class: 'active'}));
         const peakKills = Math.max(1, ...data.kills.map(most));
         policies.forEach((p, k) => {
             const base = top + high + (k + 1) * (strip + gap) - 4;
-            svg.append(draw('text', {x: left, y: base - strip - 3, class: 'tick strong fill-' + p.letter}, 'Kills of ' + p.letter),
+            svg.append(draw('text', {x: left, y: base - strip - 3, class: 'tick strong fill-' + p.letter}, policies.length > 1 ? 'Kills of ' + p.letter : 'Kills'),
                 draw('text', {x: left - 7, y: base - strip + 11, class: 'tick end'}, number(peakKills)),
                 draw('line', {x1: left, x2: width - right, y1: base, y2: base, class: 'axis'}));
             data.kills[k].forEach((n, i) => {
@@ -109,20 +126,14 @@ function timeline(report, policies) {
                 const left0 = Math.min(x(i), width - right - w);
                 svg.append(draw('rect', {x: left0, y: base - h, width: w, height: h, class: 'kill fill-' + p.letter, 'data-step': i}));
                 if (lost)
-                    svg.append(draw('rect', {x: left0, y: base - hLost, width: w, height: hLost, class: 'kill-wasted',
+                    svg.append(draw('rect', {x: left0, y: base - hLost, width: w, height: hLost, class: 'kill-wasted stroke-' + p.letter,
                         fill: `url(#hatch-${p.letter})`, 'data-step': i}));
             });
         });
-        for (const [t, label] of timeTicks(data.from, to, Math.max(2, Math.floor(width / 110)))) {
-            const px = left + (t - data.from) / (to - data.from) * (width - left - right);
-            const where = px > width - 44 ? ' end' : px < left + 20 ? '' : ' middle';
-            svg.append(draw('line', {x1: px, x2: px, y1: top, y2: height - 22, class: 'grid'}),
-                draw('text', {x: px, y: height - 6, class: 'tick' + where}, draw('title', {}, utc(t)), label));
-        }
         cursor = draw('line', {y1: top, y2: height - 22, class: 'cursor', visibility: 'hidden'});
         svg.append(cursor);
-        box.replaceChildren(svg);
         show(at);
+        return svg;
     }
 
     function show(i) {
@@ -144,6 +155,8 @@ function timeline(report, policies) {
         readout.replaceChildren(time(from, 'hour'), ' + ' + duration(data.step) + ': ', make('strong', {}, parts.join(' · ')));
     }
 
+    const box = fitting({class: 'chart', id: 'timeline', tabindex: 0, role: 'group',
+        'aria-label': 'Sessions over time with the kills of each policy below. The arrow keys read step by step.'}, render);
     const keys = {ArrowLeft: -1, ArrowRight: 1, PageUp: -10, PageDown: 10, Home: -Infinity, End: Infinity};
     box.addEventListener('keydown', (e) => {
         if (e.key === 'Escape') return show(null);
@@ -158,14 +171,6 @@ function timeline(report, policies) {
         if (i >= 0 && i < data.n) show(i);
     });
     box.addEventListener('pointerleave', () => show(null));
-    let width = 0;
-    new ResizeObserver(() => {
-        if (box.clientWidth !== width) {
-            width = box.clientWidth;
-            render();
-        }
-    }).observe(box);
-    render();
     return make('div', {}, legend(policies, true), box, readout);
 }
 
@@ -180,14 +185,14 @@ function legend(policies, lines) {
 // One bar with its hatched part. The numbers stand beside it.
 function bar(p, n, lost, scale) {
     return make('span', {class: 'track'},
-        make('span', {class: 'bar ' + p.letter, style: {width: 100 * n / scale + '%'}},
+        n > 0 && make('span', {class: 'bar ' + p.letter, style: {width: 100 * n / scale + '%'}},
             lost > 0 && make('span', {class: 'bar wasted ' + p.letter, style: {width: 100 * Math.min(1, lost / n) + '%'}})));
 }
 
 const TOP = 8;
 
 // rows: [{key, label, note, counts: [per policy], wasted: [per policy]}], the most first.
-function bars(id, title, rows, policies) {
+function bars(id, title, rows, policies, wide) {
     const scale = most(rows.flatMap((r) => r.counts)) || 1;
     const item = (r) => make('li', {},
         make('span', {class: 'label' + (id === 'fingerprint' ? ' code' : ''), title: r.label}, r.label),
@@ -201,24 +206,28 @@ function bars(id, title, rows, policies) {
         ul.append(...rows.slice(TOP).map(item));
         more.remove();
     }}, `Show all ${number(rows.length)}`);
-    return make('section', {class: 'panel', id: 'by-' + id}, make('h3', {}, title),
+    return make('section', {class: wide ? 'panel wide' : 'panel', id: 'by-' + id}, title && make('h3', {}, title),
         rows.length ? ul : make('p', {class: 'quiet'}, 'None.'), more);
 }
 
 // Kills per hour as columns; with two policies they stand beside each other.
 function columns(rows, policies) {
-    const width = Math.max(560, rows.length * 16), height = 150, left = 34, base = height - 20;
+    return fitting({class: 'scroll'}, (room) => hourColumns(rows, policies, Math.max(room, rows.length * 12)));
+}
+
+function hourColumns(rows, policies, width) {
+    const height = 160, left = 44, base = height - 22;
     const scale = most(rows.flatMap((r) => r.counts)) || 1, step = nice(scale, 3), ceiling = Math.ceil(scale / step) * step;
     const slot = (width - left) / Math.max(rows.length, 1), wide = Math.min(28, slot * 0.8 / policies.length);
-    const svg = draw('svg', {viewBox: `0 0 ${width} ${height}`, role: 'img', 'aria-label':
+    const svg = draw('svg', {viewBox: `0 0 ${width} ${height}`, style: {minWidth: rows.length * 12 + 'px'}, role: 'img', 'aria-label':
         'Kills by hour: ' + rows.map((r) => `${r.label}: ${r.counts.map(number).join(' and ')}`).join(', ')},
         draw('defs', {}, policies.map((p) => hatch('hatch-hour-' + p.letter, p.letter))));
     for (let v = 0; v <= ceiling; v += step) {
         const y = base - (base - 8) * v / ceiling;
         svg.append(draw('line', {x1: left, x2: width, y1: y, y2: y, class: v ? 'grid' : 'axis'}),
-            draw('text', {x: left - 6, y: y + 4, class: 'tick end'}, number(v)));
+            draw('text', {x: left - 7, y: y + 4, class: 'tick end'}, number(v)));
     }
-    const every = Math.ceil(rows.length * 46 / width);
+    const every = Math.ceil(rows.length * 48 / (width - left));
     rows.forEach((r, i) => {
         const middle = left + slot * (i + 0.5);
         policies.forEach((p, k) => {
@@ -228,10 +237,10 @@ function columns(rows, policies) {
             svg.append(draw('rect', {...at, y: base - h, height: h, class: 'hour fill-' + p.letter},
                 draw('title', {}, `${r.label}: ${policies.length > 1 ? p.letter + ' killed ' : ''}${number(n)}, ${number(lost)} wasted`)));
             if (lost)
-                svg.append(draw('rect', {...at, y: base - h * lost / n, height: h * lost / n, fill: `url(#hatch-hour-${p.letter})`}));
+                svg.append(draw('rect', {...at, y: base - h * lost / n, height: h * lost / n, class: 'stroke-' + p.letter, fill: `url(#hatch-hour-${p.letter})`, 'pointer-events': 'none'}));
         });
         if (i % every === 0)
             svg.append(draw('text', {x: middle, y: height - 4, class: 'tick middle'}, draw('title', {}, r.label), r.short));
     });
-    return make('div', {class: 'scroll'}, svg);
+    return svg;
 }

@@ -60,8 +60,8 @@ function verdict(p, span) {
     return [...some, ...failed, '.'];
 }
 
-const OUTCOMES = {gone: 'had ended before the kill', changed: 'had moved on before the kill', protected: 'are protected',
-    refused: 'were refused by a limit', failed: 'could not be killed', skipped: 'were skipped', unknown: 'ended in doubt'};
+const OUTCOMES = {gone: 'ended before the kill', changed: 'moved on before the kill', refused: 'refused by a limit',
+    failed: 'could not be killed', unknown: 'ended in doubt'};
 
 function tiles(p) {
     const refused = sum(list(p.refused_by).map((r) => r.count));
@@ -217,7 +217,7 @@ function differenceSection(report, policies, showOnly) {
             : `Both would have killed ${kills(counts[1])}; ${a.name} alone ${kills(counts[0])} that ${b.name} leaves; ${b.name} alone ${kills(counts[2])} that ${a.name} leaves.`),
         all > 0 && make('div', {class: 'stack', 'aria-hidden': 'true'}, counts.map((n, i) => n > 0 && make('span', {class: ['bar A', 'both', 'bar B'][i], style: {flexGrow: n}}))),
         make('div', {class: 'parts'}, part(0, 'A', 'only A'), part(1, 'both', 'both'), part(2, 'B', 'only B')),
-        rows.length > 0 && bars('differs', 'Users whom they treat differently', rows, policies));
+        rows.length > 0 && bars('differs', 'Users whom they treat differently', rows, policies, true));
 }
 
 // --- all of it ----------------------------------------------------------------------------------------
@@ -252,7 +252,7 @@ function page(report) {
         policies.length > 0 && make('section', {class: 'card', id: 'by'}, make('h2', {}, 'Who is hit, and when'), legend(policies, false),
             make('section', {class: 'panel', id: 'by-hour'}, make('h3', {}, 'By hour'), byHour.length ? columns(byHour, policies) : make('p', {class: 'quiet'}, 'None.')),
             make('div', {class: 'panels'}, by('user', 'By user'), by('db', 'By database'), by('host', 'By host'), by('kill', 'By what is killed')), by('fingerprint', 'By statement')),
-        policies.length > 0 && make('section', {class: 'card', id: 'refused'}, make('h2', {}, 'Kills refused by limits'), bars('limit', 'By limit', refused, policies)),
+        policies.length > 0 && make('section', {class: 'card', id: 'refused'}, make('h2', {}, 'Kills refused by limits'), bars('limit', null, refused, policies, true)),
         victims && victims.node,
         policies.length > 0 && missesSection(policies),
         make('footer', {class: 'quiet fine'}, 'A session that a policy killed is gone from the rest of its replay, until its number is used again; everything else stays as it was recorded. A session that came back would have cost its work twice.'),

@@ -9,7 +9,7 @@ function grid(id, caption, columns, more) {
     let rows = [], shown = [], sortBy = 0, down = false, page = 0, words = new Map();
     const textOf = (row) => {
         if (!words.has(row))
-            words.set(row, columns.map((c) => c.text(row)).concat(more(row).map(([, v]) => named(v))).join('\n').toLowerCase());
+            words.set(row, columns.map((c) => c.text(row)).concat(more(row).map(([, v]) => named(v))).join('\n').toLowerCase().replaceAll(TIED, ' '));
         return words.get(row);
     };
     const filter = make('input', {type: 'search', id: id + '-filter', placeholder: 'user, host, SQL …', autocomplete: 'off', spellcheck: 'false', oninput: () => refresh()});

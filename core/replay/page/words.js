@@ -27,26 +27,29 @@ const fine = new Intl.NumberFormat('en', {maximumFractionDigits: 1});
 const number = (n) => (known(n) ? (Math.abs(n) < 10 ? fine : whole).format(n) : '–');
 const count = (n, one, many) => (n === 0 ? 'no' : number(n)) + ' ' + (n === 1 ? one : many || one + 's');
 
+// Between a number and its unit no line ends.
+const TIED = '\u00a0';
+
 function percent(part, all) {
-    if (!all) return '0 %';
+    if (!all) return `0${TIED}%`;
     const p = 100 * part / all;
-    if (part && p < 1) return 'under 1 %';
-    if (part < all && p > 99) return 'over 99 %';
-    return Math.round(p) + ' %';
+    if (part && p < 1) return `under 1${TIED}%`;
+    if (part < all && p > 99) return `over 99${TIED}%`;
+    return Math.round(p) + TIED + '%';
 }
 
-// The two largest units: "3 h 12 min", "57 s", "0.4 s".
+// The two largest units: "3 h 12 min", "57 s", "0.4 s". Days begin at two: people say "24 h".
 const UNITS = [['d', 86400], ['h', 3600], ['min', 60], ['s', 1]];
 function duration(ms) {
     if (!known(ms)) return 'unknown';
     if (ms < 0) return '−' + duration(-ms);
-    if (ms > 0 && ms < 9950) return (ms < 100 ? Math.round(ms) / 1000 : fine.format(ms / 1000)) + ' s';
+    if (ms > 0 && ms < 9950) return (ms < 100 ? Math.round(ms) / 1000 : fine.format(ms / 1000)) + TIED + 's';
     const s = Math.round(ms / 1000);
-    const i = Math.max(0, UNITS.findIndex(([, size]) => s >= size));
-    if (s === 0) return '0 s';
+    if (s === 0) return `0${TIED}s`;
+    const i = UNITS.findIndex(([unit, size]) => s >= (unit === 'd' ? 2 * size : size));
     const [unit, size] = UNITS[i];
     const rest = i < 3 ? Math.floor(s % size / UNITS[i + 1][1]) : 0;
-    return number(Math.floor(s / size)) + ' ' + unit + (rest ? ' ' + rest + ' ' + UNITS[i + 1][0] : '');
+    return number(Math.floor(s / size)) + TIED + unit + (rest ? TIED + rest + TIED + UNITS[i + 1][0] : '');
 }
 
 // Times are in the reader's own zone, UTC is in the title.
