@@ -29,8 +29,8 @@ struct das_engine_watch {
                     const struct das_err *err);
 };
 
-/* Answers a run's HTTP requests, so that none leaves the process; as das_http_perform(), after the
- * run's grants and limits have said yes. On the script's thread. */
+/* Answers a run's HTTP requests, so that none leaves the process: one exchange each, after the run's
+ * grants and limits have said yes (das_http_client_answered_by()). On the script's thread. */
 struct das_engine_web {
     void *arg;
     int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,

@@ -120,6 +120,8 @@ static struct das_http_client *client(lua_State *L)
         run->http = das_http_client_new(&err);
     if (!run->http)
         das_raise(L, "%s", err.msg);
+    if (run->opts->web)
+        das_http_client_answered_by(run->http, run->opts->web->answer, run->opts->web->arg);
     return run->http;
 }
 

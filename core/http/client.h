@@ -18,6 +18,16 @@ struct das_http_client;
 struct das_http_client *das_http_client_new(struct das_err *err);
 void das_http_client_free(struct das_http_client *c);
 
+/* From here on nothing is connected to: answer tells what a server would, for what must not leave the
+ * process. It is asked for one exchange with one host, after the guard has said yes: redirects,
+ * retries and their waits are the client's as ever. req has the URL, method, headers and body of
+ * this exchange; resp is empty. -1 and err: no answer, nor if asked again. */
+void das_http_client_answered_by(struct das_http_client *c,
+                                 int (*answer)(void *arg, const struct das_http_request *req,
+                                               struct das_http_response *resp,
+                                               struct das_err *err),
+                                 void *arg);
+
 /* What its user allows. Each is called on the caller's thread; ctx is theirs. */
 struct das_http_guard {
     void *ctx;
