@@ -285,7 +285,6 @@ bool das_object_names(lua_State *L, int arg, bool fields, bool methods);
 
 /* --- running a script (engine.c) -------------------------------------------------------------------- */
 
-int das_script_read(const char *path, struct das_buf *b, struct das_err *err); /* "-": stdin */
 /* "#!/usr/bin/env -S das run" on line 1 is for the shell; the line stays, so that numbers fit. */
 struct das_text das_script_text(struct das_text t);
 /* Message handler: the message, and below it where in the script it was called from. */

@@ -125,6 +125,9 @@ struct das_engine *das_engine_new(struct das_err *err);
 void das_engine_free(struct das_engine *e);
 void das_engine_health(struct das_engine *e, struct das_buf *b);
 
+/* The text of a script; path "-" is standard input. DAS_E_IO. */
+int das_script_read(const char *path, struct das_buf *b, struct das_err *err);
+
 /* Runs the script on a thread of its own and waits for it, at the most half a second over its
  * limits. 0 when the script ran to its end within them. Else -1: DAS_E_SCRIPT with script:line,
  * DAS_E_LIMIT, DAS_E_CANCELLED, or DAS_E_STUCK: then the thread still runs, and all that opts point
