@@ -33,10 +33,10 @@ BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl w
 
 # --- flags -------------------------------------------------------------------------------------
 
-PKGS     := lua5.4 jansson libedit libmariadb openssl sqlite3 libzstd libpcre2-8
-# Loaded when they are needed (core/http/curl.h, core/serve/httpd.c); the benchmark of HTTP alone is
-# linked to the first.
-LAZY_PKGS := libcurl libmicrohttpd
+PKGS     := lua5.4 jansson libedit libmariadb openssl sqlite3 libzstd
+# Loaded when they are needed (core/http/curl.h, core/serve/httpd.c, core/base/regex.c); the benchmark
+# of HTTP alone is linked to the first.
+LAZY_PKGS := libcurl libmicrohttpd libpcre2-8
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wpointer-arith -Wcast-qual -Werror
 # Sanitizers hide from gcc what a string can be; those two warnings are judged without them.

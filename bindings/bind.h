@@ -26,6 +26,7 @@
 #define DAS_ACCOUNT "das.account"
 #define DAS_EXPLANATION "das.explanation"
 #define DAS_WINDOW "das.window"
+#define DAS_REGEX "das.regex"
 
 /* Why a run has to end; the first one counts. */
 enum das_stop {
@@ -243,6 +244,7 @@ void das_open_crypto(lua_State *L);
 void das_open_http(lua_State *L);
 void das_open_json(lua_State *L);
 void das_open_log(lua_State *L);
+void das_open_regex(lua_State *L); /* das.regex */
 void das_open_time(lua_State *L); /* das.time, and das.sleep */
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
