@@ -174,6 +174,7 @@ $b->media(scheme => 'dark');
 cmp_ok($b->run($ground), '<', 150, 'dark where the reader likes it');
 $b->media(scheme => 'dark', type => 'print');
 is($b->run($ground), 765, 'paper is white');
+is($b->run('return getComputedStyle(document.querySelector("#victims .tools")).display'), 'none', 'and has no controls');
 $b->media(scheme => 'light');
 for my $width (320, 420, 800, 910, 1280) {
     $b->size($width, 900);

@@ -171,7 +171,8 @@ function timeline(report, policies) {
         const i = Math.floor((px - scale.left) / scale.wide);
         if (i >= 0 && i < data.n) show(i);
     });
-    box.addEventListener('pointerleave', () => show(null));
+    box.addEventListener('pointerleave', () => document.activeElement === box || show(null));
+    box.addEventListener('blur', () => show(null));
     return make('div', {}, legend(policies, true), box, readout);
 }
 

@@ -151,7 +151,7 @@ const VICTIM = [columnTime, columnId, columnWho, columnDb,
 const victimDetails = (v) => [['Killed at', isTime(v.at_ms) ? make('span', {}, time(v.at_ms), ` (${utc(v.at_ms)})`) : 'unknown'], ['Instance', v.instance], ['Session', v.id], ['User', v.user],
     ['Host', v.host], ['Database', v.db], ['Command', v.command], ['State', v.state], ['Had run', VICTIM[4].text(v)], ['Kill', v.kill], ['Reason', v.reason],
     ['Would have gone on', lived(v) + (v.end_seen === false ? ' (its end is not in the recording)' : '')], ['Blocked behind it', blockedText(v)],
-    ['Came back', known(v.respawned) ? count(v.respawned, 'time') : 'unknown'], ['Fingerprint', v.fingerprint], ['Statement', v.sql_info]];
+    ['Came back', known(v.respawned) ? (v.respawned ? count(v.respawned, 'time') : 'never') : 'unknown'], ['Fingerprint', v.fingerprint], ['Statement', v.sql_info]];
 
 function choices(report, policies) {
     const d = report.difference || {};
