@@ -162,7 +162,8 @@ function timeline(report, policies) {
         if (e.key === 'Escape') return show(null);
         if (!(e.key in keys)) return;
         e.preventDefault();
-        show(Math.min(data.n - 1, Math.max(0, at === null ? (keys[e.key] < 0 ? data.n - 1 : 0) : at + keys[e.key])));
+        const from = at !== null ? at : keys[e.key] < 0 ? data.n : -1;
+        show(Math.min(data.n - 1, Math.max(0, from + keys[e.key])));
     });
     box.addEventListener('pointermove', (e) => {
         const rect = box.firstChild.getBoundingClientRect();
@@ -170,7 +171,8 @@ function timeline(report, policies) {
         const i = Math.floor((px - scale.left) / scale.wide);
         if (i >= 0 && i < data.n) show(i);
     });
-    box.addEventListener('pointerleave', () => show(null));
+    box.addEventListener('pointerleave', () => document.activeElement === box || show(null));
+    box.addEventListener('blur', () => show(null));
     return make('div', {}, legend(policies, true), box, readout);
 }
 

@@ -135,15 +135,15 @@ const who = (v) => `${named(v.user)}@${named(v.host)}`;
 const statement = (v) => v.fingerprint || v.sql_info;
 const lived = (v) => (known(v.lived_on_ms) ? (v.end_seen === false ? 'at least ' : '') + duration(v.lived_on_ms) : 'unknown');
 const blockedText = (v) => (!known(v.blocked) ? 'unknown' : v.blocked === 0 ? 'none' : number(v.blocked) + (known(v.blocked_ms) ? ` for ${duration(v.blocked_ms)}` : ''));
-const columnTime = {label: 'Time', text: (v) => say(v.at_ms), sort: (v) => v.at_ms, cell: (v) => time(v.at_ms), kind: 'when'};
+const columnTime = {label: 'Time', text: (v) => say(v.at_ms), sort: (v) => v.at_ms, cell: (v) => time(v.at_ms, 'row')};
 const columnId = {label: 'Session', text: (v) => named(v.id), sort: (v) => v.id, number: true};
-const columnWho = {label: 'User and host', text: (v) => who(v), kind: 'who'};
-const columnDb = {label: 'Database', text: (v) => named(v.db)};
+const columnWho = {label: 'User, host', text: who, cell: (v) => [named(v.user), make('small', {}, '@' + named(v.host))], kind: 'who'};
+const columnDb = {label: 'Database', text: (v) => named(v.db), kind: 'db'};
 const columnSql = {label: 'Statement', text: (v) => named(statement(v)), cell: (v) => make('span', {class: 'code clip', title: named(v.sql_info || v.fingerprint)}, named(statement(v))), kind: 'sql'};
 
 const VICTIM = [columnTime, columnId, columnWho, columnDb,
     {label: 'Had run', text: (v) => (known(v.state_duration) ? duration(v.state_duration * 1000) : 'unknown'), sort: (v) => v.state_duration, number: true},
-    {label: 'Would have gone on', text: lived, sort: (v) => v.lived_on_ms, number: true,
+    {label: 'Went on for', text: lived, sort: (v) => v.lived_on_ms, number: true,
         cell: (v) => [lived(v), v.wasted && make('span', {class: 'mark'}, 'wasted')]},
     {label: 'Blocked', text: blockedText, sort: (v) => v.blocked, number: true},
     columnSql];
@@ -151,7 +151,7 @@ const VICTIM = [columnTime, columnId, columnWho, columnDb,
 const victimDetails = (v) => [['Killed at', isTime(v.at_ms) ? make('span', {}, time(v.at_ms), ` (${utc(v.at_ms)})`) : 'unknown'], ['Instance', v.instance], ['Session', v.id], ['User', v.user],
     ['Host', v.host], ['Database', v.db], ['Command', v.command], ['State', v.state], ['Had run', VICTIM[4].text(v)], ['Kill', v.kill], ['Reason', v.reason],
     ['Would have gone on', lived(v) + (v.end_seen === false ? ' (its end is not in the recording)' : '')], ['Blocked behind it', blockedText(v)],
-    ['Came back', known(v.respawned) ? count(v.respawned, 'time') : 'unknown'], ['Fingerprint', v.fingerprint], ['Statement', v.sql_info]];
+    ['Came back', known(v.respawned) ? (v.respawned ? count(v.respawned, 'time') : 'never') : 'unknown'], ['Fingerprint', v.fingerprint], ['Statement', v.sql_info]];
 
 function choices(report, policies) {
     const d = report.difference || {};
@@ -180,7 +180,8 @@ function victimsSection(sets) {
     table.tools.append(make('label', {class: 'check'}, only, 'only wasted kills'));
     if (sets.length > 1) table.node.prepend(which);
     pick();
-    return {node: make('section', {class: 'card', id: 'victims-section'}, make('h2', {}, 'Victims'), table.node), choose: (i) => which.children[i].click()};
+    const any = sets.some((s) => s.rows.length);
+    return {node: make('section', {class: 'card', id: 'victims-section'}, make('h2', {}, 'Victims'), any ? table.node : make('p', {class: 'quiet'}, 'None.')), choose: (i) => which.children[i].click()};
 }
 
 const MISS = [columnTime, columnId, columnWho, columnDb, {label: 'Asked for', text: (v) => named(v.criterion)},
@@ -235,7 +236,7 @@ function page(report) {
     };
     const by = (id, name) => bars(id, name, together(policies, (p) => list((p.by || {})[id])), policies);
     const refused = together(policies, (p) => list(p.refused_by).map((r) => ({key: r.limit, count: r.count, note: r.note})));
-    const byHour = hours(policies);
+    const byHour = hours(policies), hits = policies.some((p) => p.kills > 0);
     return [
         make('header', {}, make('p', {class: 'eyebrow'}, 'das replay'),
             make('h1', {}, several(policies) ? 'What two policies would have done' : 'What this policy would have done'),
@@ -248,8 +249,8 @@ function page(report) {
         make('div', {class: several(policies) ? 'two' : null}, policies.map((p) => card(p, policies, span))),
         several(policies) && report.difference && differenceSection(report, policies, showOnly),
         make('section', {class: 'card'}, make('h2', {}, 'Sessions and kills over time'), timeline(report, policies)),
-        policies.length > 0 && wastedSection(policies),
-        policies.length > 0 && make('section', {class: 'card', id: 'by'}, make('h2', {}, 'Who is hit, and when'), legend(policies, false),
+        hits && wastedSection(policies),
+        hits && make('section', {class: 'card', id: 'by'}, make('h2', {}, 'Who is hit, and when'), legend(policies, false),
             make('section', {class: 'panel', id: 'by-hour'}, make('h3', {}, 'By hour'), byHour.length ? columns(byHour, policies) : make('p', {class: 'quiet'}, 'None.')),
             make('div', {class: 'panels'}, by('user', 'By user'), by('db', 'By database'), by('host', 'By host'), by('kill', 'By what is killed')), by('fingerprint', 'By statement')),
         policies.length > 0 && make('section', {class: 'card', id: 'refused'}, make('h2', {}, 'Kills refused by limits'), bars('limit', null, refused, policies, true)),

@@ -1,7 +1,7 @@
 // table.js - a table of many rows: sorted by its heads, filtered by text, a page at a time; on a
 // narrow screen each row is a card.
 
-const ROWS = 50;
+const ROWS = 25;
 
 // columns: [{label, text(row), sort(row)?, cell(row)?, number?}]; more(row) gives [[name, value], …].
 // The answer's use(rows) shows others.

@@ -55,6 +55,7 @@ function duration(ms) {
 // Times are in the reader's own zone, UTC is in the title.
 const formats = {
     full: {year: 'numeric', month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit'},
+    row: {month: 'short', day: 'numeric', hour: '2-digit', minute: '2-digit', second: '2-digit'},
     minute: {hour: '2-digit', minute: '2-digit'},
     second: {hour: '2-digit', minute: '2-digit', second: '2-digit'},
     day: {weekday: 'short', day: 'numeric', month: 'short'},
