@@ -129,6 +129,17 @@ function selection:except_oldest() end
 ---@nodiscard
 function selection:where(what) end
 
+---Without the sessions that no kill touches: das's own, replication, system accounts, those already
+---Killed and those of das.protect(). They would be spared anyway; this way none of them counts as
+---the oldest, or in a group. A user who replicates is known by what the preview listed.
+---```lua
+---local busy = das.preview({ time = "10m" }, { pushdown = false })
+---print(busy:unprotected():oldest(3))
+---```
+---@return das.selection
+---@nodiscard
+function selection:unprotected() end
+
 ---By position, in the order given.
 ---```lua
 ---local found = das.preview{ user = "report" }
