@@ -158,10 +158,19 @@ enum {
     DAS_BS_CHANGES, /* a row: what is not as expected, a bit each */
     DAS_BS_REFS,    /* six: numbers of texts */
     DAS_BS_LENGTHS = DAS_BS_REFS + DAS_BT_COUNT,  /* six: of the texts */
-    DAS_BS_TEXTS = DAS_BS_LENGTHS + DAS_BT_COUNT, /* six: their bytes */
-    DAS_BS_NUMBERS = DAS_BS_TEXTS + DAS_BT_COUNT, /* as many as there are numeric columns */
+    DAS_BS_TEXTS = DAS_BS_LENGTHS + DAS_BT_COUNT, /* six: their bytes; of statements, the shapes */
+    DAS_BS_SQL_SHAPES = DAS_BS_TEXTS + DAS_BT_COUNT, /* a statement: the number of its shape */
+    DAS_BS_SQL_NUMBERS, /* a number in it */
+    DAS_BS_SQL_ZEROS,   /* how many zeros lead it, a byte */
+    DAS_BS_SQL_LENGTHS, /* of a string in it */
+    DAS_BS_SQL_STRINGS, /* its bytes */
+    DAS_BS_NUMBERS,     /* as many as there are numeric columns */
 };
 #define DAS_STREAMS_MAX (DAS_BS_NUMBERS + DAS_BLOCK_COLUMNS_MAX)
+
+/* Where something was taken out of a statement; one that has such a byte itself is one string. */
+#define DAS_SQL_NUMBER '\0'
+#define DAS_SQL_STRING '\1'
 
 /* Bits of a row's changes. */
 #define DAS_CHANGED_TEXT(t) ((uint64_t)1 << (t))

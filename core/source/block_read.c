@@ -10,6 +10,7 @@
 #include <zstd.h>
 
 #include "core/base/mem.h"
+#include "core/source/block_sql.h"
 
 #define NEW_ROW UINT32_MAX
 
@@ -37,7 +38,8 @@ struct das_unpacked {
     struct das_snapshot *texts; /* owns the text */
     struct das_bytes streams[DAS_STREAMS_MAX];
     struct text_column text[DAS_BT_COUNT];
-    uint32_t *host_parts; /* by number of a host */
+    struct das_sql_reader sql;
+    struct das_buf sql_bytes; /* statements, put together, until they have a place */
     struct number_column columns[DAS_BLOCK_COLUMNS_MAX];
     uint32_t column_count;
     int duration, id, time_ms; /* their columns, or -1 */
@@ -71,7 +73,8 @@ void das_unpacked_free(struct das_unpacked *u)
         das_free(u->text[t].now);
         das_free(u->text[t].before);
     }
-    das_free(u->host_parts);
+    das_sql_reader_clear(&u->sql);
+    das_buf_clear(&u->sql_bytes);
     das_free(u->links);
     das_free(u->changes);
     das_free(u);
@@ -153,10 +156,46 @@ static int add_text(struct das_unpacked *u, int column, struct das_text t, struc
 
     to->bytes = t;
     to->number = 0;
-    if (column == DAS_BT_SQL)
-        return 0;
     return das_snapshot_intern(u->texts, (enum das_dict)dict_of[column],
                                column == DAS_BT_HOST ? das_host_part(t) : t, &to->number, err);
+}
+
+/* A number of a shape takes a byte at least, so there are no more statements than bytes. */
+static int read_statements(struct das_unpacked *u, struct das_err *err)
+{
+    const struct das_bytes *shapes = &u->streams[DAS_BS_SQL_SHAPES];
+    struct text_column *c = &u->text[DAS_BT_SQL];
+    size_t most = 1;
+    char *bytes;
+
+    for (const unsigned char *p = shapes->p; p < shapes->end; p++)
+        most += *p < 0x80;
+    if (most > DAS_BLOCK_TEXTS_MAX)
+        return damaged(err, "texts are too many");
+    c->texts = das_grow(NULL, most, sizeof *c->texts);
+    if (!c->texts)
+        return das_fail_nomem(err);
+    c->texts[c->count++] = (struct text){DAS_TEXT_NULL, 0};
+    while (shapes->p < shapes->end) {
+        size_t from = u->sql_bytes.len;
+
+        if (!das_sql_take(&u->sql, u->streams, &u->sql_bytes) ||
+            u->sql_bytes.len > DAS_BLOCK_RAW_MAX)
+            return damaged(err, "statements have no sense");
+        if (u->sql_bytes.failed)
+            return das_fail_nomem(err);
+        c->texts[c->count++].bytes = (struct das_text){NULL, u->sql_bytes.len - from};
+    }
+    bytes = das_snapshot_bytes_for(u->texts, u->sql_bytes.len, err);
+    if (!bytes)
+        return -1;
+    if (u->sql_bytes.len)
+        memcpy(bytes, u->sql_bytes.ptr, u->sql_bytes.len);
+    for (uint32_t i = 1; i < c->count; i++) {
+        c->texts[i].bytes.ptr = bytes;
+        bytes += c->texts[i].bytes.len;
+    }
+    return 0;
 }
 
 /* A length takes a byte at least, so there are no more texts than bytes. */
@@ -221,10 +260,13 @@ int das_unpack(const struct das_block_head *head, const void *payload, struct da
     u->texts = das_snapshot_new(err);
     if (!u->texts || unpack_bytes(u, head, payload, err) < 0)
         goto fail;
-    for (int t = 0; t < DAS_BT_COUNT; t++) {
+    for (int t = 0; t < DAS_BT_SQL; t++) {
         if (read_texts(u, t, err) < 0)
             goto fail;
     }
+    if (das_sql_reader_init(&u->sql, u->streams, err) < 0 || read_statements(u, err) < 0)
+        goto fail;
+    das_buf_clear(&u->sql_bytes);
     /* Before anybody shares it: a session whose statement ends in memory needs these. */
     if (das_snapshot_prepare_idle(u->texts, err) < 0)
         goto fail;
@@ -577,7 +619,7 @@ static int check_end(const struct das_unpacked *u, struct das_err *err)
     bool whole = u->rows_left == 0;
 
     for (uint32_t i = 0; i < DAS_BS_NUMBERS + u->column_count; i++)
-        whole = whole && u->streams[i].p == u->streams[i].end;
+        whole = whole && (u->streams[i].p == u->streams[i].end || i == DAS_BS_TEXTS + DAS_BT_SQL);
     for (int t = 0; t < DAS_BT_COUNT; t++)
         whole = whole && u->text[t].seen + 1 == u->text[t].count;
     return whole ? 0 : damaged(err, "snapshots leave something of it over");

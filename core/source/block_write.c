@@ -11,7 +11,7 @@
 
 #include "core/base/mem.h"
 #include "core/session/fingerprint.h"
-#include "core/session/texts.h"
+#include "core/source/block_sql.h"
 
 #define NEW_ROW UINT32_MAX
 #define RAW_FULL ((size_t)8 << 20) /* what a reader has in memory at once */
@@ -42,6 +42,8 @@ struct das_block {
     uint32_t column_count;
     struct das_texts texts[DAS_BT_COUNT];
     struct das_arena arena; /* of texts */
+    struct das_sql_writer sql;
+    size_t sql_bytes; /* of statements, before they are taken apart */
     struct das_buf told;    /* what was told of the snapshot before, besides its rows */
     struct das_buf scratch;
     uint32_t snapshots;
@@ -91,6 +93,8 @@ void das_block_reset(struct das_block *b)
     for (int t = 0; t < DAS_BT_COUNT; t++)
         das_texts_clear(&b->texts[t]);
     das_arena_clear(&b->arena);
+    das_sql_writer_clear(&b->sql);
+    b->sql_bytes = 0;
     for (uint32_t c = 0; c < b->column_count; c++)
         b->columns[c].last = 0;
     das_buf_clear(&b->told);
@@ -135,7 +139,8 @@ static size_t raw_bytes(const struct das_block *b)
 
 bool das_block_full(const struct das_block *b)
 {
-    bool full = raw_bytes(b) >= RAW_FULL || b->snapshots == DAS_BLOCK_SNAPSHOTS_MAX;
+    bool full = raw_bytes(b) >= RAW_FULL || b->sql_bytes >= RAW_FULL * 2 ||
+                b->snapshots == DAS_BLOCK_SNAPSHOTS_MAX;
 
     for (int t = 0; t < DAS_BT_COUNT; t++)
         full = full || b->texts[t].count > DAS_BLOCK_TEXTS_MAX / 2 - 2;
@@ -257,7 +262,11 @@ static int number_of(struct das_block *b, int column, struct das_text t, uint32_
         return 0;
     if (das_texts_number(d, &b->arena, t, out) < 0)
         return -1;
-    if (d->count > known) {
+    if (d->count > known && column == DAS_BT_SQL) {
+        b->sql_bytes += t.len;
+        if (das_sql_put(&b->sql, t, b->streams) < 0)
+            return -1;
+    } else if (d->count > known) {
         das_put_varint(&b->streams[DAS_BS_LENGTHS + column], t.len);
         das_buf_add(&b->streams[DAS_BS_TEXTS + column], t.ptr, t.len);
     }
@@ -667,9 +676,10 @@ int das_block_finish(struct das_block *b, const struct das_crc32 *crc, struct da
     rc = das_buf_ok(&b->scratch, err);
     if (rc == 0)
         rc = pack_all(b, raw, &packed, err);
-    if (rc == 0 && (raw > DAS_BLOCK_RAW_MAX || packed.len > DAS_BLOCK_STORED_MAX))
+    if (rc == 0 && (raw > DAS_BLOCK_RAW_MAX || b->sql_bytes > DAS_BLOCK_RAW_MAX || packed.len > DAS_BLOCK_STORED_MAX))
         rc = das_fail(err, DAS_E_UNSUPPORTED,
-                      "%s: a list of %zu bytes, a recording takes %u at most", b->instance, raw,
+                      "%s: a list of %zu bytes, a recording takes %u at most", b->instance,
+                      b->sql_bytes > raw ? b->sql_bytes : raw,
                       DAS_BLOCK_RAW_MAX);
     if (rc == 0) {
         head.raw = (uint32_t)raw;
