@@ -18,6 +18,7 @@ static const char help[] =
     "  das status                            off switch, breakers, kills of unknown outcome\n"
     "  das audit list | show | verify | export | acknowledge     the journal of kills\n"
     "  das cloud tasks | history | switch | instances | doctor   what Huawei Cloud DAS does by itself\n"
+    "  das record -i INSTANCE -o FILE        what the sessions do, again and again, into a file\n"
     "  das serve                             the same API as the cloud's, for your own databases\n"
     "  das key | token create | list | revoke    who may ask das serve\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
@@ -48,7 +49,7 @@ static const struct {
     {"apply", das_cmd_apply},     {"stop", das_cmd_stop},     {"resume", das_cmd_resume},
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
-    {"serve", das_cmd_serve},
+    {"record", das_cmd_record},   {"serve", das_cmd_serve},
     {"key", das_cmd_key},         {"token", das_cmd_token},
 };
 
