@@ -64,7 +64,7 @@ int das_block_head_read(const struct das_crc32 *c, const unsigned char *p, size_
 
 static inline uint64_t das_zigzag(int64_t v)
 {
-    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+    return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
 }
 
 static inline int64_t das_unzigzag(uint64_t v)

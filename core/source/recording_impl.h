@@ -63,6 +63,7 @@ struct das_recording {
     const char *only_of;     /* instance that is wanted, or NULL */
     int64_t given_ms;        /* when the one that was given last was taken */
     struct das_blocks *blocks; /* of a binary recording, else NULL */
+    const char *format;        /* of the list that was read last, or NULL */
     bool blocks_read;          /* a whole one was there */
     char *note;
     size_t cut_line; /* set by a reader that returns DAS_READ_CUT */
