@@ -62,6 +62,7 @@ int das_policy_rules_copy(struct das_policy_rules *to, const struct das_policy_r
 void das_policy_windows_clear(struct das_policy_rules *p);
 void das_policy_rules_clear(struct das_policy_rules *p);
 
+void das_script_entry_clear(struct das_script_entry *e);
 void das_rules_init(struct das_rules *r);
 void das_rules_clear(struct das_rules *r);
 /* What holds for the script at path; NULL: of what is no file. Borrows from r. */

@@ -24,6 +24,7 @@ static const char help[] =
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
     "  das import-pt-kill -- OPTIONS         pt-kill's options as a policy\n"
+    "  das test PATH...                      run tests of policies: nothing leaves the process\n"
     "  das help COMMAND                      more about one of them\n"
     "  das --version\n"
     "\n"
@@ -51,6 +52,7 @@ static const struct {
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
     {"import-pt-kill", das_cmd_import_pt_kill},
+    {"test", das_cmd_test},
     {"serve", das_cmd_serve},
     {"record", das_cmd_record},
     {"key", das_cmd_key},         {"token", das_cmd_token},

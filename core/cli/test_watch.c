@@ -1,0 +1,220 @@
+/*
+ * test_watch.c - waits for a change of a file that tests are made of, with the kernel's help.
+ *
+ * Folders are watched, not files: editors write a new file and move it into the place of the old one.
+ */
+#include <errno.h>
+#include <libgen.h>
+#include <poll.h>
+#include <stdlib.h>
+#include <string.h>
+#include <sys/inotify.h>
+#include <sys/stat.h>
+#include <unistd.h>
+
+#include "core/base/mem.h"
+#include "core/cli/test_cli.h"
+
+#define QUIET_MS 50  /* one save is several events */
+#define LOOK_MS 200  /* a signal that came just before poll() is seen so late */
+#define EVENTS (IN_CLOSE_WRITE | IN_MOVED_TO | IN_MOVED_FROM | IN_CREATE | IN_DELETE)
+
+struct folder {
+    int number;
+    char *real; /* without links; the C library's memory: free() */
+};
+
+struct watch {
+    int fd;
+    struct folder *folders;
+    size_t count;
+};
+
+static int add_folder(struct watch *w, const char *path, struct das_err *err)
+{
+    struct folder *bigger;
+    char *real = realpath(path, NULL);
+    int number = real ? inotify_add_watch(w->fd, real, EVENTS | IN_ONLYDIR) : -1;
+
+    if (number < 0) { /* it may come later; the one above it is not ours to watch */
+        bool full = real && errno == ENOSPC;
+        free(real);
+        return full ? das_fail(err, DAS_E_IO, "%s: more folders than the system lets das watch "
+                                              "(fs.inotify.max_user_watches)", path)
+                    : 0;
+    }
+    for (size_t i = 0; i < w->count; i++) {
+        if (w->folders[i].number == number) {
+            free(real);
+            return 0;
+        }
+    }
+    bigger = das_grow(w->folders, w->count + 1, sizeof *bigger);
+    if (!bigger) {
+        free(real);
+        return das_fail_nomem(err);
+    }
+    w->folders = bigger;
+    bigger[w->count++] = (struct folder){number, real};
+    return 0;
+}
+
+static int add_folder_of(struct watch *w, const char *path, struct das_err *err)
+{
+    char *copy = das_strdup(path);
+    int rc = copy ? add_folder(w, dirname(copy), err) : das_fail_nomem(err);
+
+    das_free(copy);
+    return rc;
+}
+
+/* Where tests are, and so where new ones come: a folder named, and all between it and its files. */
+static int add_tree(struct watch *w, const struct das_test_files *f, const char *root,
+                    struct das_err *err)
+{
+    size_t len = strlen(root);
+    struct stat st;
+
+    if (stat(root, &st) < 0 || !S_ISDIR(st.st_mode))
+        return 0;
+    if (add_folder(w, root, err) < 0)
+        return -1;
+    for (size_t i = 0; i < f->count; i++) {
+        const char *path = f->items[i].path;
+        if (strncmp(path, root, len) == 0 && add_folder_of(w, path, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int add_all(struct watch *w, const struct das_test_files *f, char **paths, size_t n,
+                   struct das_err *err)
+{
+    for (size_t i = 0; i < n; i++) {
+        if (add_tree(w, f, paths[i], err) < 0)
+            return -1;
+    }
+    for (size_t i = 0; i < f->count; i++) {
+        if (add_folder_of(w, f->items[i].path, err) < 0)
+            return -1;
+        for (size_t k = 0; k < f->items[i].used_count; k++) {
+            if (add_folder_of(w, f->items[i].used[k], err) < 0)
+                return -1;
+        }
+    }
+    return 0;
+}
+
+/* Is path the file name in the folder real? */
+static bool is_that(const char *path, const char *real, const char *name)
+{
+    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    char *copy, *folder;
+    bool same;
+
+    if (strcmp(base, name) != 0)
+        return false;
+    copy = das_strdup(path);
+    folder = copy ? realpath(dirname(copy), NULL) : NULL;
+    same = folder && strcmp(folder, real) == 0;
+    free(folder);
+    das_free(copy);
+    return same;
+}
+
+/* Marks what the change of this file concerns. */
+static void changed(struct das_test_files *f, const char *real, const char *name)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        struct das_test_file *file = &f->items[i];
+        file->wanted |= is_that(file->path, real, name);
+        for (size_t k = 0; k < file->used_count && !file->wanted; k++)
+            file->wanted = is_that(file->used[k], real, name);
+    }
+}
+
+static void take_events(struct watch *w, struct das_test_files *f)
+{
+    char events[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
+    ssize_t n = read(w->fd, events, sizeof events), at = 0;
+
+    while (n > 0 && at < n) {
+        const struct inotify_event *e = (const struct inotify_event *)(const void *)(events + at);
+        for (size_t i = 0; i < w->count && e->len; i++) {
+            if (w->folders[i].number == e->wd)
+                changed(f, w->folders[i].real, e->name);
+        }
+        if (e->mask & IN_Q_OVERFLOW) { /* nobody knows what: all of them */
+            for (size_t i = 0; i < f->count; i++)
+                f->items[i].wanted = true;
+        }
+        at += (ssize_t)sizeof *e + e->len;
+    }
+}
+
+static bool any_wanted(const struct das_test_files *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->items[i].wanted)
+            return true;
+    }
+    return false;
+}
+
+static void drop_missing(struct das_test_files *f)
+{
+    for (size_t i = 0; i < f->count; i++) {
+        if (f->items[i].wanted && access(f->items[i].path, F_OK) < 0)
+            f->items[i].wanted = false; /* it comes again, or not */
+    }
+}
+
+/* New tests are looked for with each change: below paths, which may be gone for a moment. */
+static int look(struct watch *w, struct das_test_files *f, char **paths, size_t n,
+                const atomic_int *cancel, struct das_err *err)
+{
+    struct pollfd fd = {.fd = w->fd, .events = POLLIN};
+    bool heard = false;
+
+    for (;;) {
+        int ready = poll(&fd, 1, heard ? QUIET_MS : LOOK_MS);
+        if (cancel && atomic_load(cancel))
+            return das_fail(err, DAS_E_CANCELLED, "interrupted");
+        if (ready < 0 && errno != EINTR)
+            return das_fail(err, DAS_E_IO, "poll: %s", strerror(errno));
+        if (ready > 0) {
+            take_events(w, f);
+            heard = true;
+            continue;
+        }
+        if (!heard)
+            continue;
+        heard = false;
+        for (size_t i = 0; i < n; i++) {
+            struct das_err ignored;
+            das_test_find(f, &paths[i], 1, &ignored);
+        }
+        drop_missing(f);
+        if (any_wanted(f))
+            return 0;
+        if (add_all(w, f, paths, n, err) < 0) /* folders may have come */
+            return -1;
+    }
+}
+
+int das_test_wait(struct das_test_files *f, char **paths, size_t n, const atomic_int *cancel,
+                  struct das_err *err)
+{
+    struct watch w = {.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
+    int rc = -1;
+
+    if (w.fd < 0)
+        return das_fail(err, DAS_E_IO, "inotify: %s", strerror(errno));
+    if (add_all(&w, f, paths, n, err) == 0)
+        rc = look(&w, f, paths, n, cancel, err);
+    for (size_t i = 0; i < w.count; i++)
+        free(w.folders[i].real);
+    das_free(w.folders);
+    close(w.fd);
+    return rc;
+}
