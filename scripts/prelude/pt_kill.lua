@@ -202,7 +202,11 @@ function Policy:patterns()
           .. "\"Waiting for ... lock\"; take it away if you like.")
         pattern = "Locked"
       end
-      if pattern then
+      if pattern == "" then
+        error({ message = ("--%s: to Perl an empty pattern is the last one that matched anything, so "
+          .. "what pt-kill does with it is an accident%s"):format(name, name == "ignore-state"
+          and "; what spares nobody is '(?!)'" or "; leave it out") }, 0)
+      elseif pattern then
         local good, message = pcall(das.regex, pattern)
         if not good then
           error({ message = ("--%s: %s"):format(name, tostring(message):gsub("^.-regex: ", "")) }, 0)
