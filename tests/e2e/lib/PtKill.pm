@@ -7,8 +7,8 @@ use File::Temp qw(tempdir);
 use JSON::PP;
 use Das;
 use Exporter 'import';
-our @EXPORT = qw(pt_kill_there write_list random_list random_options pt_victims das_policy
-  das_victims das_by_design in_order);
+our @EXPORT = qw(pt_kill_there pt_kill_takes write_list random_list random_options typed pt_victims
+  das_policy das_victims das_by_design in_order policies);
 
 my $dir = tempdir('das-ptkill-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $files = 0;
@@ -177,6 +177,23 @@ sub pt_victims {
     my @ids = map { / KILL (\d+) \(/ ? $1 : () } <$out>;
     return close $out ? \@ids : undef;
 }
+
+# Does pt-kill run with these at all? Its words, '' for yes.
+sub pt_kill_takes {
+    my (@args) = @_;
+    my $list = write_list([ 1, 'app', 'h:1', 'shop', 'Query', 10, undef, 'select 1' ]);
+    my $pid = open(my $out, '-|') // die "fork: $!";
+    if (!$pid) {
+        open STDERR, '>&', \*STDOUT;
+        my @first = ($args[0] // '') eq '--config' ? splice @args, 0, 2 : ();
+        exec 'pt-kill', @first, '--test-matching', $list, @args or exit 127;
+    }
+    my $said = join '', <$out>;
+    return close $out ? '' : $said || 'nothing said';
+}
+
+# Every policy so far.
+sub policies { return glob "$dir/policy*.lua" }
 
 # The policy that das makes of it: its path, or undef and what das said.
 sub das_policy {
