@@ -296,7 +296,6 @@ int das_tool_nearest(lua_State *L); /* (word, list) -> the nearest of the list, 
 
 /* --- running a script (engine.c) -------------------------------------------------------------------- */
 
-int das_script_read(const char *path, struct das_buf *b, struct das_err *err); /* "-": stdin */
 /* "#!/usr/bin/env -S das run" on line 1 is for the shell; the line stays, so that numbers fit. */
 struct das_text das_script_text(struct das_text t);
 /* Message handler: the message, and below it where in the script it was called from. */

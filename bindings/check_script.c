@@ -43,7 +43,7 @@ static int host_judge(lua_State *L)
         .user = empty, .host = empty, .db = empty, .command = empty, .state = empty,
         .sql_info = empty, .time_ms = DAS_UNKNOWN, .query_id = DAS_UNKNOWN, .trx_time = DAS_ABSENT,
         .rows_modified = DAS_ABSENT, .rows_examined = DAS_UNKNOWN, .progress = DAS_UNKNOWN,
-        .trx_id = DAS_ABSENT,
+        .trx_id = DAS_ABSENT, .blocked_by = DAS_ABSENT,
     };
 
     if (!box)

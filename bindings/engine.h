@@ -22,6 +22,7 @@
  * snapshots and plans may be retained. */
 struct das_engine_watch {
     void *arg;
+    bool whole; /* previews fetch every session, so that what they show also has those that are out */
     void (*previewed)(void *arg, const char *instance, const struct das_selection *sel);
     void (*planned)(void *arg, const struct das_plan *plan);
     /* report NULL: nothing could be verified, as err says */
@@ -29,12 +30,15 @@ struct das_engine_watch {
                     const struct das_err *err);
 };
 
-/* Answers a run's HTTP requests, so that none leaves the process; as das_http_perform(), after the
- * run's grants and limits have said yes. On the script's thread. */
+/* Answers a run's HTTP requests, so that none leaves the process: one exchange each, after the run's
+ * grants and limits have said yes (das_http_client_answered_by()). On the script's thread. */
 struct das_engine_web {
     void *arg;
     int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,
-                  struct das_err *err);
+                  struct das_err *err); /* NULL: they go out */
+    void (*heard)(void *arg, const struct das_http_request *req,
+                  const struct das_http_response *resp, int result, const struct das_err *err);
+                                        /* of those; NULL: nobody (das_http_client_heard_by()) */
 };
 
 struct das_coverage;
@@ -124,6 +128,9 @@ struct das_engine *das_engine_new(struct das_err *err);
 /* Only when nothing is running or stuck. NULL is fine. */
 void das_engine_free(struct das_engine *e);
 void das_engine_health(struct das_engine *e, struct das_buf *b);
+
+/* The text of a script; path "-" is standard input. DAS_E_IO. */
+int das_script_read(const char *path, struct das_buf *b, struct das_err *err);
 
 /* Runs the script on a thread of its own and waits for it, at the most half a second over its
  * limits. 0 when the script ran to its end within them. Else -1: DAS_E_SCRIPT with script:line,

@@ -54,7 +54,8 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     struct das_snapshot *snap;
     struct das_box *box;
     struct das_err err;
-    unsigned flags = 0;
+    const struct das_engine_watch *watch = das_run_of(L)->opts->watch;
+    unsigned flags = watch && watch->whole ? DAS_PREVIEW_WHOLE : 0;
 
     if (!lua_isnoneornil(L, options_arg)) {
         if (lua_getfield(L, options_arg, "pushdown") == LUA_TBOOLEAN && !lua_toboolean(L, -1))

@@ -9,6 +9,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "core/base/clock.h"
 #include "core/base/mem.h"
 
 uint64_t das_lua_held(uint64_t held, const void *ptr, size_t osize, size_t nsize)
@@ -71,6 +72,39 @@ static const char *const removed[] = {"dofile", "loadfile", "warn"};
 
 static const char *const os_kept[] = {"time", "date", "clock", "difftime"};
 
+/* The time of the run's clock, which is not the machine's in a replay or a test. Upvalue 1: Lua's
+ * own, which makes a time of a table. */
+static int os_time(lua_State *L)
+{
+    if (lua_isnoneornil(L, 1)) {
+        lua_pushinteger(L, das_clock_unix_ms() / 1000);
+        return 1;
+    }
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+static int os_date(lua_State *L)
+{
+    lua_settop(L, 2);
+    if (lua_isnil(L, 1)) {
+        lua_pushliteral(L, "%c");
+        lua_replace(L, 1);
+    }
+    if (lua_isnil(L, 2)) {
+        lua_pushinteger(L, das_clock_unix_ms() / 1000);
+        lua_replace(L, 2);
+    }
+    return lua_tocfunction(L, lua_upvalueindex(1))(L);
+}
+
+/* The function name of the table on top becomes f, closed over what it was. */
+static void clocked(lua_State *L, const char *name, lua_CFunction f)
+{
+    lua_getfield(L, -1, name);
+    lua_pushcclosure(L, f, 1);
+    lua_setfield(L, -2, name);
+}
+
 static void open_os(lua_State *L)
 {
     lua_newtable(L);
@@ -80,12 +114,23 @@ static void open_os(lua_State *L)
         lua_setfield(L, -3, os_kept[i]);
     }
     lua_pop(L, 1);
+    clocked(L, "time", os_time);
+    clocked(L, "date", os_date);
     lua_pushvalue(L, -1); // kept kept
     luaL_getsubtable(L, LUA_REGISTRYINDEX, LUA_LOADED_TABLE);
     lua_insert(L, -2);
     lua_setfield(L, -2, LUA_OSLIBNAME);
     lua_pop(L, 1);
     lua_setglobal(L, LUA_OSLIBNAME);
+}
+
+static void seed(lua_State *L, int64_t with)
+{
+    lua_getglobal(L, "math");
+    lua_getfield(L, -1, "randomseed");
+    lua_pushinteger(L, with);
+    lua_call(L, 1, 0);
+    lua_pop(L, 1);
 }
 
 static int open_all(lua_State *L)
@@ -100,6 +145,8 @@ static int open_all(lua_State *L)
     }
     open_os(L);
     das_open_sandbox(L);
+    if (das_clock_entered()) // a replay draws the same numbers again
+        seed(L, das_clock_unix_ms());
     das_open_require(L);
     das_open_prelude(L);
     return 0;

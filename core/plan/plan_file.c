@@ -6,7 +6,6 @@
  */
 #include "core/plan/plan.h"
 
-#include <stddef.h>
 #include <stdlib.h>
 #include <string.h>
 
@@ -15,6 +14,7 @@
 #include "core/base/mem.h"
 #include "core/plan/plan_impl.h"
 #include "core/session/filter_json.h"
+#include "core/session/session_json.h"
 
 #define SUFFIX_BEGIN ",\"sha256\":\""
 #define SUFFIX_END "\"}"
@@ -42,40 +42,6 @@ static int missing(struct reader *r, const char *key, const char *expected)
     return das_fail(r->err, DAS_E_DATA, "%s: expected %s", key, expected);
 }
 
-static int from_hex(struct reader *r, const char *key, const json_t *hex, struct das_text *out)
-{
-    struct das_buf bytes = {0};
-    int rc = -1;
-
-    if (!json_is_string(hex))
-        return missing(r, key, "bytes in hex");
-    if (das_hex_decode(das_text(json_string_value(hex), json_string_length(hex)), &bytes, r->err) <
-        0) {
-        das_err_prefix(r->err, "%s", key);
-    } else if (das_buf_ok(&bytes, r->err) == 0) {
-        *out = das_text(das_arena_dup(&r->arena, bytes.ptr ? bytes.ptr : "", bytes.len), bytes.len);
-        rc = out->ptr ? 0 : das_fail_nomem(r->err);
-    }
-    das_buf_clear(&bytes);
-    return rc;
-}
-
-/* Text or null, with hex (may be NULL) instead where that is there. */
-static int get_text(struct reader *r, const json_t *o, const char *key, const json_t *hex,
-                    struct das_text *out)
-{
-    const json_t *v = json_object_get(o, key);
-
-    *out = DAS_TEXT_NULL;
-    if (!v || !(json_is_string(v) || json_is_null(v)))
-        return missing(r, key, "text or null");
-    if (hex)
-        return from_hex(r, key, hex, out);
-    if (json_is_string(v))
-        *out = das_text(json_string_value(v), json_string_length(v));
-    return 0;
-}
-
 /* Text as a C string: NULL for null. One with a NUL in it would be cut by whoever uses it. */
 static int get_string(struct reader *r, const json_t *o, const char *key, bool may_be_null,
                       const char **out)
@@ -85,7 +51,8 @@ static int get_string(struct reader *r, const json_t *o, const char *key, bool m
     char *copy;
 
     snprintf(name, sizeof name, "%s" DAS_PLAN_HEX, key);
-    if (get_text(r, o, key, json_object_get(o, name), &t) < 0)
+    if (das_json_exact_text(json_object_get(o, key), json_object_get(o, name), key, &r->arena, &t,
+                            r->err) < 0)
         return -1;
     *out = NULL;
     if (!t.ptr)
@@ -124,80 +91,6 @@ static struct das_filter *get_filter(struct reader *r, const json_t *o, const ch
 }
 
 /* --- reading: victims ------------------------------------------------------------------------ */
-
-/* The numbers of a session stand one after the other; which is whose, das_session_int() tells. So a
- * field that is added there needs no line here. */
-#define FIRST_NUMBER offsetof(struct das_session, state_duration)
-#define NUMBERS ((sizeof(struct das_session) - FIRST_NUMBER) / sizeof(int64_t))
-
-static void put_number(struct das_session *s, size_t place, int64_t v)
-{
-    memcpy((char *)s + FIRST_NUMBER + place * sizeof v, &v, sizeof v);
-}
-
-static void set_number(struct das_session *s, enum das_field f, int64_t v)
-{
-    struct das_session probe;
-
-    if (f == DAS_F_ID) {
-        s->id = v;
-        return;
-    }
-    for (size_t i = 0; i < NUMBERS; i++) {
-        das_session_unknown(&probe);
-        put_number(&probe, i, 1);
-        if (das_session_int(&probe, f) == 1) {
-            put_number(s, i, v);
-            return;
-        }
-    }
-}
-
-static int read_number(struct reader *r, const json_t *session, const json_t *exact,
-                       enum das_field f, struct das_session *out)
-{
-    const char *key = das_field_name(f);
-    const json_t *v = json_object_get(session, key);
-
-    if (f == DAS_F_PROGRESS && json_object_get(exact, key))
-        v = json_object_get(exact, key);
-    if (json_is_integer(v))
-        set_number(out, f, json_integer_value(v));
-    else if (json_is_real(v) && f == DAS_F_PROGRESS && json_real_value(v) >= 0 &&
-             json_real_value(v) < 1e15)
-        set_number(out, f, (int64_t)(json_real_value(v) * 1000 + 0.5));
-    else if (json_is_null(v) && f != DAS_F_ID)
-        set_number(out, f, f == DAS_F_STATE_DURATION ? DAS_UNKNOWN : DAS_ABSENT);
-    else if (v || f == DAS_F_ID)
-        return missing(r, key, "a number");
-    return 0; /* not there: unknown */
-}
-
-static int read_session(struct reader *r, const json_t *victim, struct das_session *out)
-{
-    const json_t *session = json_object_get(victim, "session");
-    const json_t *exact = json_object_get(victim, "exact");
-    struct das_text *const texts[] = {
-        [DAS_F_USER] = &out->user,       [DAS_F_HOST] = &out->host,
-        [DAS_F_DB] = &out->db,           [DAS_F_COMMAND] = &out->command,
-        [DAS_F_STATE] = &out->state,     [DAS_F_SQL_INFO] = &out->sql_info,
-    };
-
-    if (!json_is_object(session))
-        return missing(r, "session", "a session");
-    das_session_unknown(out);
-    out->disputed = json_is_true(json_object_get(session, "disputed"));
-    for (int i = 0; i < DAS_F_COUNT; i++) {
-        enum das_field f = (enum das_field)i;
-        const char *key = das_field_name(f);
-        int rc = das_field_is_text(f)
-                     ? get_text(r, session, key, json_object_get(exact, key), texts[f])
-                     : read_number(r, session, exact, f, out);
-        if (rc < 0)
-            return -1;
-    }
-    return 0;
-}
 
 static int by_value(const void *a, const void *b)
 {
@@ -238,7 +131,7 @@ static int read_victims(struct reader *r, const json_t *o, struct das_snapshot *
         return das_fail(r->err, DAS_E_DATA, "victims: expected at most %d, got %zu",
                         DAS_PLAN_VICTIMS_MAX, json_array_size(list));
     for (size_t i = 0; i < json_array_size(list); i++) {
-        if (read_session(r, json_array_get(list, i), &s) < 0) {
+        if (das_session_json_read(json_array_get(list, i), &r->arena, &s, r->err) < 0) {
             das_err_prefix(r->err, "victims[%zu]", i + 1);
             return -1;
         }

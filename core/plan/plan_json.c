@@ -8,11 +8,7 @@
 #include "core/base/json.h"
 #include "core/plan/plan_impl.h"
 #include "core/session/filter_json.h"
-#include "core/session/render.h"
-
-/* From here on (in thousandths of a per cent) a double may not keep each progress apart. No server
- * tells one; a damaged list may. */
-#define PROGRESS_INEXACT ((int64_t)1000000000000)
+#include "core/session/session_json.h"
 
 /* JSON shows bytes that are not UTF-8 as U+FFFD; then "KEY_hex" has what they are. */
 static void put_text(struct das_buf *b, const char *key, struct das_text t)
@@ -63,32 +59,6 @@ static void put_limits(struct das_buf *b, const struct das_kill_limits *limits)
     das_buf_char(b, '}');
 }
 
-/* What the session's own form shows only roughly: bytes in hex, a huge progress. */
-static void put_exact(struct das_buf *b, const struct das_session *s)
-{
-    bool open = false;
-
-    for (int f = 0; f < DAS_F_COUNT; f++) {
-        struct das_text t = das_session_text(s, (enum das_field)f);
-        bool number = f == DAS_F_PROGRESS && s->progress >= PROGRESS_INEXACT;
-        if (!number && (!t.ptr || das_utf8_valid(t)))
-            continue;
-        if (!open)
-            das_buf_str(b, ",\"exact\":{");
-        open = true;
-        das_json_key(b, das_field_name((enum das_field)f));
-        if (number) {
-            das_buf_int(b, s->progress);
-        } else {
-            das_buf_char(b, '"');
-            das_hex_encode(t, b);
-            das_buf_char(b, '"');
-        }
-    }
-    if (open)
-        das_buf_char(b, '}');
-}
-
 static void put_victim(struct das_buf *b, const struct das_plan *p, size_t i)
 {
     struct das_session s;
@@ -96,9 +66,8 @@ static void put_victim(struct das_buf *b, const struct das_plan *p, size_t i)
 
     das_plan_victim(p, i, &s);
     started = das_plan_started_ms(p->victims->snap, &s, &slack);
-    das_buf_str(b, "{\"session\":");
-    das_render_session_json(&s, b);
-    put_exact(b, &s);
+    das_buf_char(b, '{');
+    das_session_json(&s, b);
     if (das_known(started))
         das_json_key_int(b, "started_ms", started);
     das_buf_printf(b, ",\"sql_digest\":\"%016llx\"}", (unsigned long long)p->digests[i]);

@@ -23,6 +23,7 @@ struct das_inventory {
     size_t count;
     size_t *chosen; /* positions in entries */
     size_t chosen_count;
+    const struct das_source_listener *listener; /* of what is opened from now on; or NULL */
 };
 
 struct das_inventory *das_inventory_new(struct das_err *err)
@@ -127,6 +128,22 @@ int das_inventory_add(struct das_inventory *inv, const struct das_source_conf *c
     return 0;
 }
 
+int das_inventory_add_source(struct das_inventory *inv, const struct das_source_conf *conf,
+                             struct das_source *source, struct das_err *err)
+{
+    if (das_inventory_add(inv, conf, err) < 0) {
+        das_source_close(source);
+        return -1;
+    }
+    inv->entries[inv->count - 1].source = source;
+    return 0;
+}
+
+void das_inventory_listen(struct das_inventory *inv, const struct das_source_listener *l)
+{
+    inv->listener = l;
+}
+
 static int unknown_name(const struct das_inventory *inv, const char *name, struct das_err *err)
 {
     const char *near = NULL, **names = das_grow(NULL, inv->count, sizeof *names);
@@ -216,7 +233,10 @@ struct das_source *das_inventory_open(struct das_inventory *inv, size_t i, struc
         if (!e->conf.account)
             return NULL;
     }
-    return das_source_open(&e->conf, &e->source, err) < 0 ? NULL : e->source;
+    if (das_source_open(&e->conf, &e->source, err) < 0)
+        return NULL;
+    das_source_listen(e->source, inv->listener);
+    return e->source;
 }
 
 int das_inventory_open_again(struct das_inventory *inv, size_t i, struct das_source **out,

@@ -48,6 +48,13 @@ bool das_inventory_address(const struct das_inventory *inv, size_t i,
 int das_inventory_add_place(struct das_inventory *inv, const char *cloud,
                             const struct das_cloud_place *place, struct das_err *err);
 
+/* An instance whose source is there already (conf->spec says where from, for people); inv takes it
+ * over, also when it fails. */
+int das_inventory_add_source(struct das_inventory *inv, const struct das_source_conf *conf,
+                             struct das_source *source, struct das_err *err);
+/* From here on l hears of what sources show and do that are opened by das_inventory_open(). */
+void das_inventory_listen(struct das_inventory *inv, const struct das_source_listener *l);
+
 /* Position of a name, or -1 and a suggestion in err. */
 int das_inventory_find(const struct das_inventory *inv, const char *name, struct das_err *err);
 

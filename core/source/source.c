@@ -32,14 +32,19 @@ bool das_source_needs_cloud(const char *spec)
     return strncmp(spec, "das:", 4) == 0;
 }
 
+int das_source_set_name(struct das_source *s, const char *name, struct das_err *err)
+{
+    s->name = das_strdup(name);
+    return s->name ? 0 : das_fail_nomem(err);
+}
+
 static int set_name(struct das_source **s, const char *name, struct das_err *err)
 {
-    (*s)->name = das_strdup(name);
-    if ((*s)->name)
+    if (das_source_set_name(*s, name, err) == 0)
         return 0;
     das_source_close(*s);
     *s = NULL;
-    return das_fail_nomem(err);
+    return -1;
 }
 
 int das_source_open(const struct das_source_conf *conf, struct das_source **out,
@@ -93,9 +98,18 @@ int das_source_list(struct das_source *s, const struct das_query *q, struct das_
                     struct das_err *err)
 {
     static const struct das_query all;
+    int rc;
 
     *out = NULL;
-    return s->ops->list(s, q ? q : &all, out, err);
+    rc = s->ops->list(s, q ? q : &all, out, err);
+    if (s->listener)
+        s->listener->listed(s->listener->arg, s, *out, err);
+    return rc;
+}
+
+void das_source_listen(struct das_source *s, const struct das_source_listener *l)
+{
+    s->listener = l;
 }
 
 void das_source_set_patience(struct das_source *s, const struct das_patience *p)
@@ -127,12 +141,15 @@ enum das_kill_result das_source_kill(struct das_source *s, const struct das_kill
                                      struct das_err *err)
 {
     const char *why = cannot(s, order->what);
+    enum das_kill_result result = DAS_KILL_FAILED;
 
-    if (why) {
+    if (why)
         das_fail(err, DAS_E_UNSUPPORTED, "%s", why);
-        return DAS_KILL_FAILED;
-    }
-    return s->ops->kill(s, order, err);
+    else
+        result = s->ops->kill(s, order, err);
+    if (s->listener)
+        s->listener->killed(s->listener->arg, s, order, (int)result, err);
+    return result;
 }
 
 const char *das_source_cannot_kill(const struct das_source *s)

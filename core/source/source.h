@@ -51,6 +51,19 @@ int das_source_open_again(struct das_source *s, const struct das_source_conf *co
 
 const char *das_source_name(const struct das_source *s);
 
+/* Hears of each list and each kill once it is over, on the thread that asked for it. It changes
+ * nothing. */
+struct das_kill_order;
+struct das_source_listener {
+    void *arg;
+    void (*listed)(void *arg, struct das_source *s, struct das_snapshot *snap, /* NULL: it failed */
+                   const struct das_err *err);
+    void (*killed)(void *arg, struct das_source *s, const struct das_kill_order *order,
+                   int result, /* enum das_kill_result */
+                   const struct das_err *err);
+};
+void das_source_listen(struct das_source *s, const struct das_source_listener *l); /* NULL: nobody */
+
 /* What is asked for. {0}: all sessions, as far as the source tells in one go. */
 struct das_query {
     const struct das_filter *filter; /* only those that it could match, where the source can tell */

@@ -27,7 +27,11 @@ struct das_source {
     const struct das_source_ops *ops;
     char *name;
     struct das_patience patience;
+    const struct das_source_listener *listener; /* or NULL */
 };
+
+/* A copy of name becomes that of a source that was not opened by a spec. */
+int das_source_set_name(struct das_source *s, const char *name, struct das_err *err);
 
 /* Each kind allocates its struct (das_calloc), fills base.ops and returns it; rest is what follows
  * the scheme in the spec. source.c sets the name and calls ops->close then das_free(). */
