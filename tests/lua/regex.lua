@@ -16,7 +16,7 @@ t.is(das.regex "x":match "abc", nil, "no match")
 t.is(das.regex "x":match(nil), nil, "nor of nil")
 t.is(das.regex "a\0b":match "xa\0by", "a\0b", "zero bytes")
 t.is(das.regex("^.$", "u"):test "ä", true, "u: a character")
-t.is(#das.preview{ all = true }:where(function(s) return das.regex "^Sl":test(s.command) end),
+t.is(#das.preview{ all = true }:where(function(s) return das.regex "^Sleep$":test(s.command) end),
   #das.preview{ command = "Sleep" }, "in where()")
 
 t.raises("a bad pattern", function() das.regex "a(b" end, "regex.lua:",
@@ -30,10 +30,4 @@ t.raises("another method", function() return read.tset end, "a regex has no fiel
   "did you mean \"test\"")
 t.raises("2^60 ways", function() das.regex "^(a+)+$":test(("a"):rep(60) .. "!") end, "regex.lua:",
   "too complex")
-t.raises("its memory counts", function()
-  local kept = {}
-  for i = 1, 100000 do
-    kept[#kept + 1] = das.regex("(a|b|c){1,200}" .. i)
-  end
-end, "not enough memory")
 t.done()
