@@ -53,8 +53,10 @@ static int translate(lua_State *L)
     das_load_embedded(L, "pt_kill_options");
     push_host(L);
     lua_call(L, 1, 1); // pt_kill parse
+    das_load_embedded(L, "pt_kill_text");
+    lua_call(L, 0, 1);
     push_host(L);
-    lua_call(L, 2, 1); // translate
+    lua_call(L, 3, 1); // translate
     lua_createtable(L, (int)job->count, 0);
     for (size_t i = 0; i < job->count; i++) {
         lua_pushstring(L, job->args[i]);

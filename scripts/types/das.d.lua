@@ -1281,14 +1281,15 @@ function regex:test(text) end
 ---@nodiscard
 function regex:match(text) end
 
----A pattern, compiled: do it once, outside loops. Bytes, unless flag "u" is given. A bad pattern
----raises, with its position.
+---A pattern, compiled: do it once, outside loops. Text is bytes, unless flag "u" says UTF-8; "i":
+---letters in any case; "m": ^ and $ at each line; "s": . is a line's end, too; "x": white space and
+---# comments. A bad pattern raises, with its position.
 ---```lua
 ---local reports = das.regex("^report_(daily|weekly)$")
 ---print(reports:test("report_daily"))
 ---```
 ---@param pattern string up to 64 KB
----@param flags? string any of "i" letters in any case, "m" ^ and $ at each line, "s" . is a line's end too, "x" white space and # comments, "u" UTF-8
+---@param flags? string any of "imsxu"
 ---@return das.regex
 ---@nodiscard
 function das.regex(pattern, flags) end
