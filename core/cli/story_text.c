@@ -21,11 +21,10 @@ static void put_left_out(const struct das_story *s, const struct das_fate *f, st
         das_buf_printf(b, "matches, but --%s %lld keeps others", s->cut_name,
                        (long long)s->cut_count);
     else if (f->session.disputed)
-        das_buf_str(b, "selected by the source, not by das's own reading of the filter: a plan "
-                       "leaves it out unless told trust_source = true");
+        das_buf_str(b, "left out by the plan: the source selected it, das's own reading of the "
+                       "filter does not; trust_source = true takes it");
     else
-        das_buf_str(b, "selected, and in no plan: left out by the policy's own code after the "
-                       "preview");
+        das_buf_str(b, "left out by the policy's own code after the preview");
 }
 
 static void put_planned(const struct das_story *s, const struct das_fate *f, struct das_buf *b)
