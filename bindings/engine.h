@@ -36,7 +36,10 @@ struct das_engine_watch {
 struct das_engine_web {
     void *arg;
     int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,
-                  struct das_err *err);
+                  struct das_err *err); /* NULL: they go out */
+    void (*heard)(void *arg, const struct das_http_request *req,
+                  const struct das_http_response *resp, int result, const struct das_err *err);
+                                        /* of those; NULL: nobody (das_http_client_heard_by()) */
 };
 
 struct das_coverage;

@@ -560,7 +560,8 @@ void das_open_selection(lua_State *L)
         {"limit", selection_limit},       {"except_oldest", selection_except_oldest},
         {"where", selection_where},       {"pick", selection_pick},
         {"group_by", selection_group_by}, {"explain", selection_explain},
-        {"plan", das_selection_plan},     {NULL, NULL},
+        {"plan", das_selection_plan},     {"unprotected", das_selection_unprotected},
+        {NULL, NULL},
     };
 
     das_class(L, DAS_PROCESSES, processes_meta, NULL, processes_index);

@@ -105,6 +105,7 @@ int das_cmd_run(int argc, char **argv);
 int das_cmd_preview(int argc, char **argv);
 int das_cmd_explain(int argc, char **argv);
 int das_cmd_check(int argc, char **argv);
+int das_cmd_import_pt_kill(int argc, char **argv);
 int das_cmd_repl(int argc, char **argv);
 int das_cmd_audit(int argc, char **argv);
 int das_cmd_plan(int argc, char **argv);

@@ -23,6 +23,7 @@ static const char help[] =
     "  das key | token create | list | revoke    who may ask das serve\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
+    "  das import-pt-kill -- OPTIONS         pt-kill's options as a policy\n"
     "  das help COMMAND                      more about one of them\n"
     "  das --version\n"
     "\n"
@@ -50,6 +51,7 @@ static const struct {
     {"apply", das_cmd_apply},     {"stop", das_cmd_stop},     {"resume", das_cmd_resume},
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
+    {"import-pt-kill", das_cmd_import_pt_kill},
     {"serve", das_cmd_serve},
     {"key", das_cmd_key},         {"token", das_cmd_token},
 };

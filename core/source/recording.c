@@ -18,6 +18,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/source/block.h"
 #include "core/source/recording_impl.h"
 
 #define EXPECTED                                                                        \
@@ -82,6 +83,7 @@ void das_recording_close(struct das_recording *r)
 {
     if (!r)
         return;
+    das_blocks_close(r);
     das_window_clear(&r->w);
     das_columns_clear(&r->columns);
     das_buf_clear(&r->header);
@@ -518,6 +520,25 @@ static int next_of_all(struct das_recording *r, struct das_snapshot **out, struc
     return rc;
 }
 
+/* Before anything else is looked at: is it in the binary form? */
+static int look_for_blocks(struct das_recording *r, struct das_err *err)
+{
+    r->looked = true;
+    for (;;) {
+        const char *p = das_window_begin(&r->w);
+        size_t n = (size_t)(das_window_end(&r->w) - p);
+        int rc;
+
+        if (n && p[0] != DAS_REC_MAGIC[0])
+            return 0;
+        if (n >= DAS_REC_MAGIC_LEN)
+            return das_rec_is_magic(p) ? das_blocks_open(r, err) : 0;
+        rc = das_recording_more(r, err);
+        if (rc <= 0)
+            return rc;
+    }
+}
+
 int das_recording_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err)
 {
     int rc;
@@ -525,9 +546,18 @@ int das_recording_next(struct das_recording *r, struct das_snapshot **out, struc
     *out = NULL;
     if (r->broken)
         return das_fail(err, DAS_E_DATA, "%s: cannot be read on after an error", r->name);
+    if (!r->looked && look_for_blocks(r, err) < 0) {
+        r->broken = true;
+        return -1;
+    }
     for (;;) {
         if (r->finished)
             return 0;
+        if (r->blocks) {
+            rc = das_blocks_next(r, out, err);
+            r->broken = rc < 0;
+            return rc;
+        }
         rc = next_of_all(r, out, err);
         if (rc != 1 || is_wanted(r))
             return rc;
