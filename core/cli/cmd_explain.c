@@ -222,7 +222,7 @@ static int explain_policy(struct explain *x, int argc, char **argv)
     struct das_common *c = &x->common;
     struct das_story s = {.policy = x->policy};
     const struct das_engine_watch watch = das_story_watch(&s);
-    const struct das_engine_web web = {x, no_request};
+    const struct das_engine_web web = {.arg = x, .answer = no_request};
     struct das_script_rules rules;
     struct das_engine_result result;
     struct das_engine_opts opts = {

@@ -199,6 +199,15 @@ like $r->{json}[0]{plans}[0]{would_block}, qr/limits\.kill\.run|at most 1/, 'the
 $r = ask_json('--config', $own, '-i', $guarded, '--all');
 like $r->{by_id}{1}{why}, qr/^matches; protected from every kill: .*vip/, 'also without a policy';
 
+# ~{trx_time = 0}: no number is less than 0, so waiting does not help
+$r = ask_json('-i', $sample, '--policy', "$policies/connection_hogs.lua", 2);
+is $r->{by_id}{2044}{why}, 'not trx_time >= 0 s: 695 s', 'in a transaction: not idle';
+is $r->{by_id}{1500}{fate}, 'left_out', 'a group keeps some';
+is $r->{by_id}{1506}{fate}, 'dry_run', '... and loses others';
+my ($near) = grep { $r->{order}[$_] == 2100 } 0 .. 45;
+my ($far) = grep { $r->{order}[$_] == 2044 } 0 .. 45;
+cmp_ok $near, '<', $far, '58 s too young is nearer than what no waiting changes';
+
 # unknown numbers, no preview at all, failures
 $r = ask_json('-i', $small, '--policy', put('trx.lua', 'das.preview{ trx_time = "1m" }'));
 is $r->{by_id}{7}{why}, 'trx_time >= 60 s: unknown (the source does not tell)', 'unknown under a policy';
