@@ -22,7 +22,8 @@
  * snapshots and plans may be retained. */
 struct das_engine_watch {
     void *arg;
-    bool whole; /* previews fetch every session, so that what they show also has those that are out */
+    bool whole; /* previews fetch every session where that selects the same (not das:), so that what is
+                   told has also those that are out */
     void (*previewed)(void *arg, const char *instance, const struct das_selection *sel);
     void (*planned)(void *arg, const struct das_plan *plan);
     /* before its last look at the server */

@@ -103,6 +103,7 @@ int das_common_state_at(struct das_common *c, const char *given, struct das_buf 
 
 int das_cmd_run(int argc, char **argv);
 int das_cmd_preview(int argc, char **argv);
+int das_cmd_explain(int argc, char **argv);
 int das_cmd_check(int argc, char **argv);
 int das_cmd_import_pt_kill(int argc, char **argv);
 int das_cmd_test(int argc, char **argv);

@@ -11,6 +11,7 @@ static const char help[] =
     "das - preview which database sessions a kill policy would hit, then kill exactly those\n"
     "\n"
     "  das preview -i INSTANCE [criteria]    which sessions match, right now\n"
+    "  das explain -i INSTANCE --policy SCRIPT | criteria    why each session is in or out\n"
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
     "  das plan show FILE                    what a saved plan would kill (das run --plan-out FILE)\n"
     "  das apply FILE                        kill what a saved plan says, verified once more\n"
@@ -47,7 +48,8 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"preview", das_cmd_preview}, {"run", das_cmd_run},       {"plan", das_cmd_plan},
+    {"preview", das_cmd_preview}, {"explain", das_cmd_explain},
+    {"run", das_cmd_run},       {"plan", das_cmd_plan},
     {"apply", das_cmd_apply},     {"stop", das_cmd_stop},     {"resume", das_cmd_resume},
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},

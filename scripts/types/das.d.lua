@@ -47,7 +47,7 @@ error("das.d.lua is for editors; das itself is compiled in")
 ---@field rows_examined? integer by the statement
 ---@field progress? number per cent
 ---@field trx_id? integer InnoDB's number of the open transaction; nil outside one
----@field blocked_by? integer id of the session whose InnoDB lock it waits for; nil: for none, or not known
+---@field blocked_by? integer the session whose InnoDB lock it waits for; nil: none, or unknown
 ---@field disputed boolean the cloud selects it, das's own reading of the filter does not
 
 ---@class (exact) das.group
