@@ -187,7 +187,8 @@ static void push_driver(lua_State *L)
     lua_call(L, 1, 1);
     lua_setfield(L, -2, "show");
     lua_getglobal(L, "das");
-    lua_call(L, 2, 1);
+    das_load_embedded(L, "expect");
+    lua_call(L, 3, 1);
 }
 
 void das_bench_run(lua_State *L, struct das_bench *b)

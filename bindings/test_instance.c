@@ -55,7 +55,7 @@ static bool get_text(lua_State *L, int t, const char *what, const char *key, str
     return type != LUA_TNIL;
 }
 
-/* A whole number from 0 up; false is absent. */
+/* A whole number from 0 up, or "unknown"; false is absent. */
 static bool get_number(lua_State *L, int t, const char *what, const char *key, int64_t absent,
                        int64_t *out)
 {
@@ -63,6 +63,8 @@ static bool get_number(lua_State *L, int t, const char *what, const char *key, i
 
     if (type == LUA_TBOOLEAN && !lua_toboolean(L, -1)) {
         *out = absent;
+    } else if (type == LUA_TSTRING && strcmp(lua_tostring(L, -1), "unknown") == 0) {
+        *out = DAS_UNKNOWN;
     } else if (type != LUA_TNIL) {
         lua_Integer n = type == LUA_TNUMBER ? lua_tointegerx(L, -1, &whole) : 0;
         if (!whole || n < 0)
@@ -82,7 +84,7 @@ static bool get_seconds(lua_State *L, int t, const char *what, const char *key, 
     struct das_text text;
     int64_t n = -1;
 
-    if (lua_getfield(L, t, key) != LUA_TSTRING) {
+    if (lua_getfield(L, t, key) != LUA_TSTRING || strcmp(lua_tostring(L, -1), "unknown") == 0) {
         lua_pop(L, 1);
         return get_number(L, t, what, key, absent, out);
     }
@@ -459,11 +461,23 @@ static int instance_sessions(lua_State *L)
     return 1;
 }
 
+/* down(instance, why): nobody reaches it; without why it is there again. */
+static int instance_down(lua_State *L)
+{
+    struct das_test_instance *i = das_test_instance_check(L, 1);
+    struct das_err err;
+
+    if (das_memory_down(i->source, luaL_optstring(L, 2, NULL), &err) < 0)
+        return das_raise(L, "db:down: %s", err.msg);
+    return 0;
+}
+
 void das_open_test_instance(lua_State *L)
 {
     static const luaL_Reg functions[] = {
         {"open", instance_open},     {"add", instance_add},           {"update", instance_update},
-        {"remove", instance_remove}, {"sessions", instance_sessions}, {NULL, NULL},
+        {"remove", instance_remove}, {"sessions", instance_sessions},
+        {"down", instance_down},     {NULL, NULL},
     };
 
     luaL_setfuncs(L, functions, 0);

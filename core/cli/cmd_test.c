@@ -182,18 +182,22 @@ static int run_round(struct test *t, struct das_err *err)
     return t->failed || t->number == 0 ? DAS_EXIT_FAILED : DAS_EXIT_DONE;
 }
 
+/* The code of the last round. */
 static int watch(struct test *t, char **paths, size_t n, struct das_err *err)
 {
-    int rc = run_round(t, err);
+    struct das_test_watch *w = das_test_watch_new(err);
+    int rc = w ? 0 : -1, code = DAS_EXIT_FAILED;
 
-    while (rc >= 0) {
-        int code = rc;
-        fprintf(stderr, "das test: waiting for a change; Ctrl-C ends\n");
-        if (das_test_wait(&t->files, paths, n, t->jobs.cancel, err) < 0)
-            return err->code == DAS_E_CANCELLED ? code : -1;
-        rc = run_round(t, err);
+    while (rc == 0) {
+        rc = das_test_watch_begin(w, &t->files, paths, n, err);
+        if (rc == 0 && (rc = run_round(t, err)) >= 0) {
+            code = rc;
+            fprintf(stderr, "das test: waiting for a change; Ctrl-C ends\n");
+            rc = das_test_watch_wait(w, &t->files, paths, n, t->jobs.cancel, err);
+        }
     }
-    return rc;
+    das_test_watch_free(w);
+    return err->code == DAS_E_CANCELLED ? code : -1;
 }
 
 static int run(struct test *t, char **paths, size_t n, struct das_err *err)

@@ -71,9 +71,16 @@ void das_test_cover_lcov(const struct das_coverage *c, struct das_buf *b);
 
 /* --- watching (test_watch.c) ---------------------------------------------------------------------- */
 
-/* Waits until something changes that a file of tests, or one that it uses, is made of, or until
- * *cancel; marks the files to run as wanted, also those that have come below paths. DAS_E_CANCELLED. */
-int das_test_wait(struct das_test_files *f, char **paths, size_t n, const atomic_int *cancel,
-                  struct das_err *err);
+struct das_test_watch;
+struct das_test_watch *das_test_watch_new(struct das_err *err);
+void das_test_watch_free(struct das_test_watch *w); /* NULL is fine */
+/* Before a run: from here on no change of what is known so far is missed. */
+int das_test_watch_begin(struct das_test_watch *w, const struct das_test_files *f, char **paths,
+                         size_t n, struct das_err *err);
+/* After it: waits until something changes, or has changed since, that a file of tests or one that it
+ * uses is made of, or until *cancel (DAS_E_CANCELLED). Marks the files to run as wanted, also those
+ * that have come below paths. */
+int das_test_watch_wait(struct das_test_watch *w, struct das_test_files *f, char **paths, size_t n,
+                        const atomic_int *cancel, struct das_err *err);
 
 #endif

@@ -10,6 +10,7 @@
 #include <string.h>
 #include <sys/inotify.h>
 #include <sys/stat.h>
+#include <time.h>
 #include <unistd.h>
 
 #include "core/base/mem.h"
@@ -24,13 +25,14 @@ struct folder {
     char *real; /* without links; the C library's memory: free() */
 };
 
-struct watch {
+struct das_test_watch {
     int fd;
     struct folder *folders;
     size_t count;
+    struct timespec began; /* the run, by the clock that files get their times from */
 };
 
-static int add_folder(struct watch *w, const char *path, struct das_err *err)
+static int add_folder(struct das_test_watch *w, const char *path, struct das_err *err)
 {
     struct folder *bigger;
     char *real = realpath(path, NULL);
@@ -59,7 +61,7 @@ static int add_folder(struct watch *w, const char *path, struct das_err *err)
     return 0;
 }
 
-static int add_folder_of(struct watch *w, const char *path, struct das_err *err)
+static int add_folder_of(struct das_test_watch *w, const char *path, struct das_err *err)
 {
     char *copy = das_strdup(path);
     int rc = copy ? add_folder(w, dirname(copy), err) : das_fail_nomem(err);
@@ -69,7 +71,7 @@ static int add_folder_of(struct watch *w, const char *path, struct das_err *err)
 }
 
 /* Where tests are, and so where new ones come: a folder named, and all between it and its files. */
-static int add_tree(struct watch *w, const struct das_test_files *f, const char *root,
+static int add_tree(struct das_test_watch *w, const struct das_test_files *f, const char *root,
                     struct das_err *err)
 {
     size_t len = strlen(root);
@@ -87,7 +89,7 @@ static int add_tree(struct watch *w, const struct das_test_files *f, const char 
     return 0;
 }
 
-static int add_all(struct watch *w, const struct das_test_files *f, char **paths, size_t n,
+static int add_all(struct das_test_watch *w, const struct das_test_files *f, char **paths, size_t n,
                    struct das_err *err)
 {
     for (size_t i = 0; i < n; i++) {
@@ -133,7 +135,7 @@ static void changed(struct das_test_files *f, const char *real, const char *name
     }
 }
 
-static void take_events(struct watch *w, struct das_test_files *f)
+static void take_events(struct das_test_watch *w, struct das_test_files *f)
 {
     char events[16384] __attribute__((aligned(__alignof__(struct inotify_event))));
     ssize_t n = read(w->fd, events, sizeof events), at = 0;
@@ -170,7 +172,7 @@ static void drop_missing(struct das_test_files *f)
 }
 
 /* New tests are looked for with each change: below paths, which may be gone for a moment. */
-static int look(struct watch *w, struct das_test_files *f, char **paths, size_t n,
+static int look(struct das_test_watch *w, struct das_test_files *f, char **paths, size_t n,
                 const atomic_int *cancel, struct das_err *err)
 {
     struct pollfd fd = {.fd = w->fd, .events = POLLIN};
@@ -202,19 +204,64 @@ static int look(struct watch *w, struct das_test_files *f, char **paths, size_t 
     }
 }
 
-int das_test_wait(struct das_test_files *f, char **paths, size_t n, const atomic_int *cancel,
-                  struct das_err *err)
-{
-    struct watch w = {.fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK)};
-    int rc = -1;
+/* --- its life --------------------------------------------------------------------------------------- */
 
-    if (w.fd < 0)
-        return das_fail(err, DAS_E_IO, "inotify: %s", strerror(errno));
-    if (add_all(&w, f, paths, n, err) == 0)
-        rc = look(&w, f, paths, n, cancel, err);
-    for (size_t i = 0; i < w.count; i++)
-        free(w.folders[i].real);
-    das_free(w.folders);
-    close(w.fd);
-    return rc;
+struct das_test_watch *das_test_watch_new(struct das_err *err)
+{
+    struct das_test_watch *w = das_calloc(1, sizeof *w);
+
+    if (!w) {
+        das_fail_nomem(err);
+        return NULL;
+    }
+    w->fd = inotify_init1(IN_CLOEXEC | IN_NONBLOCK);
+    if (w->fd >= 0)
+        return w;
+    das_fail(err, DAS_E_IO, "inotify: %s", strerror(errno));
+    das_free(w);
+    return NULL;
+}
+
+void das_test_watch_free(struct das_test_watch *w)
+{
+    if (!w)
+        return;
+    for (size_t i = 0; i < w->count; i++)
+        free(w->folders[i].real);
+    das_free(w->folders);
+    close(w->fd);
+    das_free(w);
+}
+
+int das_test_watch_begin(struct das_test_watch *w, const struct das_test_files *f, char **paths,
+                         size_t n, struct das_err *err)
+{
+    clock_gettime(CLOCK_REALTIME_COARSE, &w->began);
+    return add_all(w, f, paths, n, err);
+}
+
+/* What a test uses is known once it has run: it may have changed meanwhile, in a folder that was not
+ * watched yet. */
+static void changed_since(const struct das_test_watch *w, struct das_test_files *f)
+{
+    struct stat st;
+
+    for (size_t i = 0; i < f->count; i++) {
+        struct das_test_file *file = &f->items[i];
+        for (size_t k = 0; k < file->used_count; k++) {
+            if (stat(file->used[k], &st) == 0 &&
+                (st.st_ctim.tv_sec > w->began.tv_sec ||
+                 (st.st_ctim.tv_sec == w->began.tv_sec && st.st_ctim.tv_nsec > w->began.tv_nsec)))
+                file->wanted = true;
+        }
+    }
+}
+
+int das_test_watch_wait(struct das_test_watch *w, struct das_test_files *f, char **paths, size_t n,
+                        const atomic_int *cancel, struct das_err *err)
+{
+    if (add_all(w, f, paths, n, err) < 0)
+        return -1;
+    changed_since(w, f);
+    return any_wanted(f) ? 0 : look(w, f, paths, n, cancel, err);
 }
