@@ -141,6 +141,17 @@ each_its_own('a comment at the end', undef, '8 7 6 5', [ @by_fingerprint, qw(--q
 my @zero = ([ 1, 'app', 'h:1', '0', 'Query', 5, undef, 'select 1' ], [ 2, 'app', 'h:1', undef, 'Query', 4, undef, 'select 1' ]);
 each_its_own('a database named 0 is one with NULL', '1', '1 | 2', [qw(--match-all --group-by db)], @zero);
 
+# --- every option is known, and described ------------------------------------------------------------------
+my @names = `pt-kill --help` =~ /^  --(?:\[no\])?([a-z-]+)/mg;
+my %names = map { $_ => 1 } @names;
+delete @names{qw(help version)};
+cmp_ok(scalar keys %names, '>', 50, 'pt-kill tells its options');
+open my $in, '<', 'docs/from-pt-kill.md' or die;
+my $page = do { local $/; <$in> };
+is_deeply([ grep { $page !~ /`--$_(?:[ `])/ } sort keys %names ], [], 'docs/from-pt-kill.md has each of them');
+is_deeply([ grep { das('import-pt-kill', '--', '--print', "--$_")->{err} =~ /has no option/ } sort keys %names ], [],
+    'das import-pt-kill knows each of them');
+
 # --- command lines: both take them, or both refuse ----------------------------------------------------------
 my $conf = write_list();
 sub config { open my $out, '>', $conf or die; print $out @_; close $out; return $conf }
