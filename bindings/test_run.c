@@ -583,9 +583,7 @@ static int run_policy(lua_State *L)
     engine(L, r, args);
     luaL_unref(L, LUA_REGISTRYINDEX, r->answer);
     luaL_unref(L, LUA_REGISTRYINDEX, r->applying);
-    if (das_run_stopped(L))
-        das_run_check(L); // one of its functions used up what the test may
-    if (r->trouble.len) {
+    if (r->trouble.len) { // also where one of them used up what the test may
         das_push_buf(L, &r->trouble);
         return lua_error(L);
     }
