@@ -215,7 +215,7 @@ fails('an outcome', "$ORDERS\nt.on_apply(function(d) d:update(8, { info = 'x' })
 fails('its note', "$ORDERS\nt.expect(t.run('policy.lua', {}, { config = { kill = { run = 1 } } })).outcome(8, 'refused', 'window')", 'outcome of 8: refused as expected, but not "window": "', 'limits.kill.run');
 fails('of whom there was no plan', "$ORDERS\nt.expect(t.run('policy.lua')).outcome(9, 'killed')", 'got none: it was in no plan that was applied');
 fails('a session that never was', "$ORDERS\nt.expect(t.run('policy.lua')).spared{ 70 }", 'no instance of this test ever had a session 70');
-fails('output', "$ORDERS\nt.expect(t.run('policy.lua')).output('lost')", 'output: expected "lost", got', '#   found');
+fails('output', "$ORDERS\nt.expect(t.run('policy.lua')).output('lost')", 'output: expected "lost", got this:', '#   found');
 fails('no error', "t.instance{ sessions = {} }\nt.expect(t.run('policy.lua')).error('boo')", 'error: expected "boo", but the policy ran to its end');
 fails('an error', "$ORDERS\nt.expect(t.run('broken.lua')).no_error()", 'no_error: the policy failed: broken.lua:1');
 fails('a name that is none', "$ORDERS\nprint(t.run('policy.lua').victim)", 'a result has no field "victim"');
