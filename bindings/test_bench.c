@@ -213,6 +213,14 @@ void das_bench_run(lua_State *L, struct das_bench *b)
     lua_settop(L, top);
 }
 
+bool das_test_named(const char *path)
+{
+    static const char end[] = "_test.lua";
+    size_t len = strlen(path), n = sizeof end - 1;
+
+    return len > n && path[len - n - 1] != '/' && strcmp(path + len - n, end) == 0;
+}
+
 /* --- a file ------------------------------------------------------------------------------------------ */
 
 static ssize_t write_to_buf(void *cookie, const char *p, size_t n)
