@@ -265,7 +265,7 @@ static void from_table(lua_State *L, int list, struct das_test_instance *i,
 }
 
 /* The number-th snapshot, or the last one that is not later than at_ms after the first. */
-static int find_snapshot(struct das_recording *r, int64_t number, int64_t at_ms,
+static int find_snapshot(struct das_recording *r, const char *path, int64_t number, int64_t at_ms,
                          struct das_snapshot **out, struct das_err *err)
 {
     struct das_snapshot *next = NULL;
@@ -286,10 +286,10 @@ static int find_snapshot(struct das_recording *r, int64_t number, int64_t at_ms,
             return 0;
     }
     if (rc == 0 && at_ms < 0)
-        return das_fail(err, DAS_E_DATA, "there is no snapshot %lld: it holds %lld",
+        return das_fail(err, DAS_E_DATA, "%s: there is no snapshot %lld: it holds %lld", path,
                         (long long)number, (long long)count);
     if (rc == 0 && !*out)
-        return das_fail(err, DAS_E_DATA, "there is no snapshot of that instance");
+        return das_fail(err, DAS_E_DATA, "%s: there is no snapshot of that instance", path);
     return rc;
 }
 
@@ -316,13 +316,13 @@ static void from_recording(lua_State *L, int t, struct das_test_instance *i,
     if (das_recording_open(path, &r, &err) < 0)
         das_raise(L, "t.instance: recording: %s", err.msg);
     das_recording_only_of(r, lua_tostring(L, -1));
-    rc = find_snapshot(r, number, at < 0 ? -1 : at * 1000, found, &err);
+    rc = find_snapshot(r, path, number, at < 0 ? -1 : at * 1000, found, &err);
     das_recording_close(r);
     /* a copy of its own: what the reader gave may be shared */
     if (rc == 0 && !(*snap = das_snapshot_replace(*found, INT64_MIN, NULL, &err)))
         rc = -1;
     if (rc < 0)
-        das_raise(L, "t.instance: recording: %s: %s", path, err.msg);
+        das_raise(L, "t.instance: recording: %s", err.msg);
     for (uint32_t row = 0; row < das_snapshot_rows(*snap); row++) {
         das_snapshot_get(*snap, row, &s);
         counted(i, &s);

@@ -189,18 +189,16 @@ static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
 {
     lua_State *L = r->L;
     struct das_run *own;
-    int64_t cpu_ms;
     int top, status;
 
     if (atomic_load(&r->over))
         return false;
     own = das_run_of(L);
-    cpu_ms = own->limits.cpu_ms;
     top = lua_gettop(L);
     if (!lua_checkstack(L, 10))
         return false;
-    if (r->rules.limits.cpu_ms < cpu_ms)
-        own->limits.cpu_ms = r->rules.limits.cpu_ms;
+    if (r->rules.limits.cpu_ms < own->limits.cpu_ms)
+        atomic_store(&own->lent_cpu_ms, r->rules.limits.cpu_ms);
     lua_pushcfunction(L, das_on_error);
     lua_pushcfunction(L, f);
     lua_pushlightuserdata(L, arg);
@@ -211,7 +209,7 @@ static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
     }
     lua_settop(L, top);
     if (!das_run_stopped(L)) /* else it is what the words for it have to name */
-        own->limits.cpu_ms = cpu_ms;
+        atomic_store(&own->lent_cpu_ms, 0);
     return status == LUA_OK;
 }
 
@@ -588,9 +586,7 @@ static int run_policy(lua_State *L)
     engine(L, r, args);
     luaL_unref(L, LUA_REGISTRYINDEX, r->answer);
     luaL_unref(L, LUA_REGISTRYINDEX, r->applying);
-    if (das_run_stopped(L))
-        das_run_check(L); // one of its functions used up what the test may
-    if (r->trouble.len) {
+    if (r->trouble.len) { // also where one of them used up what the test may
         das_push_buf(L, &r->trouble);
         return lua_error(L);
     }
