@@ -1407,9 +1407,9 @@ function das.log.error(message, fields) end
 ---@param f fun(t: das.test)
 function test(name, f) end
 
----`test("NAME", function(t) ... end)` in a file that `das test` runs is a test, and this is its `t`.
----Each test has a Lua state, limits and a clock of its own, which stands at 2026-01-01T00:00:00Z; the
----file is read anew for each: none sees what another one left behind. docs/testing.md is a tour.
+---`test("NAME", function(t) ... end)` in a file for `das test` is a test, and this is its `t`.
+---Each test has a Lua state, limits and a clock of its own, which stands at 2026-01-01T00:00:00Z;
+---the file is read anew for each: none sees what another one left. docs/testing.md is a tour.
 ---```lua
 ---test("spares the backup user", function(t)
 ---  t.instance{ sessions = {
@@ -1438,8 +1438,8 @@ local test = {}
 function test.instance(options) end
 
 ---Runs a policy as `das run --apply` would: the same engine, preview, plan and guards. The mode is
----`"auto"` and limits.kill.percent 100 unless `config` says otherwise. The journal is in memory; all
----runs of a test share it, so that counts of kills and the breaker work.
+---`"auto"` and limits.kill.percent 100 unless `config` says otherwise. The journal is in memory;
+---all runs of a test share it, so that counts of kills and the breaker work.
 ---```lua
 ---test("a limit refuses", function(t)
 ---  t.instance{ sessions = { { id = 8, info = "select * from orders", time = 900 } } }
