@@ -26,6 +26,7 @@
 #define DAS_ACCOUNT "das.account"
 #define DAS_EXPLANATION "das.explanation"
 #define DAS_WINDOW "das.window"
+#define DAS_REGEX "das.regex"
 
 /* Why a run has to end; the first one counts. */
 enum das_stop {
@@ -224,6 +225,8 @@ void das_session_line(const struct das_session *s, struct das_buf *b); /* in a f
 int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_source *source);
 /* Functions that one file registers and another has: */
 int das_selection_plan(lua_State *L); /* selection:plan, in plan.c */
+int das_selection_unprotected(lua_State *L); /* in protect.c, as das.protect */
+int das_lua_protect(lua_State *L);
 int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in instance.c */
 int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
@@ -247,6 +250,7 @@ void das_open_crypto(lua_State *L);
 void das_open_http(lua_State *L);
 void das_open_json(lua_State *L);
 void das_open_log(lua_State *L);
+void das_open_regex(lua_State *L); /* das.regex */
 void das_open_time(lua_State *L); /* das.time, and das.sleep */
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
@@ -293,6 +297,13 @@ bool das_class_names(lua_State *L, const char *type, bool fields, bool methods);
 bool das_object_names(lua_State *L, int arg, bool fields, bool methods);
 /* kind(value): the class of a userdata of das; nil for anything else. What the prelude's show.lua asks. */
 int das_lua_kind(lua_State *L);
+
+/* --- das's own tools in Lua (tool_state.c) --------------------------------------------------------- */
+
+/* Calls f with job, a light userdata, at 1, in a state as a script has it, but without instances.
+ * What f raises becomes DAS_E_SCRIPT. */
+int das_tool_run(lua_CFunction f, void *job, const char *name, struct das_err *err);
+int das_tool_nearest(lua_State *L); /* (word, list) -> the nearest of the list, or nil */
 
 /* --- running a script (engine.c) -------------------------------------------------------------------- */
 

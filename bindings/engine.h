@@ -22,6 +22,8 @@
  * snapshots and plans may be retained. */
 struct das_engine_watch {
     void *arg;
+    bool whole; /* previews fetch every session where that selects the same (not das:), so that what is
+                   told has also those that are out */
     void (*previewed)(void *arg, const char *instance, const struct das_selection *sel);
     void (*planned)(void *arg, const struct das_plan *plan);
     /* before its last look at the server */
@@ -37,7 +39,10 @@ struct das_engine_watch {
 struct das_engine_web {
     void *arg;
     int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,
-                  struct das_err *err);
+                  struct das_err *err); /* NULL: they go out */
+    void (*heard)(void *arg, const struct das_http_request *req,
+                  const struct das_http_response *resp, int result, const struct das_err *err);
+                                        /* of those; NULL: nobody (das_http_client_heard_by()) */
 };
 
 struct das_coverage;

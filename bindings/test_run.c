@@ -289,8 +289,13 @@ static void next_store(lua_State *L, struct test_run *r)
 
 static void engine(lua_State *L, struct test_run *r, size_t arg_count)
 {
-    const struct das_engine_watch watch = {r, previewed, planned, applying, applied, required};
-    const struct das_engine_web web = {r, answer};
+    const struct das_engine_watch watch = {.arg = r,
+                                           .previewed = previewed,
+                                           .planned = planned,
+                                           .applying = applying,
+                                           .applied = applied,
+                                           .required = required};
+    const struct das_engine_web web = {.arg = r, .answer = answer};
     struct das_engine_opts opts = {
         .path = r->path,
         .args = r->args,

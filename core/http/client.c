@@ -12,6 +12,10 @@ struct das_http_client {
     int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,
                   struct das_err *err);
     void *answer_arg;
+    /* of what went out; NULL: nobody */
+    void (*heard)(void *arg, const struct das_http_request *req,
+                  const struct das_http_response *resp, int result, const struct das_err *err);
+    void *heard_arg;
     char *text;         /* the last URL as it was given, NULL: none ... */
     struct das_url url; /* ... and taken apart: scripts ask the same one again and again */
 };
@@ -40,6 +44,16 @@ void das_http_client_answered_by(struct das_http_client *c,
 {
     c->answer = answer;
     c->answer_arg = arg;
+}
+
+void das_http_client_heard_by(struct das_http_client *c,
+                              void (*heard)(void *arg, const struct das_http_request *req,
+                                            const struct das_http_response *resp, int result,
+                                            const struct das_err *err),
+                              void *arg)
+{
+    c->heard = heard;
+    c->heard_arg = arg;
 }
 
 static void forget_url(struct das_http_client *c)
@@ -165,7 +179,7 @@ static int ask_in_process(struct das_http_client *c, const struct das_http_reque
     struct das_http_request now = *req;
     struct das_http_headers headers;
     bool inside;
-    int rc = -1;
+    int rc = -1, silence = 0;
 
     out->final = true; /* what is answered in this process is answered the same again */
     if (guard->left_ms(guard->ctx) <= 0)
@@ -178,7 +192,7 @@ static int ask_in_process(struct das_http_client *c, const struct das_http_reque
     if (guard->begin(guard->ctx, hop->url->host, &inside, err) == 0 &&
         hop_headers(req, hop, &headers, err) == 0 &&
         guard->spend(guard->ctx, now.body.len, err) == 0 &&
-        c->answer(c->answer_arg, &now, resp, err) == 0 && das_buf_ok(&resp->body, err) == 0 &&
+        (silence = c->answer(c->answer_arg, &now, resp, err)) == 0 && das_buf_ok(&resp->body, err) == 0 &&
         guard->spend(guard->ctx, resp->body.len, err) == 0) {
         out->sent = true;
         if (resp->body.len > req->max_bytes) {
@@ -189,8 +203,58 @@ static int ask_in_process(struct das_http_client *c, const struct das_http_reque
             rc = 0;
         }
     }
+    if (silence > 0) {
+        out->final = false;
+        out->sent = silence == DAS_HTTP_SILENT;
+        out->retry_after_ms = -1;
+    }
     das_http_headers_clear(&headers);
     return rc;
+}
+
+static void tell(const struct das_http_client *c, const struct das_http_request *req,
+                 const struct das_http_hop *hop, const struct das_http_response *resp,
+                 const struct das_http_outcome *out, int rc, const struct das_err *err)
+{
+    struct das_http_request now = *req;
+    int result = rc == 0 ? 0 : out->final ? DAS_HTTP_FINAL
+                       : out->sent        ? DAS_HTTP_SILENT
+                                          : DAS_HTTP_UNSENT;
+
+    now.url = hop->url->text;
+    now.method = hop->method;
+    now.body = hop->body;
+    now.headers = NULL;
+    c->heard(c->heard_arg, &now, resp, result, err);
+}
+
+/* What its user refuses has not gone out, and is told to nobody. */
+struct wary {
+    const struct das_http_guard *guard;
+    bool refused;
+};
+
+static int wary_begin(void *ctx, const char *host, bool *inside, struct das_err *err)
+{
+    struct wary *w = ctx;
+    int rc = w->guard->begin(w->guard->ctx, host, inside, err);
+
+    w->refused = w->refused || rc < 0;
+    return rc;
+}
+
+static int wary_spend(void *ctx, uint64_t bytes, struct das_err *err)
+{
+    const struct wary *w = ctx;
+
+    return w->guard->spend(w->guard->ctx, bytes, err);
+}
+
+static int64_t wary_left_ms(void *ctx)
+{
+    const struct wary *w = ctx;
+
+    return w->guard->left_ms(w->guard->ctx);
 }
 
 static int exchange(struct das_http_client *c, const struct das_http_request *req,
@@ -198,9 +262,18 @@ static int exchange(struct das_http_client *c, const struct das_http_request *re
                     struct das_http_response *resp, struct das_http_outcome *out,
                     struct das_err *err)
 {
+    struct wary w = {guard, false};
+    const struct das_http_guard wary = {&w, wary_begin, wary_spend, wary_left_ms};
+    int rc;
+
     if (c->answer)
         return ask_in_process(c, req, hop, guard, resp, out, err);
-    return das_http_transfer(c->transfer, req, hop, guard, resp, out, err);
+    if (!c->heard)
+        return das_http_transfer(c->transfer, req, hop, guard, resp, out, err);
+    rc = das_http_transfer(c->transfer, req, hop, &wary, resp, out, err);
+    if (!w.refused)
+        tell(c, req, hop, resp, out, rc, err);
+    return rc;
 }
 
 static int attempt(struct das_http_client *c, const struct das_http_request *req,

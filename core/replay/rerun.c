@@ -1,174 +1,15 @@
-/* rerun.c - see rerun.h. */
-#include "core/replay/rerun.h"
+/* rerun.c - see rerun.h: a recorded run once more. */
+#include "core/replay/rerun_impl.h"
 
 #include <stdio.h>
-#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/http/client.h"
+#include "core/session/session_json.h"
 #include "core/store/carry.h"
-
-#define CARRIED_MS ((int64_t)366 * 86400 * 1000) /* no window of a limit is longer */
-
-/* --- recording a live run ------------------------------------------------------------------------- */
-
-static void put_args(const struct das_engine_opts *opts, struct das_buf *b)
-{
-    das_json_key(b, "args");
-    das_buf_char(b, '[');
-    for (size_t i = 0; i < opts->arg_count; i++) {
-        das_json_comma(b);
-        das_json_str(b, opts->args[i]);
-    }
-    das_buf_char(b, ']');
-}
-
-/* Only an armed run is held to its past. */
-static int put_past(const struct das_engine_opts *opts, struct das_buf *b, struct das_err *err)
-{
-    struct das_store *s = NULL;
-    int rc = 0;
-
-    if (!opts->armed || !opts->state_dir)
-        return 0;
-    if (das_store_open_to_read(opts->state_dir, &s, err) < 0)
-        return -1;
-    if (s) {
-        das_json_key(b, "past");
-        rc = das_carry_write(s, das_clock_unix_ms() - CARRIED_MS, b, err);
-    }
-    das_store_close(s);
-    return rc;
-}
-
-static int write_head(struct das_rerun_recorder *r, const struct das_engine_opts *opts,
-                      struct das_err *err)
-{
-    struct das_buf b = {0};
-    int rc;
-
-    das_buf_char(&b, '{');
-    das_json_key_int(&b, "das_run", 1);
-    das_json_key(&b, "script");
-    das_json_str(&b, strcmp(opts->path, "-") == 0 ? NULL : opts->path);
-    das_json_key(&b, "script_sha256");
-    das_json_str(&b, r->decisions.policy_sha256);
-    put_args(opts, &b);
-    das_json_key_bool(&b, "apply", opts->armed);
-    das_json_key(&b, "user");
-    das_json_str(&b, opts->user);
-    das_json_key_int(&b, "from_ms", das_clock_unix_ms());
-    rc = put_past(opts, &b, err);
-    das_buf_char(&b, '}');
-    if (rc == 0)
-        rc = das_buf_ok(&b, err);
-    if (rc == 0)
-        das_tape_line(r->tape, das_buf_view(&b));
-    das_buf_clear(&b);
-    return rc;
-}
-
-static void decided(void *tape, struct das_text line)
-{
-    das_tape_line(tape, line);
-}
-
-/* The decisions' hash and the tape both hear of everything. */
-static void heard_list(void *arg, struct das_source *s, struct das_snapshot *snap,
-                       const struct das_err *err)
-{
-    struct das_rerun_recorder *r = arg;
-    const struct das_source_listener *tape = das_tape_listener(r->tape);
-
-    tape->listed(tape->arg, s, snap, err);
-    r->decisions.listener.listed(r->decisions.listener.arg, s, snap, err);
-}
-
-static void heard_kill(void *arg, struct das_source *s, const struct das_kill_order *order,
-                       int result, const struct das_err *err)
-{
-    const struct das_source_listener *tape =
-        das_tape_listener(((struct das_rerun_recorder *)arg)->tape);
-
-    tape->killed(tape->arg, s, order, result, err);
-}
-
-static void watch_decisions(struct das_engine_watch *w, struct das_decisions *d)
-{
-    *w = (struct das_engine_watch){.arg = d,
-                                   .previewed = das_decisions_previewed,
-                                   .applied = das_decisions_applied};
-}
-
-/* Its own reading of the script: standard input can be read only once. */
-static int read_policy(const struct das_engine_opts *opts, struct das_decisions *d,
-                       void (*line)(void *arg, struct das_text line), void *arg,
-                       struct das_err *err)
-{
-    struct das_buf text = {0};
-    int rc = das_script_read(opts->path, &text, err);
-
-    if (rc == 0)
-        rc = das_decisions_init(d, das_buf_view(&text), line, arg, err);
-    das_buf_clear(&text);
-    return rc;
-}
-
-int das_rerun_record(struct das_rerun_recorder *r, const char *path, struct das_engine_opts *opts,
-                     struct das_err *err)
-{
-    struct das_err ignored;
-
-    memset(r, 0, sizeof *r);
-    if (strcmp(opts->path, "-") == 0)
-        return das_fail(err, DAS_E_USAGE, "--record: expected a script in a file: what is read from "
-                                          "standard input cannot be run again");
-    if (das_tape_create(path, &r->tape, err) < 0)
-        return -1;
-    if (read_policy(opts, &r->decisions, decided, r->tape, err) < 0 ||
-        write_head(r, opts, err) < 0) {
-        das_decisions_clear(&r->decisions);
-        das_tape_close(r->tape, &ignored);
-        r->tape = NULL;
-        remove(path);
-        return -1;
-    }
-    watch_decisions(&r->watch, &r->decisions);
-    r->listener = (struct das_source_listener){r, heard_list, heard_kill};
-    das_inventory_listen(opts->inventory, &r->listener);
-    opts->watch = &r->watch;
-    return 0;
-}
-
-int das_rerun_recorded(struct das_rerun_recorder *r, const struct das_engine_result *result,
-                       const struct das_err *failed, struct das_err *err)
-{
-    struct das_buf b = {0};
-    int rc, closed;
-
-    das_buf_char(&b, '{');
-    das_json_key(&b, "end");
-    das_json_str(&b, das_end_name(result->end));
-    das_json_key(&b, "error");
-    das_json_str(&b, failed ? failed->msg : NULL);
-    das_json_key_int(&b, "decisions", r->decisions.count);
-    das_buf_char(&b, '}');
-    rc = das_buf_ok(&b, err);
-    if (rc == 0)
-        das_tape_line(r->tape, das_buf_view(&b));
-    das_buf_clear(&b);
-    if (rc == 0 && r->decisions.failed.code != DAS_OK) {
-        *err = r->decisions.failed;
-        rc = -1;
-    }
-    closed = das_tape_close(r->tape, rc < 0 ? &(struct das_err){0} : err);
-    das_decisions_clear(&r->decisions);
-    return rc < 0 ? rc : closed;
-}
-
-/* --- having it again ------------------------------------------------------------------------------ */
 
 struct rerun {
     struct das_playback *play;
@@ -178,6 +19,8 @@ struct rerun {
     struct das_engine_opts opts;
     struct das_engine_watch watch;
     const char **args;
+    struct das_engine_web web;
+    size_t answered; /* of the tape's own lines, so many were looked at for answers */
     struct das_clock clock;
 };
 
@@ -331,20 +174,83 @@ static void compare_ends(struct rerun *r)
     out->differs = out->differs || out->why[0];
 }
 
-/* Answers are not on the tape: whatever the run would send, stays here. */
-static int no_web(void *arg, const struct das_http_request *req, struct das_http_response *resp,
-                  struct das_err *err)
+/* The next answer on the tape; NULL: there is none left. */
+static const json_t *next_answer(struct rerun *r)
 {
-    (void)arg;
-    (void)req;
-    (void)resp;
-    return das_fail(err, DAS_E_CONNECT, "not sent: a recorded run is run again");
+    struct das_text ignored;
+    const json_t *line;
+
+    while ((line = das_playback_line(r->play, r->answered, &ignored)) != NULL) {
+        r->answered++;
+        if (json_object_get(line, "http"))
+            return line;
+    }
+    return NULL;
+}
+
+static struct das_text text_of(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+
+    return v ? das_text(json_string_value(v), json_string_length(v)) : DAS_TEXT_NULL;
+}
+
+static int take_headers(const json_t *list, struct das_arena *arena,
+                        struct das_http_response *resp, struct das_err *err)
+{
+    struct das_text value;
+
+    for (size_t i = 0; i < json_array_size(list); i++) {
+        const json_t *h = json_array_get(list, i);
+        if (das_json_exact_text(json_object_get(h, "value"), json_object_get(h, "value_hex"),
+                                "value", arena, &value, err) < 0 ||
+            das_http_headers_add(&resp->headers, text_of(h, "name"), value, false, err) < 0)
+            return DAS_HTTP_FINAL;
+    }
+    return 0;
+}
+
+/* What the live run was answered, whatever it asked of that host. */
+static int answer_again(void *arg, const struct das_http_request *req,
+                        struct das_http_response *resp, struct das_err *err)
+{
+    struct rerun *r = arg;
+    const json_t *line = next_answer(r);
+    int64_t result = json_integer_value(json_object_get(line, "result"));
+    struct das_arena arena;
+    struct das_text body;
+    int rc = DAS_HTTP_FINAL;
+
+    if (!line || !das_text_is(text_of(line, "http"), req->method) ||
+        !das_text_eq(text_of(line, "origin"), das_rerun_origin(req->url))) {
+        struct das_text origin = das_rerun_origin(req->url);
+        if (!r->out->why[0])
+            snprintf(r->out->why, sizeof r->out->why, "the run asks %.*s, the recorded one did not",
+                     (int)origin.len, origin.ptr);
+        return das_fail(err, DAS_E_CONNECT, "the recorded run had no such request");
+    }
+    if (result) {
+        int64_t code = json_integer_value(json_object_get(line, "code"));
+        const char *message = json_string_value(json_object_get(line, "error"));
+        das_fail(err, code > 0 && code <= DAS_E_INTERNAL ? (enum das_code)code : DAS_E_CONNECT,
+                 "%s", message ? message : "no answer");
+        return result == DAS_HTTP_SILENT || result == DAS_HTTP_UNSENT ? (int)result
+                                                                       : DAS_HTTP_FINAL;
+    }
+    das_arena_init(&arena);
+    resp->status = (int)json_integer_value(json_object_get(line, "status"));
+    if (das_json_exact_text(json_object_get(line, "body"), json_object_get(line, "body_hex"),
+                            "body", &arena, &body, err) == 0 &&
+        take_headers(json_object_get(line, "headers"), &arena, resp, err) == 0) {
+        das_buf_text(&resp->body, body);
+        rc = 0;
+    }
+    das_arena_clear(&arena);
+    return rc;
 }
 
 static int prepare(struct rerun *r, const struct das_engine_opts *base, struct das_err *err)
 {
-    static const struct das_engine_web web = {NULL, no_web};
-
     r->head = head_of(r->play, err);
     if (!r->head)
         return -1;
@@ -357,12 +263,13 @@ static int prepare(struct rerun *r, const struct das_engine_opts *base, struct d
     r->opts.state_dir = NULL;
     r->opts.log = NULL;
     r->opts.watch = &r->watch;
-    r->opts.web = &web;
-    if (read_policy(&r->opts, &r->decisions, decided_again, r, err) < 0)
+    r->web = (struct das_engine_web){.arg = r, .answer = answer_again};
+    r->opts.web = &r->web;
+    if (das_rerun_policy(&r->opts, &r->decisions, decided_again, r, err) < 0)
         return -1;
     r->out->other_policy = strcmp(r->decisions.policy_sha256,
                                   json_string_value(json_object_get(r->head, "script_sha256"))) != 0;
-    watch_decisions(&r->watch, &r->decisions);
+    das_rerun_watch(&r->watch, &r->decisions);
     das_clock_init(&r->clock, json_integer_value(json_object_get(r->head, "from_ms")));
     return 0;
 }

@@ -18,6 +18,7 @@ struct das_rerun_recorder {
     struct das_tape *tape;
     struct das_decisions decisions;
     struct das_engine_watch watch;
+    struct das_engine_web web; /* hears of the answers to HTTP requests */
     struct das_source_listener listener;
 };
 

@@ -205,3 +205,12 @@ void das_fingerprint(struct das_text sql, struct das_buf *b)
     if (b->ptr)
         b->ptr[b->len] = '\0';
 }
+
+void das_statement_shape(struct das_text sql, struct das_buf *b)
+{
+    for (size_t i = 0; i + 1 < sql.len; i++) {
+        if (sql.ptr[i] == '\\' && (sql.ptr[i + 1] == '\'' || sql.ptr[i + 1] == '"'))
+            sql.len = i;
+    }
+    das_fingerprint(sql, b);
+}

@@ -13,4 +13,8 @@
 /* Appends the fingerprint of sql to b. Never longer than sql + 1. */
 void das_fingerprint(struct das_text sql, struct das_buf *b);
 
+/* The same for who must keep no value: a statement ends at the first quote behind a backslash, since
+ * only the server's sql_mode tells whether that quote ends its literal. */
+void das_statement_shape(struct das_text sql, struct das_buf *b);
+
 #endif

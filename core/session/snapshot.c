@@ -6,9 +6,9 @@
 
 #include "core/base/mem.h"
 
-static int number_column(enum das_field f)
+int das_snapshot_number_column(enum das_field f)
 {
-    return f >= DAS_F_TIME_MS && f <= DAS_F_TRX_ID ? (int)(f - DAS_F_TIME_MS) : -1;
+    return f >= DAS_F_TIME_MS && f <= DAS_F_BLOCKED_BY ? (int)(f - DAS_F_TIME_MS) : -1;
 }
 
 struct das_snapshot *das_snapshot_new(struct das_err *err)
@@ -53,8 +53,7 @@ void das_snapshot_release(struct das_snapshot *s)
     free_column(s, s->sql, s->parent ? s->parent->sql : NULL);
     for (int i = 0; i < DAS_D_COUNT; i++) {
         free_column(s, s->dict_cols[i], s->parent ? s->parent->dict_cols[i] : NULL);
-        das_free(s->dicts[i].texts);
-        das_free(s->dicts[i].slots);
+        das_texts_clear(&s->dicts[i]);
     }
     for (int i = 0; i < N_COUNT; i++)
         free_column(s, s->numbers[i], s->parent ? s->parent->numbers[i] : NULL);
@@ -66,110 +65,6 @@ void das_snapshot_release(struct das_snapshot *s)
     das_free(s->own);
     das_free(s->own_user);
     das_free(s);
-}
-
-/* --- dictionaries -------------------------------------------------------------------------- */
-
-/* Eight bytes a step: with one multiplication a byte, hashing costs more than all else in a row. */
-static uint32_t hash_text(struct das_text t)
-{
-    const uint64_t odd = 0x9e3779b97f4a7c15u;
-    uint64_t h = t.len * 2 + (t.ptr ? 1 : 0), part;
-    const char *p = t.ptr;
-    size_t left = t.len;
-
-    for (; left >= 8; p += 8, left -= 8) {
-        memcpy(&part, p, 8);
-        h = (h ^ part) * odd;
-        h ^= h >> 29;
-    }
-    if (left) {
-        part = 0;
-        for (size_t i = 0; i < left; i++)
-            part = part << 8 | (unsigned char)p[i];
-        h = (h ^ part) * odd;
-    }
-    h = (h ^ h >> 32) * odd;
-    return (uint32_t)(h >> 32);
-}
-
-/* das_text_eq() without calls: five times a row, mostly on short text that is equal. */
-static inline bool same_text(struct das_text a, struct das_text b)
-{
-    uint64_t x, y;
-
-    if (a.len != b.len || !a.ptr != !b.ptr)
-        return false;
-    if (a.len < 8) {
-        for (size_t i = 0; i < a.len; i++) {
-            if (a.ptr[i] != b.ptr[i])
-                return false;
-        }
-        return true;
-    }
-    for (size_t i = 0; i + 8 < a.len; i += 8) {
-        memcpy(&x, a.ptr + i, 8);
-        memcpy(&y, b.ptr + i, 8);
-        if (x != y)
-            return false;
-    }
-    memcpy(&x, a.ptr + a.len - 8, 8);
-    memcpy(&y, b.ptr + b.len - 8, 8);
-    return x == y;
-}
-
-static int dict_grow(struct dict *d)
-{
-    uint32_t cap = d->cap ? d->cap * 2 : 8, slot_count = cap * 2;
-    struct das_text *texts = das_grow(d->texts, cap, sizeof *texts);
-    uint32_t *slots;
-
-    if (!texts)
-        return -1;
-    d->texts = texts;
-    slots = das_calloc(slot_count, sizeof *slots);
-    if (!slots)
-        return -1;
-    for (uint32_t i = 0; i < d->count; i++) {
-        uint32_t at = hash_text(texts[i]) & (slot_count - 1);
-        while (slots[at])
-            at = (at + 1) & (slot_count - 1);
-        slots[at] = i + 1;
-    }
-    das_free(d->slots);
-    d->slots = slots;
-    d->slot_count = slot_count;
-    d->cap = cap;
-    return 0;
-}
-
-int das_dict_number(struct dict *d, struct das_arena *arena, struct das_text t, uint32_t *out)
-{
-    uint32_t at;
-
-    if (d->count && same_text(d->texts[d->last], t)) {
-        *out = d->last;
-        return 0;
-    }
-    if (d->count == d->cap && dict_grow(d) < 0)
-        return -1;
-    at = hash_text(t) & (d->slot_count - 1);
-    while (d->slots[at]) {
-        if (same_text(d->texts[d->slots[at] - 1], t)) {
-            *out = d->last = d->slots[at] - 1;
-            return 0;
-        }
-        at = (at + 1) & (d->slot_count - 1);
-    }
-    if (t.ptr) {
-        t.ptr = das_arena_dup(arena, t.ptr, t.len);
-        if (!t.ptr)
-            return -1;
-    }
-    d->texts[d->count] = t;
-    *out = d->last = d->count++;
-    d->slots[at] = *out + 1;
-    return 0;
 }
 
 /* --- building ------------------------------------------------------------------------------ */
@@ -260,13 +155,19 @@ static int64_t clean_number(int column, int64_t v)
     return v < 0 ? DAS_UNKNOWN : v;
 }
 
+int64_t das_snapshot_clean(enum das_field f, int64_t v)
+{
+    return f == DAS_F_STATE_DURATION ? das_session_clean_time(v)
+                                     : clean_number(das_snapshot_number_column(f), v);
+}
+
 static int add_row(struct das_snapshot *s, const struct das_session *in)
 {
     struct das_text dict_texts[DAS_D_COUNT] = {in->user, das_host_part(in->host), in->db,
                                                in->command, in->state};
     const int64_t numbers[N_COUNT] = {in->time_ms,       in->query_id, in->trx_time,
                                       in->rows_modified, in->rows_examined,
-                                      in->progress,      in->trx_id};
+                                      in->progress,      in->trx_id,   in->blocked_by};
     int64_t duration = das_session_clean_time(in->state_duration);
     uint32_t row = s->rows;
 
@@ -275,7 +176,7 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
     s->ids[row] = in->id;
     s->durations[row] = duration == DAS_UNKNOWN ? -1 : (int32_t)duration;
     for (int i = 0; i < DAS_D_COUNT; i++) {
-        if (das_dict_number(&s->dicts[i], &s->dict_arena, dict_texts[i], &s->dict_cols[i][row]) < 0)
+        if (das_texts_number(&s->dicts[i], &s->dict_arena, dict_texts[i], &s->dict_cols[i][row]) < 0)
             return -1;
     }
     s->hosts[row] = in->host;
@@ -372,7 +273,7 @@ int das_snapshot_set_own_user(struct das_snapshot *s, struct das_text user, stru
 
 /* --- reading ------------------------------------------------------------------------------- */
 
-static const struct dict *dict_of(const struct das_snapshot *s, enum das_dict d)
+static const struct das_texts *dict_of(const struct das_snapshot *s, enum das_dict d)
 {
     while (s->parent)
         s = s->parent;
@@ -471,6 +372,16 @@ bool das_snapshot_is_own(const struct das_snapshot *s, int64_t id)
     return false;
 }
 
+size_t das_snapshot_own_count(const struct das_snapshot *s)
+{
+    return s->own_count;
+}
+
+int64_t das_snapshot_own(const struct das_snapshot *s, size_t i)
+{
+    return s->own[i];
+}
+
 struct das_text das_snapshot_own_user(const struct das_snapshot *s)
 {
     return s->own_user ? das_text_of(s->own_user) : DAS_TEXT_NULL;
@@ -513,6 +424,7 @@ void das_snapshot_get(const struct das_snapshot *s, uint32_t row, struct das_ses
     out->rows_examined = number_at(s, N_ROWS_EXAMINED, row);
     out->progress = number_at(s, N_PROGRESS, row);
     out->trx_id = number_at(s, N_TRX_ID, row);
+    out->blocked_by = number_at(s, N_BLOCKED_BY, row);
 }
 
 int64_t das_snapshot_find(const struct das_snapshot *s, int64_t id)
@@ -556,7 +468,7 @@ const int32_t *das_snapshot_durations(const struct das_snapshot *s)
 
 const int64_t *das_snapshot_numbers(const struct das_snapshot *s, enum das_field f)
 {
-    int column = number_column(f);
+    int column = das_snapshot_number_column(f);
 
     return column < 0 ? NULL : s->numbers[column];
 }

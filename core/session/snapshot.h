@@ -13,6 +13,9 @@
 
 struct das_snapshot;
 
+/* The texts that are kept once. */
+enum das_dict { DAS_D_USER, DAS_D_HOST_PART, DAS_D_DB, DAS_D_COMMAND, DAS_D_STATE, DAS_D_COUNT };
+
 /* Which server a snapshot is from. Two are the same server only when das_identity_same() says so: a
  * restart begins new session ids, so the start time belongs to it. Without a name it is never the
  * same. */
@@ -68,6 +71,35 @@ int das_snapshot_age(struct das_snapshot *s, int64_t seconds, struct das_err *er
 void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duration);
 int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err);
 
+/* --- many snapshots over the same text ------------------------------------------------------ */
+
+/* For a reader that has the texts of many snapshots at once. They are put into a snapshot without
+ * rows, once; those over it share them, and their rows are written by column. */
+
+/* The number of a text in the dictionary d of texts. */
+int das_snapshot_intern(struct das_snapshot *texts, enum das_dict d, struct das_text t,
+                        uint32_t *number, struct das_err *err);
+/* Uninitialised bytes that live as long as texts, for hosts and statements. NULL: no memory. */
+char *das_snapshot_bytes_for(struct das_snapshot *texts, size_t n, struct das_err *err);
+
+/* The columns of a snapshot while it is filled. Of numbers only those stand here that were asked
+ * for. The writer keeps to what das_snapshot_add() would have made of the values. */
+struct das_snapshot_columns {
+    int64_t *ids;
+    int32_t *durations; /* -1: unknown */
+    uint32_t *dicts[DAS_D_COUNT];
+    struct das_text *hosts, *sql;
+    int64_t *numbers[DAS_F_COUNT]; /* by field */
+    bool *disputed;                /* or NULL */
+};
+/* A snapshot of so many rows, none of them written yet; numbers has a bit for each das_field whose
+ * column it shall have. The caller owns one reference; it keeps one of texts. */
+struct das_snapshot *das_snapshot_over(struct das_snapshot *texts, uint32_t rows, uint64_t numbers,
+                                       bool disputed, struct das_snapshot_columns *to,
+                                       struct das_err *err);
+/* What das_snapshot_add() makes of a number. */
+int64_t das_snapshot_clean(enum das_field f, int64_t v);
+
 /* --- reading ------------------------------------------------------------------------------- */
 
 uint32_t das_snapshot_rows(const struct das_snapshot *s);
@@ -83,6 +115,8 @@ int64_t das_snapshot_total(const struct das_snapshot *s); /* DAS_UNKNOWN: not to
 size_t das_snapshot_warnings(const struct das_snapshot *s);
 const char *das_snapshot_warning(const struct das_snapshot *s, size_t i);
 bool das_snapshot_is_own(const struct das_snapshot *s, int64_t id);
+size_t das_snapshot_own_count(const struct das_snapshot *s);
+int64_t das_snapshot_own(const struct das_snapshot *s, size_t i); /* a session id */
 struct das_text das_snapshot_own_user(const struct das_snapshot *s); /* NULL: there is none */
 size_t das_snapshot_bytes(const struct das_snapshot *s); /* memory held, for benches */
 
@@ -94,8 +128,6 @@ int64_t das_snapshot_find(const struct das_snapshot *s, int64_t id);
 int64_t das_snapshot_sessions_of(const struct das_snapshot *s, struct das_text user);
 
 /* --- columns, for the matcher -------------------------------------------------------------- */
-
-enum das_dict { DAS_D_USER, DAS_D_HOST_PART, DAS_D_DB, DAS_D_COMMAND, DAS_D_STATE, DAS_D_COUNT };
 
 uint32_t das_snapshot_dict_size(const struct das_snapshot *s, enum das_dict d);
 struct das_text das_snapshot_dict_text(const struct das_snapshot *s, enum das_dict d, uint32_t i);

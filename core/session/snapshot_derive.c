@@ -188,10 +188,12 @@ void das_snapshot_set_idle(struct das_snapshot *s, uint32_t row, int64_t duratio
 
 int das_snapshot_prepare_idle(struct das_snapshot *s, struct das_err *err)
 {
-    struct dict *command = &s->dicts[DAS_D_COMMAND], *state = &s->dicts[DAS_D_STATE];
+    struct das_texts *command = &s->dicts[DAS_D_COMMAND], *state = &s->dicts[DAS_D_STATE];
 
-    if (das_dict_number(command, &s->dict_arena, das_text_of("Sleep"), &s->idle_command) < 0 ||
-        das_dict_number(state, &s->dict_arena, das_text_of(""), &s->idle_state) < 0)
+    if (s->parent)
+        return 0; /* over the texts of another, which was prepared before */
+    if (das_texts_number(command, &s->dict_arena, das_text_of("Sleep"), &s->idle_command) < 0 ||
+        das_texts_number(state, &s->dict_arena, das_text_of(""), &s->idle_state) < 0)
         return das_fail_nomem(err);
     return 0;
 }

@@ -5,17 +5,8 @@
 #include <stdatomic.h>
 
 #include "core/base/mem.h"
+#include "core/session/texts.h"
 #include "core/session/snapshot.h"
-
-/* A dictionary: distinct texts in the order of their first row, and a hash table of their numbers.
- * NULL and "" are two different entries. */
-struct dict {
-    struct das_text *texts;
-    uint32_t count, cap;
-    uint32_t *slots; /* number + 1; 0 is free */
-    uint32_t slot_count;
-    uint32_t last; /* number of the value added last: most rows repeat it */
-};
 
 /* Numeric columns that many sources lack: allocated with the first value. */
 enum {
@@ -26,6 +17,7 @@ enum {
     N_ROWS_EXAMINED,
     N_PROGRESS,
     N_TRX_ID,
+    N_BLOCKED_BY,
     N_COUNT
 };
 
@@ -43,7 +35,7 @@ struct das_snapshot {
     struct das_text *sql;
     int64_t *numbers[N_COUNT];
     bool *disputed; /* NULL: none is */
-    struct dict dicts[DAS_D_COUNT]; /* unused with a parent */
+    struct das_texts dicts[DAS_D_COUNT]; /* unused with a parent */
 
     struct das_identity identity;
     int64_t time;
@@ -57,7 +49,7 @@ struct das_snapshot {
     char *own_user; /* or NULL */
 };
 
-/* The number of a text in a dictionary; a new one is copied into arena. -1: no memory. */
-int das_dict_number(struct dict *d, struct das_arena *arena, struct das_text t, uint32_t *out);
+/* The column of a number among numbers[], or -1. */
+int das_snapshot_number_column(enum das_field f);
 
 #endif

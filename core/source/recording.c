@@ -18,6 +18,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/source/block.h"
 #include "core/source/recording_impl.h"
 
 #define EXPECTED                                                                        \
@@ -82,6 +83,7 @@ void das_recording_close(struct das_recording *r)
 {
     if (!r)
         return;
+    das_blocks_close(r);
     das_window_clear(&r->w);
     das_columns_clear(&r->columns);
     das_buf_clear(&r->header);
@@ -357,6 +359,14 @@ static bool may_be_start(struct das_text line)
     return plus == line.len || stars == line.len || begins(line, STARS " ");
 }
 
+static const char *format_of(reader *read_list)
+{
+    return read_list == das_read_json    ? "JSON"
+           : read_list == das_read_table ? "table"
+           : read_list == das_read_tsv   ? "tab-separated"
+                                         : "vertical";
+}
+
 static reader *reader_of(const struct das_recording *r, struct das_text line)
 {
     if (begins(line, "+-"))
@@ -477,10 +487,12 @@ static int read_one(struct das_recording *r, struct das_snapshot *s, struct das_
     }
     das_snapshot_set_time(s, r->told_time == DAS_UNKNOWN ? r->default_time : r->told_time);
     r->told_time = DAS_UNKNOWN;
-    if (start == START_CUT)
+    if (start == START_CUT) {
         rc = das_recording_cut(r, r->w.line);
-    else if (start == START_LIST)
+    } else if (start == START_LIST) {
+        r->format = format_of(read_list);
         rc = read_list(r, s, err);
+    }
     if (rc == DAS_READ_CUT) {
         r->finished = true;
         rc = settle_cut(r, s, err);
@@ -518,6 +530,25 @@ static int next_of_all(struct das_recording *r, struct das_snapshot **out, struc
     return rc;
 }
 
+/* Before anything else is looked at: is it in the binary form? */
+static int look_for_blocks(struct das_recording *r, struct das_err *err)
+{
+    r->looked = true;
+    for (;;) {
+        const char *p = das_window_begin(&r->w);
+        size_t n = (size_t)(das_window_end(&r->w) - p);
+        int rc;
+
+        if (n && p[0] != DAS_REC_MAGIC[0])
+            return 0;
+        if (n >= DAS_REC_MAGIC_LEN)
+            return das_rec_is_magic(p) ? das_blocks_open(r, err) : 0;
+        rc = das_recording_more(r, err);
+        if (rc <= 0)
+            return rc;
+    }
+}
+
 int das_recording_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err)
 {
     int rc;
@@ -525,15 +556,61 @@ int das_recording_next(struct das_recording *r, struct das_snapshot **out, struc
     *out = NULL;
     if (r->broken)
         return das_fail(err, DAS_E_DATA, "%s: cannot be read on after an error", r->name);
+    if (!r->looked && look_for_blocks(r, err) < 0) {
+        r->broken = true;
+        return -1;
+    }
     for (;;) {
         if (r->finished)
             return 0;
+        if (r->blocks) {
+            rc = das_blocks_next(r, out, err);
+            r->broken = rc < 0;
+            return rc;
+        }
         rc = next_of_all(r, out, err);
         if (rc != 1 || is_wanted(r))
             return rc;
         das_snapshot_release(*out);
         *out = NULL;
     }
+}
+
+/* A snapshot is read to know what is in it. */
+static int skim_one(struct das_recording *r, struct das_recording_span *out, struct das_err *err)
+{
+    struct das_snapshot *s;
+    int rc = das_recording_next(r, &s, err);
+
+    if (rc != 1)
+        return rc;
+    *out = (struct das_recording_span){.instance = das_recording_instance(r),
+                                       .from_ms = r->given_ms,
+                                       .to_ms = r->given_ms,
+                                       .snapshots = 1,
+                                       .rows = das_snapshot_rows(s)};
+    das_snapshot_release(s);
+    return 1;
+}
+
+int das_recording_skim(struct das_recording *r, struct das_recording_span *out, struct das_err *err)
+{
+    int rc;
+
+    if (!r->broken && !r->looked && look_for_blocks(r, err) < 0) {
+        r->broken = true;
+        return -1;
+    }
+    if (r->broken || r->finished || !r->blocks)
+        return skim_one(r, out, err);
+    rc = das_blocks_skim(r, out, err);
+    r->broken = rc < 0;
+    return rc;
+}
+
+const char *das_recording_format(const struct das_recording *r)
+{
+    return r->blocks ? "blocks" : r->format ? r->format : "";
 }
 
 void das_recording_only_of(struct das_recording *r, const char *instance)

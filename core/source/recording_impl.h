@@ -50,7 +50,7 @@ struct das_recording {
     struct das_window w;
     char *name;
     bool repeatable;
-    bool started, finished, broken;
+    bool looked, started, finished, broken;
     size_t count;         /* snapshots given so far */
     uint32_t rows;        /* sessions read of the current one, kept or not */
     const struct das_filter *only;
@@ -62,6 +62,9 @@ struct das_recording {
                                 else DAS_UNKNOWN */
     const char *only_of;     /* instance that is wanted, or NULL */
     int64_t given_ms;        /* when the one that was given last was taken */
+    struct das_blocks *blocks; /* of a binary recording, else NULL */
+    const char *format;        /* of the list that was read last, or NULL */
+    bool blocks_read;          /* a whole one was there */
     char *note;
     size_t cut_line; /* set by a reader that returns DAS_READ_CUT */
 
@@ -84,6 +87,13 @@ int das_read_table(struct das_recording *r, struct das_snapshot *s, struct das_e
 int das_read_tsv(struct das_recording *r, struct das_snapshot *s, struct das_err *err);
 int das_read_vertical(struct das_recording *r, struct das_snapshot *s, struct das_err *err);
 int das_read_json(struct das_recording *r, struct das_snapshot *s, struct das_err *err);
+
+/* read_blocks.c: a binary recording begins with its magic at the window's start. From then on
+ * das_blocks_next() is das_recording_next(). */
+int das_blocks_open(struct das_recording *r, struct das_err *err);
+int das_blocks_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err);
+int das_blocks_skim(struct das_recording *r, struct das_recording_span *out, struct das_err *err);
+void das_blocks_close(struct das_recording *r);
 
 /* das_window_more() with the place in the message. */
 int das_recording_more(struct das_recording *r, struct das_err *err);

@@ -47,6 +47,7 @@ error("das.d.lua is for editors; das itself is compiled in")
 ---@field rows_examined? integer by the statement
 ---@field progress? number per cent
 ---@field trx_id? integer InnoDB's number of the open transaction; nil outside one
+---@field blocked_by? integer the session whose InnoDB lock it waits for; nil: none, or unknown
 ---@field disputed boolean the cloud selects it, das's own reading of the filter does not
 
 ---@class (exact) das.group
@@ -127,6 +128,17 @@ function selection:except_oldest() end
 ---@return das.selection
 ---@nodiscard
 function selection:where(what) end
+
+---Without the sessions that no kill touches: das's own, replication, system accounts, those already
+---Killed and those of das.protect(). They would be spared anyway; this way none of them counts as
+---the oldest, or in a group. A user who replicates is known by what the preview listed.
+---```lua
+---local busy = das.preview({ time = "10m" }, { pushdown = false })
+---print(busy:unprotected():oldest(3))
+---```
+---@return das.selection
+---@nodiscard
+function selection:unprotected() end
 
 ---By position, in the order given.
 ---```lua
@@ -1236,6 +1248,51 @@ function das.crypto.aes_cbc_decrypt(key, iv, data, options) end
 ---@return boolean
 ---@nodiscard
 function das.crypto.ed25519_verify(public_key, message, signature) end
+
+-- --- das.regex: regular expressions as Perl has them (PCRE2) -----------------------------------
+
+---A compiled pattern. It raises "too complex" on text that would take it too long; tostring() is
+---the pattern.
+---@class das.regex
+local regex = {}
+
+---Does it match anywhere in the text?
+---```lua
+---local writes = das.regex("^\\s*(insert|update|delete|replace)\\b", "i")
+---print(das.preview{ command = "Query" }:where(function(s) return writes:test(s.sql_info) end))
+---```
+---@param text? string nil, as NULL in a list of sessions, matches nothing
+---@return boolean
+---@nodiscard
+function regex:test(text) end
+
+---What the groups matched, or the whole match where the pattern has none; a group that took no part
+---is false. Nothing but nil: no match.
+---```lua
+---local tag = das.regex([[/\* app=(\w+) \*/]])
+---for _, group in ipairs(das.preview{ all = true }:group_by(function(s)
+---  return tag:match(s.sql_info)
+---end)) do
+---  print(group.key or "(no tag)", group.count)
+---end
+---```
+---@param text? string
+---@return string|false|nil ...
+---@nodiscard
+function regex:match(text) end
+
+---A pattern, compiled: do it once, outside loops. Text is bytes, unless flag "u" says UTF-8; "i":
+---letters in any case; "m": ^ and $ at each line; "s": . is a line's end, too; "x": white space and
+---# comments. A bad pattern raises, with its position.
+---```lua
+---local reports = das.regex("^report_(daily|weekly)$")
+---print(reports:test("report_daily"))
+---```
+---@param pattern string up to 64 KB
+---@param flags? string any of "imsxu"
+---@return das.regex
+---@nodiscard
+function das.regex(pattern, flags) end
 
 -- --- das.time: moments are seconds since 1970, durations seconds -------------------------------
 

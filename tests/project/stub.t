@@ -42,7 +42,7 @@ local objects = {
   ["das.report"] = plan:apply(), ["das.instance"] = das.instances()[1],
   ["das.explanation"] = found:explain(found[1]), ["das.group"] = found:group_by("user")[1],
   ["das.outcome"] = plan:apply().outcomes[1], ["das.reason"] = found:explain(found[1]).reasons[1],
-  ["das.window"] = das.time.window{},
+  ["das.window"] = das.time.window{}, ["das.regex"] = das.regex("x"),
 }
 for name, object in pairs(objects) do
   for i = 1, #das.args do

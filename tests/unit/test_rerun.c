@@ -8,11 +8,13 @@
 #include "tests/unit/kit.h"
 #include "tests/unit/temp_file.h"
 #include "tests/unit/temp_state.h"
+#include "tests/unit/web_kit.h"
 
 static struct das_err err;
 static char script_path[300], tape_path[300], list_path[300];
 static struct das_policy_rules rules;
 static struct das_rerun_result result;
+static const struct das_grants *granted; /* NULL: preview and kill */
 
 static void write_to(const char *path, const char *text)
 {
@@ -27,7 +29,7 @@ static void write_to(const char *path, const char *text)
 /* Sessions of all kinds, bytes that are no UTF-8 among them. */
 static void make_list(void)
 {
-    static const char *const users[] = {"app", "report", "root", "od\xff" "d"};
+    static const char *const users[] = {"app", "report", "root", "od\xff\x64"};
     static const char *const commands[] = {"Query", "Sleep", "Execute"};
     FILE *f = fopen(list_path, "w");
 
@@ -67,6 +69,7 @@ static struct das_engine_opts opts_of(const char *const *args, size_t n)
                                     .args = args,
                                     .arg_count = n,
                                     .policy = &rules,
+                                    .grants = granted,
                                     .width = 80};
 }
 
@@ -92,7 +95,7 @@ static void live(const char *script, bool armed, const char *state, const char *
     }
     rc = das_engine_run(&opts, &r, &failed);
     if (!ok(das_rerun_recorded(&recorder, &r, rc < 0 ? &failed : NULL, &lost) == 0,
-            "recorded: %.60s", script))
+            "recorded: %.*s", (int)strcspn(script, "\n"), script))
         tap_diag("%s", lost.msg);
     das_engine_result_clear(&r);
     das_inventory_free(opts.inventory);
@@ -182,6 +185,56 @@ static void errors(void)
     is_equal(1, "a run that raised");
     live("local x <const> = 1; x.y.z = 3", false, NULL, NULL, 0);
     is_equal(0, "a run that decided nothing");
+}
+
+/* Is that on the tape? */
+static bool on_tape(const char *what)
+{
+    static char text[1000000];
+    FILE *f = fopen(tape_path, "r");
+    size_t len = f ? fread(text, 1, sizeof text - 1, f) : 0;
+
+    text[len] = '\0';
+    if (f)
+        fclose(f);
+    return strstr(text, what) != NULL;
+}
+
+/* What others answered over HTTP decides, too; the second time nobody is asked. */
+static void answers(void)
+{
+    static const struct web_rule rules_of_web[] = {
+        {"GET /limit", 503, "busy", 1},
+        {"GET /limit", 200, "{\"time\":120}", 0},
+        {"GET /names", 200, "b\xe4" "ckup", 0},
+        {"GET /cut", WEB_CUT, "", 0},
+    };
+    static char preview[] = "preview", http[] = "http:127.0.0.1", all[] = "instance:*";
+    static char *names[] = {preview, http, all};
+    static const struct das_grants grants = {names, 3};
+    char script[1200];
+    struct web web;
+
+    web_start(&web);
+    web_rules(&web, rules_of_web, 4);
+    snprintf(script, sizeof script,
+             "local base = 'http://127.0.0.1:%d'\n"
+             "local limit = das.http.get(base .. '/limit', { retry = { times = 2, wait = '10ms' } })\n"
+             "das.preview{ time = das.json.decode(limit.body).time }\n"
+             "das.preview{ user = das.http.get(base .. '/names?token=hidden').body }\n"
+             "das.preview{ user = limit.headers['x-request-id'] .. limit.attempts }\n"
+             "local _, why = das.http.get(base .. '/cut', { retry = { times = 1, wait = '10ms' } })\n"
+             "das.preview{ user = why }\n"
+             "das.preview{ user = select(3, das.http.get('http://127.0.0.1:1/')) }\n"
+             "das.preview{ user = select(3, pcall(das.http.get, 'http://other.example/')) or 'no' }\n",
+             web.port);
+    granted = &grants;
+    live(script, false, NULL, NULL, 0);
+    web_stop(&web);
+    ok(on_tape("\"http\":\"GET\"") && on_tape("req-200") && !on_tape("hidden"),
+       "answers are on the tape, and of a URL the origin alone");
+    is_equal(6, "a run that asked others");
+    granted = NULL;
 }
 
 /* One byte of the tape, or of the policy, is another: that is seen. */
@@ -286,6 +339,7 @@ int main(void)
     }
     clocks();
     errors();
+    answers();
     changed();
     memory_fails();
     das_rerun_result_clear(&result);
