@@ -132,20 +132,27 @@ static void get_fields(lua_State *L, int t, const char *what, struct das_session
     g->rows = get_number(L, t, what, "rows_modified", DAS_ABSENT, &s->rows_modified);
     get_number(L, t, what, "rows_examined", DAS_UNKNOWN, &s->rows_examined);
     get_number(L, t, what, "trx_id", DAS_ABSENT, &s->trx_id);
-    if (lua_getfield(L, t, "progress") == LUA_TNUMBER)
-        s->progress = (int64_t)(lua_tonumber(L, -1) * 1000);
-    else if (!lua_isnil(L, -1))
-        das_raise(L, "%s: progress: expected a number (per cent), got %s", what, luaL_typename(L, -1));
+    if (lua_getfield(L, t, "progress") != LUA_TNIL) {
+        double percent = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+        if (!(percent >= 0 && percent <= 100))
+            das_raise(L, "%s: progress: expected 0 to 100 (per cent), got %s", what,
+                      luaL_tolstring(L, -1, NULL));
+        s->progress = (int64_t)(percent * 1000);
+    }
     lua_pop(L, 1);
 }
 
 static void fill_numbers(struct das_session *s, const struct given *g)
 {
+    s->state_duration = das_session_clean_time(s->state_duration);
     if (g->time && !g->time_ms)
         s->time_ms = das_known(s->state_duration) ? s->state_duration * 1000 : DAS_UNKNOWN;
-    if (g->trx_time && !g->rows)
-        s->rows_modified = das_known(s->trx_time) ? (das_known(s->rows_modified) ? s->rows_modified : 0)
-                                                  : DAS_ABSENT;
+    if (!g->trx_time || g->rows)
+        return;
+    if (!das_known(s->trx_time))
+        s->rows_modified = s->trx_time; /* unknown, or there is no transaction */
+    else if (!das_known(s->rows_modified))
+        s->rows_modified = 0;
 }
 
 /* [-0, +1] an id for a message: das_raise() has no 64 bits. */
@@ -313,6 +320,8 @@ static void from_recording(lua_State *L, int t, struct das_test_instance *i,
     get_seconds(L, t, "t.instance", "at", 0, &at);
     if (number < 1)
         das_raise(L, "t.instance: snapshot: expected a number from 1 up");
+    if (at > INT32_MAX)
+        das_raise(L, "t.instance: at: expected %d seconds at the most", INT32_MAX);
     if (das_recording_open(path, &r, &err) < 0)
         das_raise(L, "t.instance: recording: %s", err.msg);
     das_recording_only_of(r, lua_tostring(L, -1));

@@ -1464,9 +1464,9 @@ function das.log.error(message, fields) end
 ---@param f fun(t: das.test)
 function test(name, f) end
 
----`test("NAME", function(t) ... end)` in a file that `das test` runs is a test, and this is its `t`. Each
----test has a Lua state, limits and a clock of its own, which stands at 2026-01-01T00:00:00Z; the file
----is read anew for each, so that none sees what another one left behind. docs/testing.md is a tour.
+---`test("NAME", function(t) ... end)` in a file for `das test` is a test, and this is its `t`.
+---Each test has a Lua state, limits and a clock of its own, which stands at 2026-01-01T00:00:00Z;
+---the file is read anew for each: none sees what another one left. docs/testing.md is a tour.
 ---```lua
 ---test("spares the backup user", function(t)
 ---  t.instance{ sessions = {
@@ -1481,7 +1481,7 @@ function test(name, f) end
 ---@field clock das.test_clock
 local test = {}
 
----An instance in memory: its sessions grow older with the clock, kills work, and the test changes it.
+---An instance in memory: its sessions grow older with the clock, kills work, the test changes it.
 ---```lua
 ---test("from a table, and from a recording", function(t)
 ---  local db = t.instance{ name = "orders", sessions = { { user = "app", info = "select 1" } } }
@@ -1494,8 +1494,8 @@ local test = {}
 ---@return das.test_instance
 function test.instance(options) end
 
----Runs a policy as `das run --apply` would: the same engine, preview, plan and guards. Mode is
----`"auto"` and limits.kill.percent 100 unless `config` says otherwise; the journal is in memory, and
+---Runs a policy as `das run --apply` would: the same engine, preview, plan and guards. The mode is
+---`"auto"` and limits.kill.percent 100 unless `config` says otherwise. The journal is in memory;
 ---all runs of a test share it, so that counts of kills and the breaker work.
 ---```lua
 ---test("a limit refuses", function(t)
@@ -1540,7 +1540,7 @@ function test.http(request, answer) end
 function test.on_apply(f) end
 
 ---What is expected of a run. The first expectation that does not hold ends the test; it shows what
----differs, and for each session concerned why it was in or out of each preview and what became of it.
+---differs, and for each session concerned why it was in or out of a preview and what became of it.
 ---A policy that failed meets no expectation but error().
 ---```lua
 ---test("an age that is none", function(t)
@@ -1719,10 +1719,10 @@ function test_instance:up() end
 ---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
 ---@class (exact) das.test_config
 ---@field mode? "observe"|"notify"|"approve"|"auto"
----@field kill? table { run = 10, minute = 30, instance = 60, user = 20, window = "10m", percent = 100, ... }
+---@field kill? table { run = 10, minute = 30, user = 20, window = "10m", percent = 100, ... }
 ---@field limits? table { memory = "64MB", cpu = "5s", wall = "60s", ... }
 ---@field grants? string[] all that a test can answer for, unless there is a list
----@field windows? table[] { { days = "mon-fri", from = "22:00", to = "06:00", tz = "Asia/Shanghai" } }
+---@field windows? table[] { { days = "mon-fri", from = "22:00", to = "06:00", tz = "UTC" } }
 ---@field freezes? table[] { { from = "2026-12-20", to = "2027-01-03" } }
 ---@field breaker? table { failures = 1, respawns = 3, ... }
 ---@field ramp? boolean
@@ -1747,7 +1747,7 @@ function test_instance:up() end
 ---@field victims integer[] sessions that were killed, in order
 ---@field outcomes table<integer, string> by session: "killed", "changed", "refused", ...
 ---@field notes table<integer, string> why, by session
----@field reports table[] { { id = 8, instance = "orders", outcome = "killed", action = "query", note = "" } }
+---@field reports table[] { { id = 8, instance = "orders", outcome = "killed", note = "" } }
 ---@field previews table[] { { instance = "orders", filter = "{...}", ids = { 8 } } }
 ---@field plans table[] { { instance = "orders", kill = "query", reason = "...", ids = { 8 } } }
 ---@field output string what print() wrote
@@ -1767,7 +1767,8 @@ local test_expectations = {}
 ---```lua
 ---test("oldest first", function(t)
 ---  t.instance{ sessions = {
----    { id = 1, info = "select a from t", time = 100 }, { id = 2, info = "select b from t", time = 200 },
+---    { id = 1, info = "select a from t", time = 100 },
+---    { id = 2, info = "select b from t", time = 200 },
 ---  } }
 ---  t.expect(t.run("policies/long_select.lua")).victims{ 2, 1 }
 ---end)

@@ -105,6 +105,9 @@ fails('an unknown field', 't.instance{ sessions = { { usr = "a" } } }', 'x_test.
 fails('a wrong type', 't.instance{ sessions = { {}, { user = 3 } } }', 'sessions[2]: user: expected a string, or false for NULL, got number');
 fails('a wrong number', 't.instance{ sessions = { { time = -1 } } }', 'sessions[1]: time: expected a whole number from 0 up');
 fails('a duration that is none', 't.instance{ sessions = { { time = "soon" } } }', 'time: expected seconds or a duration such as "5m", got "soon"');
+fails('a per cent that is none', 't.instance{ sessions = { { progress = 101 } } }', 'progress: expected 0 to 100');
+passes('numbers beyond what a server says are unknown', 't.equal({ t.instance{ sessions = { { time = 9223372036854775807 } } }:sessions()[1].state_duration }, {})');
+passes('what is not told', 'local s = t.instance{ sessions = { { time = false, trx_time = "unknown", query_id = false } } }:sessions()[1] t.equal({ s.state_duration, s.trx_time, s.rows_modified, s.query_id }, {})');
 fails('two names for one field', 't.instance{ sessions = { { time = 1, state_duration = 1 } } }', 'time and state_duration are one field');
 fails('an id twice', 't.instance{ sessions = { { id = 1 }, { id = 1 } } }', 'sessions[2]: id: 1 is there twice');
 fails('no list', 't.instance{ sessions = { user = "a" } }', 'sessions: expected a list of tables, got the key "user"');
@@ -126,6 +129,8 @@ t.equal(t.run("sleeper.lua", {}, { config = { limits = { wall = "1h" } } }).outp
 t.equal(das.time.now(), 1795489800)
 LUA
 fails('not back', 't.clock:set(1000)', 'x_test.lua:2: t.clock:set: a clock does not go back: it is 2026-01-01T00:00:00Z');
+fails('nor past its end', 't.clock:set(2 ^ 53 | 0)', 't.clock:set: expected a time such as');
+fails('nor far', 'for i = 1, 1e6 do t.clock:advance("3600d") end', 'the clock goes to the year 9999');
 fails('no time', 't.clock:set("tomorrow")', 't.clock:set: expected a time such as');
 fails('no duration', 't.clock:advance("a while")', 't.clock:advance: expected seconds, 0 or more');
 fails('the limit of a run holds on its clock', "t.instance{ sessions = {} }\nt.run('sleeper.lua', {}, { config = { limits = { wall = '5m' } } })",
