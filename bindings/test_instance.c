@@ -34,7 +34,7 @@ static int instance_gc(lua_State *L)
 static const char *const fields[] = {
     "id",         "user",     "host",     "db",       "command",       "state",         "sql_info",
     "info",       "time",     "state_duration", "time_ms", "query_id", "trx_time",
-    "rows_modified", "rows_examined", "progress", "trx_id",
+    "rows_modified", "rows_examined", "progress", "trx_id", "blocked_by",
 };
 
 #define WHAT_SIZE 60
@@ -132,6 +132,7 @@ static void get_fields(lua_State *L, int t, const char *what, struct das_session
     g->rows = get_number(L, t, what, "rows_modified", DAS_ABSENT, &s->rows_modified);
     get_number(L, t, what, "rows_examined", DAS_UNKNOWN, &s->rows_examined);
     get_number(L, t, what, "trx_id", DAS_ABSENT, &s->trx_id);
+    get_number(L, t, what, "blocked_by", DAS_ABSENT, &s->blocked_by);
     if (lua_getfield(L, t, "progress") != LUA_TNIL) {
         double percent = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
         if (!(percent >= 0 && percent <= 100))
@@ -176,7 +177,7 @@ static void read_new(lua_State *L, int t, const char *what, struct das_test_inst
     s->state = das_text_of("");
     s->state_duration = s->time_ms = 0;
     s->query_id = to->next_query;
-    s->trx_time = s->rows_modified = s->trx_id = DAS_ABSENT;
+    s->trx_time = s->rows_modified = s->trx_id = s->blocked_by = DAS_ABSENT;
     get_number(L, t, what, "id", 0, &s->id);
     if (s->id < 1)
         das_raise(L, "%s: id: expected a whole number from 1 up", what);

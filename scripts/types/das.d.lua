@@ -1639,6 +1639,7 @@ function test_clock:now() end
 ---@field rows_examined? integer|string|false
 ---@field progress? number per cent
 ---@field trx_id? integer|string|false
+---@field blocked_by? integer|string|false
 
 ---An instance of a test.
 ---@class das.test_instance
