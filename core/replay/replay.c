@@ -79,7 +79,7 @@ static int take_notes(struct das_replay_report *r, const struct das_footage *f, 
                          err);
     if (step_ms > 60000) {
         struct das_buf b = {0};
-        das_buf_printf(&b, "snapshots are %lld s apart on an average: what comes and goes in between "
+        das_buf_printf(&b, "snapshots are %lld s apart: what comes and goes in between "
                            "is not seen, and a victim's end is known no exacter",
                        (long long)(step_ms / 1000));
         return add_note(r, &b, err);

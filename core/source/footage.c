@@ -16,10 +16,19 @@ struct piece {
     uint64_t snapshots, rows;
 };
 
+/* Times from one snapshot to the next, by their size: the usual one is not their average, because of
+ * gaps. */
+#define STEP_BITS 48
+struct steps {
+    uint64_t count[STEP_BITS];
+    int64_t sum[STEP_BITS];
+};
+
 struct instance {
     char *name;   /* as the file tells it, "" where it does not */
     struct piece *pieces;
     size_t count;
+    struct steps steps;
 };
 
 struct das_footage {
@@ -105,6 +114,30 @@ static int goes_back(const char *path, const char *name, int64_t at_ms, int64_t 
                     path, name, at, before);
 }
 
+static void add_steps(struct steps *s, int64_t all_ms, uint64_t count)
+{
+    int bit = 0;
+
+    while (bit < STEP_BITS - 1 && all_ms / (int64_t)count >> bit > 0)
+        bit++;
+    s->count[bit] += count;
+    s->sum[bit] += all_ms;
+}
+
+static int64_t usual_step(const struct steps *s)
+{
+    uint64_t all = 0, below = 0;
+
+    for (int bit = 0; bit < STEP_BITS; bit++)
+        all += s->count[bit];
+    for (int bit = 0; bit < STEP_BITS && all; bit++) {
+        below += s->count[bit];
+        if (below * 2 >= all)
+            return s->sum[bit] / (int64_t)s->count[bit];
+    }
+    return 0;
+}
+
 static int take_span(struct das_footage *f, const char *path,
                      const struct das_footage_wish *wish, const struct das_recording_span *span,
                      struct das_err *err)
@@ -121,6 +154,10 @@ static int take_span(struct das_footage *f, const char *path,
         return -1;
     if (span->from_ms < p->to_ms)
         return goes_back(path, shown(i), span->from_ms, p->to_ms, err);
+    if (p->snapshots)
+        add_steps(&i->steps, span->from_ms - p->to_ms, 1);
+    if (span->snapshots > 1)
+        add_steps(&i->steps, span->to_ms - span->from_ms, span->snapshots - 1);
     p->to_ms = span->to_ms;
     p->snapshots += span->snapshots;
     p->rows += span->rows;
@@ -266,8 +303,7 @@ void das_footage_span(const struct das_footage *f, size_t i, struct das_footage_
         out->snapshots += in->pieces[k].snapshots;
         out->rows += in->pieces[k].rows;
     }
-    if (out->snapshots > 1)
-        out->step_ms = (out->to_ms - out->from_ms) / (int64_t)(out->snapshots - 1);
+    out->step_ms = usual_step(&in->steps);
 }
 
 void das_footage_whole(const struct das_footage *f, struct das_footage_span *out)

@@ -30,7 +30,7 @@ struct das_footage_span {
     const char *name;       /* of the instance; lives as long as the footage */
     int64_t from_ms, to_ms; /* of the first and last snapshot */
     uint64_t snapshots, rows;
-    int64_t step_ms;        /* from one snapshot to the next, on an average; 0: there is one only */
+    int64_t step_ms;        /* usually from one snapshot to the next; 0: there is one only */
 };
 size_t das_footage_count(const struct das_footage *f); /* of instances, in the order of their names */
 void das_footage_span(const struct das_footage *f, size_t i, struct das_footage_span *out);

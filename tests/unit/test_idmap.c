@@ -10,7 +10,7 @@ static uint32_t want[IDS];
 /* Small ids, far ones, and ones that differ in their high bits alone. */
 static int64_t id_of(size_t i)
 {
-    return i % 3 == 0 ? (int64_t)i : i % 3 == 1 ? -(int64_t)i << 32 : (int64_t)(i * 1000003);
+    return i % 3 == 0 ? (int64_t)i : i % 3 == 1 ? -((int64_t)i << 32) : (int64_t)(i * 1000003);
 }
 
 static bool all_as_wanted(const struct das_idmap *m)
