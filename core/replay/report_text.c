@@ -314,6 +314,8 @@ static void put_only(struct das_buf *b, const struct das_replay_result *r, const
         das_render_cell(v->fingerprint, left(width, b->len - from), b);
         das_buf_char(b, '\n');
     }
+    if (n > ROWS_MAX)
+        das_buf_printf(b, "    and %zu more: -o csv or -o html has them all\n", n - ROWS_MAX);
 }
 
 static void put_difference(struct das_buf *b, const struct das_replay_report *r, size_t width)
