@@ -275,7 +275,7 @@ static void put_victims(struct das_buf *b, const struct das_replay_result *r, co
         das_buf_char(b, '\n');
     }
     if (n > ROWS_MAX)
-        das_buf_printf(b, "    ... and %zu more (-o csv has them all)\n", n - ROWS_MAX);
+        das_buf_printf(b, "    and %zu more: -o csv or -o html has them all\n", n - ROWS_MAX);
 }
 
 static void put_near(struct das_buf *b, const struct das_replay_result *r, size_t width)
