@@ -246,6 +246,7 @@ static int arrange(struct instance *i, struct das_err *err)
                             "recordings that follow each other",
                             a->path, b->path, shown(i));
         snapshots += b->snapshots;
+        add_steps(&i->steps, b->from_ms - a->to_ms, 1);
     }
     if (snapshots > 1 && i->pieces[0].from_ms == i->pieces[i->count - 1].to_ms)
         return no_times(i, snapshots, err);
