@@ -1,6 +1,6 @@
 /*
- * test_footage.c - files of recordings gone over without reading them, and put into an order: what is
- * told of them is what reading them gives.
+ * test_footage.c - files of recordings gone over without reading them, and put into an order: what
+ * is told of them is what reading them gives.
  */
 #include "core/source/footage.h"
 
@@ -87,7 +87,8 @@ static const char *read_all(const struct das_footage *f, size_t i)
     return rc < 0 ? err.msg : print(&found);
 }
 
-static struct das_footage *open_files(const char *const *files, size_t n, const struct das_footage_wish *wish)
+static struct das_footage *open_files(const char *const *files, size_t n,
+                                      const struct das_footage_wish *wish)
 {
     struct das_footage *f;
 
@@ -149,7 +150,8 @@ static void identity(void)
     int64_t at_a, at_b;
 
     das_footage_span(f, 0, &s);
-    is_str(print(&s), "recording 0-10000 2 2 10000", "printed lists are of an instance without a name");
+    is_str(print(&s), "recording 0-10000 2 2 10000",
+           "printed lists are of an instance without a name");
     must(das_reel_open(f, 0, &r, &err) == 0 && das_reel_next(r, &a, &at_a, &err) == 1 &&
              das_reel_next(r, &b, &at_b, &err) == 1,
          "two lists in two files");
@@ -181,10 +183,11 @@ static void torn(void)
     fclose(in);
     f = open_files(files, 1, NULL);
     das_footage_span(f, 0, &s);
-    ok(s.snapshots > 0 && s.snapshots < 30, "%llu of 30 snapshots are whole", (unsigned long long)s.snapshots);
+    ok(s.snapshots > 0 && s.snapshots < 30, "%llu of 30 snapshots are whole",
+       (unsigned long long)s.snapshots);
     is_str(read_all(f, 0), print(&s), "... as reading tells");
-    ok(das_footage_note(f, 0) && strstr(das_footage_note(f, 0), "half-written"), "... which is told: %s",
-       das_footage_note(f, 0));
+    ok(das_footage_note(f, 0) && strstr(das_footage_note(f, 0), "half-written"),
+       "... which is told: %s", das_footage_note(f, 0));
     das_footage_close(f);
 }
 
