@@ -14,7 +14,7 @@ my $build = $ENV{BUILD} || 'build';
 my $bench = "$build/tests/bench";
 my $dir = tempdir(CLEANUP => 1);
 my $missed = 0;
-my %only = map { $_ => 1 } @ARGV;    # list, start, ..., kill, sign (see below); none: all
+my %only = map { $_ => 1 } @ARGV;    # list, start, ..., kill, record (see below); none: all
 
 sub pair {
     my ($n, $a, $b) = @_;
@@ -234,6 +234,24 @@ sub bench_cloud {
         sprintf '%.3f times (%d KB, %d KB); at most 1.02', $after / $before, $before, $after);
 }
 
+sub bench_record {
+    print "Recording an hour of 1,000 busy sessions, a look a second, on a clock of its own\n";
+    my %f = map { my ($name, @f) = split; $name => \@f } split /\n/, `$bench/record $dir/hour.das`;
+    die "record failed\n" if $? || !$f{json};
+    my ($bytes, $rows, $spent) = @{ $f{write} };
+    say_bound('size', $bytes / 1e6, 60, sprintf '%.1f MB, %.1f bytes a session and look; at most 60 MB', $bytes / 1e6, $bytes / $rows);
+    say_bound('processor time of the recorder', $spent / 3600 * 100, 2, sprintf '%.2f %% of a core (%.0f ns a session and look); at most 2 %%',
+        $spent / 36, $spent * 1e9 / $rows);
+    my ($packed, $plain, $ours) = @{ $f{json} };
+    say_bound('against the JSON lines through zstd -3', $ours / $packed, 0.5,
+        sprintf '%.1f times smaller (%.1f times smaller than the lines themselves); at least 2', $packed / $ours, $plain / $ours);
+    for my $how ('read', 'filter') {
+        my ($read, $cpu) = @{ $f{$how} };
+        say_bound($how eq 'read' ? 'reading, sessions a second' : 'reading through a filter that keeps few', $cpu * 5e6 / $rows, 1,
+            sprintf '%.1f million; at least 5', $rows / $cpu / 1e6);
+    }
+}
+
 sub bench_replay {
     my ($snapshots, $sessions) = (2000, 1000);
     my $rows = $snapshots * $sessions;
@@ -254,7 +272,7 @@ sub bench_replay {
 
 my @parts = ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ],
     [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ],
-    [ sign => \&bench_sign ], [ cloud => \&bench_cloud ], [ replay => \&bench_replay ],
+    [ record => \&bench_record ], [ replay => \&bench_replay ], [ sign => \&bench_sign ], [ cloud => \&bench_cloud ],
     [ serve => sub { require './tests/bench/serving.pl'; bench_serve(\&say_bound, $build) } ]);
 for my $part (@parts) {
     $part->[1]->() if !%only || $only{ $part->[0] };
