@@ -6,7 +6,7 @@
 #   PREFIX=/usr/local DESTDIR=    where `make install` puts things
 #   FUZZ_SECONDS=10               how long each fuzz target runs
 #   ONLY=rows                     one part of `make bench`: list, start, live, rows, http,
-#                                 runs, journal, kill, record, sign, cloud, serve
+#                                 runs, journal, kill, record, replay, sign, cloud, serve
 #   V=1                           show the commands
 
 PREFIX       ?= /usr/local
@@ -25,7 +25,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjanss
               libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev \
               libmicrohttpd-dev libzstd-dev libpcre2-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
-              mariadb-client openssl perl libio-socket-ssl-perl procps git tmux \
+              mariadb-client openssl perl libio-socket-ssl-perl procps git tmux libxml2-utils \
               percona-toolkit chromium chromium-driver \
               $(if $(shell command -v npm),,npm)
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl wrk nginx-light \
@@ -33,10 +33,10 @@ BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl w
 
 # --- flags -------------------------------------------------------------------------------------
 
-PKGS     := lua5.4 jansson libedit libmariadb openssl sqlite3 libzstd libpcre2-8
-# Loaded when they are needed (core/http/curl.h, core/serve/httpd.c); the benchmark of HTTP alone is
-# linked to the first.
-LAZY_PKGS := libcurl libmicrohttpd
+PKGS     := lua5.4 jansson libedit libmariadb openssl sqlite3 libzstd
+# Loaded when they are needed (core/http/curl.h, core/serve/httpd.c, core/base/regex.c); the benchmark
+# of HTTP alone is linked to the first.
+LAZY_PKGS := libcurl libmicrohttpd libpcre2-8
 WARNINGS := -Wall -Wextra -Wshadow -Wconversion -Wvla -Wstrict-prototypes -Wmissing-prototypes \
             -Wformat=2 -Wpointer-arith -Wcast-qual -Werror
 # Sanitizers hide from gcc what a string can be; those two warnings are judged without them.
@@ -58,7 +58,7 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pie -Wl,-z,relro,-z,now -Wl,--as-n
 LIB_SRC := $(wildcard core/base/*.c core/http/*.c core/cloud/*.c core/session/*.c core/source/*.c \
              core/store/*.c core/plan/*.c bindings/*.c core/serve/*.c core/replay/*.c) \
            $(filter-out core/cli/main.c,$(wildcard core/cli/*.c))
-LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o
+LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o $(BUILD)/page_bytes.o
 LIB     := $(BUILD)/libdas.a
 UNIT    := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/unit/test_*.c))
 TOOLS   := $(patsubst %.c,$(BUILD)/%,$(wildcard tests/e2e/*.c))
@@ -89,6 +89,25 @@ $(BUILD)/embedded.c: $(PRELUDE) Makefile
 	done >>$@; echo "const struct das_embedded das_embedded[] = {$$list{0}};" >>$@
 
 $(BUILD)/embedded.o: $(BUILD)/embedded.c bindings/embedded.h
+	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
+
+# So does the page that shows a replay: style and scripts are put in where the page says @style@ and
+# @script@, and it is cut where it says @data@.
+PAGE := core/replay/page
+
+$(BUILD)/page_bytes.c: $(wildcard $(PAGE)/*) Makefile
+	@mkdir -p $(@D)
+	$(Q)sed -e '/^@style@$$/{r $(PAGE)/page.css' -e 'd}' \
+	  $(foreach f,words draw table page,-e '/^@script@$$/r $(PAGE)/$f.js') -e '/^@script@$$/d' \
+	  $(PAGE)/page.html >$(BUILD)/page.html
+	$(Q)echo '#include "core/replay/page_bytes.h"' >$@
+	$(Q)for part in 'head:/^@data@$$/,$$d' 'tail:1,/^@data@$$/d'; do \
+	  n=$${part%%:*}; echo "const char das_page_$$n[] = {"; \
+	  sed "$${part#*:}" $(BUILD)/page.html | od -An -v -tx1 | sed 's/ \(..\)/(char)0x\1,/g'; \
+	  echo "}; const size_t das_page_$${n}_size = sizeof das_page_$$n;"; \
+	done >>$@
+
+$(BUILD)/page_bytes.o: $(BUILD)/page_bytes.c core/replay/page_bytes.h
 	$(Q)$(CC) $(ALL_CFLAGS) -c -o $@ $<
 
 $(BUILD)/%.o: %.c Makefile
@@ -142,7 +161,7 @@ demo: deps
 # With SAN= only what runs compiled code: the guards on the text of the project need it once.
 # What takes longest begins first.
 LONG   = tests/e2e/torture.t
-CHECKS = $(LONG) $(UNIT) tests/lua/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
+CHECKS = $(LONG) $(UNIT) tests/lua/*.t tests/policies/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
 
 check: deps-check
 	@$(MAKE) -s --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS) $(VARIANTS)

@@ -8,11 +8,11 @@
 #include <string.h>
 
 #include "bindings/cloud_impl.h"
+#include "bindings/testing.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
 #define CLASS_PREFIX "das."
-#define NAMES_MAX 4096
 
 struct job {
     const char *path;
@@ -35,29 +35,6 @@ static int host_compile(lua_State *L)
     return 0;
 }
 
-static int host_nearest(lua_State *L)
-{
-    const char *word = luaL_checkstring(L, 1), *near;
-    const char **names;
-    lua_Unsigned n = lua_rawlen(L, 2);
-
-    if (n > NAMES_MAX)
-        n = NAMES_MAX;
-    lua_settop(L, 2);
-    names = lua_newuserdatauv(L, (size_t)(n + 1) * sizeof *names, 0);
-    for (lua_Unsigned i = 0; i < n; i++) {
-        lua_rawgeti(L, 2, (lua_Integer)i + 1);
-        names[i] = luaL_checkstring(L, -1); // the list keeps it
-        lua_pop(L, 1);
-    }
-    near = das_nearest(word, names, (size_t)n);
-    if (near)
-        lua_pushstring(L, near);
-    else
-        lua_pushnil(L);
-    return 1;
-}
-
 /* Would the filter hit a session that does nothing at all, or none that there could be? */
 static int host_judge(lua_State *L)
 {
@@ -67,7 +44,7 @@ static int host_judge(lua_State *L)
         .user = empty, .host = empty, .db = empty, .command = empty, .state = empty,
         .sql_info = empty, .time_ms = DAS_UNKNOWN, .query_id = DAS_UNKNOWN, .trx_time = DAS_ABSENT,
         .rows_modified = DAS_ABSENT, .rows_examined = DAS_UNKNOWN, .progress = DAS_UNKNOWN,
-        .trx_id = DAS_ABSENT,
+        .trx_id = DAS_ABSENT, .blocked_by = DAS_ABSENT,
     };
 
     if (!box)
@@ -144,7 +121,7 @@ static void push_methods(lua_State *L)
 static void push_host(lua_State *L)
 {
     static const luaL_Reg functions[] = {
-        {"compile", host_compile}, {"nearest", host_nearest}, {"judge", host_judge},
+        {"compile", host_compile}, {"nearest", das_tool_nearest}, {"judge", host_judge},
         {"module", host_module},   {NULL, NULL},
     };
     static const luaL_Reg options[] = {
@@ -259,6 +236,8 @@ static int check(lua_State *L)
     struct job *job = lua_touserdata(L, 1);
 
     lua_settop(L, 0);
+    if (das_test_named(job->path))
+        das_bench_open(L, NULL);
     das_load_embedded(L, "check");
     das_load_embedded(L, "parser");
     das_load_embedded(L, "lexer");
@@ -272,44 +251,7 @@ static int check(lua_State *L)
     return 0;
 }
 
-/* --- states --------------------------------------------------------------------------------------- */
-
-/* Calls f(job) in a state that is as a script's, but has no instances. */
-static int in_state(lua_CFunction f, void *job, const char *path, struct das_err *err)
-{
-    struct das_limits limits = das_limits_default;
-    struct das_engine_opts opts = {.path = path, .out = stdout, .limits = &limits};
-    struct das_run run;
-    lua_State *L;
-    int rc = 0;
-
-    limits.memory = (uint64_t)1 << 30; /* a tree takes some 100 times its text */
-    limits.wall_ms = 60000;
-    limits.cpu_ms = INT64_MAX; /* of the whole thread: one limit is enough */
-    opts.inventory = das_inventory_new(err);
-    if (!opts.inventory)
-        return -1;
-    if (das_run_init(&run, &opts, err) < 0) {
-        rc = -1;
-        goto done;
-    }
-    L = das_state_new(&run);
-    if (!L) {
-        rc = das_fail(err, DAS_E_NOMEM, "not enough memory for a Lua state");
-        goto done;
-    }
-    lua_pushcfunction(L, f);
-    lua_pushlightuserdata(L, job);
-    if (lua_pcall(L, 1, 0, 0) != LUA_OK)
-        rc = das_fail(err, DAS_E_SCRIPT, "%s: could not be checked: %s", path,
-                      luaL_tolstring(L, -1, NULL));
-    run.closing = true;
-    lua_close(L);
-done:
-    das_run_clear(&run);
-    das_inventory_free(opts.inventory);
-    return rc;
-}
+/* --- the two questions ------------------------------------------------------------------------- */
 
 int das_check_script(const char *path, bool json, struct das_buf *out, size_t *findings,
                      struct das_err *err)
@@ -323,7 +265,9 @@ int das_check_script(const char *path, bool json, struct das_buf *out, size_t *f
     rc = das_script_read(path, &text, err);
     if (rc == 0) {
         job.text = das_script_text(das_buf_view(&text));
-        rc = in_state(check, &job, path, err);
+        rc = das_tool_run(check, &job, path, err);
+        if (rc < 0 && err->code == DAS_E_SCRIPT)
+            das_err_prefix(err, "%s: could not be checked", path);
         *findings = job.findings;
     }
     das_buf_clear(&text);
@@ -455,5 +399,5 @@ static int write_names(lua_State *L)
 
 int das_check_names(struct das_buf *out, struct das_err *err)
 {
-    return in_state(write_names, out, "das", err) < 0 ? -1 : das_buf_ok(out, err);
+    return das_tool_run(write_names, out, "das", err) < 0 ? -1 : das_buf_ok(out, err);
 }

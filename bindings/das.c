@@ -14,22 +14,6 @@ static int lua_filter_new(lua_State *L)
     return 1;
 }
 
-/* das.protect(filter): this run leaves such sessions alone. There is no way back. */
-static int lua_protect(lua_State *L)
-{
-    struct das_filter *f = das_check_filter(L, 1);
-    struct das_err err;
-    int held;
-
-    lua_settop(L, 1);
-    held = luaL_ref(L, LUA_REGISTRYINDEX); // its memory counts to the end of the run
-    if (das_protect_add(&das_run_of(L)->protect, f, &err) < 0) {
-        luaL_unref(L, LUA_REGISTRYINDEX, held);
-        return das_raise(L, "%s", err.msg);
-    }
-    return 0;
-}
-
 /* print(...): text to the run's output; a preview, plan or report in the format chosen by -o. */
 static int lua_print(lua_State *L)
 {
@@ -70,7 +54,7 @@ void das_open_root(lua_State *L)
         {"instance", das_lua_instance},
         {"instances", das_lua_instances},
         {"cloud", das_lua_cloud},
-        {"protect", lua_protect},
+        {"protect", das_lua_protect},
         {"secret", das_lua_secret},
         {NULL, NULL},
     };

@@ -22,22 +22,31 @@
  * snapshots and plans may be retained. */
 struct das_engine_watch {
     void *arg;
+    bool whole; /* previews fetch every session where that selects the same (not das:), so that what is
+                   told has also those that are out */
     void (*previewed)(void *arg, const char *instance, const struct das_selection *sel);
     void (*planned)(void *arg, const struct das_plan *plan);
+    /* before its last look at the server */
+    void (*applying)(void *arg, const struct das_plan *plan);
     /* report NULL: nothing could be verified, as err says */
     void (*applied)(void *arg, const struct das_plan *plan, const struct das_report *report,
                     const struct das_err *err);
+    void (*required)(void *arg, const char *path); /* a module of its own, by its path */
 };
 
-/* Answers a run's HTTP requests, so that none leaves the process; as das_http_perform(), after the
- * run's grants and limits have said yes. On the script's thread. */
+/* Answers a run's HTTP requests, so that none leaves the process: one exchange each, after the run's
+ * grants and limits have said yes (das_http_client_answered_by()). On the script's thread. */
 struct das_engine_web {
     void *arg;
     int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,
-                  struct das_err *err);
+                  struct das_err *err); /* NULL: they go out */
+    void (*heard)(void *arg, const struct das_http_request *req,
+                  const struct das_http_response *resp, int result, const struct das_err *err);
+                                        /* of those; NULL: nobody (das_http_client_heard_by()) */
 };
 
 struct das_coverage;
+struct das_bench; /* what a file of tests is run with (testing.h) */
 
 /* A run lives on the clock of the thread that starts it (das_clock_entered()). */
 struct das_engine_opts {
@@ -61,6 +70,7 @@ struct das_engine_opts {
     const struct das_engine_watch *watch; /* may be NULL */
     const struct das_engine_web *web;  /* NULL: requests go out */
     struct das_coverage *coverage;     /* counts the lines that ran; may be NULL */
+    struct das_bench *bench;           /* the script is a file of tests; NULL: it is a policy */
     const char *user;                  /* of the machine, who asked; may be NULL */
     bool by_person;                    /* as in struct das_guard */
     struct das_buf *plans;             /* gets each plan that is applied, das_plan_write(); may be
@@ -124,6 +134,9 @@ struct das_engine *das_engine_new(struct das_err *err);
 /* Only when nothing is running or stuck. NULL is fine. */
 void das_engine_free(struct das_engine *e);
 void das_engine_health(struct das_engine *e, struct das_buf *b);
+
+/* The text of a script; path "-" is standard input. DAS_E_IO. */
+int das_script_read(const char *path, struct das_buf *b, struct das_err *err);
 
 /* Runs the script on a thread of its own and waits for it, at the most half a second over its
  * limits. 0 when the script ran to its end within them. Else -1: DAS_E_SCRIPT with script:line,

@@ -36,6 +36,7 @@ void das_open_prelude(lua_State *L)
     das_open_http(L);
     das_open_json(L);
     das_open_log(L);
+    das_open_regex(L);
     das_open_time(L);
     das_load_embedded(L, "das");
     das_open_filter(L);

@@ -54,7 +54,10 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     struct das_snapshot *snap;
     struct das_box *box;
     struct das_err err;
-    unsigned flags = 0;
+    const struct das_engine_watch *watch = das_run_of(L)->opts->watch;
+    /* a source that is blind to ids has a reading of its own, and cuts what it lists */
+    bool whole = watch && watch->whole && das_source_finds_ids(source);
+    unsigned flags = whole ? DAS_PREVIEW_WHOLE : 0;
 
     if (!lua_isnoneornil(L, options_arg)) {
         if (lua_getfield(L, options_arg, "pushdown") == LUA_TBOOLEAN && !lua_toboolean(L, -1))
@@ -557,7 +560,8 @@ void das_open_selection(lua_State *L)
         {"limit", selection_limit},       {"except_oldest", selection_except_oldest},
         {"where", selection_where},       {"pick", selection_pick},
         {"group_by", selection_group_by}, {"explain", selection_explain},
-        {"plan", das_selection_plan},     {NULL, NULL},
+        {"plan", das_selection_plan},     {"unprotected", das_selection_unprotected},
+        {NULL, NULL},
     };
 
     das_class(L, DAS_PROCESSES, processes_meta, NULL, processes_index);

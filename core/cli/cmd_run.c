@@ -10,6 +10,7 @@
 #include "core/base/write_file.h"
 #include "core/cli/cli.h"
 #include "core/cli/interrupt.h"
+#include "core/replay/rerun.h"
 #include "core/store/store.h"
 
 static const char help[] =
@@ -23,6 +24,7 @@ static const char help[] =
     "                            (repeat for several: das.instances() lists them)\n"
     "      --apply               let plan:apply() kill, as far as das.lua has promoted the policy\n"
     "      --plan-out FILE       a dry run that saves each plan it applies, for das apply FILE\n"
+    "      --record FILE         keep what the run is shown and what it decides, for das replay --run\n"
     "      --usage               say at the end what the run used of its limits\n"
     "  -o, --output FORMAT       how print() shows previews, plans and reports: table, json, csv\n"
     "      --config FILE         instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
@@ -47,6 +49,7 @@ static const struct option options[] = {
     {"apply", no_argument, NULL, 1001},
     {"usage", no_argument, NULL, 1002},
     {"plan-out", required_argument, NULL, 1003},
+    {"record", required_argument, NULL, 1004},
     {NULL, 0, NULL, 0},
 };
 
@@ -140,6 +143,7 @@ struct run_opts {
     struct das_common common;
     bool armed, usage;
     const char *plan_out;
+    const char *record;
 };
 
 static int run(struct run_opts *o, int argc, char **argv)
@@ -161,8 +165,9 @@ static int run(struct run_opts *o, int argc, char **argv)
         .out = stdout,
         .log = stderr,
     };
+    struct das_rerun_recorder recorder;
     struct das_buf plans = {0};
-    struct das_err err;
+    struct das_err err, lost;
     int rc, code;
 
     das_rules_for(&c->rules, strcmp(argv[0], "-") ? argv[0] : NULL, &rules);
@@ -170,6 +175,8 @@ static int run(struct run_opts *o, int argc, char **argv)
     if (o->plan_out)
         opts.plans = &plans;
     opts.grants = rules.grants;
+    if (o->record && das_rerun_record(&recorder, o->record, &opts, &err) < 0)
+        return das_complain("run", &err);
     rc = das_engine_run(&opts, &result, &err);
     code = das_outcome_exit(&result, rc < 0);
     if (result.end == DAS_END_STUCK)
@@ -184,6 +191,11 @@ static int run(struct run_opts *o, int argc, char **argv)
     if (result.end == DAS_END_STUCK) { /* its thread uses all that would be freed now */
         fflush(stdout);
         _exit(code);
+    }
+    if (o->record &&
+        das_rerun_recorded(&recorder, &result, rc < 0 ? &err : NULL, &lost) < 0) {
+        int failed = das_complain("run", &lost);
+        code = code ? code : failed; /* what became of the kills matters more */
     }
     if (o->plan_out && save_plans(o->plan_out, &plans, rc < 0, &err) < 0)
         code = das_complain("run", &err);
@@ -205,6 +217,9 @@ static int take_option(void *arg, int option, const char *value, struct das_err 
         return 0;
     case 1003:
         o->plan_out = value;
+        return 0;
+    case 1004:
+        o->record = value;
         return 0;
     default:
         return das_common_option(&o->common, option, value, err);

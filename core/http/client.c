@@ -8,6 +8,14 @@
 
 struct das_http_client {
     struct das_http_transfer *transfer;
+    /* in place of the network; NULL: there is none */
+    int (*answer)(void *arg, const struct das_http_request *req, struct das_http_response *resp,
+                  struct das_err *err);
+    void *answer_arg;
+    /* of what went out; NULL: nobody */
+    void (*heard)(void *arg, const struct das_http_request *req,
+                  const struct das_http_response *resp, int result, const struct das_err *err);
+    void *heard_arg;
     char *text;         /* the last URL as it was given, NULL: none ... */
     struct das_url url; /* ... and taken apart: scripts ask the same one again and again */
 };
@@ -26,6 +34,26 @@ struct das_http_client *das_http_client_new(struct das_err *err)
         return NULL;
     }
     return c;
+}
+
+void das_http_client_answered_by(struct das_http_client *c,
+                                 int (*answer)(void *arg, const struct das_http_request *req,
+                                               struct das_http_response *resp,
+                                               struct das_err *err),
+                                 void *arg)
+{
+    c->answer = answer;
+    c->answer_arg = arg;
+}
+
+void das_http_client_heard_by(struct das_http_client *c,
+                              void (*heard)(void *arg, const struct das_http_request *req,
+                                            const struct das_http_response *resp, int result,
+                                            const struct das_err *err),
+                              void *arg)
+{
+    c->heard = heard;
+    c->heard_arg = arg;
 }
 
 static void forget_url(struct das_http_client *c)
@@ -116,6 +144,138 @@ static void empty(struct das_http_response *resp)
     das_buf_reset(&resp->url);
 }
 
+/* --- one exchange ---------------------------------------------------------------------------------- */
+
+/* What goes to this hop: all headers at home, elsewhere none that may be a credential. */
+static int hop_headers(const struct das_http_request *req, const struct das_http_hop *hop,
+                       struct das_http_headers *out, struct das_err *err)
+{
+    for (size_t i = 0; req->headers && i < req->headers->count; i++) {
+        const struct das_http_header *h = &req->headers->items[i];
+        bool type = das_text_iis(das_text_of(h->name), "Content-Type");
+        if ((!hop->home && !das_http_header_travels(h)) || (type && !hop->body.ptr))
+            continue;
+        if (das_http_headers_add(out, das_text_of(h->name), h->value, h->secret, err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+static int64_t retry_after_ms(const struct das_http_response *resp)
+{
+    int64_t seconds;
+
+    if (!das_parse_int(das_http_headers_get(&resp->headers, "Retry-After"), &seconds) ||
+        seconds <= 0)
+        return -1;
+    return seconds < INT32_MAX ? seconds * 1000 : INT64_MAX;
+}
+
+static int ask_in_process(struct das_http_client *c, const struct das_http_request *req,
+                        const struct das_http_hop *hop, const struct das_http_guard *guard,
+                        struct das_http_response *resp, struct das_http_outcome *out,
+                        struct das_err *err)
+{
+    struct das_http_request now = *req;
+    struct das_http_headers headers;
+    bool inside;
+    int rc = -1, silence = 0;
+
+    out->final = true; /* what is answered in this process is answered the same again */
+    if (guard->left_ms(guard->ctx) <= 0)
+        return das_fail(err, DAS_E_TIMEOUT, "no full answer in time");
+    das_http_headers_init(&headers);
+    now.url = hop->url->text;
+    now.method = hop->method;
+    now.body = hop->body;
+    now.headers = &headers;
+    if (guard->begin(guard->ctx, hop->url->host, &inside, err) == 0 &&
+        hop_headers(req, hop, &headers, err) == 0 &&
+        guard->spend(guard->ctx, now.body.len, err) == 0 &&
+        (silence = c->answer(c->answer_arg, &now, resp, err)) == 0 && das_buf_ok(&resp->body, err) == 0 &&
+        guard->spend(guard->ctx, resp->body.len, err) == 0) {
+        out->sent = true;
+        if (resp->body.len > req->max_bytes) {
+            das_fail(err, DAS_E_DATA, "the answer is longer than %zu bytes", req->max_bytes);
+        } else {
+            out->final = false;
+            out->retry_after_ms = retry_after_ms(resp);
+            rc = 0;
+        }
+    }
+    if (silence > 0) {
+        out->final = false;
+        out->sent = silence == DAS_HTTP_SILENT;
+        out->retry_after_ms = -1;
+    }
+    das_http_headers_clear(&headers);
+    return rc;
+}
+
+static void tell(const struct das_http_client *c, const struct das_http_request *req,
+                 const struct das_http_hop *hop, const struct das_http_response *resp,
+                 const struct das_http_outcome *out, int rc, const struct das_err *err)
+{
+    struct das_http_request now = *req;
+    int result = rc == 0 ? 0 : out->final ? DAS_HTTP_FINAL
+                       : out->sent        ? DAS_HTTP_SILENT
+                                          : DAS_HTTP_UNSENT;
+
+    now.url = hop->url->text;
+    now.method = hop->method;
+    now.body = hop->body;
+    now.headers = NULL;
+    c->heard(c->heard_arg, &now, resp, result, err);
+}
+
+/* What its user refuses has not gone out, and is told to nobody. */
+struct wary {
+    const struct das_http_guard *guard;
+    bool refused;
+};
+
+static int wary_begin(void *ctx, const char *host, bool *inside, struct das_err *err)
+{
+    struct wary *w = ctx;
+    int rc = w->guard->begin(w->guard->ctx, host, inside, err);
+
+    w->refused = w->refused || rc < 0;
+    return rc;
+}
+
+static int wary_spend(void *ctx, uint64_t bytes, struct das_err *err)
+{
+    const struct wary *w = ctx;
+
+    return w->guard->spend(w->guard->ctx, bytes, err);
+}
+
+static int64_t wary_left_ms(void *ctx)
+{
+    const struct wary *w = ctx;
+
+    return w->guard->left_ms(w->guard->ctx);
+}
+
+static int exchange(struct das_http_client *c, const struct das_http_request *req,
+                    const struct das_http_hop *hop, const struct das_http_guard *guard,
+                    struct das_http_response *resp, struct das_http_outcome *out,
+                    struct das_err *err)
+{
+    struct wary w = {guard, false};
+    const struct das_http_guard wary = {&w, wary_begin, wary_spend, wary_left_ms};
+    int rc;
+
+    if (c->answer)
+        return ask_in_process(c, req, hop, guard, resp, out, err);
+    if (!c->heard)
+        return das_http_transfer(c->transfer, req, hop, guard, resp, out, err);
+    rc = das_http_transfer(c->transfer, req, hop, &wary, resp, out, err);
+    if (!w.refused)
+        tell(c, req, hop, resp, out, rc, err);
+    return rc;
+}
+
 static int attempt(struct das_http_client *c, const struct das_http_request *req,
                    const struct das_http_guard *guard, struct das_http_response *resp,
                    struct das_http_outcome *out, struct das_err *err)
@@ -138,7 +298,7 @@ static int attempt(struct das_http_client *c, const struct das_http_request *req
         struct das_text location = DAS_TEXT_NULL;
         empty(resp);
         memcpy(origin, hop.url->origin, sizeof origin);
-        if (das_http_transfer(c->transfer, req, &hop, guard, resp, out, err) < 0)
+        if (exchange(c, req, &hop, guard, resp, out, err) < 0)
             break;
         if (is_redirect(resp->status) && req->redirects > 0)
             location = das_http_headers_get(&resp->headers, "Location");

@@ -18,6 +18,29 @@ struct das_http_client;
 struct das_http_client *das_http_client_new(struct das_err *err);
 void das_http_client_free(struct das_http_client *c);
 
+/* From here on nothing is connected to: answer tells what a server would, for what must not leave the
+ * process. It is asked for one exchange with one host, after the guard has said yes: redirects,
+ * retries and their waits are the client's as ever. req has the URL, method, headers and body of
+ * this exchange; resp is empty. 0; or err and one of enum das_http_silence. */
+enum das_http_silence {
+    DAS_HTTP_FINAL = -1,   /* no answer, nor if asked again */
+    DAS_HTTP_SILENT = 1,   /* it was sent, and no answer came: another attempt may have one */
+    DAS_HTTP_UNSENT = 2,   /* no connection: another attempt may have one */
+};
+void das_http_client_answered_by(struct das_http_client *c,
+                                 int (*answer)(void *arg, const struct das_http_request *req,
+                                               struct das_http_response *resp,
+                                               struct das_err *err),
+                                 void *arg);
+
+/* From here on heard is told of every exchange that went out, once it is over: req as for answer, but
+ * without headers; result is what answer would give. */
+void das_http_client_heard_by(struct das_http_client *c,
+                              void (*heard)(void *arg, const struct das_http_request *req,
+                                            const struct das_http_response *resp, int result,
+                                            const struct das_err *err),
+                              void *arg);
+
 /* What its user allows. Each is called on the caller's thread; ctx is theirs. */
 struct das_http_guard {
     void *ctx;

@@ -64,7 +64,7 @@ static void session_of(const struct das_cloud_process *p, struct das_session *ou
         .state = p->state, .sql_info = p->sql_info, .state_duration = p->state_duration,
         .time_ms = DAS_UNKNOWN, .query_id = DAS_UNKNOWN, .trx_time = p->trx_time,
         .rows_modified = DAS_UNKNOWN, .rows_examined = DAS_UNKNOWN, .progress = DAS_UNKNOWN,
-        .trx_id = DAS_UNKNOWN};
+        .trx_id = DAS_UNKNOWN, .blocked_by = DAS_UNKNOWN};
 }
 
 static struct das_snapshot *snapshot_of(const struct das_cloud_list *list, struct das_err *err)

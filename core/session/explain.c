@@ -117,37 +117,34 @@ static void explain_text(const struct das_filter *f, enum das_key k, struct das_
     put_quoted(value, value_text);
 }
 
-static int explain_criterion(struct das_explanation *e, int depth, const struct das_filter *f,
-                             enum das_key k, const struct das_session *s, enum das_truth *truth)
+static void explain_one(const struct das_filter *f, enum das_key k, const struct das_session *s,
+                        struct das_buf *criterion, struct das_buf *value, struct das_buf *note)
 {
-    struct das_buf criterion = {0}, value = {0}, note = {0};
     struct bound n = {0};
-    int at;
 
-    *truth = das_criterion_test(f, k, s);
     switch (k) {
     case DAS_K_TIME:
         n = (struct bound){s->state_duration, f->number[k], " s", "too young"};
-        explain_bound(&n, "time", &criterion, &value, &note);
+        explain_bound(&n, "time", criterion, value, note);
         break;
     case DAS_K_TRX_TIME:
         n = (struct bound){s->trx_time, f->number[k], " s", "too young"};
-        explain_bound(&n, "trx_time", &criterion, &value, &note);
+        explain_bound(&n, "trx_time", criterion, value, note);
         break;
     case DAS_K_ROWS_MODIFIED:
         n = (struct bound){s->rows_modified, f->number[k], " rows", "too few"};
-        explain_bound(&n, "rows_modified", &criterion, &value, &note);
+        explain_bound(&n, "rows_modified", criterion, value, note);
         break;
     case DAS_K_ID:
         if (f->id_count == 1)
-            das_buf_printf(&criterion, "id = %lld", (long long)f->ids[0]);
+            das_buf_printf(criterion, "id = %lld", (long long)f->ids[0]);
         else
-            das_buf_printf(&criterion, "id among %zu", f->id_count);
-        das_buf_int(&value, s->id);
+            das_buf_printf(criterion, "id among %zu", f->id_count);
+        das_buf_int(value, s->id);
         break;
     case DAS_K_INFO:
-        explain_text(f, k, s->sql_info, &criterion, &value);
-        explain_info(f, s, &note);
+        explain_text(f, k, s->sql_info, criterion, value);
+        explain_info(f, s, note);
         break;
     default: {
         struct das_text t = k == DAS_K_USER      ? s->user
@@ -155,13 +152,83 @@ static int explain_criterion(struct das_explanation *e, int depth, const struct 
                             : k == DAS_K_DB      ? s->db
                             : k == DAS_K_COMMAND ? s->command
                                                  : s->state;
-        explain_text(f, k, t, &criterion, &value);
+        explain_text(f, k, t, criterion, value);
     }
     }
+}
+
+static int explain_criterion(struct das_explanation *e, int depth, const struct das_filter *f,
+                             enum das_key k, const struct das_session *s, enum das_truth *truth)
+{
+    struct das_buf criterion = {0}, value = {0}, note = {0};
+    int at;
+
+    *truth = das_criterion_test(f, k, s);
+    explain_one(f, k, s, &criterion, &value, &note);
     at = add_line(e, depth, &criterion, &value, &note);
     if (at >= 0)
         e->reasons[at].truth = *truth;
     return at;
+}
+
+/* A number that is too high: only a "not" can mind. */
+static void explain_excess(const struct das_miss *m, const struct das_session *s,
+                           struct das_buf *note)
+{
+    int64_t bound = m->table->number[m->key];
+
+    if (m->key == DAS_K_ROWS_MODIFIED)
+        das_buf_printf(note, "%lld rows too many", (long long)(s->rows_modified - bound + 1));
+    else if (m->key == DAS_K_TIME || m->key == DAS_K_TRX_TIME)
+        das_buf_printf(note, "%lld s too old",
+                       (long long)((m->key == DAS_K_TIME ? s->state_duration : s->trx_time) -
+                                   bound + 1));
+}
+
+void das_explain_miss(const struct das_miss *m, const struct das_session *s,
+                      struct das_buf *criterion, struct das_buf *value, struct das_buf *note)
+{
+    struct das_buf c = {0}, v = {0}, n = {0};
+
+    if (m->negated)
+        das_buf_str(&c, "not ");
+    explain_one(m->table, m->key, s, &c, &v, &n);
+    if (m->negated && m->truth == DAS_YES && m->gap > 0)
+        explain_excess(m, s, &n);
+    for (int i = 0; i < 3; i++) {
+        struct das_buf *from = i == 0 ? &c : i == 1 ? &v : &n;
+        struct das_buf *to = i == 0 ? criterion : i == 1 ? value : note;
+        if (to && from->failed)
+            to->failed = true;
+        else if (to)
+            das_buf_text(to, das_buf_view(from));
+        das_buf_clear(from);
+    }
+}
+
+void das_explain_distance(const struct das_distance *d, const struct das_session *s,
+                          struct das_buf *b)
+{
+    struct das_buf note = {0};
+
+    if (d->never)
+        das_buf_str(b, "no criterion: selects nothing");
+    for (uint32_t i = 0; i < d->told && !d->never; i++) {
+        struct das_buf value = {0};
+        das_buf_reset(&note);
+        if (i)
+            das_buf_str(b, "; ");
+        das_explain_miss(&d->misses[i], s, b, &value, &note);
+        das_buf_str(b, ": ");
+        das_buf_text(b, das_buf_view(&value));
+        if (note.len)
+            das_buf_printf(b, " (%s)", note.ptr);
+        b->failed = b->failed || value.failed || note.failed;
+        das_buf_clear(&value);
+    }
+    if (!d->never && das_distance_misses(d) > d->told)
+        das_buf_printf(b, "; and %u more", (unsigned)(das_distance_misses(d) - d->told));
+    das_buf_clear(&note);
 }
 
 static int add_heading(struct das_explanation *e, int depth, const char *text)

@@ -6,7 +6,7 @@
 #ifndef DAS_SESSION_EXPLAIN_H
 #define DAS_SESSION_EXPLAIN_H
 
-#include "core/session/filter.h"
+#include "core/session/distance.h"
 
 /* One line: a criterion, or a heading ("all of", "any of", "not") over the deeper lines below. */
 struct das_reason {
@@ -29,6 +29,14 @@ struct das_explanation *das_explain(const struct das_filter *f, const struct das
                                     struct das_err *err);
 void das_explanation_free(struct das_explanation *e); /* NULL is fine */
 void das_explanation_print(const struct das_explanation *e, struct das_buf *b);
+/* The one line of what stands in the way, with "not" before the criterion where it should not be met.
+ * The three are added to their buffers; any of them may be NULL. */
+void das_explain_miss(const struct das_miss *m, const struct das_session *s,
+                      struct das_buf *criterion, struct das_buf *value, struct das_buf *note);
+/* All that stands in the way: time >= 60 s: 57 s (3 s too young); user = "app": "root". "" when
+ * nothing does. */
+void das_explain_distance(const struct das_distance *d, const struct das_session *s,
+                          struct das_buf *b);
 const char *das_truth_word(enum das_truth t); /* "in", "out", "unknown" */
 
 #endif

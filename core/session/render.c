@@ -119,12 +119,14 @@ void das_render_session_csv(const struct das_session *s, struct das_buf *b)
 
 static const enum das_field table_fields[] = {
     DAS_F_ID,    DAS_F_USER,     DAS_F_HOST,          DAS_F_DB,       DAS_F_COMMAND,
-    DAS_F_STATE_DURATION, DAS_F_TRX_TIME, DAS_F_ROWS_MODIFIED, DAS_F_STATE, DAS_F_SQL_INFO,
+    DAS_F_STATE_DURATION, DAS_F_TRX_TIME, DAS_F_ROWS_MODIFIED, DAS_F_BLOCKED_BY, DAS_F_STATE,
+    DAS_F_SQL_INFO,
 };
 #define TABLE_COLUMNS (sizeof table_fields / sizeof table_fields[0])
 
 static const char *const table_titles[TABLE_COLUMNS] = {
-    "id", "user", "host", "db", "command", "time", "trx", "rows", "state", "sql_info",
+    "id", "user", "host", "db", "command", "time", "trx", "rows", "blocked_by",
+    "state", "sql_info",
 };
 
 #define CELLS_MAX 24   /* of a text column other than the statement */
@@ -199,8 +201,21 @@ static size_t put_field(const struct das_session *s, enum das_field f, size_t ce
     return b->len - from;
 }
 
+static bool anybody_waits(const struct das_selection *sel)
+{
+    const int64_t *by = das_snapshot_numbers(sel->snap, DAS_F_BLOCKED_BY);
+
+    for (size_t i = 0; by && i < sel->count; i++) {
+        if (das_known(by[sel->rows[i]]))
+            return true;
+    }
+    return false;
+}
+
 static bool column_shown(const struct das_selection *sel, enum das_field f)
 {
+    if (f == DAS_F_BLOCKED_BY)
+        return anybody_waits(sel);
     return f != DAS_F_TRX_TIME && f != DAS_F_ROWS_MODIFIED
                ? true
                : das_snapshot_numbers(sel->snap, f) != NULL;

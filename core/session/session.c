@@ -6,7 +6,7 @@
 static const char *const field_names[DAS_F_COUNT] = {
     "id",       "user",           "host",    "db",       "command",  "state",         "sql_info",
     "state_duration", "time_ms", "query_id", "trx_time", "rows_modified", "rows_examined",
-    "progress", "trx_id",
+    "progress", "trx_id", "blocked_by",
 };
 
 /* The 29 of the DAS API first, then what MariaDB and MySQL report besides. */
@@ -83,6 +83,8 @@ int64_t das_session_int(const struct das_session *s, enum das_field f)
         return s->progress;
     case DAS_F_TRX_ID:
         return s->trx_id;
+    case DAS_F_BLOCKED_BY:
+        return s->blocked_by;
     default:
         return DAS_UNKNOWN;
     }
@@ -110,5 +112,5 @@ void das_session_unknown(struct das_session *s)
     memset(s, 0, sizeof *s);
     s->state_duration = s->time_ms = s->query_id = DAS_UNKNOWN;
     s->trx_time = s->rows_modified = s->rows_examined = s->progress = DAS_UNKNOWN;
-    s->trx_id = DAS_UNKNOWN;
+    s->trx_id = s->blocked_by = DAS_UNKNOWN;
 }

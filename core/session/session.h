@@ -38,6 +38,10 @@ struct das_session {
     int64_t progress;       /* thousandths of a per cent */
     int64_t trx_id;         /* InnoDB's number of the open transaction; DAS_ABSENT outside one,
                                DAS_UNKNOWN as long as it has none (MariaDB: nothing written yet) */
+    int64_t blocked_by;     /* id of the session whose InnoDB lock this one waits for: of several
+                               the one with the oldest transaction. DAS_ABSENT: waits for none;
+                               DAS_UNKNOWN as well where it waits and nobody can tell for whom.
+                               Metadata locks are not told */
 };
 
 /* No text and no number: what a source fills in from. */
@@ -60,6 +64,7 @@ enum das_field {
     DAS_F_ROWS_EXAMINED,
     DAS_F_PROGRESS,
     DAS_F_TRX_ID,
+    DAS_F_BLOCKED_BY,
     DAS_F_COUNT
 };
 

@@ -8,7 +8,7 @@
 
 int das_snapshot_number_column(enum das_field f)
 {
-    return f >= DAS_F_TIME_MS && f <= DAS_F_TRX_ID ? (int)(f - DAS_F_TIME_MS) : -1;
+    return f >= DAS_F_TIME_MS && f <= DAS_F_BLOCKED_BY ? (int)(f - DAS_F_TIME_MS) : -1;
 }
 
 struct das_snapshot *das_snapshot_new(struct das_err *err)
@@ -167,7 +167,7 @@ static int add_row(struct das_snapshot *s, const struct das_session *in)
                                                in->command, in->state};
     const int64_t numbers[N_COUNT] = {in->time_ms,       in->query_id, in->trx_time,
                                       in->rows_modified, in->rows_examined,
-                                      in->progress,      in->trx_id};
+                                      in->progress,      in->trx_id,   in->blocked_by};
     int64_t duration = das_session_clean_time(in->state_duration);
     uint32_t row = s->rows;
 
@@ -424,6 +424,7 @@ void das_snapshot_get(const struct das_snapshot *s, uint32_t row, struct das_ses
     out->rows_examined = number_at(s, N_ROWS_EXAMINED, row);
     out->progress = number_at(s, N_PROGRESS, row);
     out->trx_id = number_at(s, N_TRX_ID, row);
+    out->blocked_by = number_at(s, N_BLOCKED_BY, row);
 }
 
 int64_t das_snapshot_find(const struct das_snapshot *s, int64_t id)

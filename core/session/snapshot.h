@@ -60,6 +60,10 @@ int das_snapshot_set_own_user(struct das_snapshot *s, struct das_text user, stru
  * its rows) it also shares the columns until they change. */
 struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint32_t *rows,
                                          size_t n, struct das_err *err);
+/* A new snapshot with the sessions of s, but row in place of the one of that id, at the end where
+ * there is none; row NULL: without that one. It shares nothing with s. */
+struct das_snapshot *das_snapshot_replace(const struct das_snapshot *s, int64_t id,
+                                          const struct das_session *row, struct das_err *err);
 /* On a derived snapshot: all sessions grow older by so many seconds. */
 int das_snapshot_age(struct das_snapshot *s, int64_t seconds, struct das_err *err);
 /* On a snapshot derived with a row list: the statement of this row has ended (Sleep, no SQL,

@@ -89,6 +89,46 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
     return NULL;
 }
 
+static int replace_rows(struct das_snapshot *to, const struct das_snapshot *s, int64_t id,
+                        const struct das_session *row, struct das_err *err)
+{
+    struct das_session one;
+    bool found = false;
+
+    for (uint32_t i = 0; i < s->rows; i++) {
+        bool meant = s->ids[i] == id;
+        found |= meant;
+        if (meant && !row)
+            continue;
+        if (!meant)
+            das_snapshot_get(s, i, &one);
+        if (das_snapshot_add(to, meant ? row : &one, err) < 0)
+            return -1;
+    }
+    return found || !row ? 0 : das_snapshot_add(to, row, err);
+}
+
+struct das_snapshot *das_snapshot_replace(const struct das_snapshot *s, int64_t id,
+                                          const struct das_session *row, struct das_err *err)
+{
+    struct das_snapshot *to = das_snapshot_new(err);
+
+    if (!to)
+        return NULL;
+    to->identity = s->identity;
+    to->time = s->time;
+    to->total = s->total;
+    to->lag = s->lag;
+    to->spread = s->spread;
+    to->complete = s->complete;
+    to->partial = s->partial;
+    to->cut = s->cut;
+    if (replace_rows(to, s, id, row, err) == 0 && derive_notes(to, s, err) == 0)
+        return to;
+    das_snapshot_release(to);
+    return NULL;
+}
+
 /* Before a column of a derived snapshot changes: it may still be the parent's. */
 static int make_own(const struct das_snapshot *s, void *column, const void *of_parent, size_t size)
 {

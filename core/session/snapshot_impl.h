@@ -17,6 +17,7 @@ enum {
     N_ROWS_EXAMINED,
     N_PROGRESS,
     N_TRX_ID,
+    N_BLOCKED_BY,
     N_COUNT
 };
 

@@ -38,6 +38,7 @@ static const struct {
     {"Trx_time", DAS_R_TRX_TIME},
     {"Rows_modified", DAS_R_ROWS_MODIFIED},
     {"Trx_id", DAS_R_TRX_ID},
+    {"Blocked_by", DAS_R_BLOCKED_BY},
 };
 
 enum das_role das_column_role(struct das_text name)
@@ -282,6 +283,8 @@ static bool set_number(const struct das_columns *c, enum das_role role, struct d
         return set_count(t, &out->rows_modified);
     case DAS_R_TRX_ID:
         return set_count(t, &out->trx_id);
+    case DAS_R_BLOCKED_BY:
+        return set_count(t, &out->blocked_by);
     case DAS_R_ROWS_EXAMINED:
         return set_count(t, &out->rows_examined);
     case DAS_R_STAGE:
@@ -323,6 +326,8 @@ static bool set_other(const struct das_columns *c, enum das_role role, struct da
         out->rows_modified = DAS_ABSENT;
     else if (role == DAS_R_TRX_ID)
         out->trx_id = DAS_ABSENT;
+    else if (role == DAS_R_BLOCKED_BY)
+        out->blocked_by = DAS_ABSENT;
     return true;
 }
 

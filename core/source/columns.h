@@ -28,6 +28,7 @@ enum das_role {
     DAS_R_ROWS_EXAMINED,
     DAS_R_PROGRESS,
     DAS_R_TRX_ID,
+    DAS_R_BLOCKED_BY,
     DAS_R_STAGE,
     DAS_R_MAX_STAGE,
     DAS_R_COUNT

@@ -5,7 +5,8 @@
  *   mariadb_kill.c     the statements that end a session or its statement
  *   mariadb_connect.c  one connection: TLS, login, what the server is
  *   mariadb_error.c    what the client library and the server report, in das's words
- *   mariadb_list.c     rows of the process list and of open transactions into a snapshot
+ *   mariadb_trx.c      open transactions, and who waits for whose lock
+ *   mariadb_list.c     rows of the process list and what is known of transactions into a snapshot
  */
 #ifndef DAS_SOURCE_MARIADB_IMPL_H
 #define DAS_SOURCE_MARIADB_IMPL_H
@@ -13,6 +14,7 @@
 #include <mysql.h>
 
 #include "core/base/buf.h"
+#include "core/base/mem.h"
 #include "core/source/mysql_url.h"
 #include "core/source/source_impl.h"
 
@@ -40,6 +42,7 @@ struct das_mysql_server {
     bool sees_all;             /* false: no PROCESS privilege */
     bool sees_trx;             /* false: open transactions cannot be read */
     char trx_problem[300];     /* why, when it is not the privilege */
+    char wait_problem[300];    /* why it cannot be read who waits for whom; "": it can */
 };
 
 struct das_mariadb {
@@ -87,6 +90,34 @@ const char *das_mariadb_kill_privilege(const struct das_mariadb *m);
 enum das_kill_result das_mariadb_kill(struct das_source *s, const struct das_kill_order *order,
                                       struct das_err *err);
 const char *das_mariadb_cannot_soft(const struct das_source *s);
+
+/* --- mariadb_trx.c ------------------------------------------------------------------------- */
+
+struct das_mysql_trx {
+    int64_t id;                /* of its session */
+    int64_t age;               /* s */
+    int64_t rows;              /* modified */
+    int64_t trx_id;            /* DAS_UNKNOWN: it has no number yet */
+    int64_t locks;             /* how many structures its locks take; 0: it has none */
+    int64_t blocked_by;        /* as in struct das_session */
+    struct das_text waits_for; /* a lock's id; NULL: waits for none */
+};
+
+/* Zeroed before it is read into, cleared after. */
+struct das_trx_list {
+    struct das_mysql_trx *list; /* by session */
+    size_t count, cap;
+    size_t waiting;             /* how many wait for a lock */
+    int64_t now;                /* the server's clock */
+    bool checked;               /* the same connection to the same server answered */
+    struct das_arena arena;
+    struct das_waits *waits;    /* used while reading */
+};
+
+int das_mariadb_read_trx(struct das_mariadb *m, struct das_trx_list *t, struct das_err *err);
+/* The session's oldest; NULL: it has none. */
+const struct das_mysql_trx *das_mariadb_find_trx(const struct das_trx_list *t, int64_t id);
+void das_mariadb_clear_trx(struct das_trx_list *t);
 
 /* --- mariadb_list.c ------------------------------------------------------------------------ */
 

@@ -1,12 +1,12 @@
 /*
- * mariadb_list.c - the process list and the open transactions, from wire to snapshot.
+ * mariadb_list.c - the process list, from wire to snapshot.
  *
  * Used by the MariaDB source only. Rows are streamed: each goes into the snapshot as it arrives
- * and nothing is kept twice. Reads, never writes; asks two questions per list.
+ * and nothing is kept twice. Reads, never writes; asks one question per list, after those of
+ * mariadb_trx.c.
  */
 #include "core/source/mariadb_impl.h"
 
-#include <mysqld_error.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -158,162 +158,6 @@ static int64_t or_absent(int64_t v)
     return v == 0 ? DAS_ABSENT : v;
 }
 
-/* --- transactions -------------------------------------------------------------------------- */
-
-struct trx {
-    int64_t id, age, rows, trx_id;
-};
-
-struct trx_list {
-    struct trx *list;
-    size_t count, cap;
-    int64_t now;  /* the server's clock */
-    bool checked; /* the same connection to the same server answered */
-};
-
-#define CLOCK_ROW (-1) /* no session has this id */
-#define TRX_COLUMNS 5
-
-static int by_id_oldest_first(const void *a, const void *b)
-{
-    const struct trx *x = a, *y = b;
-
-    if (x->id != y->id)
-        return x->id < y->id ? -1 : 1;
-    return x->age > y->age ? -1 : x->age < y->age;
-}
-
-static const struct trx *find_trx(const struct trx_list *t, int64_t id)
-{
-    size_t lo = 0, hi = t->count;
-
-    while (lo < hi) {
-        size_t mid = lo + (hi - lo) / 2;
-        if (t->list[mid].id < id)
-            lo = mid + 1;
-        else
-            hi = mid;
-    }
-    return lo < t->count && t->list[lo].id == id ? &t->list[lo] : NULL;
-}
-
-static int add_trx(struct trx_list *t, const struct trx *trx, struct das_err *err)
-{
-    if (t->count == t->cap) {
-        size_t cap = t->cap ? t->cap * 2 : 64;
-        struct trx *bigger = das_grow(t->list, cap, sizeof *bigger);
-        if (!bigger)
-            return das_fail_nomem(err);
-        t->list = bigger;
-        t->cap = cap;
-    }
-    t->list[t->count++] = *trx;
-    return 0;
-}
-
-/* The row that tells the server's clock, and who answers. */
-static int take_clock(struct das_mariadb *m, int64_t now, struct das_text answers,
-                      struct trx_list *t, struct das_err *err)
-{
-    t->now = now;
-    t->checked = das_text_is(answers, m->server.check);
-    if (t->checked)
-        return 0;
-    return das_fail(err, DAS_E_CONNECT,
-                    "another server or connection answers: %.*s (connection|host|port|server id), "
-                    "expected %s; is there a proxy in between that shares connections?",
-                    (int)(answers.len < 300 ? answers.len : 300), answers.ptr ? answers.ptr : "",
-                    m->server.check);
-}
-
-static int take_trx(struct das_mariadb *m, MYSQL_ROW row, const unsigned long *lengths,
-                    struct trx_list *t, struct das_err *err)
-{
-    struct trx trx;
-    int64_t v[4] = {0, 0, 0, 0};
-
-    for (int i = 0; i < 4; i++) {
-        if (row[i])
-            das_parse_int(das_text(row[i], lengths[i]), &v[i]);
-    }
-    if (v[0] == CLOCK_ROW)
-        return take_clock(m, v[1], das_text(row[4], row[4] ? lengths[4] : 0), t, err);
-    /* MariaDB numbers a transaction when it writes; before, it says 0 */
-    trx = (struct trx){v[0], v[1] < 0 ? 0 : v[1], v[2], v[3] > 0 ? v[3] : DAS_UNKNOWN};
-    return trx.id > 0 ? add_trx(t, &trx, err) : 0; /* 0: no session has it open */
-}
-
-static int stream_trx(struct das_mariadb *m, const char *sql, struct trx_list *t,
-                      struct das_err *err)
-{
-    int64_t start_ms = das_clock_monotonic_ms();
-    unsigned long *lengths;
-    MYSQL_RES *res;
-    MYSQL_ROW row;
-    int got;
-
-    t->count = 0;
-    t->checked = false;
-    if (das_mariadb_query(m, sql, strlen(sql), err) < 0)
-        return -1;
-    res = mysql_use_result(m->my);
-    if (!res)
-        return das_mariadb_fail(m, m->my, "reading transactions", 0, m->url.read_timeout, err);
-    if (mysql_num_fields(res) != TRX_COLUMNS)
-        got = das_fail(err, DAS_E_DATA, "expected %d columns of transactions", TRX_COLUMNS);
-    else
-        got = 1;
-    while (got > 0 && (got = das_mariadb_fetch(m, res, start_ms, &row, &lengths, err)) > 0) {
-        if (take_trx(m, row, lengths, t, err) < 0)
-            got = -1;
-    }
-    if (got == 0 && !t->checked)
-        got = das_fail(err, DAS_E_DATA, "the server did not say who answers");
-    das_mariadb_finish(m, res, got < 0);
-    return got < 0 ? -1 : 0;
-}
-
-#define CLOCK_SQL "SELECT -1, UNIX_TIMESTAMP(), 0, 0, %s"
-
-/*
- * The server's clock and the open transactions in one question. InnoDB also lists the read view of
- * a plain SELECT outside a transaction: it ends with the statement and is left out.
- * Reading transactions needs the privilege PROCESS, and so does seeing the sessions of others:
- * there the server says nothing, here it refuses. That is how we know.
- * InnoDB keeps what it told and looks anew only when nobody has asked for 0.1 s: who lists more
- * often sees the same transactions again.
- */
-static int read_trx(struct das_mariadb *m, struct trx_list *t, struct das_err *err)
-{
-    struct das_mysql_server *sv = &m->server;
-    char sql[600];
-    unsigned number;
-
-    if (sv->sees_trx) {
-        snprintf(sql, sizeof sql,
-                 CLOCK_SQL " UNION ALL "
-                 "SELECT trx_mysql_thread_id, TIMESTAMPDIFF(SECOND, trx_started, NOW()), "
-                 "trx_rows_modified, trx_id, NULL FROM information_schema.INNODB_TRX "
-                 "WHERE trx_autocommit_non_locking = 0", sv->check_sql);
-        if (stream_trx(m, sql, t, err) == 0) {
-            if (t->count)
-                qsort(t->list, t->count, sizeof *t->list, by_id_oldest_first);
-            return 0;
-        }
-        if (!m->my || err->code == DAS_E_NOMEM || err->code == DAS_E_TIMEOUT)
-            return -1;
-        number = mysql_errno(m->my);
-        sv->sees_trx = false;
-        if (number == ER_SPECIFIC_ACCESS_DENIED_ERROR || number == ER_TABLEACCESS_DENIED_ERROR)
-            sv->sees_all = false;
-        else
-            snprintf(sv->trx_problem, sizeof sv->trx_problem, "%.*s",
-                     (int)sizeof sv->trx_problem - 1, err->msg);
-    }
-    snprintf(sql, sizeof sql, CLOCK_SQL, sv->check_sql);
-    return stream_trx(m, sql, t, err);
-}
-
 /* --- sessions ------------------------------------------------------------------------------ */
 
 static void set_field(struct das_session *s, enum das_field f, struct das_text t)
@@ -361,7 +205,7 @@ static void set_field(struct das_session *s, enum das_field f, struct das_text t
 }
 
 static int add_session(struct das_mariadb *m, MYSQL_ROW row, const unsigned long *lengths,
-                       const struct trx_list *t, struct das_snapshot *snap, size_t *cut,
+                       const struct das_trx_list *t, struct das_snapshot *snap, size_t *cut,
                        struct das_err *err)
 {
     struct das_mysql_server *sv = &m->server;
@@ -374,18 +218,20 @@ static int add_session(struct das_mariadb *m, MYSQL_ROW row, const unsigned long
         .rows_examined = DAS_UNKNOWN,
         .progress = DAS_UNKNOWN,
         .trx_id = sv->sees_trx ? DAS_ABSENT : DAS_UNKNOWN,
+        .blocked_by = sv->sees_trx ? DAS_ABSENT : DAS_UNKNOWN,
     };
-    const struct trx *trx;
+    const struct das_mysql_trx *trx;
 
     for (size_t i = 0; i < sv->column_count; i++)
         set_field(&s, sv->columns[i].field, das_text(row[i], row[i] ? lengths[i] : 0));
     if (s.id == DAS_UNKNOWN)
         return 0; /* a thread of the server that is no session */
-    trx = find_trx(t, s.id);
+    trx = das_mariadb_find_trx(t, s.id);
     if (trx) {
         s.trx_time = trx->age;
         s.rows_modified = trx->rows;
         s.trx_id = trx->trx_id;
+        s.blocked_by = trx->blocked_by;
     }
     *cut += s.sql_info.len >= sv->sql_limit;
     return das_snapshot_add(snap, &s, err);
@@ -406,7 +252,7 @@ static int put_select(const struct das_mysql_server *sv, const struct das_buf *w
 }
 
 static int stream_sessions(struct das_mariadb *m, const struct das_buf *where,
-                           const struct trx_list *t, struct das_snapshot *snap, size_t *cut,
+                           const struct das_trx_list *t, struct das_snapshot *snap, size_t *cut,
                            struct das_err *err)
 {
     int64_t start_ms = das_clock_monotonic_ms();
@@ -435,7 +281,8 @@ done:
     return got < 0 ? -1 : 0;
 }
 
-static int warn(struct das_mariadb *m, struct das_snapshot *snap, size_t cut, struct das_err *err)
+static int warn(struct das_mariadb *m, const struct das_trx_list *t, struct das_snapshot *snap,
+                size_t cut, struct das_err *err)
 {
     const struct das_mysql_server *sv = &m->server;
     char account[1000];
@@ -449,10 +296,16 @@ static int warn(struct das_mariadb *m, struct das_snapshot *snap, size_t cut, st
                               account) < 0)
             return -1;
     } else if (!sv->sees_trx &&
-               das_snapshot_warn(snap, err, "open transactions cannot be read, trx_time and "
-                                 "rows_modified are unknown: %s", sv->trx_problem) < 0) {
+               das_snapshot_warn(snap, err, "open transactions cannot be read, trx_time, "
+                                 "rows_modified and blocked_by are unknown: %s",
+                                 sv->trx_problem) < 0) {
         return -1;
     }
+    if (t->waiting && sv->wait_problem[0] &&
+        das_snapshot_warn(snap, err, "%zu session%s for a lock, but it cannot be read for whose, "
+                          "blocked_by is unknown: %s", t->waiting,
+                          t->waiting == 1 ? " waits" : "s wait", sv->wait_problem) < 0)
+        return -1;
     if (cut && das_snapshot_warn(snap, err,
                                  "the server cuts SQL text at %zu bytes: %zu session%s may have "
                                  "more, which info cannot see",
@@ -465,18 +318,18 @@ int das_mariadb_read_list(struct das_mariadb *m, const struct das_buf *where,
                           struct das_snapshot **out, struct das_err *err)
 {
     struct das_snapshot *snap = das_snapshot_new(err);
-    struct trx_list t = {NULL, 0, 0, 0, false};
+    struct das_trx_list t = {0};
     size_t cut = 0;
     int rc = -1;
 
     if (!snap)
         return -1;
     das_snapshot_set_identity(snap, &m->identity);
-    if (read_trx(m, &t, err) < 0 ||
+    if (das_mariadb_read_trx(m, &t, err) < 0 ||
         das_snapshot_set_own_user(snap, das_text_of(m->server.user), err) < 0 ||
         stream_sessions(m, where, &t, snap, &cut, err) < 0 ||
         das_own_mark(snap, err) < 0 || /* after: one more may have been made meanwhile */
-        warn(m, snap, cut, err) < 0)
+        warn(m, &t, snap, cut, err) < 0)
         goto done;
     das_snapshot_set_time(snap, t.now);
     das_snapshot_set_partial(snap, where->len > 0);
@@ -484,7 +337,7 @@ int das_mariadb_read_list(struct das_mariadb *m, const struct das_buf *where,
     snap = NULL;
     rc = 0;
 done:
-    das_free(t.list);
+    das_mariadb_clear_trx(&t);
     das_snapshot_release(snap);
     return rc;
 }

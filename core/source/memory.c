@@ -1,9 +1,10 @@
 /*
- * memory.c - an instance in memory, loaded from any recorded list ("mem:PATH").
+ * memory.c - an instance in memory, loaded from any recorded list ("mem:PATH") or from a snapshot.
  *
  * Owns the loaded sessions and what happened to them since: who was killed, whose statement ended.
- * Handles on one instance share it, each on a thread of its own. A list shares the loaded text and
- * copies only the columns. Its clock starts at the time of the recording and runs with the
+ * When a session is changed from outside, what there is then is loaded anew. Handles on one instance
+ * share it, each on a thread of its own. A list shares the loaded text and copies only the columns.
+ * Its clock starts at the time of the recording and runs with the
  * monotonic clock, plus what das_memory_advance() adds.
  */
 #include "core/source/memory.h"
@@ -21,9 +22,10 @@
 
 struct instance {
     atomic_uint handles;
-    struct das_snapshot *loaded; /* never changes */
     int64_t opened_ms;
     pthread_mutex_t lock;      /* of what follows */
+    struct das_snapshot *loaded;
+    int64_t loaded_at;         /* clock reading of it */
     struct das_snapshot *last; /* what the last list showed, or NULL */
     int64_t last_at;           /* clock reading of it */
     bool *gone;                /* by row of loaded */
@@ -31,6 +33,7 @@ struct instance {
     uint32_t *alive;           /* scratch: rows that a list returns */
     uint32_t gone_count, idle_count;
     int64_t advanced_s;
+    char *down; /* why it cannot be reached; NULL: it can */
 };
 
 struct memory {
@@ -64,7 +67,7 @@ static struct das_snapshot *picture(struct instance *m, int64_t now, struct das_
     s = das_snapshot_derive(m->loaded, all ? NULL : m->alive, rows - m->gone_count, err);
     if (!s)
         return NULL;
-    if (das_snapshot_age(s, now, err) < 0) {
+    if (das_snapshot_age(s, now - m->loaded_at, err) < 0) {
         das_snapshot_release(s);
         return NULL;
     }
@@ -100,11 +103,14 @@ static int memory_list(struct das_source *s, const struct das_query *q, struct d
                        struct das_err *err)
 {
     struct instance *m = instance_of(s);
-    struct das_snapshot *seen;
+    struct das_snapshot *seen = NULL;
 
     (void)q; /* leaving rows out would cost as much as matching them */
     pthread_mutex_lock(&m->lock);
-    seen = take_picture(m, err);
+    if (m->down)
+        das_fail(err, DAS_E_CONNECT, "%s", m->down);
+    else
+        seen = take_picture(m, err);
     pthread_mutex_unlock(&m->lock);
     if (seen)
         *out = das_snapshot_derive(seen, NULL, das_snapshot_rows(seen), err);
@@ -152,14 +158,17 @@ static enum das_kill_result memory_kill(struct das_source *s, const struct das_k
                                         struct das_err *err)
 {
     struct instance *m = instance_of(s);
-    int64_t row = das_snapshot_find(m->loaded, o->id);
-    enum das_kill_result result;
+    enum das_kill_result result = DAS_KILL_GONE;
+    int64_t row;
 
-    (void)err;
-    if (row < 0)
-        return DAS_KILL_GONE;
     pthread_mutex_lock(&m->lock);
-    result = kill_row(m, (uint32_t)row, o);
+    row = das_snapshot_find(m->loaded, o->id);
+    if (m->down) {
+        das_fail(err, DAS_E_CONNECT, "%s", m->down);
+        result = DAS_KILL_FAILED;
+    } else if (row >= 0) {
+        result = kill_row(m, (uint32_t)row, o);
+    }
     pthread_mutex_unlock(&m->lock);
     return result;
 }
@@ -177,6 +186,7 @@ static void instance_free(struct instance *m)
     das_free(m->gone);
     das_free(m->idle_from);
     das_free(m->alive);
+    das_free(m->down);
     pthread_mutex_destroy(&m->lock);
     das_free(m);
 }
@@ -221,63 +231,173 @@ static int memory_again(struct das_source *s, struct das_source **out, struct da
     return 0;
 }
 
-/* The file source knows every format and which snapshot is meant; it is asked once. */
-static int load(struct instance *m, const char *rest, const struct das_source_conf *conf,
-                struct das_err *err)
+/* Loads the sessions of snap, which m takes over; on failure everything stays as it is. */
+static int load(struct instance *m, struct das_snapshot *snap, struct das_err *err)
+{
+    uint32_t rows = das_snapshot_rows(snap);
+    bool *gone = das_calloc(rows, sizeof *gone);
+    int64_t *idle_from = das_grow(NULL, rows, sizeof *idle_from);
+    uint32_t *alive = das_grow(NULL, rows, sizeof *alive);
+
+    if (!gone || !idle_from || !alive || das_snapshot_prepare_idle(snap, err) < 0) {
+        das_free(gone);
+        das_free(idle_from);
+        das_free(alive);
+        das_snapshot_release(snap);
+        return das_fail_nomem(err);
+    }
+    for (uint32_t i = 0; i < rows; i++)
+        idle_from[i] = STATEMENT_RUNS;
+    forget_picture(m);
+    das_snapshot_release(m->loaded);
+    das_free(m->gone);
+    das_free(m->idle_from);
+    das_free(m->alive);
+    m->loaded = snap;
+    m->loaded_at = seconds_passed(m);
+    m->gone = gone;
+    m->idle_from = idle_from;
+    m->alive = alive;
+    m->gone_count = m->idle_count = 0;
+    return 0;
+}
+
+/* of: what it was loaded from belongs to it: a saved plan fits the same sessions only. */
+static void identify(struct das_snapshot *snap, const char *of)
 {
     struct das_identity id = {.start_unix_s = DAS_UNKNOWN};
+
+    snprintf(id.server, sizeof id.server, "mem:%u of %.250s",
+             atomic_fetch_add(&generations, 1) + 1, of);
+    das_snapshot_set_identity(snap, &id);
+}
+
+/* Takes snap over. */
+static int open_with(struct das_snapshot *snap, struct das_source **out, struct das_err *err)
+{
+    struct instance *m = das_calloc(1, sizeof *m);
+
+    if (!m) {
+        das_snapshot_release(snap);
+        return das_fail_nomem(err);
+    }
+    atomic_init(&m->handles, 1);
+    pthread_mutex_init(&m->lock, NULL);
+    m->opened_ms = das_clock_monotonic_ms();
+    if (load(m, snap, err) == 0 && handle_new(m, out, err) == 0)
+        return 0;
+    instance_free(m);
+    return -1;
+}
+
+/* The file source knows every format and which snapshot is meant; it is asked once. */
+int das_source_open_memory(const char *rest, const struct das_source_conf *conf,
+                           struct das_source **out, struct das_err *err)
+{
+    struct das_snapshot *snap = NULL;
     struct das_source *file = NULL;
-    uint32_t rows;
     int rc;
 
     if (das_source_open_file(rest, conf, &file, err) < 0)
         return -1;
-    rc = das_source_list(file, NULL, &m->loaded, err);
+    rc = das_source_list(file, NULL, &snap, err);
     das_source_close(file);
-    if (rc < 0 || das_snapshot_prepare_idle(m->loaded, err) < 0)
+    if (rc < 0)
         return -1;
-    /* what it was loaded from belongs to it: a saved plan fits the same sessions only */
-    snprintf(id.server, sizeof id.server, "mem:%u of %.250s",
-             atomic_fetch_add(&generations, 1) + 1, das_snapshot_identity(m->loaded)->server);
-    das_snapshot_set_identity(m->loaded, &id);
-    rows = das_snapshot_rows(m->loaded);
-    m->gone = das_calloc(rows, sizeof *m->gone);
-    m->idle_from = das_grow(NULL, rows, sizeof *m->idle_from);
-    m->alive = das_grow(NULL, rows, sizeof *m->alive);
-    if (!m->gone || !m->idle_from || !m->alive)
-        return das_fail_nomem(err);
-    for (uint32_t i = 0; i < rows; i++)
-        m->idle_from[i] = STATEMENT_RUNS;
-    return 0;
+    identify(snap, das_snapshot_identity(snap)->server);
+    return open_with(snap, out, err);
 }
 
-int das_source_open_memory(const char *rest, const struct das_source_conf *conf,
-                           struct das_source **out, struct das_err *err)
+int das_memory_open(struct das_snapshot *snap, const char *name, struct das_source **out,
+                    struct das_err *err)
 {
-    struct instance *m = das_calloc(1, sizeof *m);
-
-    if (!m)
-        return das_fail_nomem(err);
-    atomic_init(&m->handles, 1);
-    pthread_mutex_init(&m->lock, NULL);
-    m->opened_ms = das_clock_monotonic_ms();
-    if (load(m, rest, conf, err) == 0 && handle_new(m, out, err) == 0)
+    identify(snap, name);
+    if (open_with(das_snapshot_retain(snap), out, err) < 0)
+        return -1;
+    if (das_source_set_name(*out, name, err) == 0)
         return 0;
-    instance_free(m);
+    das_source_close(*out);
+    *out = NULL;
     return -1;
+}
+
+/* --- changes from outside -------------------------------------------------------------------------- */
+
+static int check_kind(const struct das_source *s, const char *otherwise, struct das_err *err)
+{
+    return s->ops == &memory_ops ? 0 : das_fail(err, DAS_E_UNSUPPORTED, "%s", otherwise);
 }
 
 int das_memory_advance(struct das_source *s, int64_t seconds, struct das_err *err)
 {
     struct instance *m;
 
-    if (s->ops != &memory_ops)
-        return das_fail(err, DAS_E_UNSUPPORTED, "only the clock of a mem: instance can be moved");
+    if (check_kind(s, "only the clock of a mem: instance can be moved", err) < 0)
+        return -1;
     if (seconds < 0 || seconds > INT32_MAX)
         return das_fail(err, DAS_E_USAGE, "advance: expected 0 to %d seconds", INT32_MAX);
     m = instance_of(s);
     pthread_mutex_lock(&m->lock);
     m->advanced_s += seconds;
+    pthread_mutex_unlock(&m->lock);
+    return 0;
+}
+
+/* row NULL: the session ends. With the lock. */
+static int change(struct instance *m, int64_t id, const struct das_session *row,
+                  struct das_err *err)
+{
+    struct das_snapshot *now = take_picture(m, err), *changed;
+
+    if (!now)
+        return -1;
+    if (!row && das_snapshot_find(now, id) < 0) {
+        das_snapshot_release(now);
+        return das_fail(err, DAS_E_USAGE, "there is no session %lld", (long long)id);
+    }
+    changed = das_snapshot_replace(now, id, row, err);
+    das_snapshot_release(now);
+    return changed ? load(m, changed, err) : -1;
+}
+
+static int change_locked(struct das_source *s, int64_t id, const struct das_session *row,
+                         struct das_err *err)
+{
+    struct instance *m;
+    int rc;
+
+    if (check_kind(s, "only the sessions of a mem: instance can be changed", err) < 0)
+        return -1;
+    m = instance_of(s);
+    pthread_mutex_lock(&m->lock);
+    rc = change(m, id, row, err);
+    pthread_mutex_unlock(&m->lock);
+    return rc;
+}
+
+int das_memory_put(struct das_source *s, const struct das_session *row, struct das_err *err)
+{
+    return change_locked(s, row->id, row, err);
+}
+
+int das_memory_remove(struct das_source *s, int64_t id, struct das_err *err)
+{
+    return change_locked(s, id, NULL, err);
+}
+
+int das_memory_down(struct das_source *s, const char *why, struct das_err *err)
+{
+    struct instance *m;
+    char *copy = NULL;
+
+    if (check_kind(s, "only a mem: instance can be taken away", err) < 0)
+        return -1;
+    if (why && !(copy = das_strdup(why)))
+        return das_fail_nomem(err);
+    m = instance_of(s);
+    pthread_mutex_lock(&m->lock);
+    das_free(m->down);
+    m->down = copy;
     pthread_mutex_unlock(&m->lock);
     return 0;
 }

@@ -227,6 +227,35 @@ static int unpack(struct das_recording *r, const struct das_block_head *h, size_
     return rc < 0 ? -1 : 1;
 }
 
+int das_blocks_skim(struct das_recording *r, struct das_recording_span *out, struct das_err *err)
+{
+    struct das_block_head h;
+    size_t len = 0;
+    int rc;
+
+    while ((rc = read_head(r, &h, &len, err)) == 1) {
+        bool wanted = !r->only_of || das_text_is(h.instance, r->only_of);
+
+        das_buf_reset(&r->instance); /* the name is in the window, which moves */
+        das_buf_text(&r->instance, h.instance);
+        if (das_buf_ok(&r->instance, err) < 0)
+            return -1;
+        rc = pass_over(r, (uint64_t)len + h.stored, err);
+        if (rc <= 0)
+            return rc < 0 ? -1 : end_cut(r, "half-written", err);
+        r->blocks_read = true;
+        if (!wanted)
+            continue;
+        *out = (struct das_recording_span){.instance = das_recording_instance(r),
+                                           .from_ms = h.from_ms,
+                                           .to_ms = h.to_ms,
+                                           .snapshots = h.snapshots,
+                                           .rows = h.rows};
+        return 1;
+    }
+    return rc;
+}
+
 /* 1: the next wanted block is unpacked; 0: there is none; -1. */
 static int next_block(struct das_recording *r, struct das_err *err)
 {

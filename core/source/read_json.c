@@ -191,6 +191,7 @@ static const struct {
     {"rows_examined", DAS_F_ROWS_EXAMINED, K_WHOLE},
     {"progress", DAS_F_PROGRESS, K_CENT},
     {"trx_id", DAS_F_TRX_ID, K_WHOLE},
+    {"blocked_by", DAS_F_BLOCKED_BY, K_WHOLE},
 };
 
 static struct das_text *text_slot(struct das_session *s, enum das_field f)
@@ -230,6 +231,8 @@ static int64_t *number_slot(struct das_session *s, enum das_field f)
         return &s->rows_examined;
     case DAS_F_TRX_ID:
         return &s->trx_id;
+    case DAS_F_BLOCKED_BY:
+        return &s->blocked_by;
     default:
         return &s->progress;
     }
@@ -293,7 +296,7 @@ static bool set_field(struct das_session *s, enum das_field f, enum kind kind, b
     }
     if (json_is_null(value)) {
         bool of_trx = f == DAS_F_TRX_TIME || f == DAS_F_ROWS_MODIFIED || f == DAS_F_TRX_ID;
-        of_trx = of_trx || (nulls && f != DAS_F_STATE_DURATION);
+        of_trx = of_trx || f == DAS_F_BLOCKED_BY || (nulls && f != DAS_F_STATE_DURATION);
         *number_slot(s, f) = of_trx ? DAS_ABSENT : DAS_UNKNOWN;
         return true;
     }

@@ -123,6 +123,16 @@ const char *const das_queries[DAS_QUERIES] = {
                            " (SELECT id FROM matches WHERE policy = ?1 AND instance = ?2"
                            " ORDER BY id DESC LIMIT 1 OFFSET ?3)",
 
+    /* What was only reserved is the run's own affair. */
+    [DAS_Q_CARRY_KILLS] = "SELECT run, instance, policy, user, fingerprint, at_ms FROM kills"
+                          " WHERE at_ms >= ?1 AND at_ms < " UNSPENT " ORDER BY id",
+    [DAS_Q_CARRY_KILL] = "INSERT INTO kills(run, instance, policy, user, fingerprint, at_ms)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6)",
+    [DAS_Q_CARRY_BREAKERS] = "SELECT policy, instance, state, since_ms, respawns, reason"
+                             " FROM breakers WHERE ?1 IS NOT NULL ORDER BY policy, instance",
+    [DAS_Q_CARRY_MATCHES] = "SELECT policy, instance, count FROM matches WHERE ?1 IS NOT NULL"
+                            " ORDER BY id",
+
     [DAS_Q_TASK_ADD] = "INSERT INTO tasks(instance, user, host, db, command, info, time, manual,"
                        " duration, start_ms, end_ms, running, who)"
                        " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, 1, ?12)",

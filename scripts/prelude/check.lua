@@ -350,6 +350,14 @@ function visit.Call(self, node)
     self:criteria(node[2])
   elseif f ~= nil and f == das.preview then
     self:preview(node[2], node[3])
+  elseif f ~= nil and f == das.regex and node[2] then
+    local pattern, flags = self:value(node[2]), node[3] and self:value(node[3])
+    if type(pattern) == "string" and flags ~= UNKNOWN then
+      local good, message = pcall(das.regex, pattern, flags)
+      if not good then
+        self:add(node[2], "regex", message)
+      end
+    end
   elseif f ~= nil and f == das.cloud then
     self:account(node[2])
   elseif f ~= nil and f == require and node[2] then

@@ -17,6 +17,12 @@ function xpcall(f, handler, ...) -- luacheck: ignore 121
 end
 
 local where_filter, group_by_field = selection.where, selection.group_by
+local unprotected_places = selection.unprotected
+
+-- selection:unprotected()
+function selection.unprotected(self)
+  return self:pick(unprotected_places(self))
+end
 
 -- selection:where(filter) or selection:where(function(session) return true end)
 function selection.where(self, what)

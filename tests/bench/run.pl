@@ -252,9 +252,27 @@ sub bench_record {
     }
 }
 
+sub bench_replay {
+    my ($snapshots, $sessions) = (2000, 1000);
+    my $rows = $snapshots * $sessions;
+    system("$bench/replay make $dir/busy.das $snapshots $sessions") == 0 or die "replay make failed\n";
+    system("perl tests/bench/list.pl 100000 >$dir/list.txt") == 0 or die;
+    open my $out, '>', "$dir/filter.lua" or die;
+    print $out "local slow = das.preview{ command = 'Query', time = 60, info = 'select~from' }\n"
+      . "if slow.total_count > 0 then slow:oldest(3):plan{ kill = 'query' }:apply() end\n";
+    close $out;
+    printf "A policy over %d snapshots of %d busy sessions, at each of them; %.1f MB\n", $snapshots, $sessions, (-s "$dir/busy.das") / 1e6;
+    my %f = pair(5, "$das replay --policy $dir/filter.lua --every 1s $dir/busy.das", "$bench/replay read $dir/busy.das");
+    say_bound('das replay, sessions a second and policy', 1e6 / ($rows / $f{ms_a} * 1000), 1,
+        sprintf '%.1f million; at least 1 (merely reading them: %.1f million)', $rows / $f{ms_a} / 1000, $rows / $f{ms_b} / 1000);
+    my %two = pair(3, "$das replay --policy $dir/filter.lua --policy $dir/filter.lua --every 1s $dir/busy.das", "pt-kill --test-matching $dir/list.txt --busy-time 25 --print");
+    say_bound('das replay of two policies against pt-kill over as many sessions', ($two{ms_a} / $rows / 2) / ($two{ms_b} / 100000), 1 / 40,
+        sprintf '%.0f times faster (%.2f, %.2f microseconds a session); at least 40', ($two{ms_b} / 100000) / ($two{ms_a} / $rows / 2), $two{ms_a} * 1000 / $rows / 2, $two{ms_b} * 1000 / 100000);
+}
+
 my @parts = ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ],
     [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ],
-    [ record => \&bench_record ], [ sign => \&bench_sign ], [ cloud => \&bench_cloud ],
+    [ record => \&bench_record ], [ replay => \&bench_replay ], [ sign => \&bench_sign ], [ cloud => \&bench_cloud ],
     [ serve => sub { require './tests/bench/serving.pl'; bench_serve(\&say_bound, $build) } ]);
 for my $part (@parts) {
     $part->[1]->() if !%only || $only{ $part->[0] };

@@ -74,6 +74,7 @@ finds('a bad value in a constant', "local age <const> = 'soon'\ndas.protect{ tim
 finds('a value that nobody knows yet is fine', 'das.protect{ time = das.args[1], user = das.args[2] or "x" }');
 finds('an unknown key with such a value', 'das.protect{ tmie = das.args[1] }', '1:14 filter did you mean "time"?');
 finds('an item without a name', "das.protect{ 'root' }", '1:14 filter named criteria');
+finds('a bad pattern', "local r = das.regex('a(b')\nprint(r)", '1:21 regex at byte 4');
 finds('in a composition', "das.protect(das.filter{ user = 'a' } | { usr = 'b' })", '1:42 filter did you mean "user"?');
 finds('where', "local p = das.preview{ user = 'a' }\nprint(p:where{ db = 1 })", '2:16 filter db: expected a string');
 finds('options of a plan', "das.preview{ user = 'a' }:plan{ kil = 'query', ttl = 0, reason = das.args[1] }",
@@ -143,4 +144,6 @@ isnt((das('check long.lua'))[0], 139, 'a long chain of fields');
 chdir $project;
 ($code, $out) = das('check scripts/policies scripts/demo');
 is($code, 0, 'the policies are clean') or diag($out);
+($code, $out) = das('check tests/policies');
+is($code, 0, 'and their tests, which have a function more') or diag($out);
 done_testing();

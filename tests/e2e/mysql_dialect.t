@@ -17,8 +17,8 @@ my $app = [7, 'app', '10.0.0.5:4000', 'shop', 'Query', 30, 'executing', 'SELECT 
 my $own = [77, 'das', 'localhost:5', undef, 'Query', 0, 'executing', 'SELECT ID'];
 my $odd = [8, 'event_scheduler', 'localhost', undef, 'Daemon', undef, 'Waiting', undef];
 
-my @trx = qw(i a r t c);
-my $clock = [-1, 1700000000, 0, 0, '77|db1|3306|5'];
+my @trx = qw(i a r t c w l);
+my $clock = [-1, 1700000000, 0, 0, '77|db1|3306|5', undef, 0];
 
 # A server; the earlier answers of a test win over the usual ones.
 sub server {
@@ -32,8 +32,8 @@ sub server {
             ['server_uuid', '3e11fa47-71ca-11e1-9e33-c80aa9429562']],
         [qr/^SHOW GLOBAL STATUS/, [qw(n v)], ['Uptime', 1000]],
         [qr/^SELECT UNIX_TIMESTAMP/, ['t'], [1700000000]],
-        [qr/^SELECT -1.*INNODB_TRX/, \@trx, $clock, [7, 12, 34, 421938471120337, undef],
-            [0, 99, 99, 5, undef]],
+        [qr/^SELECT -1.*INNODB_TRX/, \@trx, $clock, [7, 12, 34, 421938471120337, undef, undef, 1],
+            [0, 99, 99, 5, undef, undef, 1]],
         [qr/^SELECT -1/, \@trx, $clock],
         [qr/performance_schema\.global_status/, [qw(a b c)], [1, 0, 1]],
         [qr/^SELECT \* FROM performance_schema\.processlist LIMIT 0/, \@ps],
@@ -69,7 +69,7 @@ like $list, qr/CONCAT_WS\('\|', CONNECTION_ID\(\), \@\@hostname, \@\@port, \@\@g
     'each list asks who answers';
 for my $case (['another connection', '78|db1|3306|5'], ['another server', '77|db2|3306|5'], ['nobody', undef]) {
     my ($name, $answers) = @$case;
-    my $server = server('8.0.36', [qr/^SELECT -1/, \@trx, [@$clock[ 0 .. 3 ], $answers]]);
+    my $server = server('8.0.36', [qr/^SELECT -1/, \@trx, [@$clock[ 0 .. 3 ], $answers, undef, 0]]);
     $r = das_json(url($server), '--user', 'app');
     is $r->{exit}, 1, "$name: no list";
     like $r->{err}, qr/another server or connection answers: \Q@{[$answers || '']}\E.*expected 77\|db1/,
@@ -77,14 +77,14 @@ for my $case (['another connection', '78|db1|3306|5'], ['another server', '77|db
     is scalar(grep { /^SELECT ID/ } $server->statements), 0, '... before sessions are read';
 }
 $my = server('8.0.36', [qr/^SHOW GLOBAL VARIABLES/, [qw(n v)], ['port', 3306]],
-    [qr/^SELECT -1/, \@trx, [@$clock[ 0 .. 3 ], '77|3306']]);
+    [qr/^SELECT -1/, \@trx, [@$clock[ 0 .. 3 ], '77|3306', undef, 0]]);
 is das_json(url($my), '--user', 'app')->{exit}, 0, 'only what the server has is asked for';
 $my = server('8.0.36', [qr/^SELECT -1/, \@trx]);
 $r = das_json(url($my), '--user', 'app');
 like $r->{err}, qr/did not say who answers/, 'no answer to it is no list';
 $my = server('8.0.36', [qr/^SELECT -1/, [qw(i a r)], [-1, 1700000000, 0]]);
 $r = das_json(url($my), '--user', 'app');
-like $r->{err}, qr/expected 5 columns/, 'nor is half an answer';
+like $r->{err}, qr/expected 7 columns/, 'nor is half an answer';
 
 # --- where performance_schema is of no use ---------------------------------------------------------
 my $ps = qr/performance_schema\.global_status/;
@@ -123,6 +123,37 @@ $r = das_json(url($my), '--user', 'app');
 ok $r->{json}{complete}, 'without InnoDB the list is complete';
 like "@{ $r->{json}{warnings} }", qr/transactions cannot be read.*Unknown table/, 'and transactions are unknown';
 ok !defined $r->{json}{processes}[0]{trx_time}, 'not absent, and not there';
+
+# --- who waits for whom ----------------------------------------------------------------------------
+my $waits = [qr/^SELECT -1.*INNODB_TRX/, \@trx, $clock, [7, 12, 34, 900, undef, 'L:7', 2],
+    [77, 50, 1, 421938471120337, undef, undef, 3], [8, 5, 0, 421938471120338, undef, 'L:8', 2]];
+my @ask = ([qw(l b z)], ['L:7', '421938471120337', 0], ['L:8', 900, 0], ['L:9', 5, 0]);
+for my $case (['8.0.36', qr/REQUESTING_ENGINE_LOCK_ID, MIN.*FROM performance_schema\.data_lock_waits/],
+    ['5.7.44', qr/FROM information_schema\.INNODB_LOCK_WAITS/]) {
+    my ($version, $statement) = @$case;
+    $my = server($version, $waits, [$statement, @ask], [qr/FROM \w+\.PROCESSLIST/, \@upper, $app, $own, $odd]);
+    $r = das_json(url($my), '--user', '%');
+    %s = map { $_->{id} => $_ } @{ $r->{json}{processes} };
+    is_deeply [ map { $s{$_}{blocked_by} } 7, 77, 8 ], [ 77, undef, 7 ], "MySQL $version: who blocks whom"
+        or diag $r->{err};
+    ok exists $s{77}{blocked_by}, '... nobody blocks the first';
+    is scalar(grep { /WAITS/i } $my->statements), 1, '... and one statement asked';
+}
+$my = server('8.0.36', $waits, [qr/data_lock_waits/, 1142, 'SELECT command denied']);
+$r = das_json(url($my), '--user', 'app');
+is $r->{exit}, 0, 'who blocks whom may not be read';
+ok !exists $r->{json}{processes}[0]{blocked_by}, '... then it is unknown';
+like "@{ $r->{json}{warnings} }", qr/2 sessions wait for a lock.*blocked_by is unknown.*SELECT command denied/,
+    '... which is a warning';
+ok $r->{json}{complete}, '... and all else is as ever';
+$my = server('8.0.36', $waits, [qr/data_lock_waits/, $ask[0]]);
+$r = das_json(url($my), '--user', 'app');
+ok !exists $r->{json}{processes}[0]{blocked_by}, 'a wait that nobody tells the reason of is unknown';
+$my = server('8.0.36');
+$r = das_json(url($my), '--user', 'app');
+ok exists $r->{json}{processes}[0]{blocked_by} && !defined $r->{json}{processes}[0]{blocked_by},
+    'who does not wait is blocked by nobody';
+is scalar(grep { /WAITS/i } $my->statements), 0, '... and nothing was asked';
 
 # --- KILL -------------------------------------------------------------------------------------------
 my $lua = <<'LUA';

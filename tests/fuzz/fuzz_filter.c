@@ -114,7 +114,7 @@ static void add_session(struct machine *m, struct das_text line)
     s->trx_time = numbers[1];
     s->rows_modified = numbers[2];
     s->time_ms = s->query_id = s->rows_examined = s->progress = s->trx_id =
-        DAS_UNKNOWN;
+        s->blocked_by = DAS_UNKNOWN;
     m->count++;
 }
 

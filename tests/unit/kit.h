@@ -151,6 +151,7 @@ static inline struct das_session kit_session(int64_t id)
         .rows_examined = DAS_UNKNOWN,
         .progress = DAS_UNKNOWN,
         .trx_id = DAS_UNKNOWN,
+        .blocked_by = DAS_UNKNOWN,
     };
 }
 

@@ -94,6 +94,7 @@ static inline void print_session(struct das_buf *b, const struct das_session *s)
     print_number(b, "examined", s->rows_examined);
     print_number(b, "progress", s->progress);
     print_number(b, "trx_id", s->trx_id);
+    print_number(b, "blocked_by", s->blocked_by);
     das_buf_char(b, '\n');
 }
 

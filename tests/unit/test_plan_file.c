@@ -175,6 +175,7 @@ static void any_session(struct das_session *s, int64_t id, char room[6][100])
     s->rows_modified = any_number();
     s->rows_examined = any_number();
     s->progress = any_number();
+    s->blocked_by = any_number();
 }
 
 static const char *any_string(char *room)

@@ -214,6 +214,9 @@ static void hashes(void)
         case DAS_F_TRX_ID:
             t.trx_id = 1;
             break;
+        case DAS_F_BLOCKED_BY:
+            t.blocked_by = 1;
+            break;
         default:
             break;
         }

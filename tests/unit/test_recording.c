@@ -367,12 +367,12 @@ static void test_columns(void)
     is_rows(l, 0, "7 'u' 'h' 'd' 'Query' 's' 'x'  t=1 ms=1234 query=99 examined=5 progress=37500\n",
             "information_schema spelling, in any order; progress of the whole");
     unload(&l);
-    l = load("Id\tUser\tCommand\tTime\tTrx_id\n7\tu\tQuery\t1\t281474976710657\n"
-             "8\tu\tSleep\t1\tNULL\n");
+    l = load("Id\tUser\tCommand\tTime\tTrx_id\tBlocked_by\n"
+             "7\tu\tQuery\t1\t281474976710657\t9\n8\tu\tSleep\t1\tNULL\tNULL\n");
     is_rows(l, 0,
-            "7 'u' NULL NULL 'Query' NULL NULL  t=1 trx_id=281474976710657\n"
-            "8 'u' NULL NULL 'Sleep' NULL NULL  t=1 trx_id=absent\n",
-            "the number of a transaction, or that there is none");
+            "7 'u' NULL NULL 'Query' NULL NULL  t=1 trx_id=281474976710657 blocked_by=9\n"
+            "8 'u' NULL NULL 'Sleep' NULL NULL  t=1 trx_id=absent blocked_by=absent\n",
+            "the number of a transaction and whom it waits for, or that there is none");
     unload(&l);
     l = load("THREAD_ID\tNAME\tPROCESSLIST_ID\tPROCESSLIST_USER\tPROCESSLIST_HOST\tPROCESSLIST_"
              "DB\tPROCESSLIST_COMMAND\t"

@@ -52,20 +52,21 @@ static void test_fields(void)
     l = load("{\"process_info_list\":[{\"id\":1,\"user\":null,\"host\":\"\",\"command\":\"Query\","
              "\"state_duration\":3,\"time_ms\":3500,"
              "\"query_id\":9,\"trx_time\":null,\"rows_modified\":null,\"rows_examined\":null,"
-             "\"progress\":12.3456,\"trx_id\":null},"
+             "\"progress\":12.3456,\"trx_id\":null,\"blocked_by\":null},"
              "{\"id\":\"2\",\"database\":\"d\",\"sql\":\"s\",\"time\":\"4\",\"trx_executed_time\":"
              "\"5\"},"
              "{\"id\":\"3\",\"info\":\"i\",\"trx_duration\":\"\",\"time\":\"\"},{\"id\":4,\"state_"
-             "duration\":-1,\"trx_time\":5.5,\"progress\":50,\"trx_id\":421938471120337}]}\n"
+             "duration\":-1,\"trx_time\":5.5,\"progress\":50,\"trx_id\":421938471120337,"
+             "\"blocked_by\":7}]}\n"
              "[{\"id\":5,\"state_duration\":4294967295}]\n[]\n{\"data\":[{\"id\":6}],\"total\":"
              "\"7\"}{\"data\":null,\"complete\":false}");
     is_int(l.count, 5, "fields: five values, one after the other (%s)", l.err.msg);
     is_rows(l, 0,
             "1 NULL '' NULL 'Query' NULL NULL  t=3 ms=3500 query=9 trx=absent modified=absent "
-            "progress=12346 trx_id=absent\n"
+            "progress=12346 trx_id=absent blocked_by=absent\n"
             "2 NULL NULL 'd' NULL NULL 's'  t=4 trx=5\n3 NULL NULL NULL NULL NULL 'i' \n"
             "4 NULL NULL NULL NULL NULL NULL  trx=5 progress=50000 "
-            "trx_id=421938471120337\n",
+            "trx_id=421938471120337 blocked_by=7\n",
             "fields: null, absent, unknown, and numbers in strings");
     is_rows(l, 1, "5 NULL NULL NULL NULL NULL NULL \n", "fields: a bare array");
     is_rows(l, 2, "", "fields: an empty array");

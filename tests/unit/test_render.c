@@ -83,6 +83,7 @@ static struct das_session any_session(int64_t id)
     s.rows_examined = any_number();
     s.progress = any_number();
     s.trx_id = any_number();
+    s.blocked_by = any_number();
     return s;
 }
 
@@ -102,7 +103,7 @@ static bool json_good(const struct das_session *s, const json_t *o)
 {
     const json_t *t = json_object_get(o, "state_duration"), *q = json_object_get(o, "query_id");
     const json_t *trx = json_object_get(o, "trx_time"), *p = json_object_get(o, "progress");
-    const json_t *id = json_object_get(o, "trx_id");
+    const json_t *id = json_object_get(o, "trx_id"), *by = json_object_get(o, "blocked_by");
 
     return json_integer_value(json_object_get(o, "id")) == s->id &&
            string_is(o, "user", s->user) && string_is(o, "host", s->host) &&
@@ -117,6 +118,9 @@ static bool json_good(const struct das_session *s, const json_t *o)
            (s->trx_id == DAS_UNKNOWN  ? !id
             : s->trx_id == DAS_ABSENT ? json_is_null(id)
                                       : json_integer_value(id) == s->trx_id) &&
+           (s->blocked_by == DAS_UNKNOWN  ? !by
+            : s->blocked_by == DAS_ABSENT ? json_is_null(by)
+                                          : json_integer_value(by) == s->blocked_by) &&
            (!das_known(s->progress) || json_is_number(p));
 }
 
@@ -250,7 +254,7 @@ static void csv(void)
     das_render_csv_header(&b);
     is_str(b.ptr,
            "id,user,host,db,command,state,sql_info,state_duration,time_ms,query_id,trx_time,"
-           "rows_modified,rows_examined,progress,trx_id\r\n",
+           "rows_modified,rows_examined,progress,trx_id,blocked_by\r\n",
            "the header");
     das_buf_reset(&b);
     s.user = DAS_TEXT_NULL;
@@ -260,9 +264,10 @@ static void csv(void)
     s.trx_time = DAS_ABSENT;
     s.progress = 12050;
     s.trx_id = ((int64_t)1 << 48) + 1;
+    s.blocked_by = 7;
     das_render_session_csv(&s, &b);
     is_str(b.ptr,
-           "1,,10.0.0.7:51000,\"\",Query,\"a\"\"b,c\",\"x\ny\",100,,,,,,12.050,281474976710657\r\n",
+           "1,,10.0.0.7:51000,\"\",Query,\"a\"\"b,c\",\"x\ny\",100,,,,,,12.050,281474976710657,7\r\n",
            "NULL is empty, \"\" is quoted, quotes are doubled");
     das_buf_clear(&b);
 }
@@ -290,6 +295,25 @@ static void table(void)
     das_buf_reset(&b);
     das_render_table(sel, 1, 100, &b);
     has_str(b.ptr, "... and 1 more\n", "what was left out is said");
+    das_selection_free(sel);
+
+    das_buf_reset(&b);
+    list[0].blocked_by = DAS_ABSENT;
+    sel = kit_select(list, 1);
+    das_render_table(sel, 1, 100, &b);
+    ok(!strstr(b.ptr, "blocked_by"), "nobody waits: no column for it");
+    das_selection_free(sel);
+    das_buf_reset(&b);
+    list[0].blocked_by = 12345;
+    sel = kit_select(list, 2);
+    das_render_table(sel, 2, 120, &b);
+    is_str(b.ptr,
+           "id     user  host            db    command  time  trx  blocked_by  state         sql_info\n"
+           "7      app   10.0.0.7:51000  shop  Query    100   -    12345       Sending data  "
+           "select * from orders\n"
+           "12345  app   10.0.0.7:51000  -     Query    ?     5    ?           Sending data  "
+           "select something that is much longer..\n",
+           "somebody waits");
     das_buf_clear(&b);
     das_selection_free(sel);
 }

@@ -70,12 +70,13 @@ static void in_and_out(void)
     in[1] = (struct das_session){.state_duration = DAS_UNKNOWN, .time_ms = 7, .query_id = 0,
                                  .trx_time = DAS_ABSENT, .rows_modified = DAS_ABSENT,
                                  .rows_examined = 3, .progress = 12345,
-                                 .trx_id = INT64_MAX};
+                                 .trx_id = INT64_MAX, .blocked_by = DAS_ABSENT};
     in[2].user = in[2].host = in[2].db = in[2].command = in[2].state = in[2].sql_info =
         das_text("", 0);
     in[3].user = das_text("a\0b", 3);
     in[3].sql_info = das_text("\xff\0'", 3);
     in[3].trx_time = 5;
+    in[3].blocked_by = 1;
     s = kit_snapshot(in, 4);
     is_int(das_snapshot_rows(s), 4, "four rows");
     for (uint32_t i = 0; i < 4; i++) {
