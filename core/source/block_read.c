@@ -488,8 +488,15 @@ static int read_ids(struct das_unpacked *u, struct das_err *err)
     int64_t *last = &u->columns[u->id].last;
 
     for (uint32_t r = 0; r < u->rows; r++) {
-        u->now_columns.ids[r] = u->links[r] == NEW_ROW ? *last = take_number(in, *last)
-                                                       : u->before_columns.ids[u->links[r]];
+        int64_t *id = &u->now_columns.ids[r];
+
+        if (u->links[r] != NEW_ROW) {
+            *id = u->before_columns.ids[u->links[r]];
+            continue;
+        }
+        *id = take_number(in, *last);
+        if (das_known(*id))
+            *last = *id;
     }
     return in->bad ? damaged(err, "ids are cut off") : 0;
 }
