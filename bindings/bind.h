@@ -48,6 +48,7 @@ struct das_run {
     int64_t start_ms;          /* das_clock_monotonic_ms() */
     struct das_patience patience; /* das_run_left_ms(), for what waits in C */
     atomic_int stop;           /* enum das_stop */
+    atomic_int outside;        /* not 0: an instance is waited for */
 
     /* counted by the script's thread, looked at by the other */
     struct {
