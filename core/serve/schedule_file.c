@@ -74,6 +74,14 @@ bool das_schedule_is_held(const char *state_dir)
 
 /* --- writing ---------------------------------------------------------------------------------- */
 
+static void write_ms(struct das_buf *b, const char *key, int64_t ms)
+{
+    if (ms > 0 && ms != DAS_NEVER)
+        das_json_key_int(b, key, ms);
+    else
+        das_json_key_text(b, key, DAS_TEXT_NULL);
+}
+
 static void write_turn(const struct das_schedule *s, size_t i, struct das_buf *b)
 {
     const struct das_slot *slot = das_timetable_slot(s->table, i);
@@ -89,11 +97,11 @@ static void write_turn(const struct das_schedule *s, size_t i, struct das_buf *b
     das_json_key_text(b, "error", das_text_of(t->error[0] ? t->error : NULL));
     das_json_key_bool(b, "running", slot->state == DAS_SLOT_RUNS);
     das_json_key_bool(b, "away", slot->state == DAS_SLOT_AWAY);
-    das_json_key_int(b, "began_ms", slot->began_ms);
-    das_json_key_int(b, "ended_ms", slot->ended_ms);
+    write_ms(b, "began_ms", slot->began_ms);
+    write_ms(b, "ended_ms", slot->ended_ms);
     das_json_key_int(b, "took_ms", t->took_ms);
     das_json_key_int(b, "late_ms", slot->late_ms);
-    das_json_key_int(b, "next_ms", slot->state == DAS_SLOT_WAITS ? slot->tick_ms : 0);
+    write_ms(b, "next_ms", slot->state == DAS_SLOT_WAITS ? slot->tick_ms : 0);
     das_json_key_int(b, "failures", slot->failures);
     das_json_key_int(b, "runs", slot->runs);
     das_json_key_int(b, "failed", slot->failed);
@@ -160,20 +168,23 @@ void das_schedule_save(struct das_schedule *s, bool now)
 
 /* --- reading ---------------------------------------------------------------------------------- */
 
-static int read_file(const char *path, struct das_buf *b)
+/* 1; 0: there is none; -1. */
+static int read_file(const char *path, struct das_buf *b, struct das_err *err)
 {
     FILE *f = fopen(path, "re");
     size_t n;
 
+    if (!f && errno == ENOENT)
+        return 0;
     if (!f)
-        return -1;
+        return das_fail(err, DAS_E_IO, "%s: %s", path, strerror(errno));
     do {
         char *to = das_buf_reserve(b, 65536);
         n = to ? fread(to, 1, 65536, f) : 0;
         b->len += n;
     } while (n > 0 && b->len < FILE_MAX);
     fclose(f);
-    return b->failed ? -1 : 0;
+    return das_buf_ok(b, err) < 0 ? -1 : 1;
 }
 
 static int64_t number(const json_t *o, const char *key)
@@ -226,17 +237,29 @@ static void recall_all(struct das_schedule *s, const json_t *turns)
     }
 }
 
-void das_schedule_recall(struct das_schedule *s)
+int das_schedule_read(const char *state_dir, json_t **out, struct das_err *err)
 {
     struct das_buf path = {0}, b = {0};
-    struct das_err err;
-    json_t *all = NULL;
+    int rc = path_of(state_dir, DAS_SCHEDULE_FILE, &path, err);
 
-    if (path_of(s->opts.state_dir, DAS_SCHEDULE_FILE, &path, &err) == 0 &&
-        read_file(path.ptr, &b) == 0)
-        all = das_json_parse(b.ptr ? b.ptr : "", b.len, NULL, &err);
-    recall_all(s, json_object_get(all, "turns"));
-    json_decref(all);
+    *out = NULL;
+    if (rc == 0)
+        rc = read_file(path.ptr, &b, err);
+    if (rc > 0 && !(*out = das_json_parse(b.ptr ? b.ptr : "", b.len, NULL, err))) {
+        das_err_prefix(err, "%s", path.ptr);
+        rc = -1;
+    }
     das_buf_clear(&path);
     das_buf_clear(&b);
+    return rc < 0 ? -1 : 0;
+}
+
+void das_schedule_recall(struct das_schedule *s)
+{
+    struct das_err ignored;
+    json_t *all;
+
+    das_schedule_read(s->opts.state_dir, &all, &ignored);
+    recall_all(s, json_object_get(all, "turns"));
+    json_decref(all);
 }

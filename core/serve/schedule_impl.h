@@ -23,7 +23,9 @@ struct das_turn {
     int64_t took_ms;
     int64_t killed, refused, would; /* over all runs: sessions; would: of dry runs */
 
-    char told[240]; /* what the log said last that is wrong; "": nothing. Of the running thread */
+    /* of the thread that runs it: what the log said last */
+    char told[240]; /* that is wrong; "": nothing */
+    size_t told_would;
 };
 
 struct das_worker {

@@ -2,7 +2,7 @@
  * schedule_run.c - one run of a policy on an instance (see schedule.h), and what the log says of it.
  *
  * What goes wrong is told when it begins, when it changes and when it is over, not each time. What
- * the script prints is told where it had something to do, or failed.
+ * the script prints is told where sessions were ended, or something is new.
  */
 #include "core/serve/schedule_impl.h"
 
@@ -11,7 +11,7 @@
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 
-#define PRINTED_MAX ((size_t)16 << 10) /* bytes of a run's output that get into the log */
+#define PRINTED_MAX ((size_t)8 << 10) /* bytes of a run's output that get into the log */
 
 /* What a run needs until it is over, and one that was given up for longer than that. */
 struct das_turn_run {
@@ -169,19 +169,36 @@ static void find_trouble(const struct das_engine_result *r, int rc, const struct
         out[0] = '\0';
 }
 
+static void say_kills(const struct das_turn *turn, const struct das_engine_result *r)
+{
+    size_t killed = r->totals[DAS_O_KILLED] + r->totals[DAS_O_KILLING];
+    size_t failed = r->totals[DAS_O_FAILED], unknown = r->totals[DAS_O_UNKNOWN];
+
+    if (unknown)
+        das_turn_say(turn, DAS_LOG_WARN, "%zu killed, %zu failed, of %zu the outcome is not known",
+                     killed, failed, unknown);
+    else if (failed)
+        das_turn_say(turn, DAS_LOG_WARN, "%zu killed, %zu failed", killed, failed);
+    else if (killed)
+        das_turn_say(turn, DAS_LOG_INFO, "%zu killed", killed);
+}
+
+/* run NULL: what it printed is not there, or not ours. */
 static void say_result(struct das_turn *turn, const struct das_turn_run *run,
-                       const struct das_engine_result *r, const char *trouble, bool away)
+                       const struct das_engine_result *r, const char *trouble)
 {
     const char *wrong = *trouble ? trouble : r->refused;
-    size_t killed = r->totals[DAS_O_KILLED] + r->totals[DAS_O_KILLING];
+    size_t would = r->totals[DAS_O_DRY_RUN], sent = r->totals[DAS_O_KILLED] +
+                                                    r->totals[DAS_O_KILLING] +
+                                                    r->totals[DAS_O_FAILED] +
+                                                    r->totals[DAS_O_UNKNOWN];
+    bool news = strncmp(turn->told, wrong, sizeof turn->told - 1) != 0;
 
-    if (run && !away && (r->applied || *trouble))
+    if (run && (sent || news || (would && would != turn->told_would)))
         say_printed(turn, &run->printed);
-    if (killed || r->totals[DAS_O_UNKNOWN])
-        das_turn_say(turn, r->totals[DAS_O_UNKNOWN] ? DAS_LOG_WARN : DAS_LOG_INFO,
-                     "%zu sessions were ended, %zu kills failed, of %zu nobody knows the outcome",
-                     killed, r->totals[DAS_O_FAILED], r->totals[DAS_O_UNKNOWN]);
-    if (strncmp(turn->told, wrong, sizeof turn->told - 1) == 0)
+    turn->told_would = would;
+    say_kills(turn, r);
+    if (!news)
         return;
     snprintf(turn->told, sizeof turn->told, "%.*s", (int)sizeof turn->told - 1, wrong);
     if (*wrong)
@@ -250,7 +267,7 @@ void das_turn_go(struct das_turn *turn)
         fflush(run->out);
     find_trouble(&result, rc, &err, trouble, sizeof trouble);
     if (result.end != DAS_END_CANCELLED)
-        say_result(turn, run, &result, trouble, away);
+        say_result(turn, away ? NULL : run, &result, trouble);
     tell(turn, &result, !*trouble, late_ms);
     pthread_mutex_lock(&s->lock);
     write_down(turn, &result, trouble);
