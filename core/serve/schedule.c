@@ -109,6 +109,7 @@ int das_schedule_new(const struct das_schedule_opts *opts, struct das_schedule *
         return das_fail_nomem(err);
     s->opts = *opts;
     s->lock_fd = -1;
+    s->away_ms = AWAY_MS;
     pthread_mutex_init(&s->lock, NULL);
     cond_init(&s->watch);
     cond_init(&s->work);
@@ -169,7 +170,7 @@ static struct timespec at(int64_t monotonic_ms)
 /* With the lock. */
 static void wait_for_away(struct das_schedule *s)
 {
-    const struct timespec until = at(das_clock_machine_ms() + AWAY_MS);
+    const struct timespec until = at(das_clock_machine_ms() + s->away_ms);
 
     while (s->away && pthread_cond_timedwait(&s->back, &s->lock, &until) != ETIMEDOUT)
         ;
@@ -184,9 +185,11 @@ bool das_schedule_free(struct das_schedule *s)
     das_schedule_stop(s);
     if (s->watching)
         pthread_join(s->watcher, NULL);
+    s->watching = false;
     for (size_t i = 0; s->workers && i < s->worker_room; i++) {
         if (s->workers[i].started)
             pthread_join(s->workers[i].thread, NULL);
+        s->workers[i].started = false;
     }
     pthread_mutex_lock(&s->lock);
     wait_for_away(s);
@@ -199,6 +202,11 @@ bool das_schedule_free(struct das_schedule *s)
     else
         free_all(s);
     return !left;
+}
+
+void das_schedule_wait_at_end(struct das_schedule *s, int64_t ms)
+{
+    s->away_ms = ms;
 }
 
 /* --- workers ---------------------------------------------------------------------------------- */

@@ -56,8 +56,11 @@ int das_schedule_start(struct das_schedule *s, struct das_err *err);
  * nothing. */
 void das_schedule_stop(struct das_schedule *s);
 /* Stops, and waits for all that runs. False: something was left behind and still uses what opts
- * point to; nothing was freed, and the process should end soon. NULL is fine. */
+ * point to; nothing was freed, and the process should end soon, or this be tried again. NULL is
+ * fine. */
 bool das_schedule_free(struct das_schedule *s);
+/* How long that waits for what was given up; 15 s. */
+void das_schedule_wait_at_end(struct das_schedule *s, int64_t ms);
 
 /* Without threads: runs what is due at this moment, one after the other, on the caller's. When there
  * is something to do again, Unix ms; DAS_NEVER. */

@@ -54,6 +54,7 @@ struct das_schedule {
     size_t worker_room, idle;
     int64_t wake_ms; /* Unix: when the watcher looks again */
     bool ends;
+    int64_t away_ms; /* how long it is waited for at the end */
     size_t away;
     uint64_t changes, saved; /* of what the file says */
     int64_t saved_ms;        /* monotonic; of the thread that saves */
