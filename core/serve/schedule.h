@@ -83,6 +83,8 @@ void das_schedule_now(struct das_schedule *s, struct das_schedule_now *out);
 #define DAS_SCHEDULE_LOCK "schedule.lock"
 /* Does a process hold the schedule of this state directory? */
 bool das_schedule_is_held(const char *state_dir);
+/* Nothing is scheduled any more: the file of an earlier process goes, unless one that lives holds it. */
+void das_schedule_forget(const char *state_dir);
 /* What the file says, {"written_ms":..,"turns":[..]}; the caller's. *out NULL and 0: there is none. */
 int das_schedule_read(const char *state_dir, json_t **out, struct das_err *err);
 

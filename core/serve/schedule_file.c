@@ -72,6 +72,16 @@ bool das_schedule_is_held(const char *state_dir)
     return held;
 }
 
+void das_schedule_forget(const char *state_dir)
+{
+    struct das_buf path = {0};
+    struct das_err err;
+
+    if (!das_schedule_is_held(state_dir) && path_of(state_dir, DAS_SCHEDULE_FILE, &path, &err) == 0)
+        unlink(path.ptr);
+    das_buf_clear(&path);
+}
+
 /* --- writing ---------------------------------------------------------------------------------- */
 
 static void write_ms(struct das_buf *b, const char *key, int64_t ms)

@@ -108,7 +108,10 @@ static int plan_policies(struct das_server *s, struct das_err *err)
                                           .told = policy_ran,
                                           .arg = s};
 
-    return o->schedule && o->schedule->count ? das_schedule_new(&how, &s->schedule, err) : 0;
+    if (o->schedule && o->schedule->count)
+        return das_schedule_new(&how, &s->schedule, err);
+    das_schedule_forget(o->state_dir);
+    return 0;
 }
 
 static void tell_policies(struct das_server *s)
@@ -116,8 +119,9 @@ static void tell_policies(struct das_server *s)
     for (size_t i = 0; s->schedule && i < s->opts->schedule->count; i++) {
         const struct das_schedule_entry *e = &s->opts->schedule->entries[i];
         const char *mode = das_policy_mode_name(e->rules.mode);
-        das_serve_say(s, DAS_LOG_INFO, "policy %s runs on %zu instances, mode %s", e->name,
-                      das_schedule_instances(s->schedule, e), mode);
+        size_t n = das_schedule_instances(s->schedule, e);
+        das_serve_say(s, n ? DAS_LOG_INFO : DAS_LOG_WARN, "policy %s runs on %zu instance%s, mode %s",
+                      e->name, n, n == 1 ? "" : "s", mode);
         if (e->asked != e->rules.mode)
             das_serve_say(s, DAS_LOG_WARN, "policy %s: mode %s, and not %s: scripts of das.lua allows no more",
                           e->name, mode, das_policy_mode_name(e->asked));
