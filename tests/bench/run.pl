@@ -237,7 +237,8 @@ sub bench_cloud {
 my @parts = ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ],
     [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ],
     [ sign => \&bench_sign ], [ cloud => \&bench_cloud ],
-    [ serve => sub { require './tests/bench/serving.pl'; bench_serve(\&say_bound, $build) } ]);
+    [ serve => sub { require './tests/bench/serving.pl'; bench_serve(\&say_bound, $build) } ],
+    [ schedule => sub { require './tests/bench/schedule.pl'; bench_schedule(\&say_bound) } ]);
 for my $part (@parts) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }
