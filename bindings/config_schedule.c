@@ -62,8 +62,9 @@ static void check_name(lua_State *L, const char *in, const struct das_schedule_c
         unsigned char c = (unsigned char)e->name[i], low = das_lower(c);
         if (!len || len > NAME_MAX_LEN ||
             !((low >= 'a' && low <= 'z') || das_is_digit(c) || strchr("_-.", c)))
-            luaL_error(L, "%s.name: expected up to %d letters, digits, \"_\", \"-\" and \".\", got \"%s\"",
-                       in, NAME_MAX_LEN, e->name);
+            luaL_error(
+                L, "%s.name: expected up to %d letters, digits, \"_\", \"-\" and \".\", got \"%s\"",
+                in, NAME_MAX_LEN, e->name);
     }
     for (size_t i = 0; i + 1 < all->count; i++) {
         if (strcmp(all->entries[i].name, e->name) == 0)
@@ -159,8 +160,7 @@ static void read_times(lua_State *L, int t, const char *in, struct das_schedule_
         luaL_error(L, "%s: expected one of every (\"10s\") and cron (\"*/5 * * * *\")%s", in,
                    e->every_ms ? ", got both" : "");
     e->jitter_ms = e->every_ms; // cron: 0, people mean that minute
-    das_config_span(L, t, dot, "jitter", 0,
-                    e->every_ms ? e->every_ms : 24 * DAS_CONFIG_HOUR_MS,
+    das_config_span(L, t, dot, "jitter", 0, e->every_ms ? e->every_ms : 24 * DAS_CONFIG_HOUR_MS,
                     e->every_ms ? "a duration from 0 to that of every"
                                 : "a duration from 0 to \"24h\"",
                     &e->jitter_ms);
@@ -233,8 +233,8 @@ static void read_rules(lua_State *L, int t, const char *in, const struct das_rul
 static void read_entry(lua_State *L, int t, const char *config, const char *in,
                        struct das_rules *rules, const struct das_inventory *inv)
 {
-    static const char *const allowed[] = {"script", "name",   "args",    "instances", "every",
-                                          "cron",   "tz",     "jitter",  "timeout",   "backoff",
+    static const char *const allowed[] = {"script", "name",   "args",   "instances", "every",
+                                          "cron",   "tz",     "jitter", "timeout",   "backoff",
                                           "mode",   "limits", "kill"};
     struct das_schedule_conf *all = rules->schedule;
     struct das_schedule_entry *e = &all->entries[all->count++]; // zeroed, the rules' from here on
