@@ -270,6 +270,8 @@ void das_turn_go(struct das_turn *turn)
     if (!away && run)
         fflush(run->out);
     find_trouble(&result, rc, &err, trouble, sizeof trouble);
+    if (*trouble && result.end == DAS_END_DONE) /* the script, but not what it asked for */
+        result.end = DAS_END_ERROR;
     if (result.end != DAS_END_CANCELLED)
         say_result(turn, away ? NULL : run, &result, trouble);
     tell(turn, &result, !*trouble, late_ms);
