@@ -29,6 +29,9 @@ static const char help[] =
     "nothing is\n"
     "killed. On other addresses than loopback it wants TLS.\n"
     "\n"
+    "It also runs the policies that das.lua lists under policies, each on its instances, every few\n"
+    "seconds or by cron; das status shows how they fare.\n"
+    "\n"
     "  -i, --instance INSTANCE    only these\n"
     "      --listen ADDRESS:PORT  instead of those in das.lua, else 127.0.0.1:7070; port 0: any\n"
     "      --config FILE          instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
@@ -36,7 +39,7 @@ static const char help[] =
     "\n"
     "/livez, /readyz?verbose and /metrics need no key. The log goes to stderr, a JSON object a line.\n"
     "SIGHUP reads certificate and keys anew; SIGTERM and Ctrl-C let requests in flight end, a second\n"
-    "one does not wait for them.\n"
+    "one does not wait for them. A policy that runs sends no further kill.\n"
     "\n"
     "Examples\n"
     "  das key create --name me --actions all --instances '*'\n"
@@ -127,12 +130,14 @@ static int serve(struct job *j, struct das_err *err)
     struct das_common *c = &j->common;
     FILE *log;
     struct das_vault vault;
-    size_t left = 0;
+    struct das_serve_end end;
     int rc;
     struct das_serve_opts opts = {
         .conf = &c->rules.serve,
         .inventory = c->inventory,
         .protect = &c->protect,
+        .schedule = c->rules.schedule,
+        .secrets = &c->secrets,
         .stop_files = (const char *const *)c->stop_files,
         .state_dir = c->state_dir.ptr,
         .vault = &vault,
@@ -153,10 +158,14 @@ static int serve(struct job *j, struct das_err *err)
     das_keep_freed_memory();
     das_log_setup(DAS_LOG_JSON, DAS_LOG_INFO);
     catch_signals();
-    rc = das_serve(&opts, &left, err);
+    rc = das_serve(&opts, &end, err);
+    if (end.stuck) { /* a thread uses all that would be freed now */
+        fflush(log);
+        _exit(rc < 0 ? das_complain("serve", err) : end.left ? DAS_EXIT_PARTIAL : DAS_EXIT_DONE);
+    }
     das_vault_clear(&vault);
     fclose(log);
-    return rc < 0 ? -1 : left ? DAS_EXIT_PARTIAL : DAS_EXIT_DONE;
+    return rc < 0 ? -1 : end.left ? DAS_EXIT_PARTIAL : DAS_EXIT_DONE;
 }
 
 int das_cmd_serve(int argc, char **argv)
