@@ -20,6 +20,7 @@ static const char help[] =
     "  das cloud tasks | history | switch | instances | doctor   what Huawei Cloud DAS does by itself\n"
     "  das serve                             the same API as the cloud's, for your own databases\n"
     "  das key | token create | list | revoke    who may ask das serve\n"
+    "  das notify CHANNEL TEXT               a message to people; what waits to be sent\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
     "  das import-pt-kill -- OPTIONS         pt-kill's options as a policy\n"
@@ -50,7 +51,7 @@ static const struct {
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
     {"import-pt-kill", das_cmd_import_pt_kill},
-    {"serve", das_cmd_serve},
+    {"serve", das_cmd_serve},     {"notify", das_cmd_notify},
     {"key", das_cmd_key},         {"token", das_cmd_token},
 };
 

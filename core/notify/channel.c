@@ -1,6 +1,7 @@
 /* channel.c - see channel.h. */
 #include "core/notify/channel.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/http/mail.h"
@@ -88,6 +89,19 @@ struct das_channel *das_channels_add(struct das_channels *c, const char *name, s
     }
     c->count++;
     return ch;
+}
+
+static int by_name(const void *a, const void *b)
+{
+    const struct das_channel *x = a, *y = b;
+
+    return strcmp(x->name, y->name);
+}
+
+void das_channels_sort(struct das_channels *c)
+{
+    if (c->count)
+        qsort(c->items, c->count, sizeof *c->items, by_name);
 }
 
 const struct das_channel *das_channels_find(const struct das_channels *c, const char *name,

@@ -63,6 +63,7 @@ void das_channels_clear(struct das_channels *c);
  * is not letters, digits, "_", "-" and ".". Until the next is added. */
 struct das_channel *das_channels_add(struct das_channels *c, const char *name,
                                      struct das_err *err);
+void das_channels_sort(struct das_channels *c); /* by name */
 /* NULL and err (DAS_E_USAGE, with the nearest name) when there is none. c may be NULL. */
 const struct das_channel *das_channels_find(const struct das_channels *c, const char *name,
                                             struct das_err *err);
