@@ -5,6 +5,7 @@
 #include "core/notify/page.h"
 
 #define TITLE_MAX 200 /* units */
+#define INSTANCE_MAX 60
 #define FIELD_MAX 300
 #define FIELDS_SHARE 2
 #define ROWS_SHARE 2 /* the text may take one half of the room when there are sessions */
@@ -21,6 +22,11 @@ void das_page_title(struct das_page *p, const struct das_notice *n, size_t most)
         das_page_raw(p, "[");
         das_page_raw(p, das_severity_name(n->severity));
         das_page_raw(p, "] ");
+    }
+    /* where it is, unless its author says so */
+    if (n->instance.len && n->title.len && !memmem(n->title.ptr, n->title.len, n->instance.ptr, n->instance.len)) {
+        das_page_text(p, n->instance, INSTANCE_MAX, false);
+        das_page_raw(p, ": ");
     }
     from = p->used - from;
     das_page_text(p, n->title.len ? n->title : n->text, most > from ? most - from : 0, false);

@@ -317,11 +317,13 @@ size_t das_page_list(struct das_page *p, const struct das_notice *n, size_t most
             if (c == NOTE && !t.ptr)
                 continue;
             das_buf_str(&line, c == ID ? "" : c == USER ? ": " : c == TIME ? " " : ", ");
-            das_render_cell(t, widest[c], &line);
+            das_render_cell(t.len ? t : DAS_TEXT_NULL, widest[c], &line);
             das_buf_str(&line, c == TIME ? " s" : "");
         }
-        das_buf_str(&line, ": ");
-        das_render_cell(r->sql.len ? r->sql : r->state, SQL_CELLS, &line);
+        if (r->sql.len || r->state.len) {
+            das_buf_str(&line, ": ");
+            das_render_cell(r->sql.len ? r->sql : r->state, SQL_CELLS, &line);
+        }
         if (!add_line(p, &line, shown == 0))
             break;
     }

@@ -69,7 +69,7 @@ struct das_style {
 };
 void das_page_compose(struct das_page *p, const struct das_notice *n, const struct das_style *s);
 
-/* "[critical] TITLE" in das's own words; a message without title is called by its text. */
+/* "[critical] INSTANCE: TITLE"; a message without title is called by its text. */
 void das_page_title(struct das_page *p, const struct das_notice *n, size_t most);
 
 #endif

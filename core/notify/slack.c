@@ -12,7 +12,7 @@
 
 #define BASE "https://slack.com/api"
 #define TITLE_MAX 150   /* of a header block */
-#define SECTION_MAX 2990 /* 3000, less the fences */
+#define SECTION_MAX 2980 /* 3000, less the fences */
 #define FIELDS_MAX 10   /* of a section */
 #define FIELD_MAX 300   /* 2000 are allowed; 13,200 for all of a message */
 #define FALLBACK_MAX 300
@@ -93,7 +93,7 @@ static void put_sessions(const struct das_turn *t, struct das_buf *b)
     size_t shown = 0;
 
     das_page_init(&p, &text, DAS_MARKUP_SLACK, DAS_UNIT_CHARS, SECTION_MAX);
-    das_page_raw(&p, "```");
+    das_page_raw(&p, "```\n");
     shown = das_page_table(&p, n, (size_t)t->channel->sessions);
     das_page_raw(&p, "```");
     if (shown) {
