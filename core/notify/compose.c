@@ -81,6 +81,7 @@ static void add_link(struct das_page *p, const struct das_notice *n, const struc
 static void add_sessions(struct das_page *p, const struct das_notice *n, const struct das_style *s)
 {
     size_t around = cost(p, s->code) + cost(p, s->code_end) + 2, shown = 0, max = p->max;
+    size_t len = p->b->len, used = p->used;
 
     if (n->row_count && das_page_left(p) > around + DAS_PAGE_MORE + 40) {
         p->max -= around + DAS_PAGE_MORE + 1;
@@ -95,6 +96,10 @@ static void add_sessions(struct das_page *p, const struct das_notice *n, const s
         }
         p->apart = false;
         p->max = max;
+        if (!shown && p->b->ptr) { /* not even one: no empty block */
+            p->b->ptr[p->b->len = len] = '\0';
+            p->used = used;
+        }
     }
     if (n->row_total > (int64_t)shown && das_page_left(p) > DAS_PAGE_MORE) {
         das_page_raw(p, "\n");

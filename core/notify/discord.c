@@ -71,8 +71,10 @@ static int make(struct das_turn *t, struct das_post *p, struct das_err *err)
         p->method = "PATCH";
         das_buf_printf(&p->url, "/messages/%s", t->ref);
     }
-    das_buf_text(&p->url, query ? das_text(query, url.len - path) : das_text_of("?"));
-    das_buf_str(&p->url, t->ref ? "" : query ? "&wait=true" : "wait=true");
+    if (query)
+        das_buf_add(&p->url, query, url.len - path);
+    if (!t->ref)
+        das_buf_str(&p->url, query ? "&wait=true" : "?wait=true");
     das_buf_str(&p->body, "{\"allowed_mentions\":{\"parse\":[]},\"embeds\":[");
     put_embed(t, &p->body);
     das_buf_str(&p->body, "]}");

@@ -14,6 +14,27 @@
 #define BASE "https://events.pagerduty.com/v2/enqueue"
 #define SUMMARY_MAX 1024
 #define DETAIL_MAX 8000
+#define FIELD_MAX 500
+
+/* A list, since names may repeat. */
+static void put_fields(const struct das_notice *n, struct das_buf *b)
+{
+    das_json_key(b, "fields");
+    das_buf_char(b, '[');
+    for (size_t i = 0; i < n->field_count; i++) {
+        struct das_buf both = {0};
+        struct das_page p;
+        das_page_init(&p, &both, DAS_MARKUP_NONE, DAS_UNIT_CHARS, FIELD_MAX);
+        das_page_text(&p, n->fields[i].name, FIELD_MAX / 4, false);
+        das_page_raw(&p, ": ");
+        das_page_text(&p, n->fields[i].value, SIZE_MAX, false);
+        das_json_comma(b);
+        das_json_text(b, das_buf_view(&both));
+        b->failed |= both.failed;
+        das_buf_clear(&both);
+    }
+    das_buf_char(b, ']');
+}
 
 static void put_payload(const struct das_turn *t, struct das_buf *b)
 {
@@ -39,15 +60,8 @@ static void put_payload(const struct das_turn *t, struct das_buf *b)
     das_buf_char(b, '{');
     if (n->text.len)
         das_put_text(b, "text", n->text, DAS_MARKUP_NONE, DAS_UNIT_CHARS, DETAIL_MAX, true);
-    for (size_t i = 0; i < n->field_count; i++) {
-        struct das_buf key = {0};
-        das_buf_str(&key, "field: "); /* no field can take the place of text or sessions */
-        das_buf_text(&key, n->fields[i].name);
-        das_put_text(b, key.ptr ? key.ptr : "", n->fields[i].value, DAS_MARKUP_NONE, DAS_UNIT_CHARS,
-                     500, false);
-        b->failed |= key.failed;
-        das_buf_clear(&key);
-    }
+    if (n->field_count)
+        put_fields(n, b);
     if (n->row_total > 0) {
         das_page_init(&p, &text, DAS_MARKUP_NONE, DAS_UNIT_CHARS, DETAIL_MAX);
         p.apart = true;

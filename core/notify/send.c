@@ -13,6 +13,7 @@
 #define STEPS_MAX 4
 #define PIECES_MAX 40 /* of secrets, to be taken out of texts */
 #define PIECE_MIN 6
+#define WORD_MAX 12
 
 /* What a platform gave to a channel, kept as long as the process runs. */
 struct pass {
@@ -105,6 +106,16 @@ static void add_piece(struct pieces *p, struct das_text t)
         p->items[p->count++] = t;
 }
 
+/* "services", "access_token": in every such URL, and in what is said about it. */
+static bool is_word(struct das_text t)
+{
+    size_t n = 0;
+
+    while (n < t.len && ((t.ptr[n] >= 'a' && t.ptr[n] <= 'z') || strchr("_-.", t.ptr[n])))
+        n++;
+    return n == t.len && n <= WORD_MAX;
+}
+
 /* The whole, what is behind the host, and each part of that: a server may repeat any of them. */
 static void add_url(struct pieces *p, struct das_text url)
 {
@@ -118,7 +129,8 @@ static void add_url(struct pieces *p, struct das_text url)
     for (from = at + 1; from < end; from = at + 1) {
         for (at = from; at < end && !strchr("/?&=", *at); at++)
             ;
-        add_piece(p, das_text(from, (size_t)(at - from)));
+        if (!is_word(das_text(from, (size_t)(at - from))))
+            add_piece(p, das_text(from, (size_t)(at - from)));
     }
 }
 

@@ -22,7 +22,7 @@ static void plain(struct das_buf *b, const char *key, struct das_text t, size_t 
     das_json_key(b, key);
     das_buf_char(b, '{');
     das_json_key_text(b, "type", das_text_of("plain_text"));
-    das_put_text(b, "text", t, DAS_MARKUP_NONE, DAS_UNIT_CHARS, most, true);
+    das_put_text(b, "text", t, DAS_MARKUP_NONE, DAS_UNIT_UTF16, most, true);
     das_json_key_bool(b, "emoji", false);
     das_buf_char(b, '}');
 }
@@ -40,7 +40,7 @@ static void put_title(const struct das_notice *n, struct das_buf *b)
     das_json_key(b, "text");
     das_buf_char(b, '{');
     das_json_key_text(b, "type", das_text_of("plain_text"));
-    das_put_title(b, "text", n, DAS_MARKUP_NONE, DAS_UNIT_CHARS, TITLE_MAX);
+    das_put_title(b, "text", n, DAS_MARKUP_NONE, DAS_UNIT_UTF16, TITLE_MAX);
     das_json_key_bool(b, "emoji", false);
     das_buf_str(b, "}}");
 }
@@ -57,7 +57,7 @@ static void put_fields(const struct das_notice *n, struct das_buf *b)
             das_json_key(b, "fields");
             das_buf_char(b, '[');
         }
-        das_page_init(&p, &both, DAS_MARKUP_NONE, DAS_UNIT_CHARS, FIELD_MAX);
+        das_page_init(&p, &both, DAS_MARKUP_NONE, DAS_UNIT_UTF16, FIELD_MAX);
         das_page_text(&p, f->name, FIELD_MAX / 4, false);
         das_page_raw(&p, "\n");
         das_page_text(&p, f->value, SIZE_MAX, false);
@@ -92,7 +92,7 @@ static void put_sessions(const struct das_turn *t, struct das_buf *b)
     struct das_page p;
     size_t shown = 0;
 
-    das_page_init(&p, &text, DAS_MARKUP_SLACK, DAS_UNIT_CHARS, SECTION_MAX);
+    das_page_init(&p, &text, DAS_MARKUP_SLACK, DAS_UNIT_UTF16, SECTION_MAX);
     das_page_raw(&p, "```\n");
     shown = das_page_table(&p, n, (size_t)t->channel->sessions);
     das_page_raw(&p, "```");
@@ -106,7 +106,7 @@ static void put_sessions(const struct das_turn *t, struct das_buf *b)
         das_buf_str(b, "}}");
     }
     das_buf_reset(&text);
-    das_page_init(&p, &text, DAS_MARKUP_SLACK, DAS_UNIT_CHARS, SECTION_MAX);
+    das_page_init(&p, &text, DAS_MARKUP_SLACK, DAS_UNIT_UTF16, SECTION_MAX);
     das_page_more(&p, n, shown);
     if (text.len)
         put_context(b, das_buf_view(&text));
@@ -156,7 +156,7 @@ static void put_message(const struct das_turn *t, struct das_buf *b)
 {
     const struct das_notice *n = t->notice;
 
-    das_put_title(b, "text", n, DAS_MARKUP_SLACK, DAS_UNIT_CHARS, FALLBACK_MAX);
+    das_put_title(b, "text", n, DAS_MARKUP_SLACK, DAS_UNIT_UTF16, FALLBACK_MAX);
     das_json_key_text(b, "parse", das_text_of("none"));
     das_json_key_bool(b, "link_names", false);
     das_json_key_bool(b, "unfurl_links", false);
