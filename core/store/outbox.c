@@ -8,6 +8,8 @@
 #include "core/base/mem.h"
 #include "core/store/store_impl.h"
 
+#define BLOCK_MAX_MS ((int64_t)86400 * 1000)
+
 const char *das_outbox_state_name(enum das_outbox_state s)
 {
     static const char *const names[] = {"waiting", "sent", "failed"};
@@ -113,11 +115,12 @@ static int read_pace(struct das_store *s, const char *channel, struct pace *p, s
 /* What a clock that went back has left behind must not keep the channel closed for years. */
 static void bound_pace(struct pace *p, const struct das_outbox_pace *rule, int64_t now_ms)
 {
-    int64_t tat = now_ms + rule->burst * rule->every_ms, day = now_ms + (int64_t)86400 * 1000;
-
-    p->tat_ms = p->tat_ms < tat ? p->tat_ms : tat;
-    p->blocked_ms = p->blocked_ms < day ? p->blocked_ms : day;
-    p->digest_ms = p->digest_ms < now_ms ? p->digest_ms : now_ms;
+    if (p->tat_ms > now_ms + rule->burst * rule->every_ms)
+        p->tat_ms = now_ms;
+    if (p->blocked_ms > now_ms + BLOCK_MAX_MS)
+        p->blocked_ms = 0;
+    if (p->digest_ms > now_ms)
+        p->digest_ms = 0;
 }
 
 static int add_item(struct das_outbox_take *t, sqlite3_stmt *st, struct das_err *err)
