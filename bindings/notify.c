@@ -2,9 +2,9 @@
  * notify.c - das.notify(channel, message): a message into the outbox, as far as the run's grants
  * reach.
  *
- * Nothing is sent here: whoever runs sends what waits (core/notify/deliver.h), a run at its end. Where
- * a run's requests are answered in the process, as in a replay or a test, nothing is queued either:
- * the watch is told what would have been.
+ * Nothing is sent here: whoever runs sends what waits (core/notify/deliver.h), a run at its end.
+ * Where a run's requests are answered in the process, as in a replay or a test, nothing is queued
+ * either: the watch is told what would have been.
  */
 #include "bindings/bind.h"
 
@@ -15,10 +15,11 @@
 #include "core/notify/deliver.h"
 
 #define NOTICE "das.notice"
-#define SESSIONS_EXPECTED                                                                          \
+#define SESSIONS_EXPECTED \
     "notify: sessions: expected a preview, a plan, a report or a list of sessions, got %s"
 
-/* --- the message, which the state owns --------------------------------------------------------- */
+/* --- the message, which the state owns ---------------------------------------------------------
+ */
 
 static int notice_gc(lua_State *L)
 {
@@ -45,8 +46,8 @@ static void must(lua_State *L, int rc, const struct das_err *err)
         das_raise(L, "notify: %s", err->msg);
 }
 
-/* The value on top as text that holds no secret of the run's; numbers and booleans too. What holds it
- * takes its place [-0, +0]. */
+/* The value on top as text that holds no secret of the run's; numbers and booleans too. What holds
+ * it takes its place [-0, +0]. */
 static struct das_text clean(lua_State *L, const char *key)
 {
     const struct das_vault *vault = &das_run_of(L)->vault;
@@ -96,7 +97,8 @@ static int get_word(lua_State *L, int table, const char *key, int (*find)(const 
     return found;
 }
 
-/* --- fields and buttons ------------------------------------------------------------------------ */
+/* --- fields and buttons ------------------------------------------------------------------------
+ */
 
 static void add_field(lua_State *L, struct das_notice *n, int name, int value)
 {
@@ -194,7 +196,8 @@ static void get_buttons(lua_State *L, int table, struct das_notice *n)
     lua_settop(L, buttons - 1);
 }
 
-/* --- sessions ---------------------------------------------------------------------------------- */
+/* --- sessions ----------------------------------------------------------------------------------
+ */
 
 static void name_instance(lua_State *L, struct das_notice *n, const char *name)
 {
@@ -204,8 +207,8 @@ static void name_instance(lua_State *L, struct das_notice *n, const char *name)
         must(L, das_notice_text(n, &n->instance, das_text_of(name), DAS_NOTICE_KEY, &err), &err);
 }
 
-static int add_plan(struct das_notice *n, const struct das_plan *p,
-                    const struct das_report *report, bool shape, struct das_err *err)
+static int add_plan(struct das_notice *n, const struct das_plan *p, const struct das_report *report,
+                    bool shape, struct das_err *err)
 {
     size_t count = das_plan_victims(p);
 
@@ -265,9 +268,9 @@ static void add_sessions(lua_State *L, int arg, struct das_notice *n, bool shape
 
 static void read_message(lua_State *L, int arg, const struct das_channel *ch, struct das_notice *n)
 {
-    static const char *const allowed[] = {"title", "text",    "severity", "event",  "instance",
-                                          "link",  "dedup",   "update",   "thread", "fields",
-                                          "buttons", "sessions"};
+    static const char *const allowed[] = {"title",    "text",   "severity", "event",
+                                          "instance", "link",   "dedup",    "update",
+                                          "thread",   "fields", "buttons",  "sessions"};
     struct das_err err;
 
     if (!lua_istable(L, arg)) {
@@ -297,7 +300,8 @@ static void read_message(lua_State *L, int arg, const struct das_channel *ch, st
     lua_pop(L, 1);
 }
 
-/* --- sending it on its way ---------------------------------------------------------------------- */
+/* --- sending it on its way ----------------------------------------------------------------------
+ */
 
 /* The run's own handle where it has one, for kills. */
 static struct das_store *need_store(struct das_run *run, struct das_err *err)

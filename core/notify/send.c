@@ -208,8 +208,8 @@ static int64_t left_ms(void *ctx)
 
 static void unanswered(const struct das_err *err, struct das_verdict *v)
 {
-    bool lasting = err->code == DAS_E_USAGE || err->code == DAS_E_CONFIG ||
-                   err->code == DAS_E_UNSUPPORTED;
+    bool lasting =
+        err->code == DAS_E_USAGE || err->code == DAS_E_CONFIG || err->code == DAS_E_UNSUPPORTED;
 
     das_verdict(v, lasting ? DAS_REFUSED : DAS_LATER, das_code_name(err->code),
                 das_text_of(err->msg));

@@ -1,8 +1,8 @@
 /*
  * send.h - one message to one channel, now: request, answer, and what became of it.
  *
- * Decides nothing about when and how often (deliver.h does). What it says never holds a secret of the
- * channel, nor a part of its URL behind the host.
+ * Decides nothing about when and how often (deliver.h does). What it says never holds a secret of
+ * the channel, nor a part of its URL behind the host.
  */
 #ifndef DAS_NOTIFY_SEND_H
 #define DAS_NOTIFY_SEND_H

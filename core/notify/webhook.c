@@ -66,10 +66,11 @@ static int make(struct das_turn *t, struct das_post *p, struct das_err *err)
     rc = das_buf_ok(&p->body, err);
     if (rc == 0)
         rc = sign(t, at, das_buf_view(&p->body), &signature, err);
-    if (rc == 0 && (das_post_header(p, "webhook-id", das_text_of(t->id), false, err) < 0 ||
-                    das_post_header(p, "webhook-timestamp", das_text_of(at), false, err) < 0 ||
-                    das_post_header(p, "webhook-signature", das_buf_view(&signature), false, err) < 0 ||
-                    das_post_json(p, err) < 0))
+    if (rc == 0 &&
+        (das_post_header(p, "webhook-id", das_text_of(t->id), false, err) < 0 ||
+         das_post_header(p, "webhook-timestamp", das_text_of(at), false, err) < 0 ||
+         das_post_header(p, "webhook-signature", das_buf_view(&signature), false, err) < 0 ||
+         das_post_json(p, err) < 0))
         rc = -1;
     das_buf_clear(&signature);
     return rc;
