@@ -48,6 +48,9 @@ struct das_run {
     int64_t start_ms;          /* das_clock_monotonic_ms() */
     struct das_patience patience; /* das_run_left_ms(), for what waits in C */
     atomic_int stop;           /* enum das_stop */
+    /* While another run's thread calls into this state (test_run.c): the processor time that is that
+     * thread's limit; else 0. Of the thread that runs Lua here; the other one may read it. */
+    atomic_int_least64_t lent_cpu_ms;
 
     /* counted by the script's thread, looked at by the other */
     struct {
@@ -220,6 +223,7 @@ void das_json_write(lua_State *L, const char *what, struct das_text key, bool re
 /* --- the types ---------------------------------------------------------------------------------- */
 
 void das_push_session(lua_State *L, struct das_snapshot *snap, uint32_t row);
+void das_session_line(const struct das_session *s, struct das_buf *b); /* in a few words */
 int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_source *source);
 /* Functions that one file registers and another has: */
 int das_selection_plan(lua_State *L); /* selection:plan, in plan.c */
@@ -265,6 +269,11 @@ void das_run_stop_text(const struct das_run *run, enum das_stop stop, char *text
 const char *das_stop_limit(enum das_stop stop); /* "cpu"; NULL for a cancel */
 void das_run_hook(lua_State *L, lua_Debug *ar); /* every DAS_HOOK_STEPS instructions */
 #define DAS_HOOK_STEPS 10000
+/* coverage_hook.c: the hook above, and the lines of scripts where somebody counts them. */
+void das_run_set_hook(lua_State *L);
+void das_coverage_hook(lua_State *L, lua_Debug *ar);
+/* The function on top is a file's code, not called yet: its lines can run, if they are counted. */
+void das_coverage_see(lua_State *L, const char *path);
 
 /* state.c: what any lua_Alloc of das does once it has said yes: *held is what it holds. */
 uint64_t das_lua_held(uint64_t held, const void *ptr, size_t osize, size_t nsize); /* afterwards */
@@ -289,6 +298,8 @@ int das_push_names(lua_State *L, const char *const *names, size_t n); /* [-0, +1
  * the class type. False, and nothing appended: not ours. */
 bool das_class_names(lua_State *L, const char *type, bool fields, bool methods);
 bool das_object_names(lua_State *L, int arg, bool fields, bool methods);
+/* kind(value): the class of a userdata of das; nil for anything else. What the prelude's show.lua asks. */
+int das_lua_kind(lua_State *L);
 
 /* --- das's own tools in Lua (tool_state.c) --------------------------------------------------------- */
 
@@ -308,6 +319,11 @@ int das_on_error(lua_State *L);
 int das_run_judge(struct das_run *run, int status, const char *message, struct das_err *err);
 /* [-0, +1] the path that require "name" means, beside the run's script; false: no module name. */
 bool das_push_module_path(lua_State *L, const char *name);
+
+/* test_bench.c: the global test() before a file of tests runs [-0, +0]; and then the test that it is
+ * run for, which raises when it fails [-0, +0]. */
+void das_bench_open(lua_State *L, struct das_bench *b);
+void das_bench_run(lua_State *L, struct das_bench *b);
 
 /* Functions that raise when the table at 1 has an option that selection:plan, or a preview, does
  * not know or take. [-1, +0] */

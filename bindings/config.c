@@ -185,7 +185,7 @@ static void read_instances(lua_State *L, struct reader *r)
     lua_pop(L, 1);
 }
 
-static void read_protect(lua_State *L, struct reader *r)
+void das_config_protect(lua_State *L, struct das_protect *to)
 {
     int t = lua_gettop(L);
     struct das_err err;
@@ -197,7 +197,7 @@ static void read_protect(lua_State *L, struct reader *r)
         lua_Integer place = lua_isinteger(L, -2) ? lua_tointeger(L, -2) : 0;
         if (place < 1 || !lua_istable(L, -1))
             luaL_error(L, "protect: expected a list of tables such as { { user = \"backup\" } }");
-        if (das_protect_add(r->into->protect, das_check_filter(L, lua_gettop(L)), &err) < 0)
+        if (das_protect_add(to, das_check_filter(L, lua_gettop(L)), &err) < 0)
             luaL_error(L, "protect[%d]: %s", (int)place, err.msg);
         lua_pop(L, 1);
     }
@@ -244,8 +244,7 @@ static void read_limit(lua_State *L, const char *where, const char *key, struct 
     lua_pop(L, 1);
 }
 
-/* The table of limits at the top of the stack. */
-static void read_limits(lua_State *L, const char *where, struct das_limits *to)
+void das_config_limits(lua_State *L, const char *where, struct das_limits *to)
 {
     static const char *const allowed[] = {"memory", "cpu", "wall", "instructions",
                                           "output", "http_requests", "http_bytes"};
@@ -279,7 +278,7 @@ static bool known_grant(const char *name)
     return false;
 }
 
-static void read_grants(lua_State *L, int t, const char *where, struct das_script_entry *e)
+void das_config_grants(lua_State *L, int t, const char *where, struct das_script_entry *e)
 {
     size_t n;
     const char **names = das_config_list(L, t, where, "grants", &n);
@@ -330,7 +329,7 @@ static char *script_path(const char *config, const char *name)
 /* name and its rules at the top of the stack */
 static void read_script(lua_State *L, struct reader *r, const char *name)
 {
-    static const char *const allowed[] = {"limits", "grants", "mode", "kill",
+    static const char *const allowed[] = {"limits", "grants", "mode", "kill", "every",
                                           DAS_CONFIG_POLICY_KEYS};
     struct das_rules *rules = r->into->rules;
     const char *where = lua_pushfstring(L, "scripts[\"%s\"]", name), *in;
@@ -359,14 +358,15 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     }
     in = lua_pushfstring(L, "%s.limits", where);
     if (lua_getfield(L, t, "limits") != LUA_TNIL)
-        read_limits(L, in, &e->limits);
+        das_config_limits(L, in, &e->limits);
     lua_settop(L, t + 1);
     in = lua_pushfstring(L, "%s.", where);
     das_config_mode(L, t, in, &e->policy);
     das_config_kill(L, t, in, &e->policy.limits);
     das_config_policy(L, t, in, &e->policy);
+    das_config_duration(L, t, in, "every", DAS_CONFIG_YEAR_MS, &e->every_ms);
     lua_settop(L, t + 1);
-    read_grants(L, t, where, e);
+    das_config_grants(L, t, where, e);
     lua_settop(L, t);
 }
 
@@ -447,7 +447,7 @@ static void read_all_limits(lua_State *L, struct reader *r)
         luaL_error(L, "limits: expected a table, got %s", luaL_typename(L, t));
     das_config_keys(L, t, "limits", allowed, sizeof allowed / sizeof *allowed);
     if (lua_getfield(L, t, "script") != LUA_TNIL)
-        read_limits(L, "limits.script", &r->into->rules->limits);
+        das_config_limits(L, "limits.script", &r->into->rules->limits);
     lua_settop(L, t);
     das_config_kill(L, t, "limits.", &r->into->rules->policy.limits);
 }
@@ -479,7 +479,7 @@ static int read_all(lua_State *L)
         read_instances(L, r);
     lua_pop(L, 1);
     if (lua_getfield(L, top, "protect") != LUA_TNIL)
-        read_protect(L, r);
+        das_config_protect(L, r->into->protect);
     lua_settop(L, top);
     if (lua_getfield(L, top, "limits") != LUA_TNIL) // before the scripts, which start from them
         read_all_limits(L, r);

@@ -12,6 +12,7 @@
 
 #include "bindings/limits.h"
 #include "core/base/secret.h"
+#include "core/plan/protect.h"
 #include "core/source/inventory.h"
 
 #define DAS_CONFIG_YEAR_MS ((int64_t)366 * 86400 * 1000)
@@ -53,6 +54,13 @@ struct das_secret_place das_config_place(lua_State *L, int t, const char *where)
  * "" at the top of the file, else "scripts[\"x.lua\"]." */
 void das_config_policy(lua_State *L, int t, const char *where, struct das_policy_rules *to);
 #define DAS_CONFIG_POLICY_KEYS "windows", "freezes", "breaker", "ramp", "outcome_wait"
+
+/* The table of limits of a script at the top of the stack. */
+void das_config_limits(lua_State *L, const char *where, struct das_limits *to);
+/* grants = { "preview", ... } of the table at t, where they are. */
+void das_config_grants(lua_State *L, int t, const char *where, struct das_script_entry *e);
+/* The list of filters at the top of the stack. */
+void das_config_protect(lua_State *L, struct das_protect *to);
 
 /* mode = "auto" */
 void das_config_mode(lua_State *L, int t, const char *where, struct das_policy_rules *to);

@@ -289,12 +289,17 @@ static int run_chunk(lua_State *L)
     handler = lua_gettop(L);
     if (luaL_loadbufferx(L, code.ptr, code.len, job->chunk.ptr, "t") != LUA_OK)
         return lua_error(L);
+    das_coverage_see(L, job->chunk.ptr + 1);
     luaL_checkstack(L, args, "too many arguments");
     das_watch_globals(L);
+    if (opts->bench)
+        das_bench_open(L, opts->bench);
     for (int i = 0; i < args; i++)
         lua_pushstring(L, opts->args[i]);
     if (lua_pcall(L, args, 0, handler) != LUA_OK)
         return lua_error(L);
+    if (opts->bench)
+        das_bench_run(L, opts->bench);
     return 0;
 }
 

@@ -22,15 +22,19 @@
  * snapshots and plans may be retained. */
 struct das_engine_watch {
     void *arg;
-    bool whole; /* previews fetch every session, so that what they show also has those that are out */
+    bool whole; /* previews fetch every session where that selects the same (not das:), so that what is
+                   told has also those that are out */
     void (*previewed)(void *arg, const char *instance, const struct das_selection *sel);
     void (*planned)(void *arg, const struct das_plan *plan);
+    /* before its last look at the server */
+    void (*applying)(void *arg, const struct das_plan *plan);
     /* report NULL: nothing could be verified, as err says */
     void (*applied)(void *arg, const struct das_plan *plan, const struct das_report *report,
                     const struct das_err *err);
     /* a message to that channel, which has been queued; or would have been, where the run's requests
      * are answered in the process */
     void (*notified)(void *arg, const char *channel, const struct das_notice *n);
+    void (*required)(void *arg, const char *path); /* a module of its own, by its path */
 };
 
 /* Answers a run's HTTP requests, so that none leaves the process: one exchange each, after the run's
@@ -45,6 +49,7 @@ struct das_engine_web {
 };
 
 struct das_coverage;
+struct das_bench; /* what a file of tests is run with (testing.h) */
 
 /* A run lives on the clock of the thread that starts it (das_clock_entered()). */
 struct das_engine_opts {
@@ -69,6 +74,7 @@ struct das_engine_opts {
     const struct das_engine_watch *watch; /* may be NULL */
     const struct das_engine_web *web;  /* NULL: requests go out */
     struct das_coverage *coverage;     /* counts the lines that ran; may be NULL */
+    struct das_bench *bench;           /* the script is a file of tests; NULL: it is a policy */
     const char *user;                  /* of the machine, who asked; may be NULL */
     bool by_person;                    /* as in struct das_guard */
     struct das_buf *plans;             /* gets each plan that is applied, das_plan_write(); may be

@@ -3,6 +3,8 @@
  */
 #include "bindings/import.h"
 
+#include <string.h>
+
 #include "bindings/bind.h"
 
 struct job {
@@ -18,8 +20,13 @@ static int host_read(lua_State *L)
     const char *path = luaL_checkstring(L, 1);
     struct das_buf *b = das_scratch(L);
     struct das_err err = {0};
+    int rc;
 
-    if (das_script_read(path, b, &err) < 0) {
+    if (strcmp(path, "-") == 0)
+        rc = das_fail(&err, DAS_E_IO, "standard input is no file");
+    else
+        rc = das_script_read(path, b, &err);
+    if (rc < 0) {
         lua_pushnil(L);
         lua_pushstring(L, err.msg);
         return 2;
@@ -53,8 +60,10 @@ static int translate(lua_State *L)
     das_load_embedded(L, "pt_kill_options");
     push_host(L);
     lua_call(L, 1, 1); // pt_kill parse
+    das_load_embedded(L, "pt_kill_text");
+    lua_call(L, 0, 1);
     push_host(L);
-    lua_call(L, 2, 1); // translate
+    lua_call(L, 3, 1); // translate
     lua_createtable(L, (int)job->count, 0);
     for (size_t i = 0; i < job->count; i++) {
         lua_pushstring(L, job->args[i]);

@@ -80,16 +80,19 @@ void das_rules_init(struct das_rules *r)
     das_serve_conf_init(&r->serve);
 }
 
+void das_script_entry_clear(struct das_script_entry *e)
+{
+    for (size_t i = 0; i < e->grants.count; i++)
+        das_free(e->grants.names[i]);
+    das_free(e->grants.names);
+    das_policy_rules_clear(&e->policy);
+    das_free(e->path);
+}
+
 void das_rules_clear(struct das_rules *r)
 {
-    for (size_t i = 0; i < r->count; i++) {
-        struct das_script_entry *e = &r->scripts[i];
-        for (size_t g = 0; g < e->grants.count; g++)
-            das_free(e->grants.names[g]);
-        das_free(e->grants.names);
-        das_policy_rules_clear(&e->policy);
-        das_free(e->path);
-    }
+    for (size_t i = 0; i < r->count; i++)
+        das_script_entry_clear(&r->scripts[i]);
     das_free(r->scripts);
     das_policy_rules_clear(&r->policy);
     das_free(r->state_dir);
@@ -116,6 +119,7 @@ void das_rules_for(const struct das_rules *r, const char *path, struct das_scrip
     }
     out->limits = found ? found->limits : r->limits;
     out->policy = found ? &found->policy : &r->policy;
+    out->every_ms = found ? found->every_ms : 0;
     out->grants = found ? (found->has_grants ? &found->grants : NULL) : r->count ? &look : NULL;
     free(full);
 }

@@ -41,6 +41,7 @@ struct das_script_rules {
     struct das_limits limits;
     const struct das_grants *grants; /* NULL: the default */
     const struct das_policy_rules *policy; /* how far it may go, and how much it may kill */
+    int64_t every_ms;                /* how often it is run, for a replay; 0: not said */
 };
 
 struct das_rules {
@@ -51,6 +52,7 @@ struct das_rules {
         struct das_grants grants;
         bool has_grants;
         struct das_policy_rules policy; /* owns its lists */
+        int64_t every_ms; /* how often it is run, for a replay; 0: not said */
     } *scripts;
     size_t count;
     struct das_policy_rules policy; /* of scripts that have none of their own; owns its lists */
@@ -64,6 +66,7 @@ int das_policy_rules_copy(struct das_policy_rules *to, const struct das_policy_r
 void das_policy_windows_clear(struct das_policy_rules *p);
 void das_policy_rules_clear(struct das_policy_rules *p);
 
+void das_script_entry_clear(struct das_script_entry *e);
 void das_rules_init(struct das_rules *r);
 void das_rules_clear(struct das_rules *r);
 /* What holds for the script at path; NULL: of what is no file. Borrows from r. */

@@ -71,3 +71,10 @@ bool das_object_names(lua_State *L, int arg, bool fields, bool methods)
 {
     return lua_getmetatable(L, arg) && meta_names(L, fields, methods);
 }
+
+int das_lua_kind(lua_State *L)
+{
+    if (lua_type(L, 1) != LUA_TUSERDATA || luaL_getmetafield(L, 1, "__name") != LUA_TSTRING)
+        lua_pushnil(L);
+    return 1;
+}

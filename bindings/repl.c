@@ -22,13 +22,6 @@ struct das_repl {
 
 /* --- what the Lua of scripts/prelude/ asks --------------------------------------------------------- */
 
-static int kind(lua_State *L)
-{
-    if (lua_type(L, 1) != LUA_TUSERDATA || luaL_getmetafield(L, 1, "__name") != LUA_TSTRING)
-        lua_pushnil(L);
-    return 1;
-}
-
 /* names(value, fields, methods) */
 static int host_names(lua_State *L)
 {
@@ -71,7 +64,7 @@ static int open_tools(lua_State *L)
     struct das_repl *r = lua_touserdata(L, 1);
 
     das_load_embedded(L, "show");
-    lua_pushcfunction(L, kind);
+    lua_pushcfunction(L, das_lua_kind);
     lua_call(L, 1, 1);
     r->show = luaL_ref(L, LUA_REGISTRYINDEX);
     das_load_embedded(L, "complete");

@@ -50,6 +50,14 @@ bool das_push_module_path(lua_State *L, const char *name)
 
 static int lua_require(lua_State *L);
 
+static void tell_required(lua_State *L, const char *path)
+{
+    const struct das_engine_watch *w = das_run_of(L)->opts->watch;
+
+    if (w && w->required)
+        w->required(w->arg, path);
+}
+
 #define LEVELS_MAX 1000 /* a look at a level costs as much as it is deep */
 
 /* Raises when name is being loaded by a require() that has not returned. Which ones those are, the
@@ -87,6 +95,7 @@ static int lua_require(lua_State *L)
                             "dots",
                          name);
     check_circle(L, name);
+    tell_required(L, lua_tostring(L, -1)); // also one that is not there: it may come
     switch (luaL_loadfilex(L, lua_tostring(L, -1), "t")) {
     case LUA_OK:
         break;
@@ -95,6 +104,7 @@ static int lua_require(lua_State *L)
     default:
         return lua_error(L); // its own file and line
     }
+    das_coverage_see(L, lua_tostring(L, -2)); // name nil path function
     lua_pushvalue(L, 1);
     lua_call(L, 1, 1);
     if (lua_isnil(L, -1)) {

@@ -189,6 +189,14 @@ void das_run_tell_planned(struct das_run *run, const struct das_plan *plan)
         w->planned(w->arg, plan);
 }
 
+static void tell_applying(struct das_run *run, const struct das_plan *plan)
+{
+    const struct das_engine_watch *w = run->opts->watch;
+
+    if (w && w->applying)
+        w->applying(w->arg, plan);
+}
+
 static void tell_applied(struct das_run *run, const struct das_plan *plan,
                          const struct das_report *report, const struct das_err *err)
 {
@@ -256,6 +264,7 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
                                         .watch = &watch};
     int rc = policy_of(run) ? open_store(run, err) : das_fail_nomem(err);
 
+    tell_applying(run, plan);
     if (rc == 0) {
         das_source_set_patience(source, &run->patience);
         rc = das_plan_apply(plan, source, &opts, out, err);

@@ -55,7 +55,9 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     struct das_box *box;
     struct das_err err;
     const struct das_engine_watch *watch = das_run_of(L)->opts->watch;
-    unsigned flags = watch && watch->whole ? DAS_PREVIEW_WHOLE : 0;
+    /* a source that is blind to ids has a reading of its own, and cuts what it lists */
+    bool whole = watch && watch->whole && das_source_finds_ids(source);
+    unsigned flags = whole ? DAS_PREVIEW_WHOLE : 0;
 
     if (!lua_isnoneornil(L, options_arg)) {
         if (lua_getfield(L, options_arg, "pushdown") == LUA_TBOOLEAN && !lua_toboolean(L, -1))

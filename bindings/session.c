@@ -148,6 +148,26 @@ static int session_pairs(lua_State *L)
     return 2;
 }
 
+void das_session_line(const struct das_session *s, struct das_buf *b)
+{
+    das_buf_printf(b, "%lld ", (long long)s->id);
+    das_render_cell(s->user, 64, b);
+    das_buf_char(b, '@');
+    das_render_cell(s->host, 64, b);
+    das_buf_str(b, " db=");
+    das_render_cell(s->db, 64, b);
+    das_buf_char(b, ' ');
+    das_render_cell(s->command, 40, b);
+    if (das_known(s->state_duration))
+        das_buf_printf(b, " %lld s", (long long)s->state_duration);
+    else
+        das_buf_str(b, " ? s");
+    if (s->sql_info.ptr) {
+        das_buf_str(b, ": ");
+        das_render_cell(s->sql_info, 200, b);
+    }
+}
+
 static int session_tostring(lua_State *L)
 {
     struct das_session s;
@@ -155,22 +175,7 @@ static int session_tostring(lua_State *L)
 
     check_session(L, 1, &s);
     b = das_scratch(L);
-    das_buf_printf(b, "%lld ", (long long)s.id);
-    das_render_cell(s.user, 64, b);
-    das_buf_char(b, '@');
-    das_render_cell(s.host, 64, b);
-    das_buf_str(b, " db=");
-    das_render_cell(s.db, 64, b);
-    das_buf_char(b, ' ');
-    das_render_cell(s.command, 40, b);
-    if (das_known(s.state_duration))
-        das_buf_printf(b, " %lld s", (long long)s.state_duration);
-    else
-        das_buf_str(b, " ? s");
-    if (s.sql_info.ptr) {
-        das_buf_str(b, ": ");
-        das_render_cell(s.sql_info, 200, b);
-    }
+    das_session_line(&s, b);
     das_push_buf(L, b);
     return 1;
 }

@@ -162,7 +162,7 @@ lua_State *das_state_new(struct das_run *run)
     /* opening the libraries can run out of memory too */
     lua_pushcfunction(L, open_all);
     if (lua_pcall(L, 0, 0, 0) == LUA_OK) {
-        lua_sethook(L, das_run_hook, LUA_MASKCOUNT, DAS_HOOK_STEPS); /* coroutines inherit it */
+        das_run_set_hook(L); /* coroutines inherit it */
         return L;
     }
     run->closing = true;

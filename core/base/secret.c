@@ -259,6 +259,13 @@ static const struct das_secret *read_env(struct das_vault *v, const struct das_s
     return keep_read(v, place, value, strlen(value), err);
 }
 
+static const struct das_secret *read_given(struct das_vault *v,
+                                           const struct das_secret_place *place,
+                                           struct das_err *err)
+{
+    return keep_read(v, place, place->where, strlen(place->where), err);
+}
+
 const struct das_secret *das_vault_read(struct das_vault *v, const struct das_secret_place *place,
                                         struct das_err *err)
 {
@@ -277,6 +284,9 @@ const struct das_secret *das_vault_read(struct das_vault *v, const struct das_se
         break;
     case DAS_SECRET_CREDENTIAL:
         s = read_credential(v, place, err);
+        break;
+    case DAS_SECRET_GIVEN:
+        s = read_given(v, place, err);
         break;
     }
     if (!s && err->code != DAS_E_NOMEM)

@@ -18,6 +18,7 @@ enum das_secret_from {
     DAS_SECRET_FILE,       /* where: a path; the secret is the first line */
     DAS_SECRET_ENV,        /* a variable; all of it */
     DAS_SECRET_CREDENTIAL, /* a systemd credential: $CREDENTIALS_DIRECTORY/where, the first line */
+    DAS_SECRET_GIVEN,      /* where is the value itself: for tests, where it is none */
 };
 
 struct das_secret_place {

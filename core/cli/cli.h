@@ -103,8 +103,10 @@ int das_common_state_at(struct das_common *c, const char *given, struct das_buf 
 
 int das_cmd_run(int argc, char **argv);
 int das_cmd_preview(int argc, char **argv);
+int das_cmd_explain(int argc, char **argv);
 int das_cmd_check(int argc, char **argv);
 int das_cmd_import_pt_kill(int argc, char **argv);
+int das_cmd_test(int argc, char **argv);
 int das_cmd_repl(int argc, char **argv);
 int das_cmd_audit(int argc, char **argv);
 int das_cmd_plan(int argc, char **argv);
@@ -114,6 +116,8 @@ int das_cmd_resume(int argc, char **argv);
 int das_cmd_status(int argc, char **argv);
 int das_cmd_cloud(int argc, char **argv);
 int das_cmd_notify(int argc, char **argv);
+int das_cmd_replay(int argc, char **argv);
+int das_cmd_record(int argc, char **argv);
 int das_cmd_serve(int argc, char **argv);
 int das_cmd_key(int argc, char **argv);
 int das_cmd_token(int argc, char **argv);

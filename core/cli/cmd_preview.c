@@ -2,9 +2,9 @@
 #include <stdio.h>
 #include <stdlib.h>
 
-#include "core/base/mem.h"
 #include "core/cli/cli.h"
-#include "core/session/explain.h"
+#include "core/cli/criteria.h"
+#include "core/cli/story.h"
 #include "core/source/preview.h"
 
 static const char help[] =
@@ -12,20 +12,8 @@ static const char help[] =
     "\n"
     "Shows the sessions that match all criteria. Never kills.\n"
     "\n"
-    "  --user NAME       equal, or with % as wildcard: app%      (case matters, _ is plain)\n"
-    "  --host HOST       \"ip:port\" or the part before the port; % as wildcard: 10.1.%\n"
-    "  --db NAME         like --user\n"
-    "  --command NAME    Query, Sleep, Execute, ...              (any case)\n"
-    "  --time AGE        at least so long in its state: 90, 90s, 5m, 2h\n"
-    "  --info WORDS      keywords in order, separated by ~: 'select~from~orders' (any case)\n"
-    "  --state TEXT      equal, or with % as wildcard            (any case)\n"
-    "  --id ID[,ID]      session ids\n"
-    "  --trx-time AGE    at least so long in a transaction\n"
-    "  --rows-modified N at least so many rows changed by the open transaction\n"
-    "  --all             every session (no criterion at all selects none)\n"
-    "  --oldest N, --newest N, --limit N    keep only so many\n"
+    DAS_CRITERIA_HELP
     "  --explain ID      why this session is in or out\n"
-    "  --exhaustive      das: answers hold 200 sessions; ask on in parts until all are there\n"
     "\n"
     "  -i, --instance INSTANCE   a name from das.lua, file:PATH, mem:PATH, mysql://user@host:port/,\n"
     "                            das://REGION/PROJECT/INSTANCE\n"
@@ -41,110 +29,30 @@ static const char help[] =
     "  das preview -i file:processlist.txt --user app% --explain 4711\n"
     "  mariadb -e 'SHOW FULL PROCESSLIST\\G' | das preview -i file:- --all -o json | jq .total_count\n";
 
-enum { O_EXPLAIN = 1001, O_OLDEST, O_NEWEST, O_LIMIT, O_ALL, O_EXHAUSTIVE, O_KEY };
-
-/* Criteria take their key's place behind O_KEY. */
 static const struct option options[] = {
     DAS_COMMON_LONG,
-    {"explain", required_argument, NULL, O_EXPLAIN},
-    {"oldest", required_argument, NULL, O_OLDEST},
-    {"newest", required_argument, NULL, O_NEWEST},
-    {"limit", required_argument, NULL, O_LIMIT},
-    {"all", no_argument, NULL, O_ALL},
-    {"exhaustive", no_argument, NULL, O_EXHAUSTIVE},
-    {"user", required_argument, NULL, O_KEY + DAS_K_USER},
-    {"host", required_argument, NULL, O_KEY + DAS_K_HOST},
-    {"db", required_argument, NULL, O_KEY + DAS_K_DB},
-    {"command", required_argument, NULL, O_KEY + DAS_K_COMMAND},
-    {"time", required_argument, NULL, O_KEY + DAS_K_TIME},
-    {"info", required_argument, NULL, O_KEY + DAS_K_INFO},
-    {"state", required_argument, NULL, O_KEY + DAS_K_STATE},
-    {"id", required_argument, NULL, O_KEY + DAS_K_ID},
-    {"trx-time", required_argument, NULL, O_KEY + DAS_K_TRX_TIME},
-    {"rows-modified", required_argument, NULL, O_KEY + DAS_K_ROWS_MODIFIED},
+    {"explain", required_argument, NULL, 1001},
+    DAS_CRITERIA_LONG,
     {NULL, 0, NULL, 0},
 };
 
 struct preview {
     struct das_common common;
-    struct das_filter *filter;
+    struct das_criteria criteria;
     int64_t explain; /* a session id, or DAS_UNKNOWN */
-    int64_t count;   /* of oldest, newest or limit, or DAS_UNKNOWN */
-    int cut;         /* which of them */
-    unsigned flags;  /* das_preview_flags */
 };
-
-static int set_ids(struct das_filter *f, const char *text, struct das_err *err)
-{
-    struct das_value v = {.kind = DAS_V_INTS};
-    size_t room = 1, n = 0;
-    int64_t *ids;
-    int rc = -1;
-
-    for (const char *p = text; *p; p++)
-        room += *p == ',';
-    ids = das_grow(NULL, room, sizeof *ids);
-    if (!ids)
-        return das_fail_nomem(err);
-    for (const char *from = text; n < room; n++) {
-        const char *end = from;
-        while (*end && *end != ',')
-            end++;
-        if (!das_parse_int(das_text_trim(das_text(from, (size_t)(end - from))), &ids[n])) {
-            das_fail(err, DAS_E_USAGE, "--id: expected ids such as 12 or 12,13, got \"%s\"", text);
-            goto done;
-        }
-        from = *end ? end + 1 : end;
-    }
-    v.ints = ids;
-    v.count = n;
-    rc = das_filter_set(f, "id", &v, err);
-done:
-    das_free(ids);
-    return rc;
-}
-
-static int number_option(int64_t *to, const char *name, const char *text, struct das_err *err)
-{
-    if (das_parse_int(das_text_of(text), to) && *to >= 0)
-        return 0;
-    return das_fail(err, DAS_E_USAGE, "--%s: expected a whole number, got \"%s\"", name, text);
-}
 
 static int set_option(void *arg, int option, const char *value, struct das_err *err)
 {
     struct preview *p = arg;
-    struct das_value yes = {.kind = DAS_V_BOOL, .boolean = true};
     int known = das_common_option(&p->common, option, value, err);
 
+    if (!known)
+        known = das_criteria_option(&p->criteria, option, value, err);
     if (known)
         return known < 0 ? -1 : 0;
-    switch (option) {
-    case O_EXPLAIN:
-        p->flags |= DAS_PREVIEW_WHOLE;
-        return number_option(&p->explain, "explain", value, err);
-    case O_OLDEST:
-    case O_NEWEST:
-    case O_LIMIT:
-        if (p->cut)
-            return das_fail(err, DAS_E_USAGE, "only one of --oldest, --newest and --limit");
-        p->cut = option;
-        return number_option(&p->count,
-                             option == O_OLDEST   ? "oldest"
-                             : option == O_NEWEST ? "newest"
-                                                  : "limit",
-                             value, err);
-    case O_EXHAUSTIVE:
-        p->flags |= DAS_PREVIEW_EXHAUSTIVE;
-        return 0;
-    case O_ALL:
-        return das_filter_set(p->filter, "all", &yes, err);
-    case O_KEY + DAS_K_ID:
-        return set_ids(p->filter, value, err);
-    default:
-        return das_filter_set_text(p->filter, das_key_name((enum das_key)(option - O_KEY)), value,
-                                   err);
-    }
+    p->criteria.flags |= DAS_PREVIEW_WHOLE;
+    return das_option_count(&p->explain, "explain", value, err);
 }
 
 static void write_away(struct das_buf *b, void *out)
@@ -153,41 +61,15 @@ static void write_away(struct das_buf *b, void *out)
     das_buf_reset(b);
 }
 
-static int show_explain(const struct preview *p, const struct das_selection *sel,
-                        struct das_err *err)
+static struct das_selection *look(const struct preview *p, struct das_source *source,
+                                  struct das_err *err)
 {
-    int64_t row = das_snapshot_find(sel->snap, p->explain);
-    struct das_explanation *e;
-    struct das_session s;
-    struct das_buf b = {0};
-
-    if (row < 0)
-        return das_fail(err, DAS_E_DATA, "no session %lld", (long long)p->explain);
-    das_snapshot_get(sel->snap, (uint32_t)row, &s);
-    e = das_explain(p->filter, &s, err);
-    if (!e)
-        return -1;
-    das_explanation_print(e, &b);
-    das_explanation_free(e);
-    if (das_buf_ok(&b, err) < 0) {
-        das_buf_clear(&b);
-        return -1;
-    }
-    write_away(&b, stdout);
-    das_buf_clear(&b);
-    return 0;
-}
-
-static struct das_selection *cut(const struct preview *p, struct das_selection *sel,
-                                 struct das_err *err)
-{
+    struct das_selection *sel = das_preview(source, p->criteria.filter, p->criteria.flags, err);
     struct das_selection *less;
 
-    if (!sel || !p->cut)
+    if (!sel || !p->criteria.cut)
         return sel;
-    less = (p->cut == O_OLDEST   ? das_selection_oldest
-            : p->cut == O_NEWEST ? das_selection_newest
-                                 : das_selection_limit)(sel, (size_t)p->count, err);
+    less = das_criteria_cut(&p->criteria, sel, err);
     if (less)
         less->total = sel->total; /* how many match, not how many are shown */
     das_selection_free(sel);
@@ -204,14 +86,16 @@ static int show_instance(const struct preview *p, size_t at, struct das_err *err
 
     if (!source)
         return -1;
-    sel = cut(p, das_preview(source, p->filter, p->flags, err), err);
+    sel = look(p, source, err);
     if (!sel)
         return -1;
     for (size_t i = 0; i < das_snapshot_warnings(sel->snap); i++)
         fprintf(stderr, "das preview: %s: %s\n", das_source_name(source),
                 das_snapshot_warning(sel->snap, i));
     if (p->explain != DAS_UNKNOWN) {
-        rc = show_explain(p, sel, err);
+        rc = das_explain_one(sel, p->explain, &b, err);
+        if (rc == 0)
+            write_away(&b, stdout);
     } else {
         das_render_preview(sel, das_source_name(source), p->common.output, das_terminal_width(),
                            &flush, &b);
@@ -246,12 +130,12 @@ static int show_all(const struct preview *p)
 
 int das_cmd_preview(int argc, char **argv)
 {
-    struct preview p = {.explain = DAS_UNKNOWN, .count = DAS_UNKNOWN};
+    struct preview p = {.explain = DAS_UNKNOWN};
     const struct das_options o = {help, ":" DAS_COMMON_SHORT, options, set_option, &p};
     struct das_err err;
     int rc;
 
-    if (das_common_init(&p.common, &err) < 0 || !(p.filter = das_filter_new(&err)))
+    if (das_common_init(&p.common, &err) < 0 || das_criteria_init(&p.criteria, &err) < 0)
         goto complain;
     rc = das_options_read(&o, argc, argv, &err);
     if (rc < 0)
@@ -272,7 +156,7 @@ int das_cmd_preview(int argc, char **argv)
 complain:
     rc = das_complain("preview", &err);
 done:
-    das_filter_release(p.filter);
+    das_criteria_clear(&p.criteria);
     das_common_clear(&p.common);
     return rc;
 }

@@ -11,6 +11,7 @@ static const char help[] =
     "das - preview which database sessions a kill policy would hit, then kill exactly those\n"
     "\n"
     "  das preview -i INSTANCE [criteria]    which sessions match, right now\n"
+    "  das explain -i INSTANCE --policy SCRIPT | criteria    why each session is in or out\n"
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
     "  das plan show FILE                    what a saved plan would kill (das run --plan-out FILE)\n"
     "  das apply FILE                        kill what a saved plan says, verified once more\n"
@@ -18,12 +19,15 @@ static const char help[] =
     "  das status                            off switch, breakers, kills of unknown outcome\n"
     "  das audit list | show | verify | export | acknowledge     the journal of kills\n"
     "  das cloud tasks | history | switch | instances | doctor   what Huawei Cloud DAS does by itself\n"
+    "  das record -i INSTANCE -o FILE        what the sessions do, again and again, into a file\n"
+    "  das replay --policy SCRIPT FILE...    what a policy would have done while FILE was recorded\n"
     "  das serve                             the same API as the cloud's, for your own databases\n"
     "  das key | token create | list | revoke    who may ask das serve\n"
     "  das notify CHANNEL TEXT               a message to people; what waits to be sent\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
     "  das import-pt-kill -- OPTIONS         pt-kill's options as a policy\n"
+    "  das test PATH...                      run tests of policies: nothing leaves the process\n"
     "  das help COMMAND                      more about one of them\n"
     "  das --version\n"
     "\n"
@@ -46,12 +50,16 @@ static const struct {
     const char *name;
     int (*run)(int argc, char **argv);
 } commands[] = {
-    {"preview", das_cmd_preview}, {"run", das_cmd_run},       {"plan", das_cmd_plan},
+    {"preview", das_cmd_preview}, {"explain", das_cmd_explain},
+    {"run", das_cmd_run},       {"plan", das_cmd_plan},
     {"apply", das_cmd_apply},     {"stop", das_cmd_stop},     {"resume", das_cmd_resume},
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
     {"import-pt-kill", das_cmd_import_pt_kill},
-    {"serve", das_cmd_serve},     {"notify", das_cmd_notify},
+    {"notify", das_cmd_notify},
+    {"test", das_cmd_test},       {"replay", das_cmd_replay},
+    {"serve", das_cmd_serve},
+    {"record", das_cmd_record},
     {"key", das_cmd_key},         {"token", das_cmd_token},
 };
 

@@ -76,7 +76,7 @@ static int write_head(struct das_rerun_recorder *r, const struct das_engine_opts
     das_buf_char(&b, '{');
     das_json_key_int(&b, "das_run", 1);
     das_json_key(&b, "script");
-    das_json_str(&b, strcmp(opts->path, "-") == 0 ? NULL : opts->path);
+    das_json_str(&b, opts->path);
     das_json_key(&b, "script_sha256");
     das_json_str(&b, r->decisions.policy_sha256);
     put_args(opts, &b);
@@ -167,10 +167,8 @@ static void heard_answer(void *arg, const struct das_http_request *req,
         das_json_str(&b, err->msg);
     }
     das_buf_char(&b, '}');
-    if (das_buf_ok(&b, &(struct das_err){0}) == 0)
+    if (das_buf_ok(&b, &r->decisions.failed) == 0)
         das_tape_line(r->tape, das_buf_view(&b));
-    else
-        das_fail_nomem(&r->decisions.failed);
     das_buf_clear(&b);
 }
 
@@ -206,7 +204,8 @@ int das_rerun_recorded(struct das_rerun_recorder *r, const struct das_engine_res
                        const struct das_err *failed, struct das_err *err)
 {
     struct das_buf b = {0};
-    int rc, closed;
+    struct das_err at_end;
+    int rc;
 
     das_buf_char(&b, '{');
     das_json_key(&b, "end");
@@ -223,7 +222,10 @@ int das_rerun_recorded(struct das_rerun_recorder *r, const struct das_engine_res
         *err = r->decisions.failed;
         rc = -1;
     }
-    closed = das_tape_close(r->tape, rc < 0 ? &(struct das_err){0} : err);
+    if (das_tape_close(r->tape, &at_end) < 0 && rc == 0) {
+        *err = at_end;
+        rc = -1;
+    }
     das_decisions_clear(&r->decisions);
-    return rc < 0 ? rc : closed;
+    return rc;
 }

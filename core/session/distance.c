@@ -77,8 +77,8 @@ static void criterion(const struct das_filter *f, enum das_key k, const struct d
         return;
     if (truth == DAS_UNSURE) {
         out->unsure = 1;
-    } else if (number_of(k, s, &value) && das_known(value)) {
-        double bound = f->number[k] > 0 ? (double)f->number[k] : 1;
+    } else if (number_of(k, s, &value) && das_known(value) && (want || f->number[k] > 0)) {
+        double bound = (double)f->number[k]; /* not 0: every number is at least that */
         out->numbers = 1;
         m.gap = want ? ((double)f->number[k] - (double)value) / bound
                      : ((double)value - (double)f->number[k] + 1) / bound;

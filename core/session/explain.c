@@ -193,7 +193,7 @@ void das_explain_miss(const struct das_miss *m, const struct das_session *s,
     if (m->negated)
         das_buf_str(&c, "not ");
     explain_one(m->table, m->key, s, &c, &v, &n);
-    if (m->negated && m->truth == DAS_YES)
+    if (m->negated && m->truth == DAS_YES && m->gap > 0)
         explain_excess(m, s, &n);
     for (int i = 0; i < 3; i++) {
         struct das_buf *from = i == 0 ? &c : i == 1 ? &v : &n;

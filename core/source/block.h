@@ -46,6 +46,7 @@ struct das_block_head {
     int64_t from_ms, to_ms; /* of the first and last snapshot, Unix */
     uint32_t stored, raw;   /* bytes of the payload: in the file, and unpacked */
     uint32_t crc;           /* of the payload as stored */
+    uint32_t name_crc;
     uint32_t flags;
 };
 enum { DAS_BLOCK_REDACTED = 1 };
@@ -53,18 +54,21 @@ enum { DAS_BLOCK_REDACTED = 1 };
 /* Appends head and name. */
 void das_block_head_put(const struct das_crc32 *c, const struct das_block_head *h,
                         struct das_buf *b);
-/* How long head and name at p are (4-byte marker and length are enough): 0 when no block starts
- * here. */
-size_t das_block_head_len(const unsigned char *p, size_t available);
-/* Reads a whole head; the name borrows from p. 0, or -1 and what is wrong with it. */
-int das_block_head_read(const struct das_crc32 *c, const unsigned char *p, size_t len,
-                        struct das_block_head *h, const char **wrong);
+/* Does a block begin at p? Four bytes are looked at. */
+bool das_block_begins(const unsigned char *p);
+/* Reads the head at p, DAS_BLOCK_HEAD bytes; of the instance the length alone. 0, or -1 and what is
+ * wrong with it. */
+int das_block_head_read(const struct das_crc32 *c, const unsigned char *p, struct das_block_head *h,
+                        const char **wrong);
+/* The name, behind the head; it borrows from p. false: it is damaged. */
+bool das_block_name_read(const struct das_crc32 *c, const unsigned char *p,
+                         struct das_block_head *h);
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 
 static inline uint64_t das_zigzag(int64_t v)
 {
-    return (uint64_t)v << 1 ^ (uint64_t)(v >> 63);
+    return (uint64_t)v << 1 ^ (v < 0 ? UINT64_MAX : 0);
 }
 
 static inline int64_t das_unzigzag(uint64_t v)
@@ -148,8 +152,9 @@ enum das_column_kind {
 };
 enum das_column_kind das_column_kind(enum das_field f);
 
-#define DAS_BLOCK_COLUMNS_MAX 40u /* numeric ones; what changed in a row has to fit into 64 bits \
-                                   */
+#define DAS_BLOCK_COLUMNS_MAX                                          \
+    40u /* numeric ones; what changed in a row has to fit into 64 bits \
+         */
 
 /* The streams, one behind the other; numeric columns stand between the two groups. */
 enum {
@@ -160,11 +165,11 @@ enum {
     DAS_BS_LENGTHS = DAS_BS_REFS + DAS_BT_COUNT,  /* six: of the texts */
     DAS_BS_TEXTS = DAS_BS_LENGTHS + DAS_BT_COUNT, /* six: their bytes; of statements, the shapes */
     DAS_BS_SQL_SHAPES = DAS_BS_TEXTS + DAS_BT_COUNT, /* a statement: the number of its shape */
-    DAS_BS_SQL_NUMBERS, /* a number in it */
-    DAS_BS_SQL_ZEROS,   /* how many zeros lead it, a byte */
-    DAS_BS_SQL_LENGTHS, /* of a string in it */
-    DAS_BS_SQL_STRINGS, /* its bytes */
-    DAS_BS_NUMBERS,     /* as many as there are numeric columns */
+    DAS_BS_SQL_NUMBERS,                              /* a number in it */
+    DAS_BS_SQL_ZEROS,                                /* how many zeros lead it, a byte */
+    DAS_BS_SQL_LENGTHS,                              /* of a string in it */
+    DAS_BS_SQL_STRINGS,                              /* its bytes */
+    DAS_BS_NUMBERS,                                  /* as many as there are numeric columns */
 };
 #define DAS_STREAMS_MAX (DAS_BS_NUMBERS + DAS_BLOCK_COLUMNS_MAX)
 

@@ -574,7 +574,8 @@ int das_block_add(struct das_block *b, struct das_snapshot *s, int64_t time_ms, 
                         b->instance, DAS_BLOCK_OWN_MAX, DAS_BLOCK_WARNINGS_MAX);
     if (make_room(b, rows) < 0)
         return das_fail_nomem(err);
-    memset(b->changes, 0, rows * sizeof *b->changes);
+    if (rows)
+        memset(b->changes, 0, rows * sizeof *b->changes);
     das_snapshot_release(b->now.snap);
     b->now.snap = das_snapshot_retain(s);
     if (put_links(b) < 0)

@@ -3,6 +3,7 @@
 
 #include <stdio.h>
 #include <string.h>
+#include <sys/stat.h>
 
 #include "core/base/mem.h"
 
@@ -168,7 +169,11 @@ int das_inventory_choose(struct das_inventory *inv, const char *text, struct das
     struct das_source_conf conf = {.name = text, .spec = text};
     long at = position(inv, text);
     size_t *bigger;
+    struct stat st;
 
+    if (at < 0 && stat(text, &st) == 0 && S_ISREG(st.st_mode))
+        return das_fail(err, DAS_E_USAGE, "\"%s\" is a file: say file:%s to look at it, mem:%s to try "
+                        "kills on it", text, text, text);
     if (at < 0 && !das_source_is_spec(text))
         return unknown_name(inv, text, err);
     if (at < 0) {

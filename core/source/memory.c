@@ -33,6 +33,7 @@ struct instance {
     uint32_t *alive;           /* scratch: rows that a list returns */
     uint32_t gone_count, idle_count;
     int64_t advanced_s;
+    char *down; /* why it cannot be reached; NULL: it can */
 };
 
 struct memory {
@@ -102,11 +103,14 @@ static int memory_list(struct das_source *s, const struct das_query *q, struct d
                        struct das_err *err)
 {
     struct instance *m = instance_of(s);
-    struct das_snapshot *seen;
+    struct das_snapshot *seen = NULL;
 
     (void)q; /* leaving rows out would cost as much as matching them */
     pthread_mutex_lock(&m->lock);
-    seen = take_picture(m, err);
+    if (m->down)
+        das_fail(err, DAS_E_CONNECT, "%s", m->down);
+    else
+        seen = take_picture(m, err);
     pthread_mutex_unlock(&m->lock);
     if (seen)
         *out = das_snapshot_derive(seen, NULL, das_snapshot_rows(seen), err);
@@ -157,11 +161,14 @@ static enum das_kill_result memory_kill(struct das_source *s, const struct das_k
     enum das_kill_result result = DAS_KILL_GONE;
     int64_t row;
 
-    (void)err;
     pthread_mutex_lock(&m->lock);
     row = das_snapshot_find(m->loaded, o->id);
-    if (row >= 0)
+    if (m->down) {
+        das_fail(err, DAS_E_CONNECT, "%s", m->down);
+        result = DAS_KILL_FAILED;
+    } else if (row >= 0) {
         result = kill_row(m, (uint32_t)row, o);
+    }
     pthread_mutex_unlock(&m->lock);
     return result;
 }
@@ -179,6 +186,7 @@ static void instance_free(struct instance *m)
     das_free(m->gone);
     das_free(m->idle_from);
     das_free(m->alive);
+    das_free(m->down);
     pthread_mutex_destroy(&m->lock);
     das_free(m);
 }
@@ -375,4 +383,21 @@ int das_memory_put(struct das_source *s, const struct das_session *row, struct d
 int das_memory_remove(struct das_source *s, int64_t id, struct das_err *err)
 {
     return change_locked(s, id, NULL, err);
+}
+
+int das_memory_down(struct das_source *s, const char *why, struct das_err *err)
+{
+    struct instance *m;
+    char *copy = NULL;
+
+    if (check_kind(s, "only a mem: instance can be taken away", err) < 0)
+        return -1;
+    if (why && !(copy = das_strdup(why)))
+        return das_fail_nomem(err);
+    m = instance_of(s);
+    pthread_mutex_lock(&m->lock);
+    das_free(m->down);
+    m->down = copy;
+    pthread_mutex_unlock(&m->lock);
+    return 0;
 }

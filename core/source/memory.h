@@ -21,4 +21,7 @@ int das_memory_put(struct das_source *s, const struct das_session *row, struct d
 /* A session ends by itself. DAS_E_USAGE when it is not there. */
 int das_memory_remove(struct das_source *s, int64_t id, struct das_err *err);
 
+/* From here on nothing can be listed or killed: DAS_E_CONNECT with why. NULL: it is there again. */
+int das_memory_down(struct das_source *s, const char *why, struct das_err *err);
+
 #endif

@@ -280,7 +280,10 @@ static bool to_number(const json_t *value, enum kind kind, int64_t *out)
     return false;
 }
 
-static bool set_field(struct das_session *s, enum das_field f, enum kind kind, const json_t *value)
+/* nulls: null is told of what a session does not have, also where it is no matter of transactions;
+ * a number that is unknown is left out. */
+static bool set_field(struct das_session *s, enum das_field f, enum kind kind, bool nulls,
+                      const json_t *value)
 {
     if (kind == K_TEXT) {
         if (json_is_null(value))
@@ -293,7 +296,8 @@ static bool set_field(struct das_session *s, enum das_field f, enum kind kind, c
     }
     if (json_is_null(value)) {
         bool of_trx = f == DAS_F_TRX_TIME || f == DAS_F_ROWS_MODIFIED || f == DAS_F_TRX_ID;
-        *number_slot(s, f) = of_trx || f == DAS_F_BLOCKED_BY ? DAS_ABSENT : DAS_UNKNOWN;
+        of_trx = of_trx || f == DAS_F_BLOCKED_BY || (nulls && f != DAS_F_STATE_DURATION);
+        *number_slot(s, f) = of_trx ? DAS_ABSENT : DAS_UNKNOWN;
         return true;
     }
     return to_number(value, kind, number_slot(s, f));
@@ -312,10 +316,12 @@ static int to_session(const struct das_recording *r, size_t line, const char *wh
         return das_recording_fail(r, line, err, "%s: expected an object", what);
     json_object_foreach(object, key, value)
     {
+        if (strcmp(key, "disputed") == 0)
+            s->disputed = json_is_true(value);
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
             if (strcmp(key, keys[i].key) != 0)
                 continue;
-            if (!set_field(s, keys[i].field, keys[i].kind, value))
+            if (!set_field(s, keys[i].field, keys[i].kind, r->time_ms != DAS_UNKNOWN, value))
                 return das_recording_fail(r, line, err, "%s.%s: expected %s", what, key,
                                           keys[i].kind == K_TEXT    ? "a string or null"
                                           : keys[i].kind == K_WHOLE ? "a whole number"
@@ -369,6 +375,7 @@ static int read_sessions(struct das_recording *r, const char *name, struct das_s
 struct answer {
     bool sessions; /* the list was there */
     int64_t total; /* DAS_UNKNOWN when not told */
+    int64_t source_total; /* the same as das itself writes it: exactly what the source told */
     char error[200];
 };
 
@@ -389,6 +396,53 @@ static int set_warnings(const struct das_recording *r, size_t line, const json_t
             return wrong(r, line, "warnings", "an array of strings", err);
         if (das_snapshot_warn(s, err, "%s", text) < 0)
             return -1;
+    }
+    return 0;
+}
+
+static int set_own_ids(const struct das_recording *r, size_t line, const json_t *value,
+                       struct das_snapshot *s, struct das_err *err)
+{
+    if (!json_is_array(value))
+        return wrong(r, line, "own_ids", "an array of whole numbers", err);
+    for (size_t i = 0; i < json_array_size(value); i++) {
+        if (!json_is_integer(json_array_get(value, i)))
+            return wrong(r, line, "own_ids", "an array of whole numbers", err);
+        if (das_snapshot_add_own(s, json_integer_value(json_array_get(value, i)), err) < 0)
+            return -1;
+    }
+    return 0;
+}
+
+/* What only das record tells of a list, as docs/recording.md has it. In answers of others such a name
+ * may mean anything: there the type decides whether it is ours. */
+static int set_detail(struct das_recording *r, size_t line, const char *key, const json_t *value,
+                      struct das_snapshot *s, struct das_err *err)
+{
+    struct das_identity id = *das_snapshot_identity(s);
+    bool text = json_is_string(value);
+    int64_t n = json_is_integer(value) ? json_integer_value(value) : DAS_UNKNOWN;
+    bool small = n >= 0 && n <= INT32_MAX;
+
+    if (strcmp(key, "taken_ms") == 0 && n != DAS_UNKNOWN) {
+        r->time_ms = n;
+    } else if (strcmp(key, "cut") == 0 && json_is_boolean(value)) {
+        das_snapshot_set_cut(s, json_is_true(value));
+    } else if (strcmp(key, "lag") == 0 && small) {
+        das_snapshot_set_lag(s, n);
+    } else if (strcmp(key, "spread") == 0 && small) {
+        das_snapshot_set_spread(s, n);
+    } else if (strcmp(key, "server") == 0 && text) {
+        snprintf(id.server, sizeof id.server, "%s", json_string_value(value));
+        das_snapshot_set_identity(s, &id);
+    } else if (strcmp(key, "server_start") == 0 && n != DAS_UNKNOWN) {
+        id.start_unix_s = n;
+        das_snapshot_set_identity(s, &id);
+    } else if (strcmp(key, "own_user") == 0 && text) {
+        return das_snapshot_set_own_user(
+            s, das_text(json_string_value(value), json_string_length(value)), err);
+    } else if (strcmp(key, "own_ids") == 0) {
+        return set_own_ids(r, line, value, s, err);
     }
     return 0;
 }
@@ -434,10 +488,15 @@ static int set_member(struct das_recording *r, size_t line, const char *key,
         return das_buf_ok(&r->instance, err);
     } else if (strcmp(key, "warnings") == 0) {
         return set_warnings(r, line, value, s, err);
+    } else if (strcmp(key, "source_total") == 0) {
+        if (!to_number(value, K_WHOLE, &a->source_total))
+            return wrong(r, line, key, "a whole number", err);
     } else if (strcmp(key, "error_code") == 0 || strcmp(key, "error_msg") == 0) {
         size_t used = strlen(a->error);
         if (json_is_string(value))
             snprintf(a->error + used, sizeof a->error - used, " %s", json_string_value(value));
+    } else {
+        return set_detail(r, line, key, value, s, err);
     }
     return 0;
 }
@@ -519,7 +578,7 @@ static int read_object(struct das_recording *r, struct das_snapshot *s, struct a
 
 int das_read_json(struct das_recording *r, struct das_snapshot *s, struct das_err *err)
 {
-    struct answer a = {.total = DAS_UNKNOWN};
+    struct answer a = {.total = DAS_UNKNOWN, .source_total = DAS_UNKNOWN};
     size_t line;
     char c = '\0';
     int rc = expect(r, "{[", "'{' or '['", &c, err);
@@ -538,5 +597,7 @@ int das_read_json(struct das_recording *r, struct das_snapshot *s, struct das_er
         das_snapshot_set_total(s, a.total);
         das_snapshot_set_complete(s, false);
     }
+    if (rc == 1 && a.source_total >= (int64_t)r->rows)
+        das_snapshot_set_total(s, a.source_total);
     return rc == 1 ? DAS_READ_WHOLE : DAS_READ_CUT;
 }

@@ -359,6 +359,14 @@ static bool may_be_start(struct das_text line)
     return plus == line.len || stars == line.len || begins(line, STARS " ");
 }
 
+static const char *format_of(reader *read_list)
+{
+    return read_list == das_read_json    ? "JSON"
+           : read_list == das_read_table ? "table"
+           : read_list == das_read_tsv   ? "tab-separated"
+                                         : "vertical";
+}
+
 static reader *reader_of(const struct das_recording *r, struct das_text line)
 {
     if (begins(line, "+-"))
@@ -479,10 +487,12 @@ static int read_one(struct das_recording *r, struct das_snapshot *s, struct das_
     }
     das_snapshot_set_time(s, r->told_time == DAS_UNKNOWN ? r->default_time : r->told_time);
     r->told_time = DAS_UNKNOWN;
-    if (start == START_CUT)
+    if (start == START_CUT) {
         rc = das_recording_cut(r, r->w.line);
-    else if (start == START_LIST)
+    } else if (start == START_LIST) {
+        r->format = format_of(read_list);
         rc = read_list(r, s, err);
+    }
     if (rc == DAS_READ_CUT) {
         r->finished = true;
         rc = settle_cut(r, s, err);
@@ -564,6 +574,43 @@ int das_recording_next(struct das_recording *r, struct das_snapshot **out, struc
         das_snapshot_release(*out);
         *out = NULL;
     }
+}
+
+/* A snapshot is read to know what is in it. */
+static int skim_one(struct das_recording *r, struct das_recording_span *out, struct das_err *err)
+{
+    struct das_snapshot *s;
+    int rc = das_recording_next(r, &s, err);
+
+    if (rc != 1)
+        return rc;
+    *out = (struct das_recording_span){.instance = das_recording_instance(r),
+                                       .from_ms = r->given_ms,
+                                       .to_ms = r->given_ms,
+                                       .snapshots = 1,
+                                       .rows = das_snapshot_rows(s)};
+    das_snapshot_release(s);
+    return 1;
+}
+
+int das_recording_skim(struct das_recording *r, struct das_recording_span *out, struct das_err *err)
+{
+    int rc;
+
+    if (!r->broken && !r->looked && look_for_blocks(r, err) < 0) {
+        r->broken = true;
+        return -1;
+    }
+    if (r->broken || r->finished || !r->blocks)
+        return skim_one(r, out, err);
+    rc = das_blocks_skim(r, out, err);
+    r->broken = rc < 0;
+    return rc;
+}
+
+const char *das_recording_format(const struct das_recording *r)
+{
+    return r->blocks ? "blocks" : r->format ? r->format : "";
 }
 
 void das_recording_only_of(struct das_recording *r, const char *instance)

@@ -5,7 +5,8 @@
  * however long the file is. Any part of core/source and core/cli may call it. It never writes,
  * never seeks and never decides which snapshot is wanted.
  *
- * What it reads, recognised by itself for each snapshot: das recordings (one JSON object each),
+ * What it reads: the binary form that das record writes (docs/recording.md), in which the snapshots
+ * have an identity, own sessions and so on of their own, and, recognised by itself for each snapshot: das recordings (one JSON object each),
  * answers of the DAS session APIs, and SHOW PROCESSLIST (or a select from information_schema or
  * performance_schema) as the mysql and mariadb clients print it: as a table, tab-separated (-B)
  * and vertical (\G). Between snapshots it tolerates what a client says besides: prompts, echoed
@@ -44,6 +45,17 @@ void das_recording_only_of(struct das_recording *r, const char *instance);
  * one: then its whole rows are given, marked incomplete, with a warning. */
 int das_recording_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err);
 
+/* What lies in a stretch of a recording. */
+struct das_recording_span {
+    const char *instance;  /* as das_recording_instance() */
+    int64_t from_ms, to_ms; /* of its first and last snapshot */
+    uint64_t snapshots, rows;
+};
+/* In place of das_recording_next(): passes over what comes next and tells what it is. Of the binary
+ * form that is a whole block, of which only the head is read. 1, 0 or -1 as there. */
+int das_recording_skim(struct das_recording *r, struct das_recording_span *out,
+                       struct das_err *err);
+
 /* After das_recording_next() gave 0: what was left out, or NULL. Lives as long as r. */
 const char *das_recording_note(const struct das_recording *r);
 
@@ -52,6 +64,10 @@ const char *das_recording_note(const struct das_recording *r);
 const char *das_recording_instance(const struct das_recording *r);
 /* When it was taken, Unix milliseconds, as exactly as the file tells. */
 int64_t das_recording_time_ms(const struct das_recording *r);
+
+/* What the file is, for people, once something was read of it: "blocks" (das record), "JSON", "table",
+ * "tab-separated", "vertical", "" before. */
+const char *das_recording_format(const struct das_recording *r);
 
 /* Can the bytes be read a second time from the same path? */
 bool das_recording_repeatable(const struct das_recording *r);

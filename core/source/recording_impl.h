@@ -63,6 +63,7 @@ struct das_recording {
     const char *only_of;     /* instance that is wanted, or NULL */
     int64_t given_ms;        /* when the one that was given last was taken */
     struct das_blocks *blocks; /* of a binary recording, else NULL */
+    const char *format;        /* of the list that was read last, or NULL */
     bool blocks_read;          /* a whole one was there */
     char *note;
     size_t cut_line; /* set by a reader that returns DAS_READ_CUT */
@@ -91,6 +92,7 @@ int das_read_json(struct das_recording *r, struct das_snapshot *s, struct das_er
  * das_blocks_next() is das_recording_next(). */
 int das_blocks_open(struct das_recording *r, struct das_err *err);
 int das_blocks_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err);
+int das_blocks_skim(struct das_recording *r, struct das_recording_span *out, struct das_err *err);
 void das_blocks_close(struct das_recording *r);
 
 /* das_window_more() with the place in the message. */

@@ -60,7 +60,7 @@ void das_recording_json(const struct das_snapshot *s, const char *instance, int6
 
     das_buf_char(b, '{');
     das_json_key_int(b, "data_sync_time", das_snapshot_time(s));
-    das_json_key_int(b, "total_count", das_known(total) && total > rows ? total : rows);
+    das_json_key_int(b, "total_count", total > rows && !das_snapshot_complete(s) ? total : rows);
     das_json_key_bool(b, "complete", das_snapshot_complete(s));
     das_json_key(b, "instance");
     das_json_str(b, instance);

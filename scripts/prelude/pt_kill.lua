@@ -1,93 +1,11 @@
 -- das import-pt-kill: a policy that chooses as pt-kill does, written as a DBA would. Compiled in;
--- called once with parse (pt_kill_options.lua) and with what the program lends (bindings/import.c),
--- returns translate(args): the policy's text and notes for whoever asked, or nil and what is wrong.
-local parse, host = ...
+-- called once with parse (pt_kill_options.lua), how things are written (pt_kill_text.lua) and what
+-- the program lends (bindings/import.c). Returns translate(args): the policy's text and notes for
+-- whoever asked, or nil and what is wrong.
+local parse, written, host = ...
 
-local WIDTH = 96
-
--- --- text --------------------------------------------------------------------------------------
-
--- As a comment of that indent, wrapped.
-local function comment(text, indent, hang)
-  local lead = (indent or "") .. "-- "
-  local lines, line = {}, nil
-  for word in text:gmatch("%S+") do
-    if line and #lead + #line + #word >= WIDTH then
-      lines[#lines + 1] = lead .. line
-      line = (hang or "") .. word
-    else
-      line = line and line .. " " .. word or word
-    end
-  end
-  lines[#lines + 1] = lead .. (line or "")
-  return table.concat(lines, "\n")
-end
-
--- The lines of foreign text, each a comment.
-local function quoted_lines(text)
-  local lines = {}
-  for line in (text:gsub("\n$", "") .. "\n"):gmatch("(.-)\r?\n") do
-    lines[#lines + 1] = ("--   " .. line:gsub("%c", " ")):gsub("%s+$", "")
-  end
-  return table.concat(lines, "\n")
-end
-
--- A Lua literal; long brackets where a pattern has backslashes.
-local function literal(text)
-  if text:find("\\", 1, true) and not text:find("[%c\"]") and not text:find("]]", 1, true)
-     and text:sub(-1) ~= "]" then
-    return "[[" .. text .. "]]"
-  end
-  return '"' .. text:gsub('[%c"\\\127]', function(c)
-    return (c == '"' or c == "\\") and "\\" .. c or ("\\%03d"):format(c:byte())
-  end) .. '"'
-end
-
-local function shell_word(text)
-  text = text:gsub("%c", "?")
-  if text:find("^[%w@%%+=:,./_-]+$") then
-    return text
-  end
-  return "'" .. text:gsub("'", "'\\''") .. "'"
-end
-
-local secret = { password = true, ["slave-password"] = true }
-
--- Passwords are not written down.
-local function shown(option)
-  local name, text = option.name, option.text
-  if option.negated then
-    return "--no-" .. name
-  elseif not text then
-    return "--" .. name
-  elseif secret[name] then
-    text = "***"
-  elseif name == "log-dsn" then
-    text = text:gsub("p=[^,]*", "p=***")
-  end
-  return "--" .. name .. " " .. shell_word(text)
-end
-
-local function command_line(options)
-  local parts = { "pt-kill" }
-  for _, option in ipairs(options.given) do
-    parts[#parts + 1] = shown(option)
-  end
-  for _, word in ipairs(options.words) do
-    parts[#parts + 1] = shell_word((word:gsub("p=[^,]*", "p=***")))
-  end
-  local lines, line = {}, nil
-  for _, part in ipairs(parts) do
-    if line and #line + #part >= WIDTH - 7 then
-      lines[#lines + 1] = "--   " .. line
-      line = "    " .. part
-    else
-      line = line and line .. " " .. part or part
-    end
-  end
-  lines[#lines + 1] = "--   " .. line
-  return table.concat(lines, "\n")
-end
+local comment, quoted_lines, literal = written.comment, written.quoted_lines, written.literal
+local typed, command_line = written.option, written.command_line
 
 -- --- what has another place in das ---------------------------------------------------------------
 
@@ -95,7 +13,8 @@ local elsewhere = {
   { "ask-pass charset database defaults-file host password port set-vars socket user",
     "das run -i says which instance; address and account stand in das.lua" },
   { "daemonize pid log", "a systemd unit starts das run and keeps what it prints" },
-  { "verbose", "DAS_LOG_LEVEL=debug says more, and print(found:explain(ID)) why a session is in" },
+  { "verbose",
+    "das explain --policy says what became of each session; DAS_LOG_LEVEL=debug says more" },
   { "interval run-time wait-after-kill", "a timer decides how often das run looks (see above)" },
   { "sentinel", "das stop REASON is the off switch of every policy, das resume ends it" },
   { "log-dsn create-log-table", "the journal holds every kill, before and after: das audit list" },
@@ -172,7 +91,8 @@ function Policy:header(options)
 -- What das does otherwise, on purpose:
 -- * Replication, system accounts, das itself and sessions that are Killed already are out before
 --   anything is chosen; pt-kill knows "system user" and Binlog Dump, and kills Binlog Dump GTID.
--- * A session whose Time is not known is no victim; pt-kill takes NULL for 0 and believes 4294967295.
+-- * A session whose Time is not known is no victim; pt-kill takes NULL for 0, and 4294967295 as it
+--   stands.
 -- * Every victim is looked at again at the moment of its kill; the limits of das.lua hold.]])
   if self.o["replication-threads"] then
     self:say("* --replication-threads is not obeyed: no policy can kill replication.")
@@ -190,6 +110,10 @@ local field_of = {
   time = "state_duration", state = "state", info = "sql_info",
 }
 
+local function refuse(message, ...)
+  error({ message = message:format(...) }, 0)
+end
+
 -- das.regex(...) for each of match and ignore; a pattern that PCRE2 refuses is an error.
 function Policy:patterns()
   local any = false
@@ -202,10 +126,14 @@ function Policy:patterns()
           .. "\"Waiting for ... lock\"; take it away if you like.")
         pattern = "Locked"
       end
-      if pattern then
+      if pattern == "" then
+        refuse("--%s: to Perl an empty pattern is the last one that matched anything, so what "
+          .. "pt-kill does with it is an accident; %s", name, name == "ignore-state"
+          and "what spares nobody is '(?!)'" or "leave it out")
+      elseif pattern then
         local good, message = pcall(das.regex, pattern)
         if not good then
-          error({ message = ("--%s: %s"):format(name, tostring(message):gsub("^.-regex: ", "")) }, 0)
+          refuse("--%s: %s", name, (tostring(message):gsub("^.-regex: ", "")))
         end
         self:add("local %s_%s = das.regex(%s)", verb, column, literal(pattern))
         self.has[name] = true
@@ -228,8 +156,8 @@ function Policy:strip_function()
   if not self.strips then
     return
   end
-  self:say("--group-by: pt-kill then takes the comments out of the statement, before it matches and "
-    .. "groups (--no-strip-comments: it does not). A -- or # with a quote behind it stays.")
+  self:say("--group-by: then pt-kill takes the comments out of the statement, before it matches "
+    .. "and groups (not with --no-strip-comments). A -- or # with a quote behind it stays.")
   self:add([[
 local function strip(sql)
   sql = sql and sql:gsub("/%*[^!].-%*/", "")
@@ -244,12 +172,12 @@ function Policy:filter_function()
   if not code then
     return
   end
-  local text = not code:find("[%s;]") and host.read(code) or code
-  self:say("--filter is Perl, which das does not run: say it in Lua and take the error away. Until "
-    .. "then this policy ends here and kills nothing. $event->{Id}, {User}, {Host}, {db}, {Command}, "
-    .. "{Time}, {State}, {Info} are s.id, s.user, s.host, s.db, s.command, s.state_duration, "
-    .. "s.state, s.sql_info, or nil.")
-  self:add("--\n" .. quoted_lines(text))
+  code = not code:find("[%s;]") and host.read(code) or code
+  self:say("--filter is Perl, which das does not run: say it in Lua and take the error away. "
+    .. "Until then this policy ends here and kills nothing. $event->{Id}, {User}, {Host}, {db}, "
+    .. "{Command}, {Time}, {State} and {Info} are s.id, s.user, s.host, s.db, s.command, "
+    .. "s.state_duration, s.state and s.sql_info here, where NULL is nil.")
+  self:add("--\n" .. quoted_lines(code))
   self:add([[
 local function filter(s)
   error(("--filter of pt-kill is not translated yet (session %d)"):format(s.id))
@@ -305,11 +233,11 @@ function Policy:by_time_alone()
     self:add("  if s.command == \"Sleep\" then return s.state_duration >= %d end",
       math.max(busy, idle))
   elseif idle then
-    self:say(("--idle-time: at least %d s, though pt-kill's manual says longer."):format(idle), "  ")
+    self:say(("--idle-time: at least %d s, though its manual says longer."):format(idle), "  ")
     self:add("  if s.command == \"Sleep\" then return s.state_duration >= %d end", idle)
   end
   if busy then
-    self:say(("--busy-time: at least %d s, though pt-kill's manual says longer."):format(busy), "  ")
+    self:say(("--busy-time: at least %d s, though its manual says longer."):format(busy), "  ")
     self:add("  if %s then return s.state_duration >= %d end", self.is_busy, busy)
   end
   if not busy and not idle then
@@ -324,8 +252,8 @@ end
 function Policy:time_holds_back()
   local busy, idle = self.o["busy-time"], self.o["idle-time"]
   if busy then
-    self:say(("--busy-time: at least %d s, though pt-kill's manual says longer. It only speaks of "
-      .. "the busy commands: any other one goes on here, however young."):format(busy), "  ")
+    self:say(("--busy-time: at least %d s, though its manual says longer. It only speaks of the "
+      .. "busy commands: any other one goes on here, however young."):format(busy), "  ")
     self:add("  if %s and s.state_duration < %d then return false end", self.is_busy, busy)
   end
   if idle then
@@ -347,7 +275,8 @@ function Policy:wanted()
     end
     if self.has["match-" .. column] then
       matching = true
-      vetoes[#vetoes + 1] = ("  if not match_%s:test(%s) then return false end"):format(column, value)
+      vetoes[#vetoes + 1] = ("  if not match_%s:test(%s) then return false end"):format(column,
+        value)
     end
   end
   self:say("What pt-kill would take. Every match option has to hold - its manual says that any one "
@@ -415,11 +344,11 @@ function Policy:reason()
     local name = option.name
     if name:find("^match%-") or name:find("busy%-time$") or name == "idle-time"
        or name == "query-count" then
-      parts[#parts + 1] = shown(option):gsub("^%-%-", "")
+      parts[#parts + 1] = typed(option)
     end
   end
-  local text = "as pt-kill: " .. table.concat(parts, ", ")
-  return #text <= 200 and text or text:sub(1, 197):gsub("[\128-\191]*$", "") .. "..."
+  local reason = "as pt-kill " .. table.concat(parts, " ")
+  return #reason <= 200 and reason or reason:sub(1, 197):gsub("[\128-\255]*$", "") .. "..."
 end
 
 function Policy:execute_command()
@@ -427,9 +356,10 @@ function Policy:execute_command()
   if not command then
     return
   end
-  self:say("--execute-command: das starts no programs. Here it can tell what happened, which pt-kill "
-    .. "cannot: das.http.post(\"https://...\", { json = ... }). pt-kill ran for each victim:", "  ")
-  self:add((quoted_lines(command):gsub("%f[^\n\0]%-%-", "  --")))
+  self:say("--execute-command: das starts no programs. Here it can tell what happens, which "
+    .. "pt-kill cannot: das.http.post(\"https://...\", { json = ... }). For each victim pt-kill "
+    .. "ran:", "  ")
+  self:add(quoted_lines(command, "  "))
   self:note("--execute-command: das starts no programs; the policy has a place for das.http")
 end
 
@@ -451,18 +381,19 @@ function Policy:act()
       self:say("KILL QUERY does nothing to an idle session: das refuses it, pt-kill calls it done.",
         "  ")
     end
-    self:add("  local plan, message = victims:plan{\n    kill = %q, reason = %s,%s\n  }", kill,
-      literal(self:reason()), wait and (" ttl = %d,"):format(math.min(wait + 60, 86400)) or "")
+    self:add("  local plan, message = victims:plan{\n    kill = %q,%s\n    reason = %s,\n  }", kill,
+      wait and (" ttl = %d,"):format(math.min(wait + 60, 86400)) or "", literal(self:reason()))
     self:add("  if not plan then error(message) end")
     if wait then
-      self:say("--wait-before-kill, once for all of them. pt-kill kills blindly afterwards; das looks "
-        .. "again." .. (wait >= 60 and " limits.wall in das.lua has to allow that long." or ""), "  ")
+      self:say("--wait-before-kill, once for all of them. pt-kill kills blindly afterwards; das "
+        .. "looks again." .. (wait >= 60 and " limits.wall in das.lua has to allow so long." or ""),
+        "  ")
       self:add("  das.sleep(%d)", wait)
     end
     self:add("  print(plan:apply())")
   else
-    self:say(o.print and "pt-kill was asked to print only. To kill as well, look at --kill-query in "
-      .. "docs/from-pt-kill.md." or "pt-kill was not asked to kill.", "  ")
+    self:say(o.print and "pt-kill was asked to print only. docs/from-pt-kill.md shows how to kill."
+      or "pt-kill was not asked to kill.", "  ")
   end
   self:add("end\n")
 end
@@ -494,8 +425,8 @@ end
 found = found:unprotected():where(wanted)]])
   local group = self.group
   if self.unknown_group then
-    self:say(("--group-by %s: the process list has no such column, so all are one class for pt-kill.")
-      :format(self.unknown_group:gsub("%c", "?")))
+    self:say(("--group-by %s: the process list has no such column: all are one class for pt-kill.")
+      :format((self.unknown_group:gsub("%c", "?"))))
     self:note("--group-by %s: no such column; pt-kill takes all for one class", self.unknown_group)
   elseif group == "filter" then
     self:say("--group-by: a column that --filter made. Say here what it holds.")
@@ -509,7 +440,7 @@ end]], self.o["group-by"]:gsub('[%c"\\%%]', "?"))
   elseif group then
     local key = group == "sql_info" and self.strips and "strip(s.sql_info)" or "s." .. group
     if group == "fingerprint" then
-      self:say("--group-by fingerprint: das's own, which is a little coarser (docs/from-pt-kill.md).")
+      self:say("--group-by fingerprint: das's own, a little coarser (docs/from-pt-kill.md).")
     end
     self:say("A class of each value; NULL and \"\" are one for pt-kill.")
     self:add("for _, group in ipairs(found:group_by(function(s) return %s or \"\" end)) do", key)

@@ -70,6 +70,9 @@ local seconds = { s = 1, m = 60, h = 3600, d = 86400, [""] = 1 }
 
 -- Whole seconds; false: switched off, which a plain zero does.
 local function time_value(name, text)
+  if text == "" then
+    return false
+  end
   local digits, unit = text:match("^(%d+)([smhd]?)$")
   if not digits or #digits > 9 then
     local tail = text:match("^.+[^%d](%d+[smhd]?)$")
@@ -113,7 +116,7 @@ local function config_args(path)
       local kind = kinds[(resolve(name or bare))]
       args[#args + 1] = "--" .. (name or bare)
       if kind ~= "flag" and kind ~= "on" then
-        args[#args] = args[#args] .. "=" .. (value or "")
+        args[#args + 1] = value
       end
     end
   end
@@ -143,25 +146,24 @@ Reader.__index = Reader
 
 function Reader:add(name, negated, text)
   local kind = kinds[name]
-  local value = not negated
+  local value
   if name == "config" then
     fail("--config: pt-kill takes it as the first option only")
   elseif kind ~= "flag" and kind ~= "on" then
-    if text == nil then
+    if text == "" then
+      text = nil -- "--match-db=" lacks its value, "--match-db ''" has one
+    elseif text == nil then
       self.at = self.at + 1
       text = self.args[self.at]
-      if text == nil then
-        fail("--%s needs a value", name)
-      end
     end
-    value = text
-    if not (kind == "time" and text == "") then -- an empty time is none
-      value = checks[kind](name, text)
-    else
-      value = false
+    if text == nil then
+      fail("--%s needs a value", name)
     end
+    value = checks[kind](name, text)
   elseif text then
     fail("--%s takes no value, got \"%s\"", (negated and "no-" or "") .. name, text)
+  else
+    value = not negated
   end
   self.values[name] = value -- the last one counts
   self.given[#self.given + 1] = { name = name, negated = negated, text = text }

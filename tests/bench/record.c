@@ -244,7 +244,7 @@ static struct das_recording_stream *begin(const char *path, const struct das_rec
                                           struct das_recording_writer **w)
 {
     struct das_err err;
-    struct das_recording_stream *stream;
+    struct das_recording_stream *stream = NULL;
 
     unlink(path);
     if (das_recording_writer_open(path, opts, w, &err) < 0 ||

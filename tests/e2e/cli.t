@@ -54,6 +54,7 @@ fails(2, qr/--user needs a value/, 'preview', '--user');
 fails(2, qr/-o: expected table, json or csv, got "xml"/, 'preview', '-o', 'xml');
 fails(2, qr/"orders" is no option/, 'preview', 'orders');
 fails(2, qr/no instance: say -i INSTANCE/, 'preview', '--all');
+fails(2, qr/"\Q$list\E" is a file: say file:\Q$list\E to look at it, mem:/, 'preview', '-i', $list);
 fails(2, qr/no instance "orders" in the configuration/, 'preview', '-i', 'orders');
 fails(2, qr/command: no source knows "Qury"; did you mean "Query"/, 'preview', '-i', "file:$list", '--command', 'Qury');
 fails(2, qr/time: expected whole seconds or a duration/, 'preview', '-i', "file:$list", '--time', 'soon');

@@ -579,6 +579,23 @@ static void idle_survives_a_change(void)
     das_source_close(s);
 }
 
+static void away(void)
+{
+    struct das_source *s = open_two();
+    struct das_snapshot *snap = NULL;
+
+    is_int(das_memory_down(s, "Too many connections", &err), 0, "taken away");
+    is_int(das_source_list(s, NULL, &snap, &err), -1, "it is not seen");
+    is_int(err.code, DAS_E_CONNECT, "there is no connection");
+    is_str(err.msg, "Too many connections", "as was said");
+    is_int(memory_kill(s, DAS_KILL_SESSION, 1, DAS_UNKNOWN, &err), DAS_KILL_FAILED, "nor killed");
+    is_int(das_memory_down(s, NULL, &err), 0, "back");
+    snap = list(s);
+    is_int(das_snapshot_rows(snap), 2, "with all of it");
+    das_snapshot_release(snap);
+    das_source_close(s);
+}
+
 static void only_in_memory(void)
 {
     char spec[200];
@@ -656,6 +673,7 @@ int main(void)
 {
     changes();
     idle_survives_a_change();
+    away();
     only_in_memory();
     virtual_clock();
     changes_without_memory();

@@ -29,7 +29,7 @@ static void write_to(const char *path, const char *text)
 /* Sessions of all kinds, bytes that are no UTF-8 among them. */
 static void make_list(void)
 {
-    static const char *const users[] = {"app", "report", "root", "od\xff" "d"};
+    static const char *const users[] = {"app", "report", "root", "od\xff\x64"};
     static const char *const commands[] = {"Query", "Sleep", "Execute"};
     FILE *f = fopen(list_path, "w");
 

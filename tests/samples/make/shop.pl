@@ -18,6 +18,7 @@ my $seconds = 300;
 my $db = MariaDB->new(args => ['--innodb-lock-wait-timeout=200']);
 $db->sql(<<'SQL');
 CREATE DATABASE shop;
+USE shop;
 CREATE TABLE shop.orders(id INT PRIMARY KEY, customer INT, total DECIMAL(9,2), day DATE) ENGINE=InnoDB;
 INSERT INTO shop.orders SELECT seq, seq % 40, seq * 1.25, '2026-11-01' FROM seq_1_to_400;
 CREATE TABLE shop.stock(sku INT PRIMARY KEY, qty INT) ENGINE=InnoDB;

@@ -1,0 +1,516 @@
+/*
+ * test_run.c - a test runs a policy, as das run --apply would: the same engine, preview, plan and
+ * guards, with the test's instances, clock, journal and answers to HTTP.
+ *
+ * The policy has a thread of its own while the test's waits. What it asks of the test (an answer, a
+ * change before an apply) is called on the policy's thread, in the test's Lua state: never both at a
+ * time, and no error goes across.
+ */
+#include <string.h>
+
+#include "bindings/test_impl.h"
+#include "bindings/test_seen.h"
+#include "core/base/mem.h"
+
+#define RUN "das.test.run"
+
+/* Outlives its box where the policy got stuck: then its thread uses all of this still. */
+struct test_run {
+    struct das_bench *bench;
+    lua_State *L; /* of the test, while the policy runs */
+    atomic_bool over;
+    int answer, applying;   /* functions of the test, in the registry; LUA_NOREF */
+    struct das_buf trouble; /* the first error that one of them raised */
+
+    char *path;
+    const char **args;
+    bool armed;
+    struct das_test_rules rules;
+    struct das_inventory *inventory;
+    struct das_buf out, log;
+    struct das_seen seen;
+    struct das_engine_result result;
+    struct das_err err;
+    int rc;
+};
+
+static void run_free(struct test_run *r)
+{
+    das_free(r->path);
+    das_free(r->args);
+    das_test_rules_clear(&r->rules);
+    das_inventory_free(r->inventory);
+    das_buf_clear(&r->out);
+    das_buf_clear(&r->log);
+    das_buf_clear(&r->trouble);
+    das_seen_clear(&r->seen);
+    das_engine_result_clear(&r->result);
+    das_free(r);
+}
+
+static int run_gc(lua_State *L)
+{
+    struct test_run **p = luaL_checkudata(L, 1, RUN);
+
+    if (*p && !(*p)->bench->stuck)
+        run_free(*p);
+    *p = NULL;
+    return 0;
+}
+
+static struct test_run *push_run(lua_State *L)
+{
+    struct test_run **p = lua_newuserdatauv(L, sizeof *p, 0), *r;
+
+    *p = NULL;
+    luaL_setmetatable(L, RUN);
+    *p = r = das_calloc(1, sizeof *r);
+    if (!r)
+        luaL_error(L, "out of memory");
+    r->bench = das_bench_of(L);
+    r->answer = r->applying = LUA_NOREF;
+    atomic_init(&r->over, false);
+    das_test_rules_init(&r->rules);
+    return r;
+}
+
+/* --- what the policy asks of the test ------------------------------------------------------------------ */
+
+/* Calls f(arg) in the test's state, on the policy's thread: its processor time counts there. False:
+ * it raised, and the run is told afterwards. */
+static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
+{
+    lua_State *L = r->L;
+    struct das_run *own;
+    int top, status;
+
+    if (atomic_load(&r->over))
+        return false;
+    own = das_run_of(L);
+    top = lua_gettop(L);
+    if (!lua_checkstack(L, 10))
+        return false;
+    if (r->rules.script.limits.cpu_ms < own->limits.cpu_ms)
+        atomic_store(&own->lent_cpu_ms, r->rules.script.limits.cpu_ms);
+    lua_pushcfunction(L, das_on_error);
+    lua_pushcfunction(L, f);
+    lua_pushlightuserdata(L, arg);
+    status = lua_pcall(L, 1, 0, top + 1);
+    if (status != LUA_OK && !r->trouble.len) {
+        const char *message = lua_type(L, -1) == LUA_TSTRING ? lua_tostring(L, -1) : NULL;
+        das_buf_str(&r->trouble, message ? message : "an error without words");
+    }
+    lua_settop(L, top);
+    if (!das_run_stopped(L)) /* else it is what the words for it have to name */
+        atomic_store(&own->lent_cpu_ms, 0);
+    return status == LUA_OK;
+}
+
+struct question {
+    struct test_run *r;
+    const struct das_http_request *req;
+    struct das_http_response *resp;
+    struct das_err *err;
+    int rc;
+};
+
+static void push_request_headers(lua_State *L, const struct das_http_headers *h)
+{
+    lua_newtable(L);
+    for (size_t i = 0; h && i < h->count; i++) {
+        luaL_Buffer b;
+        size_t len = strlen(h->items[i].name);
+        char *to = luaL_buffinitsize(L, &b, len);
+        for (size_t k = 0; k < len; k++)
+            to[k] = (char)das_lower((unsigned char)h->items[i].name[k]);
+        luaL_pushresultsize(&b, len);
+        das_push_text(L, h->items[i].value);
+        lua_rawset(L, -3);
+    }
+}
+
+/* The answer at the top of the stack: status, body, headers. */
+static void take_answer(lua_State *L, struct question *q)
+{
+    int at = lua_gettop(L) - 2;
+    struct das_text body;
+
+    q->resp->status = (int)lua_tointeger(L, at);
+    body.ptr = lua_tolstring(L, at + 1, &body.len);
+    das_buf_text(&q->resp->body, body);
+    q->rc = das_buf_ok(&q->resp->body, q->err);
+    lua_pushnil(L);
+    while (q->rc == 0 && lua_next(L, at + 2)) {
+        struct das_text name, value;
+        lua_pushvalue(L, -2); // a copy: the key stays what it is
+        name.ptr = lua_tolstring(L, -1, &name.len);
+        value.ptr = luaL_tolstring(L, -2, &value.len);
+        q->rc = das_http_headers_add(&q->resp->headers, name, value, false, q->err);
+        lua_pop(L, 3);
+    }
+}
+
+/* The test's function: answer(method, url, body, headers) -> status, body, headers; or nil, why. */
+static int ask(lua_State *L)
+{
+    struct question *q = lua_touserdata(L, 1);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, q->r->answer);
+    lua_pushstring(L, q->req->method);
+    lua_pushstring(L, q->req->url);
+    das_push_text(L, q->req->body);
+    push_request_headers(L, q->req->headers);
+    lua_call(L, 4, 3);
+    if (lua_isnil(L, -3))
+        das_fail(q->err, DAS_E_CONNECT, "%s", luaL_tolstring(L, -2, NULL));
+    else
+        take_answer(L, q);
+    return 0;
+}
+
+static int answer(void *arg, const struct das_http_request *req, struct das_http_response *resp,
+                  struct das_err *err)
+{
+    struct test_run *r = arg;
+    struct question q = {r, req, resp, err, -1};
+
+    das_fail(err, DAS_E_CONNECT, "the test has no answer: its function raised an error");
+    call_test(r, ask, &q);
+    return q.rc;
+}
+
+struct moment {
+    struct test_run *r;
+    const struct das_plan *plan;
+};
+
+/* The test's function: applying(instance, ids) */
+static int call_applying(lua_State *L)
+{
+    const struct moment *m = lua_touserdata(L, 1);
+    size_t n = das_plan_victims(m->plan);
+    struct das_session s;
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, m->r->applying);
+    lua_pushstring(L, das_plan_instance(m->plan));
+    lua_createtable(L, (int)n, 0);
+    for (size_t i = 0; i < n; i++) {
+        das_plan_victim(m->plan, i, &s);
+        lua_pushinteger(L, s.id);
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+    lua_call(L, 2, 0);
+    return 0;
+}
+
+static void previewed(void *arg, const char *instance, const struct das_selection *sel)
+{
+    das_seen_preview(&((struct test_run *)arg)->seen, instance, sel);
+}
+
+static void planned(void *arg, const struct das_plan *plan)
+{
+    das_seen_plan(&((struct test_run *)arg)->seen, plan);
+}
+
+static void applying(void *arg, const struct das_plan *plan)
+{
+    struct test_run *r = arg;
+    struct moment m = {r, plan};
+
+    if (r->applying != LUA_NOREF)
+        call_test(r, call_applying, &m);
+}
+
+static void applied(void *arg, const struct das_plan *plan, const struct das_report *report,
+                    const struct das_err *err)
+{
+    das_seen_apply(&((struct test_run *)arg)->seen, plan, report, err);
+}
+
+static void required(void *arg, const char *path)
+{
+    das_bench_used(((struct test_run *)arg)->bench, path);
+}
+
+/* --- the run ---------------------------------------------------------------------------------------------- */
+
+/* A handle of the run's own on each instance of the list at arg. */
+static void take_instances(lua_State *L, int arg, struct test_run *r)
+{
+    r->inventory = das_inventory_new(&r->err);
+    if (!r->inventory)
+        das_raise(L, "t.run: %s", r->err.msg);
+    for (lua_Unsigned k = 1; k <= lua_rawlen(L, arg); k++) {
+        struct das_test_instance *i;
+        struct das_source *again = NULL;
+        lua_rawgeti(L, arg, (lua_Integer)k);
+        i = das_test_instance_check(L, lua_gettop(L));
+        struct das_source_conf conf = {.name = i->name, .spec = "mem:test"};
+        if (das_source_open_again(i->source, &conf, &again, &r->err) < 0 ||
+            das_inventory_add_source(r->inventory, &conf, again, &r->err) < 0)
+            das_raise(L, "t.run: %s", r->err.msg);
+        lua_pop(L, 1);
+    }
+}
+
+/* The strings stay in the list at arg. */
+static size_t take_args(lua_State *L, int arg, struct test_run *r)
+{
+    size_t n = lua_rawlen(L, arg);
+
+    r->args = das_calloc(n + 1, sizeof *r->args);
+    if (!r->args)
+        luaL_error(L, "out of memory");
+    for (size_t i = 0; i < n; i++) {
+        if (lua_rawgeti(L, arg, (lua_Integer)i + 1) == LUA_TNUMBER) {
+            lua_tostring(L, -1);
+            lua_pushvalue(L, -1);
+            lua_rawseti(L, arg, (lua_Integer)i + 1);
+        }
+        if (lua_type(L, -1) != LUA_TSTRING)
+            das_raise(L, "t.run: arguments[%d]: expected a string or a number, got %s", (int)i + 1,
+                      luaL_typename(L, -1));
+        r->args[i] = lua_tostring(L, -1);
+        lua_pop(L, 1);
+    }
+    return n;
+}
+
+static void next_store(lua_State *L, struct test_run *r)
+{
+    struct das_bench *b = r->bench;
+    int rc = b->store ? das_store_next_run(b->store, &r->err)
+                      : das_store_open_in_memory(&b->store, &r->err);
+
+    if (rc < 0)
+        das_raise(L, "t.run: %s", r->err.msg);
+}
+
+static void engine(lua_State *L, struct test_run *r, size_t arg_count)
+{
+    const struct das_engine_watch watch = {.arg = r,
+                                           .previewed = previewed,
+                                           .planned = planned,
+                                           .applying = applying,
+                                           .applied = applied,
+                                           .required = required};
+    const struct das_engine_web web = {.arg = r, .answer = answer};
+    struct das_engine_opts opts = {
+        .path = r->path,
+        .args = r->args,
+        .arg_count = arg_count,
+        .inventory = r->inventory,
+        .protect = &r->rules.protect,
+        .armed = r->armed,
+        .limits = &r->rules.script.limits,
+        .grants = &r->rules.script.grants,
+        .secrets = &r->rules.secrets,
+        .policy = &r->rules.script.policy,
+        .store = r->bench->store,
+        .watch = &watch,
+        .web = &web,
+        .coverage = r->bench->opts->coverage,
+        .user = "test",
+        .cancel = r->bench->opts->cancel,
+        .out = das_buf_file(&r->out),
+        .log = das_buf_file(&r->log),
+    };
+
+    if (!opts.out || !opts.log)
+        luaL_error(L, "out of memory");
+    r->L = L;
+    r->rc = das_engine_run(&opts, &r->result, &r->err);
+    if (r->result.end == DAS_END_STUCK) {
+        atomic_store(&r->over, true);
+        r->bench->stuck = true;
+        das_raise(L, "t.run: %s", r->err.msg);
+    }
+    fclose(opts.out);
+    fclose(opts.log);
+    r->L = NULL;
+}
+
+/* --- the result ------------------------------------------------------------------------------------------- */
+
+static void set_text(lua_State *L, const char *key, const char *text)
+{
+    lua_pushstring(L, text);
+    lua_setfield(L, -2, key);
+}
+
+static void push_previews(lua_State *L, const struct das_seen *seen)
+{
+    lua_createtable(L, (int)seen->preview_count, 0);
+    for (size_t i = 0; i < seen->preview_count; i++) {
+        const struct das_seen_preview *p = &seen->previews[i];
+        struct das_buf *b;
+        lua_createtable(L, 0, 3);
+        set_text(L, "instance", p->instance);
+        b = das_scratch(L);
+        das_filter_print(p->filter, b);
+        das_push_buf(L, b);
+        lua_setfield(L, -3, "filter");
+        lua_pop(L, 1);
+        lua_createtable(L, (int)p->count, 0);
+        for (size_t k = 0; k < p->count; k++) {
+            lua_pushinteger(L, p->ids[k]);
+            lua_rawseti(L, -2, (lua_Integer)k + 1);
+        }
+        lua_setfield(L, -2, "ids");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+static void push_plans(lua_State *L, const struct das_seen *seen)
+{
+    lua_createtable(L, (int)seen->plan_count, 0);
+    for (size_t i = 0; i < seen->plan_count; i++) {
+        const struct das_plan *p = seen->plans[i];
+        struct das_session s;
+        lua_createtable(L, 0, 4);
+        set_text(L, "instance", das_plan_instance(p));
+        set_text(L, "reason", das_plan_reason(p));
+        set_text(L, "kill", das_mode_name(das_plan_mode(p)));
+        lua_createtable(L, (int)das_plan_victims(p), 0);
+        for (size_t k = 0; k < das_plan_victims(p); k++) {
+            das_plan_victim(p, k, &s);
+            lua_pushinteger(L, s.id);
+            lua_rawseti(L, -2, (lua_Integer)k + 1);
+        }
+        lua_setfield(L, -2, "ids");
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
+/* In the order of the plans and of their victims. */
+static void push_reports(lua_State *L, const struct das_seen *seen)
+{
+    lua_Integer n = 0;
+
+    lua_newtable(L);
+    for (size_t i = 0; i < seen->apply_count; i++) {
+        for (size_t k = 0; k < seen->applies[i].count; k++) {
+            const struct das_seen_outcome *o = &seen->applies[i].items[k];
+            lua_createtable(L, 0, 5);
+            lua_pushinteger(L, o->id);
+            lua_setfield(L, -2, "id");
+            set_text(L, "instance", das_plan_instance(seen->applies[i].plan));
+            set_text(L, "outcome", das_outcome_name(o->kind));
+            set_text(L, "action", o->action);
+            set_text(L, "note", o->note ? o->note : "");
+            lua_rawseti(L, -2, ++n);
+        }
+    }
+}
+
+/* In the order of sending. */
+static void push_victims(lua_State *L, const struct das_engine_result *result)
+{
+    lua_Integer n = 0;
+
+    lua_newtable(L);
+    for (size_t i = 0; i < result->act_count; i++) {
+        const struct das_act *a = &result->acts[i];
+        if (a->order || (a->kind != DAS_O_KILLED && a->kind != DAS_O_KILLING))
+            continue;
+        lua_pushinteger(L, a->id);
+        lua_rawseti(L, -2, ++n);
+    }
+}
+
+static void push_result(lua_State *L, const struct test_run *r)
+{
+    lua_createtable(L, 0, 10);
+    lua_pushboolean(L, r->rc == 0);
+    lua_setfield(L, -2, "ok");
+    if (r->rc < 0)
+        set_text(L, "error", r->err.msg);
+    if (r->result.limit)
+        set_text(L, "limit", r->result.limit);
+    if (r->result.refused[0])
+        set_text(L, "refused", r->result.refused);
+    das_push_buf(L, &r->out);
+    lua_setfield(L, -2, "output");
+    das_push_buf(L, &r->log);
+    lua_setfield(L, -2, "log");
+    push_victims(L, &r->result);
+    lua_setfield(L, -2, "victims");
+    push_reports(L, &r->seen);
+    lua_setfield(L, -2, "reports");
+    push_previews(L, &r->seen);
+    lua_setfield(L, -2, "previews");
+    push_plans(L, &r->seen);
+    lua_setfield(L, -2, "plans");
+}
+
+static int take_function(lua_State *L, int arg)
+{
+    if (lua_isnil(L, arg))
+        return LUA_NOREF;
+    luaL_checktype(L, arg, LUA_TFUNCTION);
+    lua_pushvalue(L, arg);
+    return luaL_ref(L, LUA_REGISTRYINDEX);
+}
+
+/* run(path, args, config, armed, instances, answer, applying) -> result, and what explain() wants */
+static int run_policy(lua_State *L)
+{
+    const char *path = luaL_checkstring(L, 1);
+    struct test_run *r;
+    size_t args;
+
+    luaL_checktype(L, 2, LUA_TTABLE);
+    luaL_checktype(L, 5, LUA_TTABLE);
+    lua_settop(L, 7);
+    r = push_run(L); // 8
+    path = das_bench_path(L, r->bench, "t.run", path);
+    das_bench_used(r->bench, path);
+    r->path = das_strdup(path);
+    if (!r->path)
+        return luaL_error(L, "out of memory");
+    r->armed = lua_toboolean(L, 4);
+    args = take_args(L, 2, r);
+    das_test_rules_read(L, 3, &r->rules);
+    take_instances(L, 5, r);
+    next_store(L, r);
+    r->answer = take_function(L, 6);
+    r->applying = take_function(L, 7);
+    engine(L, r, args);
+    luaL_unref(L, LUA_REGISTRYINDEX, r->answer);
+    luaL_unref(L, LUA_REGISTRYINDEX, r->applying);
+    if (r->trouble.len) { // also where one of them used up what the test may
+        das_push_buf(L, &r->trouble);
+        return lua_error(L);
+    }
+    if (r->seen.failed || r->out.failed || r->log.failed)
+        return luaL_error(L, "out of memory");
+    push_result(L, r);
+    lua_pushvalue(L, 8);
+    return 2;
+}
+
+/* explain(run, id): lines of text. */
+static int explain(lua_State *L)
+{
+    struct test_run *const *p = luaL_checkudata(L, 1, RUN);
+    lua_Integer id = luaL_checkinteger(L, 2);
+    struct das_buf *b = das_scratch(L);
+
+    das_seen_explain(&(*p)->seen, id, b);
+    das_push_buf(L, b);
+    return 1;
+}
+
+void das_open_test_run(lua_State *L)
+{
+    static const luaL_Reg functions[] = {
+        {"run", run_policy}, {"explain", explain}, {NULL, NULL},
+    };
+
+    luaL_setfuncs(L, functions, 0);
+    luaL_newmetatable(L, RUN);
+    lua_pushcfunction(L, run_gc);
+    lua_setfield(L, -2, "__gc");
+    lua_pop(L, 1);
+}
