@@ -296,7 +296,7 @@ static void read_message(lua_State *L, int arg, const struct das_channel *ch, st
     get_fields(L, arg, n);
     get_buttons(L, arg, n);
     if (lua_getfield(L, arg, "sessions") != LUA_TNIL)
-        add_sessions(L, lua_gettop(L), n, ch->redact);
+        add_sessions(L, lua_gettop(L), n, !ch || ch->redact);
     lua_pop(L, 1);
 }
 
@@ -317,6 +317,13 @@ static struct das_store *need_store(struct das_run *run, struct das_err *err)
     return run->outbox;
 }
 
+/* Then nothing leaves it. */
+static bool in_process(const struct das_run *run)
+{
+    return run->opts->web && run->opts->web->answer;
+}
+
+/* ch NULL: in the process, where nobody knows the channels. The name is at 1. */
 static int queue(lua_State *L, const struct das_channel *ch, const struct das_notice *n)
 {
     struct das_run *run = das_run_of(L);
@@ -329,10 +336,11 @@ static int queue(lua_State *L, const struct das_channel *ch, const struct das_no
         das_run_check(L);
         return das_raise(L, "notify: a limit of the run");
     }
-    if (run->opts->web && run->opts->web->answer) {
-        must(L, das_channel_takes(ch, n, &err), &err);
+    if (in_process(run)) {
+        if (ch)
+            must(L, das_channel_takes(ch, n, &err), &err);
         if (run->opts->watch && run->opts->watch->notified)
-            run->opts->watch->notified(run->opts->watch->arg, ch->name, n);
+            run->opts->watch->notified(run->opts->watch->arg, lua_tostring(L, 1), n);
         lua_pushboolean(L, true);
         lua_pushfstring(L, "msg_%d", (int)++run->notified);
         return 2;
@@ -354,6 +362,7 @@ static int queue(lua_State *L, const struct das_channel *ch, const struct das_no
 /* das.notify(channel, message): true and the delivery's id, or nil, message, code. */
 int das_lua_notify(lua_State *L)
 {
+    struct das_run *run = das_run_of(L);
     const struct das_channel *ch;
     struct das_notice *n;
     struct das_err err;
@@ -364,8 +373,8 @@ int das_lua_notify(lua_State *L)
     name = lua_tostring(L, 1);
     if (!das_may(L, "notify"))
         das_need(L, "notify:%s", name);
-    ch = das_channels_find(das_run_of(L)->opts->channels, name, &err);
-    if (!ch)
+    ch = das_channels_find(run->opts->channels, name, &err);
+    if (!ch && (run->opts->channels || !in_process(run)))
         return das_raise(L, "notify: %s", err.msg);
     n = push_notice(L);
     read_message(L, 2, ch, n);

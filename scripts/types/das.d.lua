@@ -1810,6 +1810,7 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
+---@field messages das.message[] given to das.notify: channel, title, text, severity, event, ...
 ---@field ok boolean it ran to its end
 ---@field error? string why not
 ---@field limit? string the limit of the script that struck: "cpu", "memory", ...
@@ -1859,7 +1860,7 @@ function test_expectations.spared(ids) end
 ---@return das.test_expectations
 function test_expectations.outcome(id, kind, note) end
 
----Somebody was told: the body of a request, or a warning or an error in the log.
+---Somebody was told: a message of das.notify, the body of a request, or a warning or an error in the log.
 ---```lua
 ---test("notify", function(t)
 ---  t.instance{ name = "orders", sessions = { { info = "select * from t", time = 900 } } }
