@@ -221,6 +221,8 @@ $r = das(with($bad), 'notify', '--queue');
 unlike($r->{out} . $r->{err}, qr/url-secret|wrong-secret|ding-token/, 'nor in the queue');
 unlike(`strings -a $dir/bad.state/das.db*`, qr/url-secret|wrong-secret|ding-token/, 'nor in the database');
 
+like(das(with($bad), 'status')->{out}, qr/^messages    3 waiting, 4 given up/m, 'das status counts them');
+
 # --- it waits, over runs --------------------------------------------------------------------------
 
 my $ops = config('ops', "ops = { $channels{slack}, $insecure }");

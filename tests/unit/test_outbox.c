@@ -420,7 +420,7 @@ static void bounds(void)
               " code, error, part_of FROM outbox, c");
     is_int(queue_as("y", NULL, DAS_TRIGGER, DAS_INFO, NULL), -1, "too many wait");
     is_int(err.code, DAS_E_BUSY, "which is said: %s", err.msg);
-    ok(das_outbox_waiting(store, &waiting, &err) == 0 && waiting == DAS_OUTBOX_MAX,
+    ok(das_outbox_count(store, DAS_OUTBOX_WAITING, &waiting, &err) == 0 && waiting == DAS_OUTBOX_MAX,
        "they are counted");
     ok(das_outbox_each(store, "ops", 0, START_MS, 50, count_row, &rows, &err) == 0 && rows == 50,
        "and listed");
