@@ -5,7 +5,7 @@
 #include "core/replay/report.h"
 #include "core/session/render.h"
 
-#define ROWS_MAX 8   /* of one kind, the largest */
+#define ROWS_MAX 8 /* of one kind, the largest */
 #define BAR_CELLS 24
 
 /* "57 s", "4 min 5 s", "3 h 12 min", "2 d 4 h" */
@@ -70,7 +70,7 @@ static void put_text(struct das_buf *b, const char *s, size_t cells)
     das_render_cell(das_text_of(s), cells, b);
 }
 
-/* --- the head --------------------------------------------------------------------------------------- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 static void put_head(struct das_buf *b, const struct das_replay_report *r, size_t width)
 {
@@ -96,7 +96,7 @@ static void put_head(struct das_buf *b, const struct das_replay_report *r, size_
     }
 }
 
-/* --- one policy ------------------------------------------------------------------------------------- */
+/* --- one policy ------------------------------------------------------------------------------- */
 
 static void put_name(struct das_buf *b, const struct das_replay_result *r)
 {
@@ -159,7 +159,8 @@ static void put_saved(struct das_buf *b, const struct das_replay_result *r)
                    open ? "at least " : "");
     put_duration(b, das_replay_saved_ms(r));
     if (told) {
-        das_buf_str(b, r->victim_count == 1 ? ", and others waited for it " : ", and others waited for them ");
+        das_buf_str(b, r->victim_count == 1 ? ", and others waited for it "
+                                            : ", and others waited for them ");
         put_duration(b, waits);
     } else {
         das_buf_str(b, "; the recording does not tell who waited");
@@ -320,7 +321,7 @@ static void put_policy(struct das_buf *b, const struct das_replay_report *report
     put_near(b, r, width);
 }
 
-/* --- two policies ----------------------------------------------------------------------------------- */
+/* --- two policies ----------------------------------------------------------------------------- */
 
 static void put_only(struct das_buf *b, const struct das_replay_result *r, const size_t *places,
                      size_t n, size_t width)
