@@ -60,7 +60,14 @@ static const char format_2[] =
     " WITHOUT ROWID;"
     "CREATE INDEX seen_until ON seen(until_ms);";
 
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2};
+/* What came to hooks. proof: the id stands for a signature that does not cover the ids. */
+static const char format_delivery[] =
+    "CREATE TABLE deliveries(hook TEXT NOT NULL, proof INTEGER NOT NULL, id TEXT NOT NULL,"
+    " first_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, times INTEGER NOT NULL,"
+    " PRIMARY KEY(hook, proof, id)) STRICT, WITHOUT ROWID;"
+    "CREATE INDEX deliveries_until ON deliveries(until_ms);";
+
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_delivery};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
@@ -180,4 +187,15 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_SEEN_PURGE] = "DELETE FROM seen WHERE until_ms < ?1",
     [DAS_Q_SEEN_ADD] = "INSERT OR IGNORE INTO seen(signature, until_ms) VALUES(?1, ?2)",
     [DAS_Q_VERSION] = "PRAGMA data_version",
+
+    [DAS_Q_DELIVERY_PURGE] = "DELETE FROM deliveries WHERE until_ms < ?1",
+    [DAS_Q_DELIVERY_HAS] =
+        "SELECT count(*) FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
+    [DAS_Q_DELIVERY_ADD] = "INSERT OR IGNORE INTO"
+                           " deliveries(hook, proof, id, first_ms, until_ms, times)"
+                           " VALUES(?1, ?2, ?3, ?4, ?5, 1)",
+    [DAS_Q_DELIVERY_AGAIN] = "UPDATE deliveries SET times = times + 1,"
+                             " until_ms = max(until_ms, ?4)"
+                             " WHERE hook = ?1 AND proof = ?2 AND id = ?3",
+    [DAS_Q_DELIVERY_DROP] = "DELETE FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
 };

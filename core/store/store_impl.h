@@ -12,7 +12,9 @@
 #include "core/store/journal.h"
 #include "core/store/store.h"
 
-#define DAS_STORE_FORMAT 2             /* user_version of the database */
+#define DAS_STORE_FORMAT 3             /* user_version of the database */
+/* Which format first had what: one that is only read may be older. */
+#define DAS_FORMAT_SERVE 2
 #define DAS_STORE_APPLICATION 0x646173 /* "das", application_id of the database */
 #define DAS_STORE_BUSY_MS 10000        /* how long another process may hold the database */
 
@@ -93,6 +95,12 @@ enum das_query {
     DAS_Q_SEEN_PURGE,
     DAS_Q_SEEN_ADD,
     DAS_Q_VERSION,
+
+    DAS_Q_DELIVERY_PURGE,
+    DAS_Q_DELIVERY_HAS,
+    DAS_Q_DELIVERY_ADD,
+    DAS_Q_DELIVERY_AGAIN,
+    DAS_Q_DELIVERY_DROP,
     DAS_QUERIES
 };
 extern const char *const das_queries[DAS_QUERIES];

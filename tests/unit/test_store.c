@@ -9,6 +9,7 @@
 #include "core/store/store_impl.h"
 #include "core/store/task.h"
 #include "tests/unit/kit.h"
+#include "tests/unit/old_store.h"
 #include "tests/unit/store_kit.h"
 
 static struct das_err err;
@@ -59,7 +60,7 @@ static void fresh(void)
     das_store_close(s);
     is_int(files_in(runs), 0, "nothing is left of them");
     das_store_close(NULL);
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "the format is noted");
+    is_int(store_number(dir, "PRAGMA user_version"), DAS_STORE_FORMAT, "the format is noted");
     is_str(sqlite3_libversion_number() >= 3037000 ? "ok" : sqlite3_libversion(), "ok",
            "SQLite knows strict tables");
 }
@@ -139,11 +140,11 @@ static void not_ours(void)
     struct das_store *s = NULL;
 
     das_store_close(store_open(dir));
-    store_sql(dir, "PRAGMA user_version = 3");
-    refused(dir, "newer das (format 3, this one knows 2)", "a newer format");
+    store_sql(dir, "PRAGMA user_version = 99");
+    refused(dir, "newer das (format 99, this one knows", "a newer format");
     store_sql(dir, "PRAGMA user_version = 0");
-    refused(dir, "format 0, expected 1 to 2", "a format that never was");
-    store_sql(dir, "PRAGMA user_version = 2; DROP TABLE kills");
+    refused(dir, "format 0, expected 1 to", "a format that never was");
+    store_sql(dir, "PRAGMA user_version = 1; DROP TABLE kills");
     ok(das_store_open(dir, &s, &err) < 0 && err.code == DAS_E_STORE, "a table is missing: %s",
        err.msg);
     store_sql(dir, "PRAGMA application_id = 1");
@@ -174,27 +175,6 @@ static void not_ours(void)
 }
 
 /* --- a database of format 1 ------------------------------------------------------------------- */
-
-/* As das made it then. */
-static const char old_schema[] =
-    "CREATE TABLE journal(seq INTEGER PRIMARY KEY, line TEXT NOT NULL, hash TEXT NOT NULL) STRICT;"
-    "CREATE TABLE open_intents(seq INTEGER PRIMARY KEY, run TEXT NOT NULL) STRICT;"
-    "CREATE TABLE unknown_intents(seq INTEGER PRIMARY KEY) STRICT;"
-    "CREATE TABLE applied(seq INTEGER PRIMARY KEY, plan TEXT NOT NULL) STRICT;"
-    "CREATE INDEX applied_plan ON applied(plan);"
-    "CREATE TABLE kills(id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL,"
-    " instance TEXT NOT NULL, policy TEXT NOT NULL, user BLOB NOT NULL,"
-    " fingerprint INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX kills_run ON kills(run, at_ms);"
-    "CREATE INDEX kills_at ON kills(at_ms);"
-    "CREATE INDEX kills_instance ON kills(instance, at_ms);"
-    "CREATE INDEX kills_user ON kills(instance, user, at_ms);"
-    "CREATE TABLE breakers(policy TEXT NOT NULL, instance TEXT NOT NULL, state INTEGER NOT NULL,"
-    " since_ms INTEGER NOT NULL, respawns INTEGER NOT NULL, reason TEXT NOT NULL,"
-    " PRIMARY KEY(policy, instance)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE matches(id INTEGER PRIMARY KEY AUTOINCREMENT, policy TEXT NOT NULL,"
-    " instance TEXT NOT NULL, count INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX matches_of ON matches(policy, instance, id);";
 
 #define OLD_PLAN "1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef"
 
@@ -312,7 +292,7 @@ static void old_format(void)
 
     snprintf(name, sizeof name, "%s", dir);
     is_int(store_herd(8, open_and_close, name), 8, "eight processes bring it up to date at once");
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "which it is then");
+    is_int(store_number(dir, "PRAGMA user_version"), DAS_STORE_FORMAT, "which it is then");
     is_int(store_number(dir, "SELECT count(*) FROM journal"), 7, "nothing was written for that");
     das_store_close(store_open(fresh));
     is_int(differences(dir, fresh), 0, "it has what a new one has");
@@ -344,7 +324,7 @@ static void old_and_damaged(void)
            "with no half of another");
     store_sql(dir, "DROP TABLE seen");
     das_store_close(store_open(dir));
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "without it, it works");
+    is_int(store_number(dir, "PRAGMA user_version"), DAS_STORE_FORMAT, "without it, it works");
 }
 
 static int open_to_die(void *arg)
@@ -392,7 +372,7 @@ static void old_and_killed(void)
     is_int(store_number(dir, "SELECT count(*) FROM sqlite_schema WHERE name = 'tasks'"), 0,
            "with no half of another");
     store_kill(store_hold(open_to_die, dir));
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "what it did stays");
+    is_int(store_number(dir, "PRAGMA user_version"), DAS_STORE_FORMAT, "what it did stays");
     das_store_close(store_open(dir));
 }
 
