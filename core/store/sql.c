@@ -61,20 +61,29 @@ static const char format_2[] =
     "CREATE INDEX seen_until ON seen(until_ms);";
 
 /* Messages to people. tat_ms: when the channel would be free again if nothing were saved up. */
-static const char format_outbox[] =
-    "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"
-    " channel TEXT NOT NULL, dedup BLOB NOT NULL, event INTEGER NOT NULL, alone INTEGER NOT NULL,"
-    " message BLOB NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
-    " due_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, claim_ms INTEGER NOT NULL,"
-    " ended_ms INTEGER NOT NULL, tries INTEGER NOT NULL, repeats INTEGER NOT NULL,"
-    " ref TEXT NOT NULL, code TEXT NOT NULL, error TEXT NOT NULL, part_of TEXT NOT NULL) STRICT;"
-    "CREATE INDEX outbox_waiting ON outbox(channel, id) WHERE state = 0;"
-    "CREATE INDEX outbox_dedup ON outbox(channel, dedup, id);"
-    "CREATE INDEX outbox_ended ON outbox(ended_ms) WHERE state <> 0;"
-    "CREATE TABLE outbox_pace(channel TEXT PRIMARY KEY, tat_ms INTEGER NOT NULL,"
-    " blocked_ms INTEGER NOT NULL, digest_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+#define OUTBOX_TABLES                                                                              \
+    "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"     \
+    " channel TEXT NOT NULL, dedup BLOB NOT NULL, event INTEGER NOT NULL, alone INTEGER NOT NULL," \
+    " message BLOB NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"                 \
+    " due_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, claim_ms INTEGER NOT NULL,"            \
+    " ended_ms INTEGER NOT NULL, tries INTEGER NOT NULL, repeats INTEGER NOT NULL,"                \
+    " ref TEXT NOT NULL, code TEXT NOT NULL, error TEXT NOT NULL, part_of TEXT NOT NULL) STRICT;"  \
+    "CREATE INDEX outbox_waiting ON outbox(channel, id) WHERE state = 0;"                          \
+    "CREATE INDEX outbox_dedup ON outbox(channel, dedup, id);"                                     \
+    "CREATE INDEX outbox_ended ON outbox(ended_ms) WHERE state <> 0;"                              \
+    "CREATE TABLE outbox_pace(channel TEXT PRIMARY KEY, tat_ms INTEGER NOT NULL,"                  \
+    " blocked_ms INTEGER NOT NULL, digest_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_outbox};
+/* What came to hooks. proof: the id stands for a signature that does not cover the ids. */
+#define DELIVERY_TABLES                                                                     \
+    "CREATE TABLE deliveries(hook TEXT NOT NULL, proof INTEGER NOT NULL, id TEXT NOT NULL," \
+    " first_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, times INTEGER NOT NULL,"        \
+    " PRIMARY KEY(hook, proof, id)) STRICT, WITHOUT ROWID;"                                 \
+    "CREATE INDEX deliveries_until ON deliveries(until_ms);"
+
+static const char format_3[] = OUTBOX_TABLES DELIVERY_TABLES;
+
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
@@ -241,4 +250,14 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_PACE_PUT] = "INSERT OR REPLACE INTO outbox_pace(channel, tat_ms, blocked_ms, digest_ms)"
                        " VALUES(?1, ?2, ?3, ?4)",
     [DAS_Q_PACE_BLOCK] = "UPDATE outbox_pace SET blocked_ms = ?2 WHERE channel = ?1",
+    [DAS_Q_DELIVERY_PURGE] = "DELETE FROM deliveries WHERE until_ms < ?1",
+    [DAS_Q_DELIVERY_HAS] =
+        "SELECT count(*) FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
+    [DAS_Q_DELIVERY_ADD] = "INSERT OR IGNORE INTO"
+                           " deliveries(hook, proof, id, first_ms, until_ms, times)"
+                           " VALUES(?1, ?2, ?3, ?4, ?5, 1)",
+    [DAS_Q_DELIVERY_AGAIN] = "UPDATE deliveries SET times = times + 1,"
+                             " until_ms = max(until_ms, ?4)"
+                             " WHERE hook = ?1 AND proof = ?2 AND id = ?3",
+    [DAS_Q_DELIVERY_DROP] = "DELETE FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
 };

@@ -117,6 +117,12 @@ enum das_query {
     DAS_Q_PACE_GET,
     DAS_Q_PACE_PUT,
     DAS_Q_PACE_BLOCK,
+
+    DAS_Q_DELIVERY_PURGE,
+    DAS_Q_DELIVERY_HAS,
+    DAS_Q_DELIVERY_ADD,
+    DAS_Q_DELIVERY_AGAIN,
+    DAS_Q_DELIVERY_DROP,
     DAS_QUERIES
 };
 extern const char *const das_queries[DAS_QUERIES];
