@@ -51,6 +51,7 @@ struct das_run {
     /* While another run's thread calls into this state (test_run.c): the processor time that is that
      * thread's limit; else 0. Of the thread that runs Lua here; the other one may read it. */
     atomic_int_least64_t lent_cpu_ms;
+    atomic_int outside;        /* not 0: an instance is waited for */
 
     /* counted by the script's thread, looked at by the other */
     struct {

@@ -302,9 +302,7 @@ void das_config_grants(lua_State *L, int t, const char *where, struct das_script
     lua_pop(L, 1);
 }
 
-/* "policies/x.lua" beside das.lua, as the path that a run will have; "*" is itself. NULL: there is
- * no such file, or no memory. */
-static char *script_path(const char *config, const char *name)
+char *das_config_script_path(const char *config, const char *name)
 {
     const char *slash = strrchr(config, '/');
     struct das_buf b = {0};
@@ -350,7 +348,7 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     if (das_policy_rules_copy(&e->policy, &rules->policy, &err) < 0)
         luaL_error(L, "%s: %s", where, err.msg);
     /* a name that fits nothing would leave the script it was meant for with other grants */
-    if (!(e->path = script_path(r->path, name)))
+    if (!(e->path = das_config_script_path(r->path, name)))
         luaL_error(L, "%s: there is no such script", where);
     for (size_t i = 0; i + 1 < rules->count; i++) {
         if (strcmp(rules->scripts[i].path, e->path) == 0)
@@ -456,6 +454,7 @@ static int read_all(lua_State *L)
 {
     static const char *const allowed[] = {"instances", "clouds", "protect", "limits", "scripts",
                                           "secrets",   "state",  "journal", "serve",   "channels",
+                                          "policies",
                                           DAS_CONFIG_POLICY_KEYS};
     struct reader *r = lua_touserdata(L, 1);
     int top;
@@ -492,6 +491,7 @@ static int read_all(lua_State *L)
     if (lua_getfield(L, top, "scripts") != LUA_TNIL)
         read_scripts(L, r);
     lua_settop(L, top);
+    das_config_schedule(L, top, r->path, r->into->rules, r->into->inventory);
     if (lua_getfield(L, top, "secrets") != LUA_TNIL)
         read_secrets(L, r);
     return 0;

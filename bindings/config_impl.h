@@ -73,6 +73,21 @@ void das_config_clouds(lua_State *L, int t, struct das_inventory *to);
 void das_config_instance_cloud(lua_State *L, const char *where, const struct das_source_conf *conf,
                                struct das_inventory *inv);
 
+/* A duration, a number of seconds or a text, from least to most ms; what: words for both. */
+void das_config_span(lua_State *L, int t, const char *where, const char *key, int64_t least,
+                     int64_t most, const char *what, int64_t *to);
+/* Pushes the list of tables in the field key of the table at t [-0, +1] and returns how many; -1 and
+ * nothing pushed when there is none. Anything else than a list is refused. */
+int64_t das_config_open_list(lua_State *L, int t, const char *where, const char *key,
+                             const char *what);
+/* "policies/x.lua" beside the file config, as the path that a run will have; "*" is itself. NULL:
+ * there is no such file, or no memory. */
+char *das_config_script_path(const char *config, const char *name);
+/* The list policies of the table at t, where there is one, after scripts and instances. config: the
+ * path of das.lua. */
+void das_config_schedule(lua_State *L, int t, const char *config, struct das_rules *rules,
+                         const struct das_inventory *inv);
+
 /* The table serve of the table at t, where there is one; after the policy of all scripts, which its
  * own starts from, also when there is none. */
 void das_config_serve(lua_State *L, int t, struct das_rules *to);

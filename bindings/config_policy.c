@@ -165,10 +165,9 @@ static void read_breaker(lua_State *L, int t, const char *where, struct das_brea
 
 /* --- windows and freezes ---------------------------------------------------------------------- */
 
-/* Pushes the list of tables in the field key [-0, +1] and returns how many; -1 and nothing pushed
- * when there is none. Anything else than a list is refused: { from = "22:00" } without its outer
- * braces would be a list of nothing. */
-static int64_t open_list(lua_State *L, int t, const char *where, const char *key, const char *what)
+/* { from = "22:00" } without its outer braces would be a list of nothing. */
+int64_t das_config_open_list(lua_State *L, int t, const char *where, const char *key,
+                             const char *what)
 {
     lua_Integer n, seen = 0;
 
@@ -206,7 +205,7 @@ static struct das_zone *read_zone(lua_State *L, int t, const char *in)
 
 static void read_windows(lua_State *L, int t, const char *where, struct das_policy_rules *to)
 {
-    int64_t n = open_list(L, t, where, "windows",
+    int64_t n = das_config_open_list(L, t, where, "windows",
                           "a list of windows such as { { from = \"22:00\", to = \"06:00\" } }");
     int list = lua_gettop(L);
 
@@ -277,7 +276,7 @@ static int read_freeze(lua_State *L)
 
 static void read_freezes(lua_State *L, int t, const char *where, struct das_policy_rules *to)
 {
-    int64_t n = open_list(L, t, where, "freezes",
+    int64_t n = das_config_open_list(L, t, where, "freezes",
                           "a list such as { { from = \"2026-12-20\", to = \"2027-01-03\" } }");
     int list = lua_gettop(L);
     struct das_span *bigger;

@@ -10,6 +10,7 @@
 #include "core/base/mem.h"
 
 #define CONNECTIONS_MAX 65536
+#define WORKERS_MAX 64
 #define RATE_MAX 1e6
 #define REGION_MAX 64
 #define PROJECT_LEN 32
@@ -47,6 +48,16 @@ static void take_text(lua_State *L, int t, const char *in, const char *key, char
     *to = copy;
 }
 
+static void read_workers(lua_State *L, int t, int64_t *to)
+{
+    int64_t n = *to;
+
+    das_config_count(L, t, prefix, "workers", 1, &n);
+    if (n > WORKERS_MAX)
+        luaL_error(L, "%sworkers: expected 1 to %d, got %I", prefix, WORKERS_MAX, (LUAI_UACINT)n);
+    *to = n;
+}
+
 static void read_connections(lua_State *L, int t, const char *key, int64_t *to)
 {
     int64_t n = *to;
@@ -60,14 +71,15 @@ static void read_connections(lua_State *L, int t, const char *key, int64_t *to)
 
 /* The value of key as a text [-0, +1], for das_parse_*; raises on what is neither number nor text.
  * NULL and nothing pushed: there is none. */
-static const char *scalar(lua_State *L, int t, const char *key, const char *what)
+static const char *scalar(lua_State *L, int t, const char *in, const char *key,
+                          const char *what)
 {
     if (!das_config_has(L, t, key)) {
         lua_pop(L, 1);
         return NULL;
     }
     if (lua_type(L, -1) != LUA_TNUMBER && lua_type(L, -1) != LUA_TSTRING)
-        das_config_expected(L, prefix, key, what);
+        das_config_expected(L, in, key, what);
     luaL_tolstring(L, -1, NULL);
     lua_remove(L, -2);
     return lua_tostring(L, -1);
@@ -76,7 +88,7 @@ static const char *scalar(lua_State *L, int t, const char *key, const char *what
 static void read_size(lua_State *L, int t, const char *key, uint64_t least, uint64_t most,
                       const char *what, uint64_t *to)
 {
-    const char *text = scalar(L, t, key, what);
+    const char *text = scalar(L, t, prefix, key, what);
     uint64_t bytes = 0;
 
     if (!text)
@@ -87,16 +99,16 @@ static void read_size(lua_State *L, int t, const char *key, uint64_t least, uint
     lua_pop(L, 1);
 }
 
-static void read_time(lua_State *L, int t, const char *key, int64_t least, int64_t most,
-                      const char *what, int64_t *to)
+void das_config_span(lua_State *L, int t, const char *in, const char *key, int64_t least,
+                     int64_t most, const char *what, int64_t *to)
 {
-    const char *text = scalar(L, t, key, what);
+    const char *text = scalar(L, t, in, key, what);
     int64_t ms = 0;
 
     if (!text)
         return;
     if (!das_parse_duration_ms(das_text_of(text), &ms) || ms < least || ms > most)
-        das_config_expected(L, prefix, key, what);
+        das_config_expected(L, in, key, what);
     *to = ms;
     lua_pop(L, 1);
 }
@@ -177,15 +189,16 @@ static void read_bounds(lua_State *L, int t, struct das_serve_conf *to)
 {
     read_connections(L, t, "connections", &to->connections);
     read_connections(L, t, "connections_per_address", &to->connections_per_address);
+    read_workers(L, t, &to->workers);
     read_size(L, t, "header", (uint64_t)1 << 10, (uint64_t)64 << 10, "1KB to 64KB",
               &to->header_bytes);
     read_size(L, t, "body", (uint64_t)1 << 10, (uint64_t)16 << 20, "1KB to 16MB", &to->body_bytes);
-    read_time(L, t, "every", 1000, DAS_CONFIG_HOUR_MS, "a duration from \"1s\" to \"1h\"",
+    das_config_span(L, t, prefix, "every", 1000, DAS_CONFIG_HOUR_MS, "a duration from \"1s\" to \"1h\"",
               &to->task_every_ms);
-    read_time(L, t, "share", 0, 60000, "a duration from 0 to \"60s\"", &to->share_ms);
-    read_time(L, t, "deadline", 1000, DAS_CONFIG_HOUR_MS, "a duration from \"1s\" to \"1h\"",
+    das_config_span(L, t, prefix, "share", 0, 60000, "a duration from 0 to \"60s\"", &to->share_ms);
+    das_config_span(L, t, prefix, "deadline", 1000, DAS_CONFIG_HOUR_MS, "a duration from \"1s\" to \"1h\"",
               &to->deadline_ms);
-    read_time(L, t, "drain", 0, DAS_CONFIG_HOUR_MS, "a duration from 0 to \"1h\"", &to->drain_ms);
+    das_config_span(L, t, prefix, "drain", 0, DAS_CONFIG_HOUR_MS, "a duration from 0 to \"1h\"", &to->drain_ms);
     das_config_number(L, t, prefix, "rate", false, 0, RATE_MAX,
                       "requests a second, up to 1000000; 0: no limit", &to->rate);
 }
@@ -206,6 +219,7 @@ void das_config_serve(lua_State *L, int t, struct das_rules *to)
                                           "deadline",
                                           "drain",
                                           "rate",
+                                          "workers",
                                           "mode",
                                           "kill",
                                           DAS_CONFIG_POLICY_KEYS};

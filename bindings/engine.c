@@ -102,6 +102,7 @@ static void engine_end(struct das_engine *e)
     pthread_mutex_unlock(&e->lock);
 }
 
+/* hash NULL: it is not the script's fault. */
 static void engine_stick(struct das_engine *e, const char *hash, const char *path)
 {
     struct stuck *s;
@@ -110,7 +111,7 @@ static void engine_stick(struct das_engine *e, const char *hash, const char *pat
         return;
     pthread_mutex_lock(&e->lock);
     e->running--;
-    if (!find_stuck(e, hash) && e->stuck_count < STUCK_MAX) {
+    if (hash && !find_stuck(e, hash) && e->stuck_count < STUCK_MAX) {
         s = &e->stuck[e->stuck_count++];
         memset(s, 0, sizeof *s);
         memcpy(s->hash, hash, sizeof s->hash);
@@ -351,8 +352,12 @@ static void *script_thread(void *arg)
     pthread_cond_signal(&job->changed);
     pthread_mutex_unlock(&job->run.lock);
     if (abandoned) { /* nobody waits any more: it was stuck and came back after all */
+        void (*came_back)(void *arg) = job->opts.came_back;
+        void *came_back_arg = job->opts.came_back_arg;
         engine_unstick(job->run.opts->engine, job->hash);
         job_free(job);
+        if (came_back)
+            came_back(came_back_arg);
     }
     return NULL;
 }
@@ -520,7 +525,7 @@ int das_engine_run(const struct das_engine_opts *opts, struct das_engine_result 
     } else {
         rc = give_up(job, result, err);
         job->abandoned = true;
-        engine_stick(opts->engine, job->hash, opts->path);
+        engine_stick(opts->engine, atomic_load(&job->run.outside) ? NULL : job->hash, opts->path);
         pthread_detach(job->thread); /* now: once unlocked, the job may be gone any moment */
     }
     pthread_mutex_unlock(&job->run.lock);

@@ -81,6 +81,10 @@ struct das_engine_opts {
                                           NULL */
     const atomic_int *cancel;          /* not 0: end the run; may be NULL */
     struct das_engine *engine;         /* remembers stuck scripts; may be NULL */
+    /* A run that was given up as stuck has ended after all, told on its thread: from now on nothing
+     * uses opts and what they point to. May be NULL. */
+    void (*came_back)(void *arg);
+    void *came_back_arg;
     FILE *out;                         /* where print() writes */
     FILE *log;                         /* where a preview's warnings go, each once; NULL: nowhere */
 };
@@ -132,7 +136,8 @@ struct das_engine_result {
 };
 void das_engine_result_clear(struct das_engine_result *r);
 
-/* Scripts that got stuck once, in this process: they are refused from then on. Shared by all runs
+/* Scripts that got stuck once, in this process: they are refused from then on. One that waited for
+ * an instance when its time was over is not among them: the instance hangs, not the script. Shared by all runs
  * of a host; das_engine_health() writes {"running":..,"stuck":[{"script":..,"since":..}]}. */
 struct das_engine;
 struct das_engine *das_engine_new(struct das_err *err);

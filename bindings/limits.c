@@ -4,6 +4,7 @@
 #include <stdlib.h>
 #include <string.h>
 
+#include "bindings/schedule_conf.h"
 #include "core/base/mem.h"
 
 const struct das_limits das_limits_default = {
@@ -98,6 +99,7 @@ void das_rules_clear(struct das_rules *r)
     das_free(r->state_dir);
     das_channels_clear(&r->channels);
     das_serve_conf_clear(&r->serve);
+    das_schedule_conf_free(r->schedule);
     das_rules_init(r);
 }
 

@@ -44,6 +44,8 @@ struct das_script_rules {
     int64_t every_ms;                /* how often it is run, for a replay; 0: not said */
 };
 
+struct das_schedule_conf;
+
 struct das_rules {
     struct das_limits limits; /* of scripts that have none of their own */
     struct das_script_entry {
@@ -59,6 +61,8 @@ struct das_rules {
     char *state_dir;                /* as configured, or NULL */
     struct das_channels channels;   /* where messages go */
     struct das_serve_conf serve;    /* its policy starts as a copy of the one above */
+    struct das_schedule_conf *schedule; /* what das serve runs by itself (schedule_conf.h); NULL:
+                                           nothing */
 };
 /* A copy that owns its lists. to is to be cleared, also after an error. */
 int das_policy_rules_copy(struct das_policy_rules *to, const struct das_policy_rules *from,

@@ -267,7 +267,9 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
     tell_applying(run, plan);
     if (rc == 0) {
         das_source_set_patience(source, &run->patience);
+        atomic_store(&run->outside, 1);
         rc = das_plan_apply(plan, source, &opts, out, err);
+        atomic_store(&run->outside, 0);
         das_source_set_patience(source, NULL);
     }
     tell_applied(run, plan, rc == 0 ? *out : NULL, err);

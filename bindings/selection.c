@@ -70,7 +70,9 @@ int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_s
     box = das_box_push(L, DAS_SELECTION);
     box->source = source;
     das_source_set_patience(source, &das_run_of(L)->patience);
+    atomic_store(&das_run_of(L)->outside, 1);
     box->object = das_preview(source, f, flags, &err);
+    atomic_store(&das_run_of(L)->outside, 0);
     das_source_set_patience(source, NULL);
     if (!box->object) {
         das_run_check(L);

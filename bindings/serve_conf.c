@@ -22,6 +22,7 @@ static const struct das_serve_conf defaults = {
     .deadline_ms = 30000,
     .drain_ms = 30000,
     .rate = 100,
+    .workers = 8,
 };
 
 void das_serve_conf_init(struct das_serve_conf *c)

@@ -89,7 +89,18 @@ static int place_once(const char *temp, const char *path)
     return rc;
 }
 
-/* All of it is on the disk before it gets its name. */
+static int replace_soon(const char *temp, const char *path)
+{
+    struct das_buf folder = {0};
+
+    folder_of(path, &folder);
+    if (!folder.failed)
+        das_give_to_owner(folder.ptr, temp);
+    das_buf_clear(&folder);
+    return rename(temp, path);
+}
+
+/* All of it is on the disk before it gets its name, where that matters. */
 static int write_with(int (*place)(const char *temp, const char *path), const char *path,
                       mode_t mode, struct das_text text, struct das_err *err)
 {
@@ -104,8 +115,8 @@ static int write_with(int (*place)(const char *temp, const char *path), const ch
         das_fail(err, DAS_E_IO, "%s: %s", path, strerror(errno));
         goto done;
     }
-    if (fchmod(fd, mode) == 0 && write_all(fd, text) == 0 && fsync(fd) == 0 &&
-        place(temp.ptr, path) == 0)
+    if (fchmod(fd, mode) == 0 && write_all(fd, text) == 0 &&
+        (place == replace_soon || fsync(fd) == 0) && place(temp.ptr, path) == 0)
         rc = 0;
     saved = errno;
     if (rc < 0)
@@ -125,6 +136,11 @@ int das_write_file(const char *path, mode_t mode, struct das_text text, struct d
         return -1;
     das_sync_folder_of(path);
     return 0;
+}
+
+int das_write_file_soon(const char *path, mode_t mode, struct das_text text, struct das_err *err)
+{
+    return write_with(replace_soon, path, mode, text, err);
 }
 
 int das_write_file_once(const char *path, mode_t mode, struct das_text text, struct das_err *err)

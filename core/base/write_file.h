@@ -11,6 +11,8 @@
 /* Through a temporary file in the same folder and a rename, on the disk when it returns. What was
  * there is replaced. DAS_E_IO names the path. */
 int das_write_file(const char *path, mode_t mode, struct das_text text, struct das_err *err);
+/* The same, but the system may take its time to bring it to the disk: for what can be lost. */
+int das_write_file_soon(const char *path, mode_t mode, struct das_text text, struct das_err *err);
 /* The same, but what is there stays as it is: then this succeeds, too. The file belongs to whom its
  * folder belongs. */
 int das_write_file_once(const char *path, mode_t mode, struct das_text text, struct das_err *err);

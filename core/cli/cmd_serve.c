@@ -127,12 +127,14 @@ static int serve(struct job *j, struct das_err *err)
     struct das_common *c = &j->common;
     FILE *log;
     struct das_vault vault;
-    size_t left = 0;
+    struct das_serve_end end;
     int rc;
     struct das_serve_opts opts = {
         .conf = &c->rules.serve,
         .inventory = c->inventory,
         .protect = &c->protect,
+        .schedule = c->rules.schedule,
+        .secrets = &c->secrets,
         .stop_files = (const char *const *)c->stop_files,
         .state_dir = c->state_dir.ptr,
         .vault = &vault,
@@ -153,10 +155,14 @@ static int serve(struct job *j, struct das_err *err)
     das_keep_freed_memory();
     das_log_setup(DAS_LOG_JSON, DAS_LOG_INFO);
     catch_signals();
-    rc = das_serve(&opts, &left, err);
+    rc = das_serve(&opts, &end, err);
+    if (end.stuck) { /* a thread uses all that would be freed now */
+        fflush(log);
+        _exit(rc < 0 ? das_complain("serve", err) : end.left ? DAS_EXIT_PARTIAL : DAS_EXIT_DONE);
+    }
     das_vault_clear(&vault);
     fclose(log);
-    return rc < 0 ? -1 : left ? DAS_EXIT_PARTIAL : DAS_EXIT_DONE;
+    return rc < 0 ? -1 : end.left ? DAS_EXIT_PARTIAL : DAS_EXIT_DONE;
 }
 
 int das_cmd_serve(int argc, char **argv)

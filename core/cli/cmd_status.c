@@ -6,6 +6,7 @@
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/cli/cli.h"
+#include "core/cli/schedule_text.h"
 #include "core/store/habits.h"
 #include "core/store/journal.h"
 
@@ -15,8 +16,9 @@ static const char help[] =
     "das status [-o table|json] [--config FILE]\n"
     "\n"
     "Shows the off switch (das stop), the breakers that are not closed, the kills whose outcome\n"
-    "nobody knows and that nobody has acknowledged, and the head of the journal: note it elsewhere,\n"
-    "and das audit verify can tell later whether anything before it was changed.\n"
+    "nobody knows and that nobody has acknowledged, the policies that das serve runs, and the head\n"
+    "of the journal: note it elsewhere, and das audit verify can tell later whether anything before\n"
+    "it was changed.\n"
     "\n"
     "  -o, --output FORMAT   table, json\n"
     "      --config FILE     instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
@@ -197,6 +199,8 @@ static int show(struct das_common *c)
         rc = put_breakers(&s, store, &err);
     if (rc == 0)
         rc = put_unknown(&s, store, &err);
+    if (rc == 0)
+        rc = das_schedule_show(c->state_dir.ptr, s.json, das_terminal_width(), &s.out, &err);
     if (rc == 0)
         rc = put_journal(&s, store, c->state_dir.ptr, &err);
     if (rc == 0)

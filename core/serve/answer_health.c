@@ -140,6 +140,18 @@ static void ask_fleet(const struct das_fleet *f, struct das_metrics_now *now)
     }
 }
 
+static void ask_schedule(struct das_schedule *s, struct das_metrics_now *now)
+{
+    struct das_schedule_now is = {0};
+
+    if (s)
+        das_schedule_now(s, &is);
+    now->policies = (int64_t)is.slots;
+    now->policies_running = (int64_t)is.running;
+    now->policies_failing = (int64_t)is.failing;
+    now->policies_skipped = is.skipped;
+}
+
 int das_answer_metrics(struct das_call *call)
 {
     struct das_server *s = call->server;
@@ -156,6 +168,7 @@ int das_answer_metrics(struct das_call *call)
     now.stopped = das_stopped(s->opts->stop_files, why, sizeof why);
     ask_store(s, &now);
     ask_fleet(s->fleet, &now);
+    ask_schedule(s->schedule, &now);
     das_metrics_write(s->metrics, &now, &call->answer);
     call->type = "text/plain; version=0.0.4; charset=utf-8";
     return 0;

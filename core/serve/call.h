@@ -24,6 +24,7 @@
 #include "core/serve/metrics.h"
 #include "core/serve/news.h"
 #include "core/serve/refusal.h"
+#include "core/serve/schedule.h"
 #include "core/serve/serve.h"
 #include "core/store/store.h"
 
@@ -45,6 +46,7 @@ struct das_server {
     pthread_mutex_t desk_lock;
     struct das_store *desk; /* for lists of tasks, the switch, the history: one thread at a time */
     struct das_news *news;
+    struct das_schedule *schedule; /* NULL: no policy runs by itself */
     int64_t started_ms; /* Unix */
 };
 
@@ -75,7 +77,8 @@ typedef int das_handler_fn(struct das_call *call);
 /* All but the door, so that requests can be handed to das_dispatch() without a network. To be
  * closed also after an error. */
 int das_server_open(struct das_server *s, const struct das_serve_opts *opts, struct das_err *err);
-void das_server_close(struct das_server *s);
+/* False: a policy is left behind and uses what belongs to s, which was not freed. */
+bool das_server_close(struct das_server *s);
 /* What became of a plan's victims, into the metrics. policy: "task" or "kill"; r NULL: nobody was
  * there. */
 void das_count_outcomes(struct das_server *s, const char *policy, const struct das_report *r);

@@ -46,11 +46,13 @@ static const int statuses[] = {200, 204, 400, 401, 403, 404, 405, 408, 409, 413,
                                414, 417, 429, 431, 500, 501, 503, 504, 505, 0 /* other */};
 static const char *const sources[] = {"mem", "file", "mysql", "das", "other"};
 static const char *const preview_results[] = {"ok", "failed"};
-static const char *const policies[] = {"task", "kill", "other"};
+static const char *const policies[] = {"task", "kill", "policy", "other"};
 static const char *const kills[] = {"connection", "query", "soft", "auto", "other"};
 /* das_outcome_name() */
 static const char *const results[] = {"killed",    "killing", "dry_run", "gone",    "changed",
                                       "protected", "refused", "failed",  "unknown", "other"};
+static const char *const policy_results[] = {"ok",        "error", "limit",
+                                             "cancelled", "stuck", "other"};
 static const char *const reasons[] = {"guard", "off_switch", "mode",    "window",    "freeze",
                                       "limit", "breaker", "journal", "other"};
 static const char *const auths[] = {"ok",     "refused", "throttled",   "signature", "token",
@@ -128,6 +130,8 @@ struct das_metrics {
     struct counter kills[COUNT(policies)][COUNT(kills)][COUNT(results)];
     struct counter blocked[COUNT(reasons)];
     struct counter auth[COUNT(auths)];
+    struct counter policy_runs[COUNT(policy_results)];
+    struct histogram policy_late, policy_time;
 };
 
 struct das_metrics *das_metrics_new(struct das_err *err)
@@ -167,6 +171,13 @@ void das_metrics_action(struct das_metrics *m, const char *policy, const char *a
     if (policy && strncmp(policy, "serve:", 6) == 0)
         policy += 6;
     add(&m->kills[FIND(policies, policy)][FIND(kills, action)][FIND(results, result)], n);
+}
+
+void das_metrics_policy(struct das_metrics *m, const char *result, double late, double took)
+{
+    add(&m->policy_runs[FIND(policy_results, result)], 1);
+    observe(&m->policy_late, late);
+    observe(&m->policy_time, took);
 }
 
 void das_metrics_blocked(struct das_metrics *m, const char *reason)
@@ -328,6 +339,26 @@ static void write_kills(struct das_metrics *m, struct das_buf *b)
            reasons, m->blocked, COUNT(reasons));
 }
 
+static void write_policies(struct das_metrics *m, const struct das_metrics_now *now,
+                           struct das_buf *b)
+{
+    static const char late[] = "das_policy_lateness_seconds";
+    static const char time[] = "das_policy_run_duration_seconds";
+
+    by_one(b, "das_policy_runs_total", "Runs of scheduled policies, by result.", "result",
+           policy_results, m->policy_runs, COUNT(policy_results));
+    head(b, late, "histogram", "From the moment a policy was due until its run began.");
+    histogram(b, late, NULL, &m->policy_late);
+    head(b, time, "histogram", "How long runs of scheduled policies took.");
+    histogram(b, time, NULL, &m->policy_time);
+    total(b, "das_policy_skipped_total", "Times that passed while the run before still went on.",
+          (uint64_t)now->policies_skipped);
+    known(b, "das_policies", "Policies that are scheduled, each counted on each instance.",
+          now->policies);
+    known(b, "das_policies_running", "Of those: running now.", now->policies_running);
+    known(b, "das_policies_failing", "Of those: the last run failed.", now->policies_failing);
+}
+
 static double resident_bytes(void)
 {
     FILE *f = fopen("/proc/self/statm", "re");
@@ -390,6 +421,7 @@ void das_metrics_write(struct das_metrics *m, const struct das_metrics_now *now,
     total(b, "das_lists_shared_total", "Previews that used a list made for others.",
           now->lists_shared);
     write_kills(m, b);
+    write_policies(m, now, b);
     known(b, "das_tasks_running", "Kill tasks that run.", now->tasks_running);
     known(b, "das_instances", "Instances that are served.", now->instances);
     known(b, "das_instances_failing", "Instances whose last list failed.", now->instances_failing);

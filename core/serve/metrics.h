@@ -14,7 +14,7 @@ void das_metrics_free(struct das_metrics *m); /* NULL is fine */
 
 /* What happened; label values that are not in the known set (lists in metrics.c) count as "other".
  * action of a request: the name of its route, "none" without one. source: "mem", "file", "mysql",
- * "das". policy: "task", "kill", with or without "serve:" before it. result of an action: as
+ * "das". policy: "task", "kill", "policy", with or without "serve:" before it. result of an action: as
  * das_outcome_name(). reason: "off_switch", "mode", "window", "freeze", "limit", "breaker",
  * "journal", "guard" (das_guard_word()). */
 void das_metrics_request(struct das_metrics *m, const char *action, int status, double seconds);
@@ -22,6 +22,9 @@ void das_metrics_preview(struct das_metrics *m, const char *source, bool good, d
                          uint64_t scanned, uint64_t matched);
 void das_metrics_action(struct das_metrics *m, const char *policy, const char *action,
                         const char *result, uint64_t n);
+/* A scheduled policy ran. result: "ok", "error", "limit", "cancelled", "stuck"; late: after its tick,
+ * took: seconds. */
+void das_metrics_policy(struct das_metrics *m, const char *result, double late, double took);
 void das_metrics_blocked(struct das_metrics *m, const char *reason);
 /* "ok", or the word of the refusal: "throttled", "signature", "token", "skew", "replay",
  * "unknown_key", "expired", "revoked", "locked", "none". */
@@ -33,6 +36,7 @@ struct das_metrics_now {
     uint64_t accepted, refused_connections, cut;
     uint64_t lists, lists_shared;
     /* -1: not known, and not written */
+    int64_t policies, policies_failing, policies_running, policies_skipped;
     int64_t tasks_running, instances, instances_failing, unknown_actions, breakers_open;
     bool stopped;            /* off switch */
     double start_unix_s;

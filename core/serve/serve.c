@@ -11,6 +11,7 @@
 
 #include "core/base/clock.h"
 #include "core/base/log.h"
+#include "core/base/mem.h"
 #include "core/serve/call.h"
 #include "core/serve/notify.h"
 
@@ -76,6 +77,57 @@ static void told(void *arg, const struct das_member *m, const struct das_task *t
                       (long long)id, das_member_name(m), matched, done);
 }
 
+/* --- what the schedule tells ------------------------------------------------------------------ */
+
+static void policy_ran(void *arg, const struct das_schedule_told *t)
+{
+    struct das_server *s = arg;
+
+    das_metrics_policy(s->metrics, t->good ? "ok" : t->result, (double)t->late_ms / 1000,
+                       (double)t->took_ms / 1000);
+    for (int k = 0; k < DAS_O_COUNT; k++) {
+        if (t->run->totals[k])
+            das_metrics_action(s->metrics, "policy", "auto",
+                               das_outcome_name((enum das_outcome_kind)k), t->run->totals[k]);
+    }
+    if (t->run->refused[0])
+        das_metrics_blocked(s->metrics, das_guard_word(t->run->refused));
+}
+
+static int plan_policies(struct das_server *s, struct das_err *err)
+{
+    const struct das_serve_opts *o = s->opts;
+    const struct das_schedule_opts how = {.conf = o->schedule,
+                                          .workers = o->conf->workers,
+                                          .inventory = o->inventory,
+                                          .protect = o->protect,
+                                          .secrets = o->secrets,
+                                          .stop_files = o->stop_files,
+                                          .state_dir = o->state_dir,
+                                          .log = o->log,
+                                          .told = policy_ran,
+                                          .arg = s};
+
+    if (o->schedule && o->schedule->count)
+        return das_schedule_new(&how, &s->schedule, err);
+    das_schedule_forget(o->state_dir);
+    return 0;
+}
+
+static void tell_policies(struct das_server *s)
+{
+    for (size_t i = 0; s->schedule && i < s->opts->schedule->count; i++) {
+        const struct das_schedule_entry *e = &s->opts->schedule->entries[i];
+        const char *mode = das_policy_mode_name(e->rules.mode);
+        size_t n = das_schedule_instances(s->schedule, e);
+        das_serve_say(s, n ? DAS_LOG_INFO : DAS_LOG_WARN, "policy %s runs on %zu instance%s, mode %s",
+                      e->name, n, n == 1 ? "" : "s", mode);
+        if (e->asked != e->rules.mode)
+            das_serve_say(s, DAS_LOG_WARN, "policy %s: mode %s, and not %s: scripts of das.lua allows no more",
+                          e->name, mode, das_policy_mode_name(e->asked));
+    }
+}
+
 /* --- start ------------------------------------------------------------------------------------ */
 
 /* A running task whose instance is not served: renamed, removed, or left out with -i. Another das
@@ -123,7 +175,7 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
         return -1;
     s->news = das_news_new(das_fleet_count(s->fleet) * (DAS_TASKS_RUNNING_MAX + 1), err);
     keeper.fleet = s->fleet;
-    if (!s->news || das_keeper_new(&keeper, &s->keeper, err) < 0)
+    if (!s->news || das_keeper_new(&keeper, &s->keeper, err) < 0 || plan_policies(s, err) < 0)
         return -1;
     return das_task_each(s->desk, NULL, true, INT64_MAX, say_orphan, s, err) < 0 ? -1 : 0;
 }
@@ -236,6 +288,8 @@ static void run(struct das_server *s)
             well = refresh(s, &complained);
             refreshed = now;
         }
+        if (s->schedule)
+            das_schedule_save(s->schedule, false);
         if (watchdog && well && now - barked >= watchdog) {
             das_notify("WATCHDOG=1");
             barked = now;
@@ -255,6 +309,7 @@ static size_t drain(struct das_server *s)
     int64_t until = das_clock_monotonic_ms() + s->opts->conf->drain_ms, now;
     size_t left;
 
+    das_schedule_stop(s->schedule);
     atomic_store(&s->draining, 1);
     das_notify("STOPPING=1");
     do {
@@ -270,33 +325,52 @@ static size_t drain(struct das_server *s)
     return left;
 }
 
-void das_server_close(struct das_server *s)
+bool das_server_close(struct das_server *s)
 {
+    bool stuck;
+
     atomic_store(&s->cancel, 1);
     das_httpd_stop(s->httpd);
     das_keeper_free(s->keeper);
+    stuck = !das_schedule_free(s->schedule);
+    if (stuck)
+        return false;
     das_fleet_free(s->fleet);
     das_auth_free(s->auth);
     das_store_close(s->desk);
     das_metrics_free(s->metrics);
     das_news_free(s->news);
     pthread_mutex_destroy(&s->desk_lock);
+    return true;
 }
 
-int das_serve(const struct das_serve_opts *opts, size_t *left, struct das_err *err)
+static int serve(struct das_server *s, struct das_serve_end *end, struct das_err *err)
 {
-    struct das_server s;
-    int rc = das_server_open(&s, opts, err);
+    if (open_door(s, err) < 0 || (s->schedule && das_schedule_start(s->schedule, err) < 0))
+        return -1;
+    tell_addresses(s);
+    tell_policies(s);
+    run(s);
+    end->left = drain(s);
+    return 0;
+}
 
-    *left = 0;
+/* The server is on the heap: what is left behind may use it until the process ends. */
+int das_serve(const struct das_serve_opts *opts, struct das_serve_end *end, struct das_err *err)
+{
+    struct das_server *s = das_calloc(1, sizeof *s);
+    int rc;
+
+    *end = (struct das_serve_end){.left = 0};
+    if (!s)
+        return das_fail_nomem(err);
+    rc = das_server_open(s, opts, err);
     if (rc == 0)
-        rc = open_door(&s, err);
-    if (rc == 0) {
-        tell_addresses(&s);
-        run(&s);
-        *left = drain(&s);
-        das_serve_say(&s, DAS_LOG_INFO, "ended");
-    }
-    das_server_close(&s);
+        rc = serve(s, end, err);
+    end->stuck = !das_server_close(s);
+    if (rc == 0)
+        das_serve_say(s, DAS_LOG_INFO, "ended");
+    if (!end->stuck)
+        das_free(s);
     return rc;
 }

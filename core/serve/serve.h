@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "bindings/schedule_conf.h"
 #include "bindings/serve_conf.h"
 #include "core/base/secret.h"
 #include "core/plan/protect.h"
@@ -17,6 +18,8 @@ struct das_serve_opts {
     const struct das_serve_conf *conf;
     struct das_inventory *inventory;
     const struct das_protect *protect;
+    const struct das_schedule_conf *schedule; /* policies that run by themselves; NULL: none */
+    const struct das_secrets *secrets;        /* of those; may be NULL */
     const char *const *stop_files;
     const char *state_dir;
     const struct das_vault *vault;
@@ -28,8 +31,12 @@ struct das_serve_opts {
     void *arg;
 };
 
-/* Serves until stop. -1: it could not start, and why. *left: requests that were still in flight at
- * the end. */
-int das_serve(const struct das_serve_opts *opts, size_t *left, struct das_err *err);
+struct das_serve_end {
+    size_t left; /* requests that were still in flight */
+    bool stuck;  /* a policy is left behind and still uses what opts point to: end the process */
+};
+
+/* Serves until stop. -1: it could not start, and why. */
+int das_serve(const struct das_serve_opts *opts, struct das_serve_end *end, struct das_err *err);
 
 #endif

@@ -394,3 +394,36 @@ int das_inventory_add_place(struct das_inventory *inv, const char *cloud,
         return -1;
     return (int)inv->count - 1;
 }
+
+/* --- one instance by itself ------------------------------------------------------------------------ */
+
+static int share_accounts(struct das_inventory *to, const struct das_inventory *from,
+                          struct das_err *err)
+{
+    to->accounts = das_calloc(from->account_count, sizeof *to->accounts);
+    if (!to->accounts && from->account_count)
+        return das_fail_nomem(err);
+    for (; to->account_count < from->account_count; to->account_count++) {
+        const struct account *a = &from->accounts[to->account_count];
+        char *name = a->name ? das_strdup(a->name) : NULL;
+        if (a->name && !name)
+            return das_fail_nomem(err);
+        to->accounts[to->account_count] = (struct account){name, das_cloud_retain(a->cloud)};
+    }
+    return 0;
+}
+
+struct das_inventory *das_inventory_split(struct das_inventory *inv, size_t i, struct das_err *err)
+{
+    struct das_inventory *out = das_inventory_new(err);
+    struct das_source *source;
+
+    if (!out)
+        return NULL;
+    if (share_accounts(out, inv, err) < 0 || das_inventory_open_again(inv, i, &source, err) < 0 ||
+        das_inventory_add_source(out, &entry_at(inv, i)->conf, source, err) < 0) {
+        das_inventory_free(out);
+        return NULL;
+    }
+    return out;
+}

@@ -64,6 +64,10 @@ struct das_source *das_inventory_open(struct das_inventory *inv, size_t i, struc
 /* One more handle on it, the caller's own, for another thread. After das_inventory_open(). */
 int das_inventory_open_again(struct das_inventory *inv, size_t i, struct das_source **out,
                              struct das_err *err);
+/* An inventory of that instance alone, through a handle of its own, that shares the accounts: for a
+ * thread of its own. After das_inventory_open(). The caller's; NULL and err. */
+struct das_inventory *das_inventory_split(struct das_inventory *inv, size_t i,
+                                          struct das_err *err);
 /* The id for das serve as configured, or NULL. */
 const char *das_inventory_id(const struct das_inventory *inv, size_t i);
 const char *das_inventory_spec(const struct das_inventory *inv, size_t i);

@@ -273,7 +273,8 @@ sub bench_replay {
 my @parts = ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ],
     [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ],
     [ record => \&bench_record ], [ replay => \&bench_replay ], [ sign => \&bench_sign ], [ cloud => \&bench_cloud ],
-    [ serve => sub { require './tests/bench/serving.pl'; bench_serve(\&say_bound, $build) } ]);
+    [ serve => sub { require './tests/bench/serving.pl'; bench_serve(\&say_bound, $build) } ],
+    [ schedule => sub { require './tests/bench/schedule.pl'; bench_schedule(\&say_bound) } ]);
 for my $part (@parts) {
     $part->[1]->() if !%only || $only{ $part->[0] };
 }
