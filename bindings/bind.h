@@ -66,6 +66,8 @@ struct das_run {
     struct das_http_client *http; /* NULL until the first request */
     struct das_text script;     /* its text; NULL: none (das repl) */
     struct das_guard guard;     /* the store is NULL until the first armed apply */
+    struct das_store *outbox;   /* of a run that has no other; NULL until its first message */
+    size_t notified;            /* messages */
     struct das_asked asked;     /* filled when the first plan is made */
     char script_sha256[DAS_SHA256_HEX];
     char *policy;               /* the script's absolute path, "stdin", "repl" */
@@ -230,6 +232,7 @@ int das_lua_protect(lua_State *L);
 int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in instance.c */
 int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
+int das_lua_notify(lua_State *L);      /* das.notify, in notify.c */
 int das_lua_cloud(lua_State *L);       /* das.cloud, in cloud_account.c */
 int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
 int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */

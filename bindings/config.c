@@ -263,7 +263,8 @@ void das_config_limits(lua_State *L, const char *where, struct das_limits *to)
 static bool known_grant(const char *name)
 {
     static const char *const whole[] = {"preview", "kill", "cloud_kill", "notify", "http"};
-    static const char *const prefixes[] = {"http:", "secret:", "instance:", "tag:", "cloud:"};
+    static const char *const prefixes[] = {"http:", "secret:", "instance:", "tag:", "cloud:",
+                                           "notify:"};
 
     for (size_t i = 0; i < sizeof whole / sizeof *whole; i++) {
         if (strcmp(name, whole[i]) == 0)
@@ -291,8 +292,8 @@ void das_config_grants(lua_State *L, int t, const char *where, struct das_script
     for (size_t i = 0; i < n; i++) {
         if (!known_grant(names[i]))
             luaL_error(L, "%s.grants: unknown grant \"%s\"; expected preview, kill, cloud_kill, "
-                          "notify, http, http:HOST, secret:NAME, instance:NAME, tag:TAG or "
-                          "cloud:NAME",
+                          "notify, notify:CHANNEL, http, http:HOST, secret:NAME, "
+                          "instance:NAME, tag:TAG or cloud:NAME",
                        where, names[i]);
         if (!(e->grants.names[i] = das_strdup(names[i])))
             luaL_error(L, "out of memory");
@@ -454,7 +455,7 @@ static void read_all_limits(lua_State *L, struct reader *r)
 static int read_all(lua_State *L)
 {
     static const char *const allowed[] = {"instances", "clouds", "protect", "limits", "scripts",
-                                          "secrets",   "state",  "journal", "serve",
+                                          "secrets",   "state",  "journal", "serve",   "channels",
                                           DAS_CONFIG_POLICY_KEYS};
     struct reader *r = lua_touserdata(L, 1);
     int top;
@@ -487,6 +488,7 @@ static int read_all(lua_State *L)
     das_config_journal(L, top, &r->into->rules->policy);
     das_config_policy(L, top, "", &r->into->rules->policy);
     das_config_serve(L, top, r->into->rules);
+    das_config_channels(L, top, &r->into->rules->channels);
     if (lua_getfield(L, top, "scripts") != LUA_TNIL)
         read_scripts(L, r);
     lua_settop(L, top);

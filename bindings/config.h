@@ -27,6 +27,11 @@
  *         retries = 5,
  *       },
  *     },
+ *     channels = {
+ *       ops = { kind = "slack", url = { file = "/etc/das/slack-url" }, digest = "5m", rate = 20,
+ *               redact = true },
+ *       oncall = { kind = "pagerduty", token = { credential = "pagerduty" } },
+ *     },
  *     secrets = { slack = { file = "/etc/das/slack" } },
  *     protect = { { user = "backup" }, { user = "etl", db = "warehouse" } },
  *     state = "/var/lib/das",
@@ -57,6 +62,8 @@
  * that names none goes through the one named "default", else through the SDK's environment variables.
  *
  * Secrets are places: { file = PATH }, { env = NAME } or { credential = NAME } (systemd).
+ *
+ * channels are where das.notify() sends to (docs/notify.md says what each kind needs).
  *
  * Paths of scripts are relative to the folder of das.lua, and "*" is every script that is not named.
  * A script that is named with grants has those and no others. Where scripts are named, one that is

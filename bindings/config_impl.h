@@ -80,6 +80,9 @@ void das_config_serve(lua_State *L, int t, struct das_rules *to);
  * "instances.NAME". */
 void das_config_instance_id(lua_State *L, const char *where, const char *id);
 
+/* channels = { ops = { kind = "slack", ... } } of the table at t, where it is. */
+void das_config_channels(lua_State *L, int t, struct das_channels *to);
+
 /* journal = { redact_sql = true } */
 void das_config_journal(lua_State *L, int t, struct das_policy_rules *to);
 /* state = "/var/lib/das" */

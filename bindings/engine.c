@@ -409,6 +409,7 @@ static void take_result(struct job *job, struct das_engine_result *out)
 
     *out = run->result;
     memset(&run->result, 0, sizeof run->result);
+    out->notified = run->notified;
     out->used.memory = atomic_load(&run->used.memory);
     out->used.instructions = atomic_load(&run->used.instructions);
     out->used.output = atomic_load(&run->used.output);

@@ -32,6 +32,9 @@ struct das_engine_watch {
     void (*applied)(void *arg, const struct das_plan *plan, const struct das_report *report,
                     const struct das_err *err);
     void (*required)(void *arg, const char *path); /* a module of its own, by its path */
+    /* a message to that channel, which has been queued; or would have been, where the run's requests
+     * are answered in the process */
+    void (*notified)(void *arg, const char *channel, const struct das_notice *n);
 };
 
 /* Answers a run's HTTP requests, so that none leaves the process: one exchange each, after the run's
@@ -61,6 +64,7 @@ struct das_engine_opts {
     const struct das_limits *limits;   /* NULL: das_limits_default */
     const struct das_grants *grants;   /* NULL: preview and kill */
     const struct das_secrets *secrets; /* where das.secret() looks; may be NULL */
+    const struct das_channels *channels; /* where das.notify() sends to; may be NULL */
     const struct das_policy_rules *policy; /* how far it may go and how much it may kill; NULL: the
                                           defaults */
     const char *const *stop_files;     /* the off switch, ends with NULL; may be NULL */
@@ -114,6 +118,7 @@ struct das_engine_result {
     size_t refused_orders;       /* by a guard; in no total */
     struct das_act *acts;        /* every kill that was sent */
     size_t act_count;
+    size_t notified;             /* messages that were queued */
     char refused[400];           /* why a plan, or what was left of it, was refused; "": none was */
     char would_refuse[400];      /* dry run: why an armed one would be */
     struct {

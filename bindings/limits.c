@@ -76,6 +76,7 @@ void das_rules_init(struct das_rules *r)
     memset(r, 0, sizeof *r);
     r->limits = das_limits_default;
     r->policy = das_policy_rules_default;
+    das_channels_init(&r->channels);
     das_serve_conf_init(&r->serve);
 }
 
@@ -95,6 +96,7 @@ void das_rules_clear(struct das_rules *r)
     das_free(r->scripts);
     das_policy_rules_clear(&r->policy);
     das_free(r->state_dir);
+    das_channels_clear(&r->channels);
     das_serve_conf_clear(&r->serve);
     das_rules_init(r);
 }

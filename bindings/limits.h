@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bindings/serve_conf.h"
+#include "core/notify/channel.h"
 #include "core/plan/guard.h"
 
 struct das_limits {
@@ -23,7 +24,7 @@ struct das_limits {
 };
 extern const struct das_limits das_limits_default;
 
-/* Capabilities by name: "preview", "kill", "notify", "http" (any public host) or "http:HOST" (HOST
+/* Capabilities by name: "preview", "kill", "notify" (any channel) or "notify:CHANNEL", "http" (any public host) or "http:HOST" (HOST
  * may begin with "*."), "secret:NAME", "instance:NAME", "tag:TAG", "cloud:NAME" (what an account can
  * list), "cloud_kill" (what ends sessions at the cloud without a plan). */
 struct das_grants {
@@ -56,6 +57,7 @@ struct das_rules {
     size_t count;
     struct das_policy_rules policy; /* of scripts that have none of their own; owns its lists */
     char *state_dir;                /* as configured, or NULL */
+    struct das_channels channels;   /* where messages go */
     struct das_serve_conf serve;    /* its policy starts as a copy of the one above */
 };
 /* A copy that owns its lists. to is to be cleared, also after an error. */

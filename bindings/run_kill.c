@@ -57,6 +57,8 @@ void das_run_kill_clear(struct das_run *run)
     if (!run->opts->store)
         das_store_close(run->guard.store);
     run->guard.store = NULL;
+    das_store_close(run->outbox);
+    run->outbox = NULL;
     das_free(run->policy);
     run->policy = NULL;
 }

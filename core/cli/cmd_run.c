@@ -9,9 +9,12 @@
 #include "bindings/engine.h"
 #include "core/base/write_file.h"
 #include "core/cli/cli.h"
+#include "core/cli/deliver_cli.h"
 #include "core/cli/interrupt.h"
 #include "core/replay/rerun.h"
 #include "core/store/store.h"
+
+#define DELIVER_MS 10000 /* for messages, at the end of a run */
 
 static const char help[] =
     "das run [-i INSTANCE]... [--apply | --plan-out FILE] [-o table|json|csv] [--config FILE]\n"
@@ -146,6 +149,32 @@ struct run_opts {
     const char *record;
 };
 
+/* What the script had to say, and what earlier ones left: as far as it gets through now. */
+static void send_messages(struct run_opts *o, const struct das_engine_result *r)
+{
+    struct das_common *c = &o->common;
+    struct das_deliver_cli d = {
+        .command = "run", .channels = &c->rules.channels, .budget_ms = DELIVER_MS};
+    struct das_store *s = NULL;
+    struct das_err err;
+    int64_t waiting = 0;
+    int rc;
+
+    if (!r->notified || !c->state_dir.len)
+        return;
+    rc = das_store_open(c->state_dir.ptr, &s, &err);
+    if (rc == 0 && r->end != DAS_END_CANCELLED)
+        rc = das_deliver_cli(&d, s, &err);
+    if (rc == 0)
+        rc = das_outbox_waiting(s, &waiting, &err);
+    if (rc < 0)
+        fprintf(stderr, "das run: messages are not sent: %s\n", err.msg);
+    else if (waiting)
+        fprintf(stderr, "das run: %lld message%s still to be sent (das notify --queue)\n",
+                (long long)waiting, waiting == 1 ? " is" : "s are");
+    das_store_close(s);
+}
+
 static int run(struct run_opts *o, int argc, char **argv)
 {
     struct das_common *c = &o->common;
@@ -197,6 +226,7 @@ static int run(struct run_opts *o, int argc, char **argv)
         int failed = das_complain("run", &lost);
         code = code ? code : failed; /* what became of the kills matters more */
     }
+    send_messages(o, &result);
     if (o->plan_out && save_plans(o->plan_out, &plans, rc < 0, &err) < 0)
         code = das_complain("run", &err);
     das_buf_clear(&plans);

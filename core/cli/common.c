@@ -128,6 +128,7 @@ void das_common_guards(struct das_common *c, const struct das_script_rules *rule
 {
     opts->limits = &rules->limits;
     opts->policy = rules->policy;
+    opts->channels = &c->rules.channels;
     opts->stop_files = (const char *const *)c->stop_files;
     opts->state_dir = c->state_dir.len ? c->state_dir.ptr : NULL;
     das_who(c->user, sizeof c->user);

@@ -23,6 +23,7 @@ static const char help[] =
     "  das replay --policy SCRIPT FILE...    what a policy would have done while FILE was recorded\n"
     "  das serve                             the same API as the cloud's, for your own databases\n"
     "  das key | token create | list | revoke    who may ask das serve\n"
+    "  das notify CHANNEL TEXT               a message to people; what waits to be sent\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
     "  das check PATH...                     what is wrong with a policy, without running it\n"
     "  das import-pt-kill -- OPTIONS         pt-kill's options as a policy\n"
@@ -56,8 +57,8 @@ static const struct {
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
     {"import-pt-kill", das_cmd_import_pt_kill},
     {"test", das_cmd_test},       {"replay", das_cmd_replay},
-    {"serve", das_cmd_serve},
     {"record", das_cmd_record},
+    {"serve", das_cmd_serve},     {"notify", das_cmd_notify},
     {"key", das_cmd_key},         {"token", das_cmd_token},
 };
 

@@ -16,7 +16,8 @@
 #include "core/base/err.h"
 
 #define DAS_CURL_FUNCTIONS(X)                                                                      \
-    X(curl_easy_cleanup) X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_reset)                 \
+    X(curl_easy_cleanup) X(curl_easy_getinfo) X(curl_easy_init) X(curl_easy_perform)               \
+    X(curl_easy_reset)                                                                             \
     X(curl_easy_setopt) X(curl_easy_strerror) X(curl_free) X(curl_global_init)                     \
     X(curl_multi_add_handle) X(curl_multi_cleanup) X(curl_multi_info_read) X(curl_multi_init)      \
     X(curl_multi_perform) X(curl_multi_poll) X(curl_multi_remove_handle) X(curl_slist_append)      \
@@ -36,6 +37,7 @@ int das_curl_load(struct das_err *err);
 #define curl_easy_cleanup das_curl.curl_easy_cleanup_
 #define curl_easy_getinfo das_curl.curl_easy_getinfo_
 #define curl_easy_init das_curl.curl_easy_init_
+#define curl_easy_perform das_curl.curl_easy_perform_
 #define curl_easy_reset das_curl.curl_easy_reset_
 #define curl_easy_setopt das_curl.curl_easy_setopt_
 #define curl_easy_strerror das_curl.curl_easy_strerror_

@@ -60,13 +60,29 @@ static const char format_2[] =
     " WITHOUT ROWID;"
     "CREATE INDEX seen_until ON seen(until_ms);";
 
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2};
+/* Messages to people. tat_ms: when the channel would be free again if nothing were saved up. */
+static const char format_outbox[] =
+    "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"
+    " channel TEXT NOT NULL, dedup BLOB NOT NULL, event INTEGER NOT NULL, alone INTEGER NOT NULL,"
+    " message BLOB NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
+    " due_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, claim_ms INTEGER NOT NULL,"
+    " ended_ms INTEGER NOT NULL, tries INTEGER NOT NULL, repeats INTEGER NOT NULL,"
+    " ref TEXT NOT NULL, code TEXT NOT NULL, error TEXT NOT NULL, part_of TEXT NOT NULL) STRICT;"
+    "CREATE INDEX outbox_waiting ON outbox(channel, id) WHERE state = 0;"
+    "CREATE INDEX outbox_dedup ON outbox(channel, dedup, id);"
+    "CREATE INDEX outbox_ended ON outbox(ended_ms) WHERE state <> 0;"
+    "CREATE TABLE outbox_pace(channel TEXT PRIMARY KEY, tat_ms INTEGER NOT NULL,"
+    " blocked_ms INTEGER NOT NULL, digest_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_outbox};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
 #define TASKS                                                                               \
     "SELECT id, instance, user, host, db, command, info, time, manual, duration, start_ms," \
     " end_ms, running, who FROM tasks"
+
+#define OUTBOX_ITEM "SELECT id, delivery, message, created_ms, tries, repeats FROM outbox"
 
 const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -180,4 +196,49 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_SEEN_PURGE] = "DELETE FROM seen WHERE until_ms < ?1",
     [DAS_Q_SEEN_ADD] = "INSERT OR IGNORE INTO seen(signature, until_ms) VALUES(?1, ?2)",
     [DAS_Q_VERSION] = "PRAGMA data_version",
+
+    [DAS_Q_OUTBOX_ADD] = "INSERT INTO outbox(delivery, channel, dedup, event, alone, message, state,"
+                         " created_ms, due_ms, expires_ms, claim_ms, ended_ms, tries, repeats, ref,"
+                         " code, error, part_of)"
+                         " VALUES(?1, ?2, ?3, ?4, ?5, ?6, 0, ?7, ?7, ?8, 0, 0, 0, 0, '', '', '', '')",
+    [DAS_Q_OUTBOX_SAME] = "SELECT id, delivery, event, created_ms, state FROM outbox"
+                          " WHERE channel = ?1 AND dedup = ?2 ORDER BY id DESC LIMIT 1",
+    [DAS_Q_OUTBOX_REPEAT] = "UPDATE outbox SET repeats = repeats + 1 WHERE id = ?1",
+    [DAS_Q_OUTBOX_FULL] = "SELECT count(*) FROM outbox WHERE channel = ?1 AND state = 0",
+    [DAS_Q_OUTBOX_EXPIRE] = "UPDATE outbox SET state = 2, ended_ms = ?2, code = 'expired',"
+                            " error = error || iif(error = '', '', '; ') || 'not sent in time'"
+                            " WHERE channel = ?1 AND state = 0 AND expires_ms <= ?2"
+                            " AND claim_ms <= ?2",
+    /* no row: NULL, which reads as 0 */
+    [DAS_Q_OUTBOX_NEXT] = "SELECT min(max(due_ms, claim_ms)) FROM outbox"
+                          " WHERE channel = ?1 AND state = 0",
+    [DAS_Q_OUTBOX_DUE] = "SELECT id, alone, part_of FROM outbox WHERE channel = ?1 AND state = 0"
+                         " AND due_ms <= ?2 AND claim_ms <= ?2 AND (?3 = 0 OR alone = 1)"
+                         " ORDER BY id LIMIT 1",
+    [DAS_Q_OUTBOX_GROUP] = OUTBOX_ITEM " WHERE channel = ?1 AND state = 0 AND part_of = ?2"
+                                       " ORDER BY id",
+    [DAS_Q_OUTBOX_LOOSE] = OUTBOX_ITEM " WHERE channel = ?1 AND state = 0 AND due_ms <= ?2"
+                                       " AND claim_ms <= ?2 AND part_of = '' AND id >= ?3"
+                                       " AND (?4 > 1 AND alone = 0 OR id = ?3)"
+                                       " ORDER BY id LIMIT ?4",
+    [DAS_Q_OUTBOX_CLAIM] = "UPDATE outbox SET claim_ms = ?2, tries = tries + 1, part_of = ?3"
+                           " WHERE id = ?1",
+    [DAS_Q_OUTBOX_SENT] = "UPDATE outbox SET state = 1, ended_ms = ?2, claim_ms = 0, ref = ?3,"
+                          " code = '', error = '' WHERE id = ?1 AND state = 0",
+    [DAS_Q_OUTBOX_LATER] = "UPDATE outbox SET due_ms = ?2, claim_ms = 0, code = ?3, error = ?4"
+                           " WHERE id = ?1 AND state = 0",
+    [DAS_Q_OUTBOX_FAILED] = "UPDATE outbox SET state = 2, ended_ms = ?2, claim_ms = 0, code = ?3,"
+                            " error = ?4 WHERE id = ?1 AND state = 0",
+    [DAS_Q_OUTBOX_REF] = "SELECT ref FROM outbox WHERE delivery = ?1 AND channel = ?2"
+                         " AND state = 1 AND part_of = ''",
+    [DAS_Q_OUTBOX_ALL] = "SELECT id, delivery, channel, code, error, ref, part_of, dedup, message,"
+                         " state, claim_ms, created_ms, due_ms, expires_ms, ended_ms, tries, repeats"
+                         " FROM outbox WHERE (?1 = '' OR channel = ?1) AND (?2 < 0 OR state = ?2)"
+                         " ORDER BY id DESC LIMIT ?3",
+    [DAS_Q_OUTBOX_WAITING] = "SELECT count(*) FROM outbox WHERE state = 0",
+    [DAS_Q_OUTBOX_PURGE] = "DELETE FROM outbox WHERE state <> 0 AND ended_ms < ?1",
+    [DAS_Q_PACE_GET] = "SELECT tat_ms, blocked_ms, digest_ms FROM outbox_pace WHERE channel = ?1",
+    [DAS_Q_PACE_PUT] = "INSERT OR REPLACE INTO outbox_pace(channel, tat_ms, blocked_ms, digest_ms)"
+                       " VALUES(?1, ?2, ?3, ?4)",
+    [DAS_Q_PACE_BLOCK] = "UPDATE outbox_pace SET blocked_ms = ?2 WHERE channel = ?1",
 };

@@ -12,7 +12,10 @@
 #include "core/store/journal.h"
 #include "core/store/store.h"
 
-#define DAS_STORE_FORMAT 2             /* user_version of the database */
+#define DAS_STORE_FORMAT 3             /* user_version of the database */
+/* Which format first had what: one that is only read may be older. */
+#define DAS_FORMAT_SERVE 2
+#define DAS_FORMAT_OUTBOX 3
 #define DAS_STORE_APPLICATION 0x646173 /* "das", application_id of the database */
 #define DAS_STORE_BUSY_MS 10000        /* how long another process may hold the database */
 
@@ -93,6 +96,27 @@ enum das_query {
     DAS_Q_SEEN_PURGE,
     DAS_Q_SEEN_ADD,
     DAS_Q_VERSION,
+
+    DAS_Q_OUTBOX_ADD,
+    DAS_Q_OUTBOX_SAME,
+    DAS_Q_OUTBOX_REPEAT,
+    DAS_Q_OUTBOX_FULL,
+    DAS_Q_OUTBOX_EXPIRE,
+    DAS_Q_OUTBOX_NEXT,
+    DAS_Q_OUTBOX_DUE,
+    DAS_Q_OUTBOX_GROUP,
+    DAS_Q_OUTBOX_LOOSE,
+    DAS_Q_OUTBOX_CLAIM,
+    DAS_Q_OUTBOX_SENT,
+    DAS_Q_OUTBOX_LATER,
+    DAS_Q_OUTBOX_FAILED,
+    DAS_Q_OUTBOX_REF,
+    DAS_Q_OUTBOX_ALL,
+    DAS_Q_OUTBOX_WAITING,
+    DAS_Q_OUTBOX_PURGE,
+    DAS_Q_PACE_GET,
+    DAS_Q_PACE_PUT,
+    DAS_Q_PACE_BLOCK,
     DAS_QUERIES
 };
 extern const char *const das_queries[DAS_QUERIES];

@@ -288,8 +288,8 @@ function Checker:call_needs(path, first)
     self:need("instance:", value)
   elseif path == "das.secret" then
     self:need("secret:", value)
-  elseif path:find("^das%.notify") then
-    self.grants.notify = true
+  elseif path == "das.notify" then
+    self:need("notify:", value)
   elseif path:find("^das%.http%.") then
     if first and first.tag == "Table" then
       for _, item in ipairs(first) do

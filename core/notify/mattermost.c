@@ -1,0 +1,125 @@
+/* mattermost.c - a Mattermost incoming webhook: one attachment; buttons call an address of das's. */
+#include <stdio.h>
+#include <string.h>
+
+#include "core/base/json.h"
+#include "core/notify/kind.h"
+
+#define TEXT_MAX 6000 /* characters; a post has at most 16,383 */
+#define FIELDS_MAX 20
+#define FIELD_MAX 200
+
+static void put_fields(const struct das_notice *n, struct das_buf *b)
+{
+    das_json_key(b, "fields");
+    das_buf_char(b, '[');
+    for (size_t i = 0; i < n->field_count && i < FIELDS_MAX; i++) {
+        das_json_comma(b);
+        das_buf_char(b, '{');
+        das_json_key_bool(b, "short", true);
+        das_put_text(b, "title", n->fields[i].name, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS, 60,
+                     false);
+        das_put_text(b, "value", n->fields[i].value, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS,
+                     FIELD_MAX, false);
+        das_buf_char(b, '}');
+    }
+    das_buf_char(b, ']');
+}
+
+static void put_actions(const struct das_turn *t, struct das_buf *b)
+{
+    const struct das_notice *n = t->notice;
+
+    das_json_key(b, "actions");
+    das_buf_char(b, '[');
+    for (size_t i = 0; i < n->button_count; i++) {
+        char id[24];
+        snprintf(id, sizeof id, "das%zu", i);
+        das_json_comma(b);
+        das_buf_char(b, '{');
+        das_json_key_text(b, "id", das_text_of(id));
+        das_put_text(b, "name", n->buttons[i].label, DAS_MARKUP_NONE, DAS_UNIT_CHARS, 60, false);
+        das_json_key_text(b, "style",
+                          das_text_of(n->buttons[i].danger ? "danger" : "primary"));
+        das_json_key(b, "integration");
+        das_buf_char(b, '{');
+        das_json_key_text(b, "url", das_text_of(t->channel->texts[DAS_CHANNEL_CALLBACK]));
+        das_json_key(b, "context");
+        das_buf_char(b, '{');
+        das_json_key_text(b, "value", n->buttons[i].value);
+        das_buf_str(b, "}}}");
+    }
+    das_buf_char(b, ']');
+}
+
+static void put_attachment(const struct das_turn *t, struct das_buf *b)
+{
+    static const char *const colors[] = {"#3b82f6", "#f59e0b", "#ef4444", "#991b1b"};
+    const struct das_notice *n = t->notice;
+    struct das_notice bare = *n;
+    const struct das_style style = {.bold = "",
+                                    .bold_end = "",
+                                    .code = "```\n",
+                                    .code_end = "\n```",
+                                    .rows = (size_t)t->channel->sessions};
+    struct das_buf text = {0};
+    struct das_page p;
+
+    bare.field_count = 0;
+    das_page_init(&p, &text, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS, TEXT_MAX);
+    das_page_compose(&p, &bare, &style);
+    das_buf_char(b, '{');
+    das_put_title(b, "fallback", n, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS, 300);
+    das_json_key_text(b, "color",
+                      das_text_of(n->event == DAS_RESOLVE ? "#22c55e" : colors[n->severity]));
+    if (n->title.len)
+        das_put_title(b, "title", n, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS, 300);
+    if (n->link.len)
+        das_json_key_text(b, "title_link", n->link);
+    das_json_key_text(b, "text", das_buf_view(&text));
+    if (n->field_count)
+        put_fields(n, b);
+    if (n->button_count)
+        put_actions(t, b);
+    das_buf_char(b, '}');
+    b->failed |= text.failed;
+    das_buf_clear(&text);
+}
+
+static int make(struct das_turn *t, struct das_post *p, struct das_err *err)
+{
+    const char *channel = t->channel->texts[DAS_CHANNEL_CHANNEL];
+
+    das_buf_text(&p->url, t->secrets[DAS_CHANNEL_URL]);
+    das_buf_char(&p->body, '{');
+    if (channel)
+        das_json_key_text(&p->body, "channel", das_text_of(channel));
+    das_json_key(&p->body, "attachments");
+    das_buf_char(&p->body, '[');
+    put_attachment(t, &p->body);
+    das_buf_str(&p->body, "]}");
+    return das_post_json(p, err);
+}
+
+static void read_answer(struct das_turn *t, const struct das_answer *a, struct das_verdict *v)
+{
+    char number[24], code[64];
+
+    (void)t;
+    if (das_read_status(a, v) && a->json) {
+        struct das_text words = das_answer_text(a->json, "message", number);
+        snprintf(code, sizeof code, "%s", v->code);
+        das_verdict(v, v->kind, code, words);
+    }
+}
+
+const struct das_kind das_kind_mattermost = {
+    .word = "mattermost",
+    .form = "incoming webhook",
+    .needs = {"url"},
+    .takes = {"channel", "callback"},
+    .pace = {10, 500},
+    .button_bytes = DAS_NOTICE_VALUE,
+    .make = make,
+    .read = read_answer,
+};
