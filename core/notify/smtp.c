@@ -10,7 +10,7 @@
 
 #define TEXT_MAX 60000 /* characters */
 #define SUBJECT_MAX 200
-#define WORD_BYTES 42 /* of an encoded word, whose line has at most 76 characters */
+#define WORD_BYTES 39 /* of an encoded word, whose line has at most 76 characters */
 #define LINE_BYTES 57 /* that make 76 of base64 */
 
 /* "Subject: " in encoded words, none of which cuts a character. */
