@@ -58,8 +58,8 @@ static const struct {
     {"import-pt-kill", das_cmd_import_pt_kill},
     {"notify", das_cmd_notify},
     {"test", das_cmd_test},       {"replay", das_cmd_replay},
-    {"serve", das_cmd_serve},
     {"record", das_cmd_record},
+    {"serve", das_cmd_serve},
     {"key", das_cmd_key},         {"token", das_cmd_token},
 };
 
