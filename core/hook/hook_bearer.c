@@ -3,7 +3,7 @@
  * with a bearer token or basic authentication. Nothing is signed, so all of it stands on TLS. See
  * hook_impl.h.
  */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #include "core/base/json.h"
 

@@ -4,7 +4,7 @@
  * The signature is of the time alone and says nothing about the body. So each one is good once: it
  * is the proof that comes once, and whoever has seen a message can say nothing else with it.
  */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 static int matches(struct das_hook_call *c, struct das_text time, struct das_text given)
 {

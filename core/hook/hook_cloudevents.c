@@ -4,7 +4,7 @@
  *
  * An event in binary form is handed on in the structured form, so that there is one to read.
  */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #include "core/base/calendar.h"
 #include "core/base/json.h"

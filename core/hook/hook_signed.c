@@ -2,7 +2,7 @@
  * hook_signed.c - an HMAC-SHA256 of the body in a header, as Teams, GitHub, Standard Webhooks,
  * PagerDuty and Grafana have it, each in its own way. See hook_impl.h.
  */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #include "core/base/json.h"
 

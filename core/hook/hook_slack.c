@@ -2,7 +2,7 @@
  * hook_slack.c - Slack: slash commands and buttons as forms, events as JSON, all signed alike, with
  * the time. See hook_impl.h.
  */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #include "core/base/json.h"
 

@@ -6,13 +6,13 @@
  * das_hook_accept(). Helpers that return false have refused already (or failed): the caller only
  * returns. Who says nothing has refused.
  */
-#ifndef DAS_SERVE_HOOK_IMPL_H
-#define DAS_SERVE_HOOK_IMPL_H
+#ifndef DAS_HOOK_HOOK_IMPL_H
+#define DAS_HOOK_HOOK_IMPL_H
 
 #include <jansson.h>
 
 #include "core/base/crypto.h"
-#include "core/serve/hook_verify.h"
+#include "core/hook/hook_verify.h"
 
 #define DAS_HOOK_SHA1_HEX ((size_t)40)
 #define DAS_HOOK_SHA256_HEX ((size_t)64)

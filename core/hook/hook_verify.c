@@ -1,5 +1,5 @@
 /* hook_verify.c - see hook_verify.h: the platforms, the check of a configuration, the entrance. */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #include "core/base/mem.h"
 

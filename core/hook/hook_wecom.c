@@ -6,7 +6,7 @@
  * the time has to be near, the nonce is short and plain, and the receive id at the end of what is
  * encrypted has to be ours.
  */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #define NONCE_MAX 64
 #define HEAD ((size_t)20) /* 16 random bytes and the length */

@@ -2,7 +2,7 @@
  * hook_discord.c - Discord: interactions, signed with Ed25519. Discord itself sends wrong
  * signatures now and then and wants to see them refused. See hook_impl.h.
  */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #define DIGITS ((size_t)128)
 

@@ -1,6 +1,6 @@
 /* hook_form.c - the two small formats that are not JSON: form bodies, and the XML of WeCom. See
  * hook_verify.h. */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 /* --- forms ------------------------------------------------------------------------------------ */
 

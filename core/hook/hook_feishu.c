@@ -6,7 +6,7 @@
  * The one thing that comes unsigned is the question whether we are who was configured: it is
  * answered where it brings the Verification Token, and nothing else is done.
  */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #include "core/base/json.h"
 

@@ -11,8 +11,8 @@
  *   hook_parts.c    headers, times, signatures, ids: what the platforms have in common
  *   hook_*.c        one family of platforms each
  */
-#ifndef DAS_SERVE_HOOK_VERIFY_H
-#define DAS_SERVE_HOOK_VERIFY_H
+#ifndef DAS_HOOK_HOOK_VERIFY_H
+#define DAS_HOOK_HOOK_VERIFY_H
 
 #include <stdbool.h>
 

@@ -1,5 +1,5 @@
 /* hook_parts.c - see hook_impl.h: headers, times, signatures and ids, for all platforms. */
-#include "core/serve/hook_impl.h"
+#include "core/hook/hook_impl.h"
 
 #include "core/base/calendar.h"
 #include "core/base/digest.h"
