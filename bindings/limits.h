@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bindings/serve_conf.h"
+#include "core/approval/people.h"
 #include "core/notify/channel.h"
 #include "core/plan/guard.h"
 
@@ -58,6 +59,7 @@ struct das_rules {
     struct das_policy_rules policy; /* of scripts that have none of their own; owns its lists */
     char *state_dir;                /* as configured, or NULL */
     struct das_channels channels;   /* where messages go */
+    struct das_people people;       /* who is who */
     struct das_serve_conf serve;    /* its policy starts as a copy of the one above */
 };
 /* A copy that owns its lists. to is to be cleared, also after an error. */
