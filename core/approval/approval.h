@@ -51,6 +51,9 @@ struct das_approval_ask {
 int das_approval_request(struct das_store *s, const struct das_approval_ask *ask,
                          struct das_approval **out, struct das_err *err);
 
+/* Only whether it may be asked for: 0, or -1 as above. */
+int das_approval_check(const struct das_approval_ask *ask, struct das_err *err);
+
 /* --- voting ----------------------------------------------------------------------------------- */
 
 /* May that person say yes or no to a, by the people of the configuration as it is now? False, and

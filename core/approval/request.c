@@ -92,7 +92,7 @@ static int check_approvers(const struct das_approval_ask *a, struct das_err *err
     return 0;
 }
 
-static int check(const struct das_approval_ask *a, struct das_err *err)
+int das_approval_check(const struct das_approval_ask *a, struct das_err *err)
 {
     int64_t now = das_clock_unix_ms();
 
@@ -229,7 +229,7 @@ int das_approval_request(struct das_store *s, const struct das_approval_ask *ask
     int rc;
 
     *out = NULL;
-    if (check(ask, err) < 0)
+    if (das_approval_check(ask, err) < 0)
         return -1;
     p = das_plan_anew(ask->plan, (ask->ttl_ms + DAS_APPROVAL_GRACE_MS + 999) / 1000, err);
     if (!p)
