@@ -22,6 +22,7 @@
 #define DAS_SESSION "das.session"
 #define DAS_PLAN "das.plan"
 #define DAS_REPORT "das.report"
+#define DAS_APPROVAL "das.approval"
 #define DAS_INSTANCE "das.instance"
 #define DAS_ACCOUNT "das.account"
 #define DAS_EXPLANATION "das.explanation"
@@ -102,6 +103,10 @@ bool das_run_count_http(struct das_run *run, uint64_t requests, uint64_t bytes);
 /* Applies a plan under the run's rules and remembers what was killed before Lua hears of it. */
 int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source *source,
                   struct das_report **out, struct das_err *err);
+/* For a plan of the run that somebody's yes applies, in this process: before, the watch of its kills,
+ * and afterwards, what it did. */
+void das_run_lend(struct das_run *run, const struct das_plan *plan, struct das_apply_watch *watch);
+void das_run_took(struct das_run *run, const struct das_report *report);
 /* The same for an order to the cloud that goes by no plan; whether it is armed, and how long it may
  * wait, is the run's. */
 struct das_act_order;
@@ -119,6 +124,9 @@ const struct das_kill_limits *das_run_kill_limits(const struct das_run *run);
 /* run_kill.c: init and clear of what a run kills with. */
 void das_run_kill_init(struct das_run *run);
 void das_run_kill_clear(struct das_run *run);
+/* Where messages and requests wait: the run's own handle where it has one, for kills. NULL with
+ * err. */
+struct das_store *das_run_outbox(struct das_run *run, struct das_err *err);
 /* For bindings that wait (sleep, HTTP): how long they may still do so, 0 when the run is over. */
 int64_t das_run_left_ms(const struct das_run *run);
 int64_t das_run_wall_left_ms(const struct das_run *run); /* of that limit alone; may be negative */
@@ -228,6 +236,7 @@ void das_session_line(const struct das_session *s, struct das_buf *b); /* in a f
 int das_push_preview(lua_State *L, int filter_arg, int options_arg, struct das_source *source);
 /* Functions that one file registers and another has: */
 int das_selection_plan(lua_State *L); /* selection:plan, in plan.c */
+int das_plan_request_approval(lua_State *L); /* plan:request_approval, in approval.c */
 int das_selection_unprotected(lua_State *L); /* in protect.c, as das.protect */
 int das_lua_protect(lua_State *L);
 int das_lua_preview(lua_State *L);    /* das.preview, .instance, .instances, in instance.c */
@@ -245,6 +254,7 @@ void das_open_selection(lua_State *L);
 void das_open_session(lua_State *L);
 void das_open_plan(lua_State *L);
 void das_open_instance(lua_State *L);
+void das_open_approval(lua_State *L); /* leaves nothing */
 void das_open_account(lua_State *L);
 void das_open_secret(lua_State *L);
 void das_open_root(lua_State *L);      /* the table das itself, still open: [-0, +1] */

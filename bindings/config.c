@@ -453,8 +453,8 @@ static void read_all_limits(lua_State *L, struct reader *r)
 static int read_all(lua_State *L)
 {
     static const char *const allowed[] = {"instances", "clouds", "protect", "limits", "scripts",
-                                          "secrets",   "state",  "journal", "serve",  "policies",
-                                          "channels",
+                                          "secrets",   "state",  "journal", "serve",   "channels",
+                                          "policies",  "people",
                                           DAS_CONFIG_POLICY_KEYS};
     struct reader *r = lua_touserdata(L, 1);
     int top;
@@ -488,6 +488,7 @@ static int read_all(lua_State *L)
     das_config_policy(L, top, "", &r->into->rules->policy);
     das_config_serve(L, top, r->into->rules);
     das_config_channels(L, top, &r->into->rules->channels);
+    das_config_people(L, top, &r->into->rules->people);
     if (lua_getfield(L, top, "scripts") != LUA_TNIL)
         read_scripts(L, r);
     lua_settop(L, top);

@@ -32,6 +32,10 @@
  *               redact = true },
  *       oncall = { kind = "pagerduty", token = { credential = "pagerduty" } },
  *     },
+ *     people = {
+ *       alice = { roles = { "dba" }, os = "alice", slack = "U024BE7LH", key = "DAS..." },
+ *       bob = { roles = { "dba", "oncall" }, os = "bob", email = { "bob@example.com" } },
+ *     },
  *     secrets = { slack = { file = "/etc/das/slack" } },
  *     protect = { { user = "backup" }, { user = "etl", db = "warehouse" } },
  *     state = "/var/lib/das",
@@ -50,7 +54,7 @@
  *               insecure = false, region = "local", project = "0123456789abcdef0123456789abcdef",
  *               every = "5s", share = "250ms", connections = 1024, connections_per_address = 128,
  *               header = "16KB", body = "256KB", deadline = "30s", drain = "30s", rate = 100,
- *               workers = 8, mode = "auto", kill = { run = 20 } },
+ *               url = "https://das.example.com", workers = 8, mode = "auto", kill = { run = 20 } },
  *     policies = {
  *       { script = "policies/long_select.lua", args = { "60s" }, instances = { "orders", "tag:prod" },
  *         every = "10s", -- or cron = "0,30 8-18 * * mon-fri", tz = "Europe/Berlin"
@@ -68,6 +72,9 @@
  * that names none goes through the one named "default", else through the SDK's environment variables.
  *
  * Secrets are places: { file = PATH }, { env = NAME } or { credential = NAME } (systemd).
+ *
+ * people are who may approve (docs/approvals.md): an id of a platform, of this machine (os) or of das
+ * serve (key) is one person's only. Each is a text or a list of them.
  *
  * channels are where das.notify() sends to (docs/notify.md says what each kind needs).
  *

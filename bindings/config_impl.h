@@ -98,6 +98,9 @@ void das_config_instance_id(lua_State *L, const char *where, const char *id);
 /* channels = { ops = { kind = "slack", ... } } of the table at t, where it is. */
 void das_config_channels(lua_State *L, int t, struct das_channels *to);
 
+/* people = { alice = { roles = { "dba" }, os = "alice", ... } } of the table at t, where it is. */
+void das_config_people(lua_State *L, int t, struct das_people *to);
+
 /* journal = { redact_sql = true } */
 void das_config_journal(lua_State *L, int t, struct das_policy_rules *to);
 /* state = "/var/lib/das" */

@@ -14,6 +14,7 @@
 #define RATE_MAX 1e6
 #define REGION_MAX 64
 #define PROJECT_LEN 32
+#define URL_MAX 200
 
 static const char where[] = "serve";
 static const char prefix[] = "serve.";
@@ -175,6 +176,16 @@ static void read_names(lua_State *L, int t, struct das_serve_conf *to)
                        "\"local\", got \"%s\"",
                        REGION_MAX, to->region);
     }
+    take_text(L, t, where, "url", &to->url);
+    if (to->url && strncmp(to->url, "https://", 8) != 0 &&
+        !(strncmp(to->url, "http://", 7) == 0 &&
+          (to->insecure || strncmp(to->url, "http://127.0.0.1", 16) == 0 ||
+           strncmp(to->url, "http://localhost", 16) == 0)))
+        luaL_error(L, "serve.url: expected https://..., or insecure = true besides, got \"%s\"",
+                   to->url);
+    if (to->url && (strlen(to->url) > URL_MAX || to->url[strcspn(to->url, "\"'<>\\ \t\r\n?#")]))
+        luaL_error(L, "serve.url: expected an address such as \"https://das.example.com\", got \"%s\"",
+                   to->url);
     take_text(L, t, where, "project", &to->project);
     if (to->project &&
         (strlen(to->project) != PROJECT_LEN || !letters_and_digits(to->project, PROJECT_LEN)))
@@ -210,6 +221,7 @@ void das_config_serve(lua_State *L, int t, struct das_rules *to)
                                           "insecure",
                                           "region",
                                           "project",
+                                          "url",
                                           "every",
                                           "share",
                                           "connections",

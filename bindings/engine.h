@@ -48,6 +48,11 @@ struct das_engine_web {
                                         /* of those; NULL: nobody (das_http_client_heard_by()) */
 };
 
+/* How a test decides what its policy asks for. */
+struct das_engine_votes {
+    enum { DAS_VOTES_NONE, DAS_VOTES_YES, DAS_VOTES_NO } say;
+};
+
 struct das_coverage;
 struct das_bench; /* what a file of tests is run with (testing.h) */
 
@@ -65,6 +70,11 @@ struct das_engine_opts {
     const struct das_grants *grants;   /* NULL: preview and kill */
     const struct das_secrets *secrets; /* where das.secret() looks; may be NULL */
     const struct das_channels *channels; /* where das.notify() sends to; may be NULL */
+    const struct das_people *people;   /* who may approve; NULL: nobody is known */
+    const char *person;                /* who asked, as one of them, where somebody else than the
+                                          machine has vouched for it; NULL: by user */
+    const char *url;                   /* of das serve, for links in messages; may be NULL */
+    const struct das_engine_votes *votes; /* approvals are decided at once, in memory; may be NULL */
     const struct das_policy_rules *policy; /* how far it may go and how much it may kill; NULL: the
                                           defaults */
     const char *const *stop_files;     /* the off switch, ends with NULL; may be NULL */

@@ -78,6 +78,7 @@ void das_rules_init(struct das_rules *r)
     r->limits = das_limits_default;
     r->policy = das_policy_rules_default;
     das_channels_init(&r->channels);
+    das_people_init(&r->people);
     das_serve_conf_init(&r->serve);
 }
 
@@ -98,6 +99,7 @@ void das_rules_clear(struct das_rules *r)
     das_policy_rules_clear(&r->policy);
     das_free(r->state_dir);
     das_channels_clear(&r->channels);
+    das_people_clear(&r->people);
     das_serve_conf_clear(&r->serve);
     das_schedule_conf_free(r->schedule);
     das_rules_init(r);

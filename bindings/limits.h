@@ -10,6 +10,7 @@
 #include <stdint.h>
 
 #include "bindings/serve_conf.h"
+#include "core/approval/people.h"
 #include "core/notify/channel.h"
 #include "core/plan/guard.h"
 
@@ -60,6 +61,7 @@ struct das_rules {
     struct das_policy_rules policy; /* of scripts that have none of their own; owns its lists */
     char *state_dir;                /* as configured, or NULL */
     struct das_channels channels;   /* where messages go */
+    struct das_people people;       /* who is who */
     struct das_serve_conf serve;    /* its policy starts as a copy of the one above */
     struct das_schedule_conf *schedule; /* what das serve runs by itself (schedule_conf.h); NULL:
                                            nothing */

@@ -303,20 +303,6 @@ static void read_message(lua_State *L, int arg, const struct das_channel *ch, st
 /* --- sending it on its way ----------------------------------------------------------------------
  */
 
-/* The run's own handle where it has one, for kills. */
-static struct das_store *need_store(struct das_run *run, struct das_err *err)
-{
-    if (run->opts->store)
-        return run->opts->store;
-    if (run->guard.store)
-        return run->guard.store;
-    if (!run->outbox && !run->opts->state_dir)
-        das_fail(err, DAS_E_STORE, "no state directory: messages wait there to be sent");
-    else if (!run->outbox)
-        das_store_open(run->opts->state_dir, &run->outbox, err);
-    return run->outbox;
-}
-
 /* Then nothing leaves it. */
 static bool in_process(const struct das_run *run)
 {
@@ -345,7 +331,7 @@ static int queue(lua_State *L, const struct das_channel *ch, const struct das_no
         lua_pushfstring(L, "msg_%d", (int)++run->notified);
         return 2;
     }
-    store = need_store(run, &err);
+    store = das_run_outbox(run, &err);
     rc = store ? das_notice_queue(store, ch, n, id, &err) : -1;
     if (rc < 0 && err.code == DAS_E_USAGE)
         must(L, rc, &err);

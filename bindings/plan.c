@@ -487,8 +487,11 @@ void das_open_plan(lua_State *L)
         {"__gc", plan_gc},   {"__fields", plan_fields},
         {NULL, NULL},
     };
-    static const luaL_Reg methods[] = {{"apply", apply_charged}, {NULL, NULL}};
+    static const luaL_Reg methods[] = {{"apply", apply_charged},
+                                       {"request_approval", das_plan_request_approval},
+                                       {NULL, NULL}};
 
+    das_open_approval(L);
     das_class(L, DAS_REPORT, report_meta, NULL, report_index);
     lua_pop(L, 1);
     das_class(L, DAS_PLAN, meta, methods, plan_index);

@@ -243,6 +243,19 @@ static int open_store(struct das_run *run, struct das_err *err)
     return das_store_open(run->opts->state_dir, &run->guard.store, err);
 }
 
+struct das_store *das_run_outbox(struct das_run *run, struct das_err *err)
+{
+    if (run->opts->store)
+        return run->opts->store;
+    if (run->guard.store)
+        return run->guard.store;
+    if (!run->outbox && !run->opts->state_dir)
+        das_fail(err, DAS_E_STORE, "no state directory: what waits for people is kept there");
+    else if (!run->outbox)
+        das_store_open(run->opts->state_dir, &run->outbox, err);
+    return run->outbox;
+}
+
 /* For the person at the terminal: a script that prints no report says nothing of it. */
 static void remember_refusal(struct das_engine_result *result, const struct das_report *report)
 {
@@ -286,6 +299,23 @@ int das_run_apply(struct das_run *run, struct das_plan *plan, struct das_source 
         run->result.totals[k] += (*out)->totals[k];
     pthread_mutex_unlock(&run->lock);
     return rc;
+}
+
+void das_run_lend(struct das_run *run, const struct das_plan *plan, struct das_apply_watch *watch)
+{
+    *watch = (struct das_apply_watch){before_kill, after_kill, is_cancelled, run, NULL};
+    tell_applying(run, plan);
+}
+
+void das_run_took(struct das_run *run, const struct das_report *report)
+{
+    tell_applied(run, report->plan, report, NULL);
+    pthread_mutex_lock(&run->lock);
+    remember_refusal(&run->result, report);
+    run->result.applied++;
+    for (int k = 0; k < DAS_O_COUNT; k++)
+        run->result.totals[k] += report->totals[k];
+    pthread_mutex_unlock(&run->lock);
 }
 
 /* --- orders to the cloud --------------------------------------------------------------------------- */

@@ -46,6 +46,7 @@ void das_serve_conf_clear(struct das_serve_conf *c)
     das_free(c->key);
     das_free(c->region);
     das_free(c->project);
+    das_free(c->url);
     das_policy_rules_clear(&c->policy);
     das_serve_conf_init(c);
 }

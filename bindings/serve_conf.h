@@ -16,6 +16,7 @@ struct das_serve_conf {
     char *certificate, *key; /* PEM files; both or none */
     bool insecure;           /* plain HTTP also on addresses that other machines reach */
     char *region;            /* as clients call it in V11 signatures; NULL: "local" */
+    char *url;               /* where people reach it: "https://das.example.com"; NULL: no links */
     char *project;           /* 32 letters and digits; NULL: 32 times "0" */
 
     int64_t task_every_ms; /* between two rounds of a task; 5 s */

@@ -28,6 +28,7 @@ struct test_run {
     const char **args;
     bool armed;
     struct das_test_rules rules;
+    struct das_engine_votes votes;
     struct das_inventory *inventory;
     struct das_buf out, log;
     struct das_buf messages; /* CHANNEL, tab, the message as JSON; one a line */
@@ -324,6 +325,7 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
         .store = r->bench->store,
         .watch = &watch,
         .web = &web,
+        .votes = &r->votes,
         .coverage = r->bench->opts->coverage,
         .user = "test",
         .cancel = r->bench->opts->cancel,
@@ -501,7 +503,8 @@ static int take_function(lua_State *L, int arg)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* run(path, args, config, armed, instances, answer, applying) -> result, and what explain() wants */
+/* run(path, args, config, armed, instances, answer, applying, approvals) -> result, and what explain()
+ * wants */
 static int run_policy(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
@@ -510,8 +513,8 @@ static int run_policy(lua_State *L)
 
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_checktype(L, 5, LUA_TTABLE);
-    lua_settop(L, 7);
-    r = push_run(L); // 8
+    lua_settop(L, 8);
+    r = push_run(L); // 9
     path = das_bench_path(L, r->bench, "t.run", path);
     das_bench_used(r->bench, path);
     r->path = das_strdup(path);
@@ -524,6 +527,9 @@ static int run_policy(lua_State *L)
     next_store(L, r);
     r->answer = take_function(L, 6);
     r->applying = take_function(L, 7);
+    r->votes.say = strcmp(luaL_optstring(L, 8, "none"), "approve") == 0  ? DAS_VOTES_YES
+                   : strcmp(luaL_optstring(L, 8, "none"), "reject") == 0 ? DAS_VOTES_NO
+                                                                         : DAS_VOTES_NONE;
     engine(L, r, args);
     luaL_unref(L, LUA_REGISTRYINDEX, r->answer);
     luaL_unref(L, LUA_REGISTRYINDEX, r->applying);
@@ -534,7 +540,7 @@ static int run_policy(lua_State *L)
     if (r->seen.failed || r->out.failed || r->log.failed || r->messages.failed)
         return luaL_error(L, "out of memory");
     push_result(L, r);
-    lua_pushvalue(L, 8);
+    lua_pushvalue(L, 9);
     return 2;
 }
 

@@ -129,6 +129,8 @@ void das_common_guards(struct das_common *c, const struct das_script_rules *rule
     opts->limits = &rules->limits;
     opts->policy = rules->policy;
     opts->channels = &c->rules.channels;
+    opts->people = &c->rules.people;
+    opts->url = c->rules.serve.url;
     opts->stop_files = (const char *const *)c->stop_files;
     opts->state_dir = c->state_dir.len ? c->state_dir.ptr : NULL;
     das_who(c->user, sizeof c->user);

@@ -16,6 +16,8 @@ static const char help[] =
     "  das plan show FILE                    what a saved plan would kill (das run --plan-out FILE)\n"
     "  das apply FILE                        kill what a saved plan says, verified once more\n"
     "  das stop REASON, das resume           the off switch: no kills until das resume\n"
+    "  das approve ID, das reject ID         yes or no to a kill that somebody asked for\n"
+    "  das approvals list | show | run       what waits for a yes, and what became of it\n"
     "  das status                            off switch, breakers, kills of unknown outcome\n"
     "  das audit list | show | verify | export | acknowledge     the journal of kills\n"
     "  das cloud tasks | history | switch | instances | doctor   what Huawei Cloud DAS does by itself\n"
@@ -58,8 +60,10 @@ static const struct {
     {"import-pt-kill", das_cmd_import_pt_kill},
     {"notify", das_cmd_notify},
     {"test", das_cmd_test},       {"replay", das_cmd_replay},
-    {"serve", das_cmd_serve},
     {"record", das_cmd_record},
+    {"serve", das_cmd_serve},
+    {"approve", das_cmd_approve}, {"reject", das_cmd_reject},
+    {"approvals", das_cmd_approvals},
     {"key", das_cmd_key},         {"token", das_cmd_token},
 };
 

@@ -251,13 +251,22 @@ const char *das_channel_form(const struct das_channel *ch)
     return ch->kind->form;
 }
 
+bool das_channel_clicks(const struct das_channel *ch)
+{
+    return ch->kind->button_bytes > 0 &&
+           (ch->kind != &das_kind_mattermost || ch->texts[DAS_CHANNEL_CALLBACK]);
+}
+
+bool das_channel_edits(const struct das_channel *ch)
+{
+    return ch->kind->edits;
+}
+
 int das_channel_takes(const struct das_channel *ch, const struct das_notice *n, struct das_err *err)
 {
     const struct das_kind *k = ch->kind;
-    bool back = k->button_bytes > 0;
+    bool back = das_channel_clicks(ch);
 
-    if (k == &das_kind_mattermost && !ch->texts[DAS_CHANNEL_CALLBACK])
-        back = false;
     if (n->button_count && !back)
         return das_fail(err, DAS_E_USAGE,
                         "buttons: what is clicked on channel %s (%s, %s) does not come back",

@@ -78,6 +78,10 @@ const char *das_channel_form(const struct das_channel *ch);
 int das_channel_takes(const struct das_channel *ch, const struct das_notice *n,
                       struct das_err *err);
 
+/* Do clicks on buttons come back from there? Can a message that was sent be changed? */
+bool das_channel_clicks(const struct das_channel *ch);
+bool das_channel_edits(const struct das_channel *ch);
+
 /* A token bucket: so many at once, and one more in every so many ms. */
 struct das_pace {
     int64_t burst, every_ms;

@@ -200,6 +200,23 @@ struct das_plan *das_plan_new(const struct das_selection *sel, const char *insta
     return das_plan_build(sel, instance, opts, &birth, err);
 }
 
+struct das_plan *das_plan_anew(const struct das_plan *p, int64_t ttl_s, struct das_err *err)
+{
+    const struct das_plan_opts opts = {.mode = p->mode,
+                                       .reason = p->reason,
+                                       .trust_source = p->trusts,
+                                       .ttl_s = ttl_s,
+                                       .escalate_ms = p->escalate_ms,
+                                       .symptom = p->symptom,
+                                       .asked = &p->asked,
+                                       .limits = &p->limits};
+    struct das_plan *anew = das_plan_new(p->victims, p->instance, &opts, err);
+
+    if (anew)
+        anew->left_out = p->left_out;
+    return anew;
+}
+
 struct das_plan *das_plan_retain(struct das_plan *p)
 {
     atomic_fetch_add_explicit(&p->refs, 1, memory_order_relaxed);

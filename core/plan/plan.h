@@ -56,6 +56,9 @@ struct das_plan; /* immutable, counted by reference */
 /* Touches no server: which one it is for, the selection's snapshot knows. instance is its name. */
 struct das_plan *das_plan_new(const struct das_selection *sel, const char *instance,
                               const struct das_plan_opts *opts, struct das_err *err);
+/* The same victims and terms, made now and good for ttl_s: for what has to wait for people. Another
+ * plan, with another hash. */
+struct das_plan *das_plan_anew(const struct das_plan *p, int64_t ttl_s, struct das_err *err);
 struct das_plan *das_plan_retain(struct das_plan *p);
 void das_plan_release(struct das_plan *p); /* NULL is fine */
 

@@ -61,20 +61,47 @@ static const char format_2[] =
     "CREATE INDEX seen_until ON seen(until_ms);";
 
 /* Messages to people. tat_ms: when the channel would be free again if nothing were saved up. */
-static const char format_outbox[] =
-    "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"
-    " channel TEXT NOT NULL, dedup BLOB NOT NULL, event INTEGER NOT NULL, alone INTEGER NOT NULL,"
-    " message BLOB NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"
-    " due_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, claim_ms INTEGER NOT NULL,"
-    " ended_ms INTEGER NOT NULL, tries INTEGER NOT NULL, repeats INTEGER NOT NULL,"
-    " ref TEXT NOT NULL, code TEXT NOT NULL, error TEXT NOT NULL, part_of TEXT NOT NULL) STRICT;"
-    "CREATE INDEX outbox_waiting ON outbox(channel, id) WHERE state = 0;"
-    "CREATE INDEX outbox_dedup ON outbox(channel, dedup, id);"
-    "CREATE INDEX outbox_ended ON outbox(ended_ms) WHERE state <> 0;"
-    "CREATE TABLE outbox_pace(channel TEXT PRIMARY KEY, tat_ms INTEGER NOT NULL,"
-    " blocked_ms INTEGER NOT NULL, digest_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;";
+#define OUTBOX_TABLES                                                                              \
+    "CREATE TABLE outbox(id INTEGER PRIMARY KEY AUTOINCREMENT, delivery TEXT NOT NULL UNIQUE,"     \
+    " channel TEXT NOT NULL, dedup BLOB NOT NULL, event INTEGER NOT NULL, alone INTEGER NOT NULL," \
+    " message BLOB NOT NULL, state INTEGER NOT NULL, created_ms INTEGER NOT NULL,"                 \
+    " due_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, claim_ms INTEGER NOT NULL,"            \
+    " ended_ms INTEGER NOT NULL, tries INTEGER NOT NULL, repeats INTEGER NOT NULL,"                \
+    " ref TEXT NOT NULL, code TEXT NOT NULL, error TEXT NOT NULL, part_of TEXT NOT NULL) STRICT;"  \
+    "CREATE INDEX outbox_waiting ON outbox(channel, id) WHERE state = 0;"                          \
+    "CREATE INDEX outbox_dedup ON outbox(channel, dedup, id);"                                     \
+    "CREATE INDEX outbox_ended ON outbox(ended_ms) WHERE state <> 0;"                              \
+    "CREATE TABLE outbox_pace(channel TEXT PRIMARY KEY, tat_ms INTEGER NOT NULL,"                  \
+    " blocked_ms INTEGER NOT NULL, digest_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
 
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_outbox};
+/* What came to hooks. proof: the id stands for a signature that does not cover the ids. */
+#define DELIVERY_TABLES                                                                     \
+    "CREATE TABLE deliveries(hook TEXT NOT NULL, proof INTEGER NOT NULL, id TEXT NOT NULL," \
+    " first_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, times INTEGER NOT NULL,"        \
+    " PRIMARY KEY(hook, proof, id)) STRICT, WITHOUT ROWID;"                                 \
+    "CREATE INDEX deliveries_until ON deliveries(until_ms);"
+
+static const char format_3[] = OUTBOX_TABLES DELIVERY_TABLES;
+
+/* Kills that people have to say yes to. seq: of the records that say what was asked for, and voted.
+ * Links and forms are known by their SHA-256. */
+static const char format_4[] =
+    "CREATE TABLE approvals(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL,"
+    " plan BLOB NOT NULL, subject TEXT NOT NULL, state INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL, claim TEXT NOT NULL, delivery TEXT NOT NULL,"
+    " decided_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, note TEXT NOT NULL,"
+    " result BLOB NOT NULL) STRICT;"
+    "CREATE INDEX approvals_open ON approvals(n) WHERE state < 3;"
+    "CREATE INDEX approvals_subject ON approvals(subject, n);"
+    "CREATE TABLE approval_votes(n INTEGER PRIMARY KEY, approval TEXT NOT NULL,"
+    " person TEXT NOT NULL, seq INTEGER NOT NULL, UNIQUE(approval, person)) STRICT;"
+    "CREATE TABLE approval_links(hash TEXT PRIMARY KEY, approval TEXT NOT NULL,"
+    " person TEXT NOT NULL, used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE approval_forms(n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE,"
+    " link TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX approval_forms_link ON approval_forms(link, n);";
+
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3, format_4};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
@@ -241,4 +268,49 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_PACE_PUT] = "INSERT OR REPLACE INTO outbox_pace(channel, tat_ms, blocked_ms, digest_ms)"
                        " VALUES(?1, ?2, ?3, ?4)",
     [DAS_Q_PACE_BLOCK] = "UPDATE outbox_pace SET blocked_ms = ?2 WHERE channel = ?1",
+    [DAS_Q_DELIVERY_PURGE] = "DELETE FROM deliveries WHERE until_ms < ?1",
+    [DAS_Q_DELIVERY_HAS] =
+        "SELECT count(*) FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
+    [DAS_Q_DELIVERY_ADD] = "INSERT OR IGNORE INTO"
+                           " deliveries(hook, proof, id, first_ms, until_ms, times)"
+                           " VALUES(?1, ?2, ?3, ?4, ?5, 1)",
+    [DAS_Q_DELIVERY_AGAIN] = "UPDATE deliveries SET times = times + 1,"
+                             " until_ms = max(until_ms, ?4)"
+                             " WHERE hook = ?1 AND proof = ?2 AND id = ?3",
+    [DAS_Q_DELIVERY_DROP] = "DELETE FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
+
+    [DAS_Q_APPROVAL_ADD] = "INSERT INTO approvals(id, seq, plan, subject, state, expires_ms, claim,"
+                           " delivery, decided_ms, ended_ms, note, result)"
+                           " VALUES(?1, ?2, ?3, ?4, 0, ?5, '', '', 0, 0, '', x'')",
+    [DAS_Q_APPROVAL_SAME] = "SELECT id FROM approvals WHERE subject = ?1 AND expires_ms > ?2"
+                            " AND state IN (0, 1, 2, 4) ORDER BY n DESC LIMIT 1",
+    [DAS_Q_APPROVAL_GET] = "SELECT seq, plan, state, expires_ms, claim, delivery, decided_ms,"
+                           " ended_ms, note, result FROM approvals WHERE id = ?1",
+    [DAS_Q_APPROVAL_VOTES] = "SELECT person, seq FROM approval_votes WHERE approval = ?1"
+                             " ORDER BY n",
+    [DAS_Q_APPROVAL_VOTE] = "INSERT INTO approval_votes(approval, person, seq)"
+                            " VALUES(?1, ?2, ?3)",
+    [DAS_Q_APPROVAL_STATE] = "UPDATE approvals SET state = ?2, decided_ms = iif(?3, ?3, decided_ms),"
+                             " ended_ms = iif(?4, ?4, ended_ms) WHERE id = ?1",
+    [DAS_Q_APPROVAL_CLAIM] = "UPDATE approvals SET claim = ?2 WHERE id = ?1",
+    [DAS_Q_APPROVAL_NOTE] = "UPDATE approvals SET note = ?2 WHERE id = ?1",
+    [DAS_Q_APPROVAL_RESULT] = "UPDATE approvals SET result = ?2 WHERE id = ?1",
+    [DAS_Q_APPROVAL_DELIVERY] = "UPDATE approvals SET delivery = ?2 WHERE id = ?1",
+    [DAS_Q_APPROVAL_ALL] = "SELECT id, state FROM approvals ORDER BY n DESC LIMIT ?1",
+    [DAS_Q_APPROVAL_OPEN] = "SELECT id, state FROM approvals WHERE state < 3 ORDER BY n DESC"
+                            " LIMIT ?1",
+    [DAS_Q_APPROVAL_COUNT] = "SELECT count(*) FILTER (WHERE state = 0),"
+                             " count(*) FILTER (WHERE state > 0) FROM approvals WHERE state < 3",
+    [DAS_Q_RECORD_HASH] = "SELECT line, hash FROM journal WHERE seq = ?1",
+    [DAS_Q_APPLIED_SEQ] = "SELECT min(seq) FROM applied WHERE plan = ?1",
+    [DAS_Q_OPEN_COUNT] = "SELECT count(*) FROM open_intents WHERE seq = ?1",
+    [DAS_Q_LINK_ADD] = "INSERT INTO approval_links(hash, approval, person, used_ms)"
+                       " VALUES(?1, ?2, ?3, 0)",
+    [DAS_Q_LINK_GET] = "SELECT approval, person, used_ms FROM approval_links WHERE hash = ?1",
+    [DAS_Q_LINK_USE] = "UPDATE approval_links SET used_ms = ?2 WHERE hash = ?1 AND used_ms = 0",
+    [DAS_Q_FORM_ADD] = "INSERT INTO approval_forms(hash, link, until_ms) VALUES(?1, ?2, ?3)",
+    [DAS_Q_FORM_TRIM] = "DELETE FROM approval_forms WHERE link = ?1 AND n <= (SELECT n FROM"
+                        " approval_forms WHERE link = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)",
+    [DAS_Q_FORM_TAKE] = "DELETE FROM approval_forms WHERE hash = ?1 AND link = ?2"
+                        " AND until_ms > ?3",
 };

@@ -12,10 +12,11 @@
 #include "core/store/journal.h"
 #include "core/store/store.h"
 
-#define DAS_STORE_FORMAT 3             /* user_version of the database */
+#define DAS_STORE_FORMAT 4             /* user_version of the database */
 /* Which format first had what: one that is only read may be older. */
 #define DAS_FORMAT_SERVE 2
 #define DAS_FORMAT_OUTBOX 3
+#define DAS_FORMAT_APPROVAL 4
 #define DAS_STORE_APPLICATION 0x646173 /* "das", application_id of the database */
 #define DAS_STORE_BUSY_MS 10000        /* how long another process may hold the database */
 
@@ -117,6 +118,35 @@ enum das_query {
     DAS_Q_PACE_GET,
     DAS_Q_PACE_PUT,
     DAS_Q_PACE_BLOCK,
+
+    DAS_Q_DELIVERY_PURGE,
+    DAS_Q_DELIVERY_HAS,
+    DAS_Q_DELIVERY_ADD,
+    DAS_Q_DELIVERY_AGAIN,
+    DAS_Q_DELIVERY_DROP,
+
+    DAS_Q_APPROVAL_ADD,
+    DAS_Q_APPROVAL_SAME,
+    DAS_Q_APPROVAL_GET,
+    DAS_Q_APPROVAL_VOTES,
+    DAS_Q_APPROVAL_VOTE,
+    DAS_Q_APPROVAL_STATE,
+    DAS_Q_APPROVAL_CLAIM,
+    DAS_Q_APPROVAL_NOTE,
+    DAS_Q_APPROVAL_RESULT,
+    DAS_Q_APPROVAL_DELIVERY,
+    DAS_Q_APPROVAL_ALL,
+    DAS_Q_APPROVAL_OPEN,
+    DAS_Q_APPROVAL_COUNT,
+    DAS_Q_RECORD_HASH,
+    DAS_Q_APPLIED_SEQ,
+    DAS_Q_OPEN_COUNT,
+    DAS_Q_LINK_ADD,
+    DAS_Q_LINK_GET,
+    DAS_Q_LINK_USE,
+    DAS_Q_FORM_ADD,
+    DAS_Q_FORM_TRIM,
+    DAS_Q_FORM_TAKE,
     DAS_QUERIES
 };
 extern const char *const das_queries[DAS_QUERIES];

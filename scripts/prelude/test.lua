@@ -269,17 +269,21 @@ local function run(path, args, options)
     end
   end
   if options ~= nil then
-    host.options(options, "t.run", { "config", "apply" })
+    host.options(options, "t.run", { "config", "apply", "approvals" })
   end
   options = options or {}
   if options.apply ~= nil and type(options.apply) ~= "boolean" then
     expected("t.run: apply", "true or false", options.apply)
   end
+  local said = options.approvals
+  if said ~= nil and said ~= "approve" and said ~= "reject" and said ~= "none" then
+    expected("t.run: approvals", '"approve", "reject" or "none"', said)
+  end
   local requests = {}
   local where = host.where()
   args = args or {}
   local fields, raw = host.run(path, table.move(args, 1, #args, 1, {}), options.config,
-    options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil)
+    options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil, said)
   fields.log = lines_of(fields.log)
   fields.requests = requests
   fields.outcomes, fields.notes = {}, {}

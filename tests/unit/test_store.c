@@ -9,6 +9,7 @@
 #include "core/store/store_impl.h"
 #include "core/store/task.h"
 #include "tests/unit/kit.h"
+#include "tests/unit/old_store.h"
 #include "tests/unit/store_kit.h"
 
 static struct das_err err;
@@ -174,27 +175,6 @@ static void not_ours(void)
 }
 
 /* --- a database of format 1 ------------------------------------------------------------------- */
-
-/* As das made it then. */
-static const char old_schema[] =
-    "CREATE TABLE journal(seq INTEGER PRIMARY KEY, line TEXT NOT NULL, hash TEXT NOT NULL) STRICT;"
-    "CREATE TABLE open_intents(seq INTEGER PRIMARY KEY, run TEXT NOT NULL) STRICT;"
-    "CREATE TABLE unknown_intents(seq INTEGER PRIMARY KEY) STRICT;"
-    "CREATE TABLE applied(seq INTEGER PRIMARY KEY, plan TEXT NOT NULL) STRICT;"
-    "CREATE INDEX applied_plan ON applied(plan);"
-    "CREATE TABLE kills(id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL,"
-    " instance TEXT NOT NULL, policy TEXT NOT NULL, user BLOB NOT NULL,"
-    " fingerprint INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX kills_run ON kills(run, at_ms);"
-    "CREATE INDEX kills_at ON kills(at_ms);"
-    "CREATE INDEX kills_instance ON kills(instance, at_ms);"
-    "CREATE INDEX kills_user ON kills(instance, user, at_ms);"
-    "CREATE TABLE breakers(policy TEXT NOT NULL, instance TEXT NOT NULL, state INTEGER NOT NULL,"
-    " since_ms INTEGER NOT NULL, respawns INTEGER NOT NULL, reason TEXT NOT NULL,"
-    " PRIMARY KEY(policy, instance)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE matches(id INTEGER PRIMARY KEY AUTOINCREMENT, policy TEXT NOT NULL,"
-    " instance TEXT NOT NULL, count INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX matches_of ON matches(policy, instance, id);";
 
 #define OLD_PLAN "1234567890abcdef1234567890abcdef1234567890abcdef1234567890abcdef"
 
