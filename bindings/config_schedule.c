@@ -3,7 +3,8 @@
  * (see config.h and schedule_conf.h).
  *
  * What a script may do is said in one place, scripts; an entry here starts from that and can only
- * take away. It gives the mode where scripts gives the script none.
+ * take away. It gives the mode where scripts gives the script none, and takes every from there where it
+ * has no times of its own.
  */
 #include <string.h>
 
@@ -151,14 +152,18 @@ static void read_cron(lua_State *L, int t, const char *in, struct das_schedule_e
 static void read_times(lua_State *L, int t, const char *in, struct das_schedule_entry *e)
 {
     const char *dot = lua_pushfstring(L, "%s.", in);
-    int64_t timeout = TIMEOUT_MS;
+    int64_t timeout = TIMEOUT_MS, every = 0;
 
     das_config_span(L, t, dot, "every", SECOND, DAS_CONFIG_YEAR_MS,
-                    "a duration from \"1s\" to a year", &e->every_ms);
+                    "a duration from \"1s\" to a year", &every);
     read_cron(L, t, in, e);
+    if (every || e->cron_text) // else as scripts has it, which replays go by
+        e->every_ms = every;
     if (!e->every_ms == !e->cron_text)
         luaL_error(L, "%s: expected one of every (\"10s\") and cron (\"*/5 * * * *\")%s", in,
                    e->every_ms ? ", got both" : "");
+    if (e->every_ms && e->every_ms < SECOND)
+        luaL_error(L, "%s.every: expected a duration from \"1s\" to a year; scripts has less", in);
     e->jitter_ms = e->every_ms; // cron: 0, people mean that minute
     das_config_span(L, t, dot, "jitter", 0, e->every_ms ? e->every_ms : 24 * DAS_CONFIG_HOUR_MS,
                     e->every_ms ? "a duration from 0 to that of every"
@@ -214,6 +219,7 @@ static void read_rules(lua_State *L, int t, const char *in, const struct das_rul
     das_rules_for(rules, e->script, &of);
     limits = e->limits = of.limits;
     e->grants = of.grants;
+    e->every_ms = of.every_ms;
     if (das_policy_rules_copy(&e->rules, of.policy, &err) < 0)
         luaL_error(L, "%s: %s", in, err.msg);
     read_mode(L, t, dot, &e->rules, &e->asked);

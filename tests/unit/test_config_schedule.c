@@ -147,6 +147,14 @@ static void rules_of_scripts(void)
     ok(e->limits.memory == 8 << 20 && e->limits.wall_ms == 20000 && e->limits.instructions == 9,
        "no room");
 
+    snprintf(more, sizeof more, "scripts = { ['%s'] = { every = '7s' } },", script);
+    ok(good(more, "{ " HERE " }")->every_ms == 7000, "without times of its own, those of scripts");
+    ok(good(more, "{ " HERE ", every = '3s' }")->every_ms == 3000, "else its own");
+    e = good(more, "{ " HERE ", cron = '* * * * *' }");
+    ok(!e->every_ms && e->cron_text && !e->jitter_ms, "or cron");
+    snprintf(more, sizeof more, "scripts = { ['%s'] = { every = '500ms' } },", script);
+    bad(file(more, "{ " HERE " }"), "policies[1].every: expected a duration from");
+
     e = with_script("kill = { run = 5 }", "mode = 'auto'");
     ok(e->rules.mode == DAS_POLICY_AUTO && e->rules.mode_is_set,
        "where scripts has no mode, it has one");
