@@ -61,7 +61,8 @@ static bool check_event(struct das_hook_call *c, const json_t *event)
     if (time && !json_is_null(time)) {
         if (das_time_parse(das_hook_member(event, "time"), &unix_s, &err) < 0)
             return das_hook_refuse(c, 400, "a CloudEvent whose time is none");
-        c->out->time_ms = unix_s * 1000;
+        if (unix_s > 0)
+            c->out->time_ms = unix_s * 1000;
     }
     return das_hook_id_of(c, parts, 2);
 }

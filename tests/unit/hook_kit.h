@@ -533,23 +533,33 @@ static inline void hook_put_token(struct hook *h)
     h->body_len = strlen(h->body);
 }
 
-/* What the platform sends at that time, received at once. body NULL: a sample. */
-static inline void hook_make(struct hook *h, enum das_hook_platform p, size_t which, int64_t unix_s,
-                             const char *body)
+/* What the platform sends at that time, received at once. */
+static inline void hook_make_bytes(struct hook *h, enum das_hook_platform p, size_t which,
+                                   int64_t unix_s, struct das_text body)
 {
-    char sample[2000];
-
     memset(h, 0, sizeof *h);
     h->platform = p;
     hook_conf(p, &h->conf);
     h->now_ms = unix_s * 1000 + 123;
     snprintf(h->method, sizeof h->method, "POST");
     snprintf(h->path, sizeof h->path, "/hooks/h");
-    hook_sample(p, unix_s, sample, sizeof sample);
-    hook_body(h, body ? body : sample);
+    if (body.len >= sizeof h->body)
+        hook_die("a body that is too long");
+    memcpy(h->body, body.ptr, body.len);
+    h->body_len = body.len;
     hook_sign(h, which, unix_s);
     hook_put_token(h);
     hook_put_together(h);
+}
+
+/* body NULL: a sample. */
+static inline void hook_make(struct hook *h, enum das_hook_platform p, size_t which, int64_t unix_s,
+                             const char *body)
+{
+    char sample[2000];
+
+    hook_sample(p, unix_s, sample, sizeof sample);
+    hook_make_bytes(h, p, which, unix_s, das_text_of(body ? body : sample));
 }
 
 #endif
