@@ -354,9 +354,9 @@ static inline void hook_sign_feishu(struct hook *h, const EVP_MD *md, const char
     hook_header(h, "X-Lark-Request-Nonce", "nonce1");
 }
 
-/* What WeCom encrypts, as base64. */
-static inline void hook_encrypt_wecom(const char *message, size_t len, const char *receive_id,
-                                      size_t which, char *out)
+/* What WeCom encrypts, as base64; size: what it says of the length. */
+static inline void hook_encrypt_wecom_as(const char *message, size_t len, uint32_t size,
+                                         const char *receive_id, size_t which, char *out)
 {
     unsigned char key[33], plain[8192], blob[8300];
     char padded[45];
@@ -366,10 +366,16 @@ static inline void hook_encrypt_wecom(const char *message, size_t len, const cha
     hook_unbase64(padded, key);
     memset(plain, 'r', 16);
     for (int i = 0; i < 4; i++)
-        plain[16 + i] = (unsigned char)(len >> (24 - 8 * i));
+        plain[16 + i] = (unsigned char)(size >> (24 - 8 * i));
     memcpy(plain + 20, message, len);
     memcpy(plain + 20 + len, receive_id, id);
     hook_base64(blob, hook_encrypt(key, key, plain, 20 + len + id, 32, blob), out);
+}
+
+static inline void hook_encrypt_wecom(const char *message, size_t len, const char *receive_id,
+                                      size_t which, char *out)
+{
+    hook_encrypt_wecom_as(message, len, (uint32_t)len, receive_id, which, out);
 }
 
 static inline int hook_order(const void *a, const void *b)

@@ -217,6 +217,7 @@ static void wecom(void)
 {
     static const char event[] = "<xml><MsgType><![CDATA[event]]></MsgType><Event>"
                                 "template_card_event</Event></xml>";
+    static const uint32_t sizes[] = {0, 5, 7, 24, 25, 44, 45, 0x7fffffff, 0xffffffff};
     struct hook h;
     char text[12000];
 
@@ -259,6 +260,11 @@ static void wecom(void)
     hook_encrypt_wecom("<xml/>", 6, "", 0, text);
     send_wecom(text);
     refused(401, "receive id", "for nobody");
+    for (size_t i = 0; i < sizeof sizes / sizeof *sizes; i++) {
+        hook_encrypt_wecom_as("<xml/>", 6, sizes[i], HOOK_RECEIVE_ID, 0, text);
+        send_wecom(text);
+        refused(401, "receive id", "a length that is wrong");
+    }
     send_wecom("P9nAzCzyDtyTWESHep1vC5X9xho");
     refused(400, "base64", "what is no base64");
     send_wecom("P9nAzCzyDtyTWESHep1vCw==");
@@ -712,19 +718,35 @@ static void batches(void)
     ok(v.extra_count == 2 && das_text_is(v.extra[1].value, "*"), "anybody, as much as he wants");
 }
 
-/* What would take too much to look at. */
+/* What would take too much to look at, of somebody who has proven nothing yet. */
 static void heavy(void)
 {
+    static char big[(64 << 10) + 1];
     struct hook h;
 
-    hook_make(&h, DAS_HOOK_BEARER, 0, HOOK_NOW, NULL);
-    h.conf.platform = DAS_HOOK_TELEGRAM;
-    snprintf(h.sig_header, sizeof h.sig_header, "X-Telegram-Bot-Api-Secret-Token");
-    snprintf(h.sig, sizeof h.sig, "a-token_1");
-    memset(h.body, '[', 5000);
+    memset(big, '[', sizeof big);
+    hook_make(&h, DAS_HOOK_TELEGRAM, 0, HOOK_NOW, NULL);
+    memcpy(h.body, big, 5000);
     h.body_len = 5000;
     judge(&h);
     refused(400, "too much", "deep JSON");
+    for (int i = 0; i < 3; i++) {
+        static const enum das_hook_platform of[] = {DAS_HOOK_FEISHU, DAS_HOOK_FEISHU_CARD,
+                                                    DAS_HOOK_MATTERMOST};
+        hook_make(&h, of[i], 0, HOOK_NOW, NULL);
+        unsign(&h);
+        hook_put_together(&h);
+        for (size_t n = sizeof big - 1; n <= sizeof big; n++) {
+            das_hook_verdict_clear(&v);
+            h.request.body = das_text(big, n);
+            if (das_hook_verify(&h.conf, &h.request, h.now_ms, &v, &err) < 0)
+                hook_die(err.msg);
+            ok(v.outcome == DAS_HOOK_REFUSED &&
+                   (n < sizeof big) ==
+                       (strncmp(v.reason, "body: ", 6) == 0 && !strstr(v.reason, "too long")),
+               "%s: %zu bytes unsigned: %s", das_hook_platforms[of[i]].name, n, v.reason);
+        }
+    }
 }
 
 int main(void)
