@@ -1,5 +1,5 @@
 // hook_cases.mjs - requests of all platforms, drawn at random, signed by hook_sign.mjs and judged by hook_run (the C
-// code of das). TAP on stdout. SEED in the environment repeats a run.
+// code of das). TAP on stdout. SEED in the environment repeats what is drawn.
 import { spawnSync } from 'node:child_process';
 import { sign, keyPair, platforms, mattermostContext } from './hook_sign.mjs';
 
@@ -20,6 +20,8 @@ const word = (n, letters) => Array.from({ length: n }, () => pick([...letters]))
 const LETTERS = 'abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789';
 const ANY = `${LETTERS} .,:;/+=&%<>"'\\\n\t{}[]äß€慢查询😀`;
 const text = () => word(below(60), ANY);
+// of any characters, no two alike, no white space around it
+const secret = () => word(12, LETTERS) + text() + word(1, LETTERS);
 const NOW = 1766655104;
 const iso = (s) => new Date(s * 1000).toISOString();
 const base64 = (n) => Buffer.from(Array.from({ length: n }, () => below(256))).toString('base64');
@@ -32,16 +34,16 @@ function configuration(platform) {
   const two = (f) => [f(), f()];
   const c = { platform };
   const keys = two(keyPair);
-  if (['slack', 'dingtalk', 'github', 'pagerduty', 'grafana'].includes(platform)) c.secrets = two(() => `s${text()}s`);
+  if (['slack', 'dingtalk', 'github', 'pagerduty', 'grafana'].includes(platform)) c.secrets = two(secret);
   if (platform === 'teams') c.secrets = two(() => base64(32));
-  if (platform === 'standard') c.secrets = [`whsec_${base64(24)}`, base64(1 + below(64))];
-  if (['feishu', 'feishu_card', 'mattermost'].includes(platform)) c.tokens = two(() => `t${text()}t`);
-  if (['wecom', 'telegram', 'alertmanager', 'cloudevents', 'bearer'].includes(platform)) c.tokens = two(() => word(1 + below(30), LETTERS));
-  if (platform === 'feishu') c.encrypt_keys = two(() => `k${text()}k`);
+  if (platform === 'standard') c.secrets = [`whsec_${base64(24)}`, base64(16 + below(64))];
+  if (['feishu', 'feishu_card', 'mattermost'].includes(platform)) c.tokens = two(secret);
+  if (['wecom', 'telegram', 'alertmanager', 'cloudevents', 'bearer'].includes(platform)) c.tokens = two(() => word(12 + below(30), LETTERS));
+  if (platform === 'feishu') c.encrypt_keys = two(secret);
   if (platform === 'wecom') Object.assign(c, { encrypt_keys: two(() => word(43, LETTERS)), receive_id: `ww${word(16, LETTERS)}` });
   if (platform === 'discord') c.public_keys = keys.map((k) => k.publicKey);
   if (platform === 'grafana' && below(4)) c.timestamp_header = 'X-Time';
-  if (['alertmanager', 'cloudevents', 'bearer'].includes(platform)) Object.assign(c, { user: word(5, LETTERS), passwords: two(() => `p${text()}p`) });
+  if (['alertmanager', 'cloudevents', 'bearer'].includes(platform)) Object.assign(c, { user: word(5, LETTERS), passwords: two(secret) });
   return [c, keys.map((k) => k.privateKey)];
 }
 
