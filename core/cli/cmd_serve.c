@@ -133,6 +133,7 @@ static int serve(struct job *j, struct das_err *err)
         .conf = &c->rules.serve,
         .inventory = c->inventory,
         .protect = &c->protect,
+        .rules = &c->rules,
         .stop_files = (const char *const *)c->stop_files,
         .state_dir = c->state_dir.ptr,
         .vault = &vault,

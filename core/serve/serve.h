@@ -8,6 +8,7 @@
 #include <stdatomic.h>
 #include <stdio.h>
 
+#include "bindings/limits.h"
 #include "bindings/serve_conf.h"
 #include "core/base/secret.h"
 #include "core/plan/protect.h"
@@ -17,6 +18,7 @@ struct das_serve_opts {
     const struct das_serve_conf *conf;
     struct das_inventory *inventory;
     const struct das_protect *protect;
+    const struct das_rules *rules; /* of scripts, whose plans people approve; channels and people */
     const char *const *stop_files;
     const char *state_dir;
     const struct das_vault *vault;
