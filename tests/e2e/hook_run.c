@@ -7,7 +7,7 @@
 
 #include "core/base/crypto.h"
 #include "core/base/json.h"
-#include "core/serve/hook_verify.h"
+#include "core/hook/hook_verify.h"
 
 #define HEADERS_MAX 32
 

@@ -1,6 +1,6 @@
 /*
  * hook_kit.h - requests as each chat and alert platform would send them, signed with OpenSSL by
- * itself: what core/serve/hook_*.c is measured with, by unit tests and by the fuzzer.
+ * itself: what core/hook/hook_*.c is measured with, by unit tests and by the fuzzer.
  *
  * Every platform has two secrets, of which either is good. What a test changes is changed in a
  * struct hook after hook_make(); hook_request() puts it together.
@@ -15,7 +15,7 @@
 #include <time.h>
 
 #include "core/base/mem.h"
-#include "core/serve/hook_verify.h"
+#include "core/hook/hook_verify.h"
 
 #define HOOK_HEADERS 12
 #define HOOK_TEXT 400

@@ -4,7 +4,7 @@
  * programs.
  */
 #include "core/base/crypto.h"
-#include "core/serve/hook_verify.h"
+#include "core/hook/hook_verify.h"
 #include "tests/unit/tap.h"
 
 static struct das_err err;

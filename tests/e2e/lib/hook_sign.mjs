@@ -1,5 +1,5 @@
 // hook_sign.mjs - what each chat and alert platform sends to a hook: requests signed with the crypto of Node.js, by the
-// platforms' own documents. Shares nothing with core/serve/hook_*.c; tests hold the two against each other, and the
+// platforms' own documents. Shares nothing with core/hook/hook_*.c; tests hold the two against each other, and the
 // fakes of the platforms sign with it.
 //
 // sign(conf, body, { now, which, ... }) gives { method, target, headers: [[name, value]], body: Buffer }. conf is the
