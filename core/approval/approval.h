@@ -8,6 +8,7 @@
  *   vote.c     whose vote counts, and when there are enough
  *   carry.c    the plan of an approved request, once
  *   message.c  what is said in the channel about it
+ *   show.c     a request in words, and as JSON
  *
  * Nothing here trusts its caller with more than who the person is.
  */
@@ -69,6 +70,7 @@ struct das_ballot {
     const char *reason;      /* may be NULL */
     const char *via;         /* "cli", "page", "api", "slack" ... */
     const char *link;        /* hash of the link that is used up by it; NULL: none */
+    const char *no;          /* why the caller cannot let it count, for words and journal; NULL */
 };
 enum das_ballot_kind {
     DAS_BALLOT_COUNTED,  /* others are needed, too */
@@ -81,6 +83,7 @@ struct das_ballot_result {
     enum das_ballot_kind kind;
     char words[400]; /* one sentence for the person */
     int64_t yes, need;
+    bool changed; /* the request is not as it was: tell its channel */
 };
 /* -1: the store failed, and nothing was counted. */
 int das_approval_vote(struct das_store *s, const struct das_people *people,
@@ -137,8 +140,10 @@ int das_approval_due(struct das_store *s, das_approval_id *ids, size_t n, struct
 
 /* --- telling ----------------------------------------------------------------------------------- */
 
-/* "approved by alice, bob; killed 3" */
+/* "approved by alice, bob; 3 killed" */
 void das_approval_words(const struct das_approval *a, struct das_buf *b);
+/* All of it but the plan, as one object. */
+void das_approval_json(const struct das_approval *a, struct das_buf *b);
 
 /* The message that asks, into the outbox: with buttons where clicks come back, else with a link for
  * each person who may sign in on the page (url is das serve's own, or NULL) and the command. */

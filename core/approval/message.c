@@ -17,77 +17,6 @@ static void put_names(struct das_buf *b, const char *what, const char *const *li
         das_buf_printf(b, "%s%s%s", b->len ? ", " : "", what, list[i]);
 }
 
-/* "2 killed, 1 changed" of the report in result. */
-static void put_totals(const struct das_approval *a, struct das_buf *b)
-{
-    struct das_err ignored;
-    json_t *r = a->result.len ? das_json_parse(a->result.ptr, a->result.len, NULL, &ignored) : NULL;
-    bool first = true;
-
-    for (int k = 0; k < DAS_O_COUNT; k++) {
-        const char *word = das_outcome_name((enum das_outcome_kind)k);
-        json_int_t n = json_integer_value(json_object_get(r, word));
-        if (n > 0) {
-            das_buf_printf(b, "%s%lld %s", first ? "; " : ", ", (long long)n, word);
-            first = false;
-        }
-    }
-    json_decref(r);
-}
-
-static void put_voters(const struct das_approval *a, bool yes, struct das_buf *b)
-{
-    bool first = true;
-
-    for (size_t i = 0; i < a->vote_count; i++) {
-        if (a->votes[i].yes != yes)
-            continue;
-        das_buf_printf(b, "%s%s", first ? " by " : ", ", a->votes[i].person);
-        first = false;
-    }
-}
-
-void das_approval_words(const struct das_approval *a, struct das_buf *b)
-{
-    bool no = a->state == DAS_APPROVAL_REJECTED;
-
-    if (a->state == DAS_APPROVAL_WAITING) {
-        das_buf_printf(b, "waits for %lld of %lld", (long long)a->need - (long long)a->yes_count,
-                       (long long)a->need);
-        if (a->yes_count) {
-            das_buf_str(b, "; approved");
-            put_voters(a, true, b);
-        }
-        return;
-    }
-    if (a->state == DAS_APPROVAL_EXPIRED) {
-        das_buf_str(b, "expired: nothing is killed");
-        return;
-    }
-    das_buf_str(b, no ? "rejected" : "approved");
-    put_voters(a, !no, b);
-    switch (a->state) {
-    case DAS_APPROVAL_REJECTED:
-        das_buf_str(b, ": nothing is killed");
-        break;
-    case DAS_APPROVAL_FAILED:
-        das_buf_str(b, "; nothing was killed");
-        break;
-    case DAS_APPROVAL_UNKNOWN:
-        das_buf_str(b, "; what became of it is not known");
-        put_totals(a, b);
-        break;
-    case DAS_APPROVAL_APPLIED:
-        put_totals(a, b);
-        break;
-    default:
-        das_buf_str(b, "; it is carried out");
-        break;
-    }
-    if (*a->note)
-        das_buf_printf(b, ": %s", a->note);
-}
-
 /* --- the message ------------------------------------------------------------------------------ */
 
 static int field(struct das_notice *n, const char *name, const char *value, struct das_err *err)
@@ -306,6 +235,10 @@ int das_approval_tell(struct das_store *s, const char *id, const struct das_chan
 
     if (rc == 0 && a && *a->channel && *a->delivery)
         ch = das_channels_find(channels, a->channel, &none);
+    /* the outcome follows in a moment: where a message cannot be edited, one is enough */
+    if (ch && !das_channel_edits(ch) &&
+        (a->state == DAS_APPROVAL_APPROVED || a->state == DAS_APPROVAL_APPLYING))
+        ch = NULL;
     if (ch)
         rc = tell(s, a, ch, err);
     das_approval_free(a);

@@ -86,6 +86,10 @@ static bool counts(const struct voting *v, const struct das_approval *a, bool *e
     struct das_err err;
     char said[32];
 
+    if (b->no) {
+        snprintf(why, size, "%s", b->no);
+        return false;
+    }
     if (!das_approval_may(a, v->people, b->person, why, size))
         return false;
     if (a->state != DAS_APPROVAL_WAITING) {
@@ -125,6 +129,7 @@ static void refuse(const struct voting *v, const struct das_approval *a, bool ex
     if (expire) {
         step->event = "expired";
         step->state = DAS_APPROVAL_EXPIRED;
+        v->out->changed = true;
         return;
     }
     if (!das_people_find(v->people, v->ballot->person))
@@ -159,6 +164,7 @@ static void count(const struct voting *v, const struct das_approval *a,
         snprintf(out->words, sizeof out->words, "counted: %lld of %lld", (long long)yes,
                  (long long)a->need);
     }
+    out->changed = true;
     step->event = "vote";
     step->voter = b->person;
     step->link = b->link;

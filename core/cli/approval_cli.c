@@ -5,7 +5,6 @@
 #include <string.h>
 
 #include "core/base/clock.h"
-#include "core/base/json.h"
 #include "core/cli/deliver_cli.h"
 #include "core/cli/interrupt.h"
 
@@ -238,70 +237,10 @@ static void show_people(const struct das_approval *a, struct das_buf *b)
     das_buf_printf(b, "%-12s %s\n", "plan", a->hash);
 }
 
-static void json_names(struct das_buf *b, const char *key, const char *const *list, size_t n)
-{
-    das_json_key(b, key);
-    das_buf_char(b, '[');
-    for (size_t i = 0; i < n; i++) {
-        das_json_comma(b);
-        das_json_str(b, list[i]);
-    }
-    das_buf_char(b, ']');
-}
-
-static void json_text(struct das_buf *b, const char *key, const char *value)
-{
-    das_json_key_text(b, key, *value ? das_text_of(value) : DAS_TEXT_NULL);
-}
-
-static void json_time(struct das_buf *b, const char *key, int64_t ms)
-{
-    if (ms)
-        das_json_key_int(b, key, ms);
-}
-
 void das_approval_cli_show(const struct das_approval *a, bool json, struct das_buf *b)
 {
-    if (!json) {
-        show_people(a, b);
-        return;
-    }
-    das_buf_char(b, '{');
-    json_text(b, "id", a->id);
-    json_text(b, "state", das_approval_state_name(a->state));
-    json_text(b, "instance", a->instance);
-    json_text(b, "policy", a->policy);
-    json_text(b, "channel", a->channel);
-    json_text(b, "reason", a->reason);
-    json_text(b, "by", a->by);
-    json_text(b, "person", a->person);
-    json_names(b, "roles", a->roles, a->role_count);
-    json_names(b, "users", a->users, a->user_count);
-    das_json_key_int(b, "need", a->need);
-    das_json_key_int(b, "victims", a->victims);
-    das_json_key_int(b, "created_ms", a->created_ms);
-    das_json_key_int(b, "expires_ms", a->expires_ms);
-    json_time(b, "decided_ms", a->decided_ms);
-    json_time(b, "ended_ms", a->ended_ms);
-    das_json_key(b, "votes");
-    das_buf_char(b, '[');
-    for (size_t i = 0; i < a->vote_count; i++) {
-        das_json_comma(b);
-        das_buf_char(b, '{');
-        json_text(b, "person", a->votes[i].person);
-        das_json_key_bool(b, "yes", a->votes[i].yes);
-        json_text(b, "via", a->votes[i].via);
-        json_text(b, "reason", a->votes[i].reason);
-        das_json_key_int(b, "at_ms", a->votes[i].at_ms);
-        das_buf_char(b, '}');
-    }
-    das_buf_char(b, ']');
-    json_text(b, "note", a->note);
-    json_text(b, "plan", a->hash);
-    das_json_key(b, "report");
-    if (a->result.len)
-        das_buf_text(b, a->result);
+    if (json)
+        das_approval_json(a, b);
     else
-        das_buf_str(b, "null");
-    das_buf_char(b, '}');
+        show_people(a, b);
 }

@@ -127,7 +127,8 @@ static int vote(struct job *j, const struct das_approval *a, int *code, struct d
         return -1;
     fprintf(stderr, "das %s: %s: %s\n", j->cli.command, a->id, r.words);
     *code = r.kind == DAS_BALLOT_REFUSED ? DAS_EXIT_BLOCKED : DAS_EXIT_DONE;
-    if (das_approval_tell(j->cli.store, a->id, &j->cli.common.rules.channels, err) < 0)
+    if (r.changed &&
+        das_approval_tell(j->cli.store, a->id, &j->cli.common.rules.channels, err) < 0)
         return -1;
     return r.kind == DAS_BALLOT_APPROVED ? carry_out(j, a->id, code, err) : 0;
 }

@@ -135,6 +135,7 @@ static int serve(struct job *j, struct das_err *err)
         .protect = &c->protect,
         .schedule = c->rules.schedule,
         .secrets = &c->secrets,
+        .rules = &c->rules,
         .stop_files = (const char *const *)c->stop_files,
         .state_dir = c->state_dir.ptr,
         .vault = &vault,

@@ -135,7 +135,7 @@ struct way_out {
 };
 
 static const struct way_out of_plans = {
-    "das run --plan-out FILE, then das apply FILE",
+    "plan:request_approval, or das run --plan-out FILE and das apply FILE",
     "das run --plan-out FILE with das apply FILE kills once",
 };
 static const struct way_out of_acts = {

@@ -16,7 +16,7 @@
 enum das_policy_mode {
     DAS_POLICY_OBSERVE, /* reports what it would kill */
     DAS_POLICY_NOTIFY,  /* and tells somebody (a warning in the log) */
-    DAS_POLICY_APPROVE, /* its plans wait for a person: das apply FILE */
+    DAS_POLICY_APPROVE, /* its plans wait for people: plan:request_approval, or das apply FILE */
     DAS_POLICY_AUTO,    /* kills */
 };
 const char *das_policy_mode_name(enum das_policy_mode m); /* "observe" */

@@ -14,6 +14,8 @@ const struct das_action_info das_actions[DAS_A_COUNT] = {
     [DAS_A_STOP_TASK] = {"das:clouddba:stopKillTask", true},
     [DAS_A_DELETE_PROCESS] = {"das:clouddba:deleteProcess", true},
     [DAS_A_CHANGE_SWITCH] = {"das:clouddba:changeKillTaskSwitch", true},
+    [DAS_A_LIST_APPROVAL] = {"das:clouddba:listApproval", false},
+    [DAS_A_DECIDE_APPROVAL] = {"das:clouddba:decideApproval", true},
 };
 
 int das_action_find(struct das_text name)

@@ -21,6 +21,8 @@ enum das_action {
     DAS_A_STOP_TASK,      /* terminate-kill-process-task */
     DAS_A_DELETE_PROCESS, /* kill-all-session, kill-process, DELETE process */
     DAS_A_CHANGE_SWITCH,  /* set-kill-process-task-switch */
+    DAS_A_LIST_APPROVAL,  /* approvals; this server's own, as is the next */
+    DAS_A_DECIDE_APPROVAL, /* approvals/decide, and the page of a link */
     DAS_A_COUNT
 };
 

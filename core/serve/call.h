@@ -16,6 +16,7 @@
 
 #include "core/cloud/sign.h"
 #include "core/serve/action.h"
+#include "core/serve/approver.h"
 #include "core/serve/auth.h"
 #include "core/serve/fleet.h"
 #include "core/serve/httpd.h"
@@ -47,6 +48,7 @@ struct das_server {
     struct das_store *desk; /* for lists of tasks, the switch, the history: one thread at a time */
     struct das_news *news;
     struct das_schedule *schedule; /* NULL: no policy runs by itself */
+    struct das_approver *approver;
     int64_t started_ms; /* Unix */
 };
 
@@ -123,6 +125,13 @@ void das_desk_return(struct das_server *s);
 void das_serve_say(const struct das_server *s, int level, const char *fmt, ...)
     __attribute__((format(printf, 3, 4)));
 
+/* --- answer_approval.c -------------------------------------------------------------------------- */
+
+/* The vote of the person that the caller's key is, into result; what follows from it is done by the
+ * approver. ballot has all but the person. Refused (403): the key is nobody's, or may not. */
+int das_call_vote(struct das_call *call, const struct das_approval *a, struct das_ballot *ballot,
+                  struct das_ballot_result *result);
+
 /* --- input.c: 0, or -1 with call->refusal naming the field ------------------------------------ */
 
 struct das_bounds {
@@ -165,6 +174,8 @@ das_handler_fn das_answer_task_create, das_answer_task_stop, das_answer_tasks, d
 das_handler_fn das_answer_kill_process, das_answer_delete_process, das_answer_kill_all;
 das_handler_fn das_answer_instances, das_answer_nodes, das_answer_db_users, das_answer_versions,
     das_answer_version;
+das_handler_fn das_answer_approvals, das_answer_approval_decide, das_answer_approval_page,
+    das_answer_approval_form;
 das_handler_fn das_answer_livez, das_answer_readyz, das_answer_metrics;
 
 #endif

@@ -330,6 +330,14 @@ static enum MHD_Result reply(struct line *l, struct MHD_Connection *c, const cha
         return MHD_NO;
     add(lib, response, "Content-Type", out.type ? out.type : "application/json");
     add(lib, response, "Cache-Control", "no-store");
+    if (out.type && strncmp(out.type, "text/html", 9) == 0) { /* pages are shown, and do nothing */
+        add(lib, response, "Content-Security-Policy",
+            "default-src 'none'; style-src 'unsafe-inline'; form-action 'self'; base-uri 'none'; "
+            "frame-ancestors 'none'");
+        add(lib, response, "Referrer-Policy", "no-referrer");
+        add(lib, response, "X-Content-Type-Options", "nosniff");
+        add(lib, response, "X-Frame-Options", "DENY");
+    }
     if (out.request_id[0])
         add(lib, response, "X-Request-Id", out.request_id);
     if (out.allow)

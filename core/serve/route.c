@@ -38,6 +38,14 @@ static const struct das_route routes[] = {
      das_answer_instances, false},
     {"GET", "/v3/{project_id}/instance/nodes-info", GETS, "list_nodes", DAS_A_LIST_INSTANCE,
      das_answer_nodes, false},
+    {"GET", "/v3/{project_id}/approvals", GETS, "list_approvals", DAS_A_LIST_APPROVAL,
+     das_answer_approvals, false},
+    {"POST", "/v3/{project_id}/approvals/decide", POSTS, "decide_approval", DAS_A_DECIDE_APPROVAL,
+     das_answer_approval_decide, true},
+    {"GET", "/approvals/{token}", "GET, HEAD, POST, OPTIONS", "approval_page", DAS_A_NONE,
+     das_answer_approval_page, false},
+    {"POST", "/approvals/{token}", "GET, HEAD, POST, OPTIONS", "approval_form", DAS_A_NONE,
+     das_answer_approval_form, false},
     {"GET", "/das", GETS, "versions", DAS_A_NONE, das_answer_versions, false},
     {"GET", "/das/{version}", GETS, "version", DAS_A_NONE, das_answer_version, false},
     {"GET", "/livez", GETS, "livez", DAS_A_NONE, das_answer_livez, false},
@@ -81,7 +89,7 @@ static bool fits(const char *pattern, struct das_text path, struct das_text *pro
             if (das_text_is(want, "{project_id}"))
                 *project = got;
             else
-                *instance = got; /* or the version of the API */
+                *instance = got; /* or the version of the API, or a token */
         } else if (!das_text_eq(want, got)) {
             return false;
         }

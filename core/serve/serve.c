@@ -143,6 +143,35 @@ static int say_orphan(void *arg, const struct das_task *t)
     return 0;
 }
 
+static void settled(void *arg, const struct das_approval *a, const struct das_report *r,
+                    const struct das_err *err)
+{
+    struct das_server *s = arg;
+    struct das_buf words = {0};
+
+    das_count_outcomes(s, "approval", r);
+    if (err) {
+        das_serve_say(s, DAS_LOG_ERROR, "approvals: %s", err->msg);
+        return;
+    }
+    das_approval_words(a, &words);
+    das_serve_say(s, a->state == DAS_APPROVAL_APPLIED ? DAS_LOG_INFO : DAS_LOG_WARN,
+                  "approval %s on %s: %s", a->id, a->instance, words.ptr ? words.ptr : "");
+    das_buf_clear(&words);
+}
+
+static int open_approver(struct das_server *s, struct das_err *err)
+{
+    const struct das_approver_conf conf = {.fleet = s->fleet,
+                                           .killer = &s->killer,
+                                           .rules = s->opts->rules,
+                                           .state_dir = s->opts->state_dir,
+                                           .told = settled,
+                                           .arg = s};
+
+    return das_approver_new(&conf, &s->approver, err);
+}
+
 int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct das_err *err)
 {
     const struct das_auth_conf auth = {.state_dir = o->state_dir,
@@ -176,6 +205,8 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     s->news = das_news_new(das_fleet_count(s->fleet) * (DAS_TASKS_RUNNING_MAX + 1), err);
     keeper.fleet = s->fleet;
     if (!s->news || das_keeper_new(&keeper, &s->keeper, err) < 0 || plan_policies(s, err) < 0)
+        return -1;
+    if (o->rules && open_approver(s, err) < 0)
         return -1;
     return das_task_each(s->desk, NULL, true, INT64_MAX, say_orphan, s, err) < 0 ? -1 : 0;
 }
@@ -332,6 +363,7 @@ bool das_server_close(struct das_server *s)
     atomic_store(&s->cancel, 1);
     das_httpd_stop(s->httpd);
     das_keeper_free(s->keeper);
+    das_approver_free(s->approver);
     stuck = !das_schedule_free(s->schedule);
     if (stuck)
         return false;

@@ -9,6 +9,7 @@
 #include <stdio.h>
 
 #include "bindings/schedule_conf.h"
+#include "bindings/limits.h"
 #include "bindings/serve_conf.h"
 #include "core/base/secret.h"
 #include "core/plan/protect.h"
@@ -20,6 +21,7 @@ struct das_serve_opts {
     const struct das_protect *protect;
     const struct das_schedule_conf *schedule; /* policies that run by themselves; NULL: none */
     const struct das_secrets *secrets;        /* of those; may be NULL */
+    const struct das_rules *rules; /* of scripts, whose plans people approve; channels and people */
     const char *const *stop_files;
     const char *state_dir;
     const struct das_vault *vault;
