@@ -57,7 +57,8 @@ ALL_LDFLAGS = $(if $(SAN),-fsanitize=$(SAN)) -pie -Wl,-z,relro,-z,now -Wl,--as-n
 # --- the program -------------------------------------------------------------------------------
 
 LIB_SRC := $(wildcard core/base/*.c core/http/*.c core/cloud/*.c core/session/*.c core/source/*.c \
-             core/store/*.c core/plan/*.c core/notify/*.c core/approval/*.c bindings/*.c core/serve/*.c core/replay/*.c) \
+             core/store/*.c core/plan/*.c core/notify/*.c core/approval/*.c core/hook/*.c \
+             bindings/*.c core/serve/*.c core/replay/*.c) \
            $(filter-out core/cli/main.c,$(wildcard core/cli/*.c))
 LIB_OBJ := $(LIB_SRC:%.c=$(BUILD)/%.o) $(BUILD)/embedded.o $(BUILD)/page_bytes.o
 LIB     := $(BUILD)/libdas.a

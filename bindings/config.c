@@ -454,7 +454,7 @@ static int read_all(lua_State *L)
 {
     static const char *const allowed[] = {"instances", "clouds", "protect", "limits", "scripts",
                                           "secrets",   "state",  "journal", "serve",   "channels",
-                                          "policies",  "people",
+                                          "policies",  "people", "hooks",
                                           DAS_CONFIG_POLICY_KEYS};
     struct reader *r = lua_touserdata(L, 1);
     int top;
@@ -493,6 +493,7 @@ static int read_all(lua_State *L)
         read_scripts(L, r);
     lua_settop(L, top);
     das_config_schedule(L, top, r->path, r->into->rules, r->into->inventory);
+    das_config_hooks(L, top, r->path, r->into->rules, r->into->inventory);
     if (lua_getfield(L, top, "secrets") != LUA_TNIL)
         read_secrets(L, r);
     return 0;

@@ -101,6 +101,11 @@ void das_config_channels(lua_State *L, int t, struct das_channels *to);
 /* people = { alice = { roles = { "dba" }, os = "alice", ... } } of the table at t, where it is. */
 void das_config_people(lua_State *L, int t, struct das_people *to);
 
+/* hooks = { slack = { platform = "slack", ... } } of the table at t, where it is; after people,
+ * channels and instances, which it names. config: path of das.lua. */
+void das_config_hooks(lua_State *L, int t, const char *config, struct das_rules *rules,
+                      const struct das_inventory *inv);
+
 /* journal = { redact_sql = true } */
 void das_config_journal(lua_State *L, int t, struct das_policy_rules *to);
 /* state = "/var/lib/das" */

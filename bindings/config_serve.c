@@ -11,6 +11,7 @@
 
 #define CONNECTIONS_MAX 65536
 #define WORKERS_MAX 64
+#define HOOK_QUEUE_MAX 10000
 #define RATE_MAX 1e6
 #define REGION_MAX 64
 #define PROJECT_LEN 32
@@ -49,13 +50,13 @@ static void take_text(lua_State *L, int t, const char *in, const char *key, char
     *to = copy;
 }
 
-static void read_workers(lua_State *L, int t, int64_t *to)
+static void read_few(lua_State *L, int t, const char *key, int most, int64_t *to)
 {
     int64_t n = *to;
 
-    das_config_count(L, t, prefix, "workers", 1, &n);
-    if (n > WORKERS_MAX)
-        luaL_error(L, "%sworkers: expected 1 to %d, got %I", prefix, WORKERS_MAX, (LUAI_UACINT)n);
+    das_config_count(L, t, prefix, key, 1, &n);
+    if (n > most)
+        luaL_error(L, "%s%s: expected 1 to %d, got %I", prefix, key, most, (LUAI_UACINT)n);
     *to = n;
 }
 
@@ -200,7 +201,9 @@ static void read_bounds(lua_State *L, int t, struct das_serve_conf *to)
 {
     read_connections(L, t, "connections", &to->connections);
     read_connections(L, t, "connections_per_address", &to->connections_per_address);
-    read_workers(L, t, &to->workers);
+    read_few(L, t, "workers", WORKERS_MAX, &to->workers);
+    read_few(L, t, "hook_workers", WORKERS_MAX, &to->hook_workers);
+    read_few(L, t, "hook_queue", HOOK_QUEUE_MAX, &to->hook_queue);
     read_size(L, t, "header", (uint64_t)1 << 10, (uint64_t)64 << 10, "1KB to 64KB",
               &to->header_bytes);
     read_size(L, t, "body", (uint64_t)1 << 10, (uint64_t)16 << 20, "1KB to 16MB", &to->body_bytes);
@@ -232,6 +235,8 @@ void das_config_serve(lua_State *L, int t, struct das_rules *to)
                                           "drain",
                                           "rate",
                                           "workers",
+                                          "hook_workers",
+                                          "hook_queue",
                                           "mode",
                                           "kill",
                                           DAS_CONFIG_POLICY_KEYS};

@@ -100,6 +100,7 @@ void das_rules_clear(struct das_rules *r)
     das_free(r->state_dir);
     das_channels_clear(&r->channels);
     das_people_clear(&r->people);
+    das_hooks_clear(&r->hooks);
     das_serve_conf_clear(&r->serve);
     das_schedule_conf_free(r->schedule);
     das_rules_init(r);

@@ -11,6 +11,7 @@
 
 #include "bindings/serve_conf.h"
 #include "core/approval/people.h"
+#include "core/hook/hook.h"
 #include "core/notify/channel.h"
 #include "core/plan/guard.h"
 
@@ -62,6 +63,7 @@ struct das_rules {
     char *state_dir;                /* as configured, or NULL */
     struct das_channels channels;   /* where messages go */
     struct das_people people;       /* who is who */
+    struct das_hooks hooks;         /* what das serve takes from chats and alerts */
     struct das_serve_conf serve;    /* its policy starts as a copy of the one above */
     struct das_schedule_conf *schedule; /* what das serve runs by itself (schedule_conf.h); NULL:
                                            nothing */

@@ -22,6 +22,8 @@ static const struct das_serve_conf defaults = {
     .deadline_ms = 30000,
     .drain_ms = 30000,
     .rate = 100,
+    .hook_workers = 4,
+    .hook_queue = 64,
     .workers = 8,
 };
 

@@ -29,6 +29,8 @@ struct das_serve_conf {
     int64_t deadline_ms; /* from the first moment a request may come to its last byte read, and as
                             long again until its answer is taken; 30 s */
     int64_t drain_ms;    /* how long a stopping server waits for what is in flight; 30 s */
+    int64_t hook_workers; /* scripts of hooks at once; 4 */
+    int64_t hook_queue;   /* requests that wait for one; 64 */
     int64_t workers;     /* how many scheduled policies run at once; 8 */
     double rate;         /* requests a second and key; 100; 0: as fast as they come */
 
