@@ -23,6 +23,15 @@ my %os = (alice => 'daemon', bob => 'bin', eve => 'games');
 
 # --- the stage -------------------------------------------------------------------------------------------------
 
+# What comes to the channels; before the herd, whose pipe its process must not have. "bot" is a platform where a message can be edited and buttons come back.
+my $web = WebServer->new(handler => sub {
+    my ($r) = @_;
+    return [ 204, {} ] if $r->{path} eq '/hook';
+    return [ 200, { 'Content-Type' => 'application/json' }, '{"ok":true,"channel":"C024BE91L","ts":"1700000000.000100"}' ];
+});
+my $url = "http://127.0.0.1:$web->{port}";
+sub messages { my ($path) = @_; return map { decode_json($_->{body}) } grep { $_->{path} =~ $path } $web->requests }
+
 my $db = MariaDB->new(args => [ '--general-log=1', '--general-log-file=general.log' ]);
 $db->sql(<<'SQL');
 CREATE USER app@localhost; CREATE USER das@localhost; GRANT PROCESS, CONNECTION ADMIN ON *.* TO das@localhost;
@@ -43,15 +52,6 @@ sub victims {
 sub runs { return $db->sql("SELECT COUNT(*) FROM information_schema.PROCESSLIST WHERE COMMAND = 'Query' AND ID = $_[0]") }
 sub alive { my @ids = @_; return [ map { runs($_) } @ids ] }
 sub kills { open my $in, '<', $log or die; return scalar grep { /\bKILL / } <$in> }
-
-# What comes to the channels. "bot" is a platform where a message can be edited and buttons come back.
-my $web = WebServer->new(handler => sub {
-    my ($r) = @_;
-    return [ 204, {} ] if $r->{path} eq '/hook';
-    return [ 200, { 'Content-Type' => 'application/json' }, '{"ok":true,"channel":"C024BE91L","ts":"1700000000.000100"}' ];
-});
-my $url = "http://127.0.0.1:$web->{port}";
-sub messages { my ($path) = @_; return map { decode_json($_->{body}) } grep { $_->{path} =~ $path } $web->requests }
 
 my $dir = File::Temp::tempdir(CLEANUP => 1);
 sub put {
