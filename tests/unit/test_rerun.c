@@ -281,6 +281,7 @@ static void changed(void)
         struct das_engine_opts opts = opts_of(NULL, 0);
         struct das_playback *p;
         das_playback_open(tape_path, &p, &err);
+        das_rerun_result_clear(&result);
         ok(das_rerun(p, &opts, &result, &err) < 0 && strstr(err.msg, "das run --record"),
            "no recorded run: %s", err.msg);
         das_playback_close(p);
