@@ -140,7 +140,7 @@ int das_access_each(struct das_store *s, das_access_fn *fn, void *arg, struct da
     sqlite3_stmt *st;
     int rc;
 
-    if (s->format < DAS_STORE_FORMAT)
+    if (s->format < DAS_FORMAT_SERVE)
         return 0;
     st = das_ask(s, err, DAS_Q_ACCESS_ALL, "");
     rc = st ? 0 : -1;

@@ -245,7 +245,7 @@ int das_history_page(struct das_store *s, const char *instance, int64_t from_ms,
     *total = 0;
     if (page < 1 || size < 1)
         return das_fail(err, DAS_E_USAGE, "page and size: expected numbers from 1 up");
-    if (s->format < DAS_STORE_FORMAT)
+    if (s->format < DAS_FORMAT_SERVE)
         return 0;
     if (__builtin_mul_overflow(page - 1, size, &skip))
         skip = INT64_MAX;

@@ -96,7 +96,7 @@ int das_task_each(struct das_store *s, const char *instance, bool running, int64
     struct das_task t;
     int rc;
 
-    if (max <= 0 || s->format < DAS_STORE_FORMAT)
+    if (max <= 0 || s->format < DAS_FORMAT_SERVE)
         return 0;
     if (instance)
         st =
@@ -257,7 +257,7 @@ int das_task_switch_get(struct das_store *s, const char *instance, bool *on, str
     int64_t is_on = 0;
     int rc = 0;
 
-    if (s->format >= DAS_STORE_FORMAT)
+    if (s->format >= DAS_FORMAT_SERVE)
         rc = das_ask_int(s, &is_on, err, DAS_Q_SWITCH_GET, "s", instance);
     *on = rc == 0 && is_on;
     return rc;
