@@ -56,6 +56,7 @@ void das_open_root(lua_State *L)
         {"cloud", das_lua_cloud},
         {"protect", das_lua_protect},
         {"secret", das_lua_secret},
+        {"runbook", das_lua_runbook},
         {NULL, NULL},
     };
     const struct das_engine_opts *opts = das_run_of(L)->opts;

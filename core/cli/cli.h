@@ -118,6 +118,7 @@ int das_cmd_cloud(int argc, char **argv);
 int das_cmd_record(int argc, char **argv);
 int das_cmd_serve(int argc, char **argv);
 int das_cmd_key(int argc, char **argv);
+int das_cmd_runbook(int argc, char **argv);
 int das_cmd_token(int argc, char **argv);
 
 #endif

@@ -13,6 +13,7 @@ static const char help[] =
     "  das preview -i INSTANCE [criteria]    which sessions match, right now\n"
     "  das explain -i INSTANCE --policy SCRIPT | criteria    why each session is in or out\n"
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
+    "  das runbook run FILE | list | show | resume | answer ...    steps that survive a crash\n"
     "  das plan show FILE                    what a saved plan would kill (das run --plan-out FILE)\n"
     "  das apply FILE                        kill what a saved plan says, verified once more\n"
     "  das stop REASON, das resume           the off switch: no kills until das resume\n"
@@ -55,6 +56,7 @@ static const struct {
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
     {"import-pt-kill", das_cmd_import_pt_kill},
     {"test", das_cmd_test},
+    {"runbook", das_cmd_runbook},
     {"serve", das_cmd_serve},
     {"record", das_cmd_record},
     {"key", das_cmd_key},         {"token", das_cmd_token},

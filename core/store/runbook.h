@@ -69,8 +69,8 @@ struct das_runbook_step {
     int64_t begun_ms, ended_ms;
     int64_t wake_ms;   /* waiting: until when at the most */
     const char *asks;  /* JSON: {"question","choices","approvers","channel","default"} */
-    const char *result; /* JSON: of a step that is done; of one that failed what it returned,
-                           [null, message, code], or "" where it raised */
+    const char *result; /* JSON: of a step that is done; of one that failed {"message","code"} that it
+                           returned, or "" where it raised */
     const char *error;
     const char *who, *reason; /* who answered or resolved it */
     struct das_arena arena;

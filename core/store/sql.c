@@ -70,10 +70,11 @@ static const char format_runbooks[] =
     " ended_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, wake_ms INTEGER NOT NULL,"
     " cancel INTEGER NOT NULL, error TEXT NOT NULL) STRICT;"
     "CREATE UNIQUE INDEX runbooks_key ON runbooks(key, armed) WHERE status < 3;"
-    "CREATE TABLE stretches(run TEXT PRIMARY KEY, runbook INTEGER NOT NULL, who TEXT NOT NULL,"
-    " began_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, how TEXT NOT NULL) STRICT,"
-    " WITHOUT ROWID;"
-    "CREATE INDEX stretches_of ON stretches(runbook, began_ms);"
+    "CREATE TABLE stretches(id INTEGER PRIMARY KEY, run TEXT NOT NULL, runbook INTEGER NOT NULL,"
+    " who TEXT NOT NULL, began_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL,"
+    " how TEXT NOT NULL) STRICT;"
+    "CREATE INDEX stretches_of ON stretches(runbook);"
+    "CREATE INDEX stretches_run ON stretches(run);"
     "CREATE TABLE steps(runbook INTEGER NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL,"
     " kind INTEGER NOT NULL, status INTEGER NOT NULL, acts INTEGER NOT NULL,"
     " attempts INTEGER NOT NULL, failures INTEGER NOT NULL, begun_ms INTEGER NOT NULL,"
@@ -136,7 +137,7 @@ const char *const das_queries[DAS_QUERIES] = {
     /* A runbook is one run, however many processes carried it on. */
     [DAS_Q_COUNT_RUN] = "SELECT count(*) FROM kills WHERE at_ms > ?1 AND run IN (SELECT ?2 UNION"
                         " SELECT run FROM stretches WHERE runbook ="
-                        " (SELECT runbook FROM stretches WHERE run = ?2))",
+                        " (SELECT runbook FROM stretches WHERE run = ?2 AND ended_ms = 0))",
     [DAS_Q_COUNT_ALL] = "SELECT count(*) FROM kills WHERE at_ms > ?1",
     [DAS_Q_COUNT_INSTANCE] = "SELECT count(*) FROM kills WHERE at_ms > ?1 AND instance = ?2",
     [DAS_Q_COUNT_USER] =
@@ -241,11 +242,12 @@ const char *const das_queries[DAS_QUERIES] = {
                            " WHERE id = ?1",
     [DAS_Q_RUNBOOK_SCRIPT] = "UPDATE runbooks SET sha256 = ?2 WHERE id = ?1",
     [DAS_Q_RUNBOOK_CANCEL] = "UPDATE runbooks SET cancel = 1 WHERE id = ?1",
-    [DAS_Q_STRETCH_ADD] = "INSERT OR REPLACE INTO stretches(run, runbook, who, began_ms, ended_ms,"
+    [DAS_Q_STRETCH_ADD] = "INSERT INTO stretches(run, runbook, who, began_ms, ended_ms,"
                           " how) VALUES(?1, ?2, ?3, ?4, 0, '')",
-    [DAS_Q_STRETCH_END] = "UPDATE stretches SET ended_ms = ?2, how = ?3 WHERE run = ?1",
+    [DAS_Q_STRETCH_END] = "UPDATE stretches SET ended_ms = ?2, how = ?3"
+                           " WHERE run = ?1 AND ended_ms = 0",
     [DAS_Q_STRETCH_OF] = "SELECT who, began_ms, ended_ms, how FROM stretches WHERE runbook = ?1"
-                         " ORDER BY began_ms, run",
+                         " ORDER BY id",
     [DAS_Q_STEP_PUT] = "INSERT OR REPLACE INTO steps(runbook, n, name, kind, status, acts,"
                        " attempts, failures, begun_ms, ended_ms, wake_ms, asks, result, error, who,"
                        " reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
