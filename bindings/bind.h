@@ -122,6 +122,8 @@ int das_run_act(struct das_run *run, struct das_act_order *order, struct das_clo
 void das_run_acts(lua_State *L, const char *what, bool armed, const char *detail);
 /* What became of it, for the run's record: note is JSON or text. */
 void das_run_noted(struct das_run *run, const char *kind, struct das_text note);
+/* The same of a report: who was killed and what became of it, by the shape of the statements. */
+void das_run_note_report(struct das_run *run, const struct das_report *report);
 /* The run ends here and cannot be caught: it goes on later (err NULL), or not, and why. */
 int das_run_park(lua_State *L, const struct das_err *err) __attribute__((noreturn));
 /* A sleep of a runbook that survives the end of the process: true when it is over already. */

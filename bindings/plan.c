@@ -189,21 +189,6 @@ static void announce(lua_State *L, const struct das_plan *p)
     das_run_acts(L, "plan:apply", das_run_of(L)->opts->armed, text);
 }
 
-/* For a runbook's transcript; the journal has all of it in any case. */
-static void note_report(struct das_run *run, const struct das_report *report)
-{
-    struct das_buf b = {0};
-
-    if (!run->book.in_step)
-        return;
-    das_report_json(report, &b);
-    if (b.len && b.ptr[b.len - 1] == '\n')
-        b.len--;
-    if (!b.failed)
-        das_run_noted(run, "apply", das_buf_view(&b));
-    das_buf_clear(&b);
-}
-
 static int plan_apply(lua_State *L)
 {
     struct das_box *self = das_box_check(L, 1, DAS_PLAN), *box;
@@ -220,7 +205,7 @@ static int plan_apply(lua_State *L)
         return das_push_world_failure(L, &err);
     }
     box->object = report;
-    note_report(run, report);
+    das_run_note_report(run, report);
     das_run_check(L);
     return 1;
 }

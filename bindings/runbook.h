@@ -18,6 +18,11 @@ int das_runbook_hash(const char *path, char out[DAS_SHA256_HEX], struct das_err 
 int das_runbook_run(struct das_engine_opts *opts, struct das_runbook_go *go,
                     struct das_engine_result *result, struct das_err *err);
 
+/* For tests: the same, but a script that is no runbook is run as das_engine_run() does, and a run that
+ * would wait is cancelled then, so that another one can begin. */
+int das_runbook_try(struct das_engine_opts *opts, struct das_runbook_go *go,
+                    struct das_engine_result *result, struct das_err *err);
+
 /* go for a run that was claimed; borrows from r. */
 void das_runbook_resumed(struct das_runbook_go *go, const struct das_runbook *r);
 

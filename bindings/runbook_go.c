@@ -51,6 +51,24 @@ static int keep_end(const struct das_runbook_go *go, const struct das_engine_res
     return rc;
 }
 
+int das_runbook_try(struct das_engine_opts *opts, struct das_runbook_go *go,
+                    struct das_engine_result *result, struct das_err *err)
+{
+    const struct das_person by = {.name = opts->user};
+    struct das_err lost;
+    int rc;
+
+    opts->runbook = go;
+    opts->store = go->store;
+    rc = das_engine_run(opts, result, err);
+    if (result->end == DAS_END_STUCK || !go->id)
+        return rc;
+    rc = keep_end(go, result, rc, err);
+    if (result->end == DAS_END_WAITING || result->end == DAS_END_CANCELLED)
+        das_runbook_cancel(go->store, go->id, &by, "the test is over", das_clock_unix_ms(), &lost);
+    return rc;
+}
+
 int das_runbook_run(struct das_engine_opts *opts, struct das_runbook_go *go,
                     struct das_engine_result *result, struct das_err *err)
 {
