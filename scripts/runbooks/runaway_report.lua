@@ -57,20 +57,15 @@ if before.reports > 0 then
     for i, s in ipairs(chosen) do
       ids[i] = s.id
     end
-    if #chosen == 0 then
-      return { ids = ids, killed = 0 }
-    end
-    local report = assert(chosen:plan{ kill = "query", reason = "runaway report" }:apply())
+    local report = #chosen == 0 and { killed = 0 }
+      or assert(chosen:plan{ kill = "query", reason = "runaway report" }:apply())
     return { ids = ids, killed = report.killed, would_kill = report.would_kill,
       refused = report.refused }
   end)
   say("Statements cancelled: %d of %d.", mild.killed, #mild.ids)
   das.sleep(p.wait)
   local function again()
-    if #mild.ids == 0 then
-      return {}
-    end
-    return assert(das.preview(das.filter{ id = mild.ids }
+    return #mild.ids == 0 and {} or assert(das.preview(das.filter{ id = mild.ids }
       & das.filter{ user = p.user, command = "Query", info = p.info }))
   end
   local after = das.step("look again", function() return { running = #again() } end,
