@@ -181,12 +181,13 @@ static int raise_stop(lua_State *L, enum das_stop stop)
 static void check_step(lua_State *L)
 {
     const struct das_run *run = das_run_of(L);
+    char text[40];
 
     if (das_run_step_left_ms(run) > 0)
         return;
     lua_sethook(L, das_run_hook, LUA_MASKCOUNT, 1);
-    das_raise(L, "step \"%s\" took longer than %g s (timeout)", run->book.step.name,
-              (double)run->book.step_timeout_ms / 1000);
+    snprintf(text, sizeof text, "%g", (double)run->book.step_timeout_ms / 1000);
+    das_raise(L, "step \"%s\" took longer than %s s (timeout)", run->book.step.name, text);
 }
 
 void das_run_hook(lua_State *L, lua_Debug *ar)

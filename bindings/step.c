@@ -369,8 +369,8 @@ static void check_step_options(lua_State *L, int arg, struct step_opts *o)
     if (lua_getfield(L, arg, "timeout") != LUA_TNIL)
         o->timeout_ms = (int64_t)(das_check_seconds(L, -1, "step: timeout") * 1000 + 0.5);
     if (!lua_isnil(L, -1) && (o->timeout_ms < 1 || o->timeout_ms > run->limits.wall_ms))
-        das_raise(L, "step: timeout: expected up to %g s, which is limits.wall of das.lua",
-                  (double)run->limits.wall_ms / 1000);
+        das_raise(L, "step: timeout: expected up to %d s, which is limits.wall of das.lua",
+                  (int)(run->limits.wall_ms / 1000));
     if (lua_getfield(L, arg, "acts") != LUA_TNIL && !lua_isboolean(L, -1))
         das_raise(L, "step: acts: expected true or false, got %s", luaL_typename(L, -1));
     o->acts = lua_toboolean(L, -1);
