@@ -12,6 +12,7 @@ struct das_runbook_job {
     const char **params;
     size_t param_count;
     bool armed, accept_change, wait, open;
+    bool quiet; /* das serve: nothing is said, and what the script prints goes nowhere */
     const char *reason, *result, *output;
     enum das_runbook_format format;
     char **args;
@@ -23,6 +24,9 @@ struct das_runbook_job {
 typedef int das_runbook_verb(struct das_runbook_job *j, struct das_err *err);
 das_runbook_verb das_runbook_cmd_run, das_runbook_cmd_resume; /* runbook_run.c */
 das_runbook_verb das_runbook_cmd_list, das_runbook_cmd_show;  /* runbook_show.c */
+
+/* For das serve: arg is its struct das_common. As in core/serve/runbooks.h. */
+int das_runbook_carry_on(void *arg, int64_t id, const atomic_int *cancel, struct das_err *err);
 
 /* The number of a run at args[0]. */
 int das_runbook_id(const struct das_runbook_job *j, int64_t *id, struct das_err *err);

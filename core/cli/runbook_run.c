@@ -2,7 +2,9 @@
  * runbook_run.c - das runbook run and resume: one run, from where it is until it ends or waits
  * longer than anybody wants to stay.
  */
+#include <errno.h>
 #include <jansson.h>
+#include <signal.h>
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -11,6 +13,7 @@
 #include "bindings/runbook.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
+#include "core/base/mem.h"
 #include "core/cli/interrupt.h"
 #include "core/cli/runbook_cli.h"
 #include "core/store/store.h"
@@ -20,13 +23,50 @@
 
 /* --- one stretch ------------------------------------------------------------------------------- */
 
+/* A person who presses Ctrl-C means the end of it; a machine that goes down does not. */
+static void interrupted(struct das_runbook_job *j, const struct das_runbook_go *go,
+                        const atomic_int *cancel)
+{
+    const struct das_person by = {.name = j->common.user};
+    struct das_err ignored;
+
+    if (j->quiet || !go->id || atomic_load(cancel) != SIGINT)
+        return;
+    das_runbook_cancel(j->store, go->id, &by, "Ctrl-C", das_clock_unix_ms(), &ignored);
+}
+
+static int report(struct das_runbook_job *j, const struct das_engine_result *result, int rc,
+                  bool armed, struct das_err *err)
+{
+    int code = das_outcome_exit(result, rc < 0);
+
+    if (j->quiet)
+        return code;
+    if (rc < 0)
+        das_say_acts("runbook", result);
+    das_say_summary("runbook", result, armed);
+    if (rc < 0 && code == DAS_EXIT_FAILED)
+        return das_complain("runbook", err);
+    if (rc < 0)
+        fprintf(stderr, "das runbook: %s\n", err->msg);
+    return code;
+}
+
+/* What a run points to while it goes on: in das serve it stays for good when the script is stuck. */
+struct room {
+    struct das_script_rules rules;
+    struct das_runbook_go go;
+    struct das_runbook book;
+    char hash[DAS_SHA256_HEX];
+};
+
 /* path: of the script. The run's own end is in the store; this is the exit code that fits. */
-static int stretch(struct das_runbook_job *j, const char *path, bool armed,
-                   struct das_runbook_go *go, const atomic_int *cancel, struct das_err *err)
+static int stretch(struct das_runbook_job *j, const char *path, bool armed, struct room *room,
+                   const atomic_int *cancel, struct das_err *err)
 {
     struct das_common *c = &j->common;
+    struct das_runbook_go *go = &room->go;
     struct das_engine_result result;
-    struct das_script_rules rules;
     struct das_engine_opts opts = {
         .path = path,
         .inventory = c->inventory,
@@ -36,29 +76,30 @@ static int stretch(struct das_runbook_job *j, const char *path, bool armed,
         .output = c->output,
         .width = das_terminal_width(),
         .cancel = cancel,
-        .out = stdout,
-        .log = stderr,
+        .out = j->quiet ? fopen("/dev/null", "w") : stdout,
+        .log = j->quiet ? NULL : stderr,
     };
     int rc, code;
 
-    das_rules_for(&c->rules, path, &rules);
-    das_common_guards(c, &rules, &opts);
-    opts.grants = rules.grants;
+    if (!opts.out)
+        return das_fail(err, DAS_E_IO, "/dev/null: %s", strerror(errno));
+
+    das_rules_for(&c->rules, path, &room->rules);
+    das_common_guards(c, &room->rules, &opts);
+    opts.grants = room->rules.grants;
     rc = das_runbook_run(&opts, go, &result, err);
-    code = das_outcome_exit(&result, rc < 0);
-    if (rc < 0)
-        das_say_acts("runbook", &result);
-    das_say_summary("runbook", &result, armed);
-    if (result.end == DAS_END_STUCK) { /* its thread uses all that would be freed now */
-        fprintf(stderr, "das runbook: %s\n", err->msg);
+    code = report(j, &result, rc, armed, err);
+    if (result.end == DAS_END_STUCK && !j->quiet) { /* its thread uses all that would be freed now */
         fflush(stdout);
         _exit(code);
     }
+    if (result.end == DAS_END_STUCK)
+        return das_fail(err, DAS_E_STUCK, "%s", "its script is stuck");
+    if (result.end == DAS_END_CANCELLED)
+        interrupted(j, go, cancel);
+    if (j->quiet)
+        fclose(opts.out);
     das_engine_result_clear(&result);
-    if (rc < 0 && code == DAS_EXIT_FAILED)
-        code = das_complain("runbook", err);
-    else if (rc < 0)
-        fprintf(stderr, "das runbook: %s\n", err->msg);
     return code;
 }
 
@@ -173,30 +214,44 @@ static int stay(struct das_runbook_job *j, int64_t id, const atomic_int *cancel,
     }
 }
 
-/* The run that j->store can carry on: claims it and does the next stretch. */
-static int go_on(struct das_runbook_job *j, int64_t id, const atomic_int *cancel,
-                 struct das_err *err)
+static int claim(struct das_runbook_job *j, int64_t id, struct room *room, struct das_err *err)
 {
-    struct das_runbook_go go = {.store = j->store, .accept_change = j->accept_change};
-    char hash[DAS_SHA256_HEX];
-    struct das_runbook r;
-    int rc;
+    int rc = das_runbook_get(j->store, id, &room->book, err);
 
-    rc = das_runbook_get(j->store, id, &r, err);
     if (rc == 0)
         return das_fail(err, DAS_E_USAGE, "there is no runbook %lld; das runbook list shows them",
                         (long long)id);
     if (rc > 0)
-        rc = das_runbook_hash(r.path, hash, err);
-    das_runbook_clear(&r);
+        rc = das_runbook_hash(room->book.path, room->hash, err);
+    das_runbook_clear(&room->book);
     das_who(j->common.user, sizeof j->common.user);
-    if (rc < 0 || das_runbook_claim(j->store, id, hash, j->accept_change, j->common.user,
-                                    das_clock_unix_ms(), &r, err) < 0)
+    if (rc < 0)
         return -1;
-    das_runbook_resumed(&go, &r);
-    go.sha256 = hash;
-    rc = stretch(j, r.path, r.armed, &go, cancel, err);
-    das_runbook_clear(&r);
+    return das_runbook_claim(j->store, id, room->hash, j->accept_change,
+                             j->quiet ? "das serve" : j->common.user, das_clock_unix_ms(),
+                             &room->book, err);
+}
+
+/* The run that j->store can carry on: claims it and does the next stretch. */
+static int go_on(struct das_runbook_job *j, int64_t id, const atomic_int *cancel,
+                 struct das_err *err)
+{
+    struct room *room = das_calloc(1, sizeof *room);
+    int rc;
+
+    if (!room)
+        return das_fail_nomem(err);
+    room->go = (struct das_runbook_go){.store = j->store, .accept_change = j->accept_change};
+    rc = claim(j, id, room, err);
+    if (rc == 0) {
+        das_runbook_resumed(&room->go, &room->book);
+        room->go.sha256 = room->hash;
+        rc = stretch(j, room->book.path, room->book.armed, room, cancel, err);
+    }
+    if (rc < 0 && err->code == DAS_E_STUCK)
+        return -1;
+    das_runbook_clear(&room->book);
+    das_free(room);
     return rc;
 }
 
@@ -260,8 +315,8 @@ static int say_unknown(struct das_runbook_job *j, struct das_err *err)
 int das_runbook_cmd_run(struct das_runbook_job *j, struct das_err *err)
 {
     const atomic_int *cancel = das_interrupt_catch();
-    struct das_runbook_go go = {
-        .store = j->store, .params = j->params, .param_count = j->param_count};
+    struct room room = {
+        .go = {.store = j->store, .params = j->params, .param_count = j->param_count}};
     struct das_buf instances = {0};
     char *path = realpath(j->args[0], NULL); /* the C library's memory: free() */
     int code;
@@ -271,12 +326,12 @@ int das_runbook_cmd_run(struct das_runbook_job *j, struct das_err *err)
     code = put_instances(&j->common, &instances, err);
     if (code == 0 && j->armed)
         code = say_unknown(j, err);
-    go.instances = instances.ptr;
+    room.go.instances = instances.ptr;
     if (code == 0)
-        code = stretch(j, path, j->armed, &go, cancel, err);
+        code = stretch(j, path, j->armed, &room, cancel, err);
     das_buf_clear(&instances);
     free(path);
-    return code < 0 || !go.id ? code : follow(j, go.id, code, cancel, err);
+    return code < 0 || !room.go.id ? code : follow(j, room.go.id, code, cancel, err);
 }
 
 /* The instances that the run was begun with. */
@@ -315,4 +370,31 @@ int das_runbook_cmd_resume(struct das_runbook_job *j, struct das_err *err)
         return -1;
     code = go_on(j, id, cancel, err);
     return code < 0 ? -1 : follow(j, id, code, cancel, err);
+}
+
+int das_runbook_carry_on(void *arg, int64_t id, const atomic_int *cancel, struct das_err *err)
+{
+    const struct das_common *served = arg;
+    struct das_runbook_job *j = das_calloc(1, sizeof *j);
+    int rc;
+
+    if (!j)
+        return das_fail_nomem(err);
+    j->quiet = true;
+    rc = das_common_init(&j->common, err);
+    j->common.config = served->config;
+    if (rc == 0)
+        rc = das_common_finish(&j->common, err);
+    if (rc == 0)
+        rc = das_store_open(served->state_dir.ptr, &j->store, err);
+    if (rc == 0)
+        rc = choose_again(j, id, err);
+    if (rc == 0)
+        rc = go_on(j, id, cancel, err);
+    if (rc < 0 && err->code == DAS_E_STUCK)
+        return -1; /* its thread has all of it, for the rest of the process */
+    das_store_close(j->store);
+    das_common_clear(&j->common);
+    das_free(j);
+    return rc < 0 ? -1 : 0;
 }

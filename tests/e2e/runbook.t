@@ -13,6 +13,7 @@ use Time::HiRes qw(sleep);
 use Das;
 use Herd;
 use MariaDB;
+use Serve;
 
 my $dir = tempdir('das-runbook-XXXXXX', TMPDIR => 1, CLEANUP => 1);
 my $build = $ENV{BUILD} || 'build';
@@ -176,6 +177,32 @@ LUA
     is($sleep->{wake_ms} - $sleep->{begun_ms}, 3600000, 'for an hour');
     is(runbook($config, 'resume', 1)->{exit}, 5, 'it does not go on before');
     is(runbook($config, 'cancel', 1)->{exit}, 0, 'cancelled');
+};
+
+# --- das serve ------------------------------------------------------------------------------------
+subtest 'das serve goes on with what was answered, and with what was interrupted' => sub {
+    my $s = Serve->new(instances => { orders => "mem:$list" });
+    my $run = sub { runbook($s->{config}, @_) };
+    my $state = sub { show($s->{config}, $_[0])->{status} };
+    is($run->('run', '-i', 'orders', $script)->{exit}, 0, 'one that asks');
+    is($run->('answer', 1, 'go', 'yes')->{exit}, 0, 'and is answered');
+    ok(wait_for(sub { $state->(1) eq 'done' }), 'goes on by itself');
+    my @stretches = @{ show($s->{config}, 1)->{stretches} };
+    is($stretches[1]{who}, 'das serve', 'in das serve');
+    SKIP: {
+        skip 'no build with faults', 1 unless -x $faults;
+        my $r = $run->('run', { program => $faults, env => { DAS_FAULT => 'step-begun' } }, '-i', 'orders', $script);
+        is($r->{exit}, 'signal 9', 'one that dies in its first step');
+        ok(wait_for(sub { $state->(2) eq 'waiting' }), 'gets to its question');
+    }
+    my $changed = write_file("$dir/changed.lua", do { local (@ARGV, $/) = $script; <> });
+    $run->('run', '-i', 'orders', '--param', 'limit=7', $changed) if $run->('cancel', 2);
+    my ($last) = map { JSON::PP->new->decode($_)->{id} } split /\n/, $run->('list', '--open', '-o', 'json')->{out};
+    write_file($changed, do { local (@ARGV, $/) = $script; <> } . "\n");
+    $run->('answer', $last, 'go', 'yes');
+    ok(wait_for(sub { $s->log =~ /runbook $last: .*has changed since it began/ }), 'a changed script is not carried on, and that is told');
+    is($state->($last), 'waiting', 'it stays where it is');
+    is($s->stop->{exit}, 0, "das serve ends");
 };
 
 # --- it dies -------------------------------------------------------------------------------------
