@@ -15,7 +15,6 @@
 #define SEEN "das.steps.seen"
 #define RESULT_MAX ((size_t)1 << 20)
 #define RETRY_MAX 100
-#define WAIT_MAX_S 60      /* between attempts */
 #define SLEEP_PARKS_S 30   /* so long a sleep survives the process, in place of a thread */
 #define SLEEP_IN_STEP_S 60
 
@@ -290,7 +289,7 @@ static void wait_again(lua_State *L, const struct step_opts *o)
     run->book.in_step = false;
     lua_getglobal(L, "das");
     lua_getfield(L, -1, "sleep");
-    lua_pushnumber(L, o->wait < SLEEP_PARKS_S ? o->wait : SLEEP_PARKS_S - 1);
+    lua_pushnumber(L, o->wait);
     lua_call(L, 1, 0);
     lua_pop(L, 1);
 }
@@ -364,8 +363,8 @@ static void check_step_options(lua_State *L, int arg, struct step_opts *o)
         das_raise(L, "step: retry: expected 1 to %d attempts", RETRY_MAX);
     if (lua_getfield(L, arg, "wait") != LUA_TNIL)
         o->wait = das_check_seconds(L, -1, "step: wait");
-    if (o->wait > WAIT_MAX_S)
-        das_raise(L, "step: wait: at most %d s between attempts", WAIT_MAX_S);
+    if (o->wait >= SLEEP_PARKS_S)
+        das_raise(L, "step: wait: expected less than %d s between attempts", SLEEP_PARKS_S);
     if (lua_getfield(L, arg, "timeout") != LUA_TNIL)
         o->timeout_ms = (int64_t)(das_check_seconds(L, -1, "step: timeout") * 1000 + 0.5);
     if (!lua_isnil(L, -1) && (o->timeout_ms < 1 || o->timeout_ms > run->limits.wall_ms))

@@ -2,7 +2,7 @@
  * store.h - the state database: one SQLite file, das.db, in the state directory.
  *
  * Holds the journal (journal.h), the count of kills (budget.h), what is remembered of a policy
- * (memory of breakers and matches, habits.h), and of das serve its kill tasks, the history of kills
+ * (memory of breakers and matches, habits.h), runbooks and their steps (runbook.h), and of das serve its kill tasks, the history of kills
  * (task.h) and who may ask (access.h). It decides nothing. A commit is on the disk when it returns
  * (WAL, synchronous=FULL); several processes may have it open. A handle is used by one thread at a
  * time.
