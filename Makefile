@@ -6,7 +6,7 @@
 #   PREFIX=/usr/local DESTDIR=    where `make install` puts things
 #   FUZZ_SECONDS=10               how long each fuzz target runs
 #   ONLY=rows                     one part of `make bench`: list, start, live, rows, http,
-#                                 runs, journal, kill, sign, cloud, serve
+#                                 runs, journal, kill, record, replay, sign, cloud, serve
 #   V=1                           show the commands
 
 PREFIX       ?= /usr/local
@@ -25,7 +25,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjanss
               libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev \
               libmicrohttpd-dev libzstd-dev libpcre2-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
-              mariadb-client openssl perl libio-socket-ssl-perl procps git tmux \
+              mariadb-client openssl perl libio-socket-ssl-perl procps git tmux libxml2-utils \
               percona-toolkit chromium chromium-driver \
               $(if $(shell command -v npm),,npm)
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl wrk nginx-light \

@@ -51,6 +51,9 @@ struct das_run {
     atomic_int_least64_t wall_from_ms; /* the same; in a runbook its last step or wait began or ended */
     struct das_patience patience; /* das_run_left_ms(), for what waits in C */
     atomic_int stop;           /* enum das_stop */
+    /* While another run's thread calls into this state (test_run.c): the processor time that is that
+     * thread's limit; else 0. Of the thread that runs Lua here; the other one may read it. */
+    atomic_int_least64_t lent_cpu_ms;
 
     /* counted by the script's thread, looked at by the other */
     struct {

@@ -8,6 +8,7 @@
 #include <string.h>
 
 #include "bindings/cloud_impl.h"
+#include "bindings/testing.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
@@ -235,6 +236,8 @@ static int check(lua_State *L)
     struct job *job = lua_touserdata(L, 1);
 
     lua_settop(L, 0);
+    if (das_test_named(job->path))
+        das_bench_open(L, NULL);
     das_load_embedded(L, "check");
     das_load_embedded(L, "parser");
     das_load_embedded(L, "lexer");

@@ -328,7 +328,7 @@ static char *script_path(const char *config, const char *name)
 /* name and its rules at the top of the stack */
 static void read_script(lua_State *L, struct reader *r, const char *name)
 {
-    static const char *const allowed[] = {"limits", "grants", "mode", "kill",
+    static const char *const allowed[] = {"limits", "grants", "mode", "kill", "every",
                                           DAS_CONFIG_POLICY_KEYS};
     struct das_rules *rules = r->into->rules;
     const char *where = lua_pushfstring(L, "scripts[\"%s\"]", name), *in;
@@ -363,6 +363,7 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     das_config_mode(L, t, in, &e->policy);
     das_config_kill(L, t, in, &e->policy.limits);
     das_config_policy(L, t, in, &e->policy);
+    das_config_duration(L, t, in, "every", DAS_CONFIG_YEAR_MS, &e->every_ms);
     lua_settop(L, t + 1);
     das_config_grants(L, t, where, e);
     lua_settop(L, t);

@@ -49,7 +49,7 @@
  *     scripts = {
  *       ["policies/long_select.lua"] = { grants = { "preview", "kill", "tag:prod" },
  *                                        limits = { wall = "5m" }, mode = "auto",
- *                                        kill = { run = 20 } },
+ *                                        kill = { run = 20 }, every = "10s" },
  *     },
  *   }
  *
@@ -73,7 +73,8 @@
  * names but `kill` for limits.kill (its `limits` are those of the script itself), what is different
  * for it: single numbers of kill and breaker take the place of those for all, its windows take the
  * place of all windows, and its freezes are added to those for all, so that one more never takes
- * another one away. Without a mode a script observes. A day as the end of a freeze is still frozen;
+ * another one away. Without a mode a script observes. `every` is how often somebody (cron, a timer)
+ * runs it: das replay goes by it. A day as the end of a freeze is still frozen;
  * days and times of day are those of tz, UTC without it. serve has the same keys as a script, for
  * the kills that its clients ask for.
  */

@@ -3,6 +3,8 @@
  */
 #include "bindings/import.h"
 
+#include <string.h>
+
 #include "bindings/bind.h"
 
 struct job {
@@ -18,8 +20,13 @@ static int host_read(lua_State *L)
     const char *path = luaL_checkstring(L, 1);
     struct das_buf *b = das_scratch(L);
     struct das_err err = {0};
+    int rc;
 
-    if (das_script_read(path, b, &err) < 0) {
+    if (strcmp(path, "-") == 0)
+        rc = das_fail(&err, DAS_E_IO, "standard input is no file");
+    else
+        rc = das_script_read(path, b, &err);
+    if (rc < 0) {
         lua_pushnil(L);
         lua_pushstring(L, err.msg);
         return 2;

@@ -117,6 +117,7 @@ void das_rules_for(const struct das_rules *r, const char *path, struct das_scrip
     }
     out->limits = found ? found->limits : r->limits;
     out->policy = found ? &found->policy : &r->policy;
+    out->every_ms = found ? found->every_ms : 0;
     out->grants = found ? (found->has_grants ? &found->grants : NULL) : r->count ? &look : NULL;
     free(full);
 }

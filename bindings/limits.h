@@ -40,6 +40,7 @@ struct das_script_rules {
     struct das_limits limits;
     const struct das_grants *grants; /* NULL: the default */
     const struct das_policy_rules *policy; /* how far it may go, and how much it may kill */
+    int64_t every_ms;                /* how often it is run, for a replay; 0: not said */
 };
 
 struct das_rules {
@@ -50,6 +51,7 @@ struct das_rules {
         struct das_grants grants;
         bool has_grants;
         struct das_policy_rules policy; /* owns its lists */
+        int64_t every_ms; /* how often it is run, for a replay; 0: not said */
     } *scripts;
     size_t count;
     struct das_policy_rules policy; /* of scripts that have none of their own; owns its lists */

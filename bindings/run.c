@@ -28,6 +28,7 @@ int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct
     atomic_init(&run->wall_from_ms, run->start_ms);
     run->patience = (struct das_patience){left_ms, run};
     atomic_init(&run->stop, DAS_STOP_NOT);
+    atomic_init(&run->lent_cpu_ms, 0);
     pthread_mutex_init(&run->lock, NULL);
     das_protect_init(&run->protect);
     for (size_t i = 0; opts->protect && i < opts->protect->count; i++) {
@@ -78,11 +79,12 @@ const char *das_stop_limit(enum das_stop stop)
 void das_run_stop_text(const struct das_run *run, enum das_stop stop, char *text, size_t size)
 {
     const struct das_limits *l = &run->limits;
+    int64_t lent_ms = atomic_load(&run->lent_cpu_ms);
 
     switch (stop) {
     case DAS_STOP_CPU:
         snprintf(text, size, "the run used more than %g s of processor time (limit cpu)",
-                 (double)l->cpu_ms / 1000);
+                 (double)(lent_ms ? lent_ms : l->cpu_ms) / 1000);
         return;
     case DAS_STOP_WALL:
         snprintf(text, size, "the run took longer than %g s (limit wall)",
@@ -159,8 +161,11 @@ int64_t das_run_step_left_ms(const struct das_run *run)
 
 static enum das_stop over_now(struct das_run *run)
 {
-    enum das_stop stop = das_run_over(run, das_own_cpu_ms());
+    int64_t cpu_ms = das_own_cpu_ms(), lent_ms = atomic_load(&run->lent_cpu_ms);
+    enum das_stop stop = das_run_over(run, cpu_ms);
 
+    if (stop == DAS_STOP_NOT && lent_ms && cpu_ms >= lent_ms)
+        stop = stop_for(run, DAS_STOP_CPU);
     if (stop == DAS_STOP_NOT && run->limits.instructions &&
         atomic_load(&run->used.instructions) > run->limits.instructions)
         stop = stop_for(run, DAS_STOP_INSTRUCTIONS);

@@ -213,6 +213,14 @@ void das_bench_run(lua_State *L, struct das_bench *b)
     lua_settop(L, top);
 }
 
+bool das_test_named(const char *path)
+{
+    static const char end[] = "_test.lua";
+    size_t len = strlen(path), n = sizeof end - 1;
+
+    return len > n && path[len - n - 1] != '/' && strcmp(path + len - n, end) == 0;
+}
+
 /* --- a file ------------------------------------------------------------------------------------------ */
 
 static ssize_t write_to_buf(void *cookie, const char *p, size_t n)
@@ -278,6 +286,8 @@ static int pass(struct das_bench *b, struct das_buf *output, struct das_err *err
     das_clock_enter(NULL);
     if (result.end == DAS_END_STUCK)
         b->stuck = true;
+    if (result.end != DAS_END_ERROR) /* err has the words for it */
+        das_buf_reset(&b->failure);
     if (b->stuck)
         return -1;
     if (opts.out)
@@ -301,6 +311,15 @@ static bool chosen(const struct das_test_opts *opts, lua_State *L, const char *n
     found = lua_pcall(L, 2, 1, 0) == LUA_OK && !lua_isnil(L, -1); /* no pattern: not found */
     lua_settop(L, 0);
     return found;
+}
+
+/* Results are C strings, and a test may print what it likes. */
+static void drop_nul(struct das_buf *b)
+{
+    for (size_t i = 0; i < b->len; i++) {
+        if (!b->ptr[i])
+            b->ptr[i] = '?';
+    }
 }
 
 static void tell(const struct das_bench *b, size_t i, const char *failure,
@@ -331,8 +350,12 @@ static void run_one(struct das_bench *b, size_t i)
         sink->began(sink->arg, b->names[i].name, b->names[i].line);
     b->index = i;
     das_buf_reset(&b->failure);
-    if (pass(b, &output, &err) < 0)
+    if (pass(b, &output, &err) < 0) {
+        drop_nul(&b->failure);
         failure = b->failure.len && !b->failure.failed ? b->failure.ptr : err.msg;
+    }
+    if (!b->stuck)
+        drop_nul(&output);
     tell(b, i, failure, b->stuck ? NULL : &output, das_clock_monotonic_us() - start);
     if (b->stuck)
         return; /* what is still used stays */

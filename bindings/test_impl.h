@@ -46,6 +46,17 @@ struct das_test_instance {
 };
 struct das_test_instance *das_test_instance_check(lua_State *L, int arg);
 
+/* What das.lua says for a script, and what it protects and knows. */
+struct das_test_rules {
+    struct das_script_entry script;
+    struct das_protect protect;
+    struct das_secrets secrets;
+};
+void das_test_rules_init(struct das_test_rules *r);
+void das_test_rules_clear(struct das_test_rules *r);
+/* From the table at config, or nil. Raises at the test's line. */
+void das_test_rules_read(lua_State *L, int config, struct das_test_rules *r);
+
 /* Functions for the prelude's test.lua [-0, +0] into the table on top. */
 void das_open_test_instance(lua_State *L);
 void das_open_test_run(lua_State *L);

@@ -34,7 +34,7 @@ static int instance_gc(lua_State *L)
 static const char *const fields[] = {
     "id",         "user",     "host",     "db",       "command",       "state",         "sql_info",
     "info",       "time",     "state_duration", "time_ms", "query_id", "trx_time",
-    "rows_modified", "rows_examined", "progress", "trx_id",
+    "rows_modified", "rows_examined", "progress", "trx_id", "blocked_by",
 };
 
 #define WHAT_SIZE 60
@@ -132,20 +132,28 @@ static void get_fields(lua_State *L, int t, const char *what, struct das_session
     g->rows = get_number(L, t, what, "rows_modified", DAS_ABSENT, &s->rows_modified);
     get_number(L, t, what, "rows_examined", DAS_UNKNOWN, &s->rows_examined);
     get_number(L, t, what, "trx_id", DAS_ABSENT, &s->trx_id);
-    if (lua_getfield(L, t, "progress") == LUA_TNUMBER)
-        s->progress = (int64_t)(lua_tonumber(L, -1) * 1000);
-    else if (!lua_isnil(L, -1))
-        das_raise(L, "%s: progress: expected a number (per cent), got %s", what, luaL_typename(L, -1));
+    get_number(L, t, what, "blocked_by", DAS_ABSENT, &s->blocked_by);
+    if (lua_getfield(L, t, "progress") != LUA_TNIL) {
+        double percent = lua_type(L, -1) == LUA_TNUMBER ? lua_tonumber(L, -1) : -1;
+        if (!(percent >= 0 && percent <= 100))
+            das_raise(L, "%s: progress: expected 0 to 100 (per cent), got %s", what,
+                      luaL_tolstring(L, -1, NULL));
+        s->progress = (int64_t)(percent * 1000);
+    }
     lua_pop(L, 1);
 }
 
 static void fill_numbers(struct das_session *s, const struct given *g)
 {
+    s->state_duration = das_session_clean_time(s->state_duration);
     if (g->time && !g->time_ms)
         s->time_ms = das_known(s->state_duration) ? s->state_duration * 1000 : DAS_UNKNOWN;
-    if (g->trx_time && !g->rows)
-        s->rows_modified = das_known(s->trx_time) ? (das_known(s->rows_modified) ? s->rows_modified : 0)
-                                                  : DAS_ABSENT;
+    if (!g->trx_time || g->rows)
+        return;
+    if (!das_known(s->trx_time))
+        s->rows_modified = s->trx_time; /* unknown, or there is no transaction */
+    else if (!das_known(s->rows_modified))
+        s->rows_modified = 0;
 }
 
 /* [-0, +1] an id for a message: das_raise() has no 64 bits. */
@@ -169,7 +177,7 @@ static void read_new(lua_State *L, int t, const char *what, struct das_test_inst
     s->state = das_text_of("");
     s->state_duration = s->time_ms = 0;
     s->query_id = to->next_query;
-    s->trx_time = s->rows_modified = s->trx_id = DAS_ABSENT;
+    s->trx_time = s->rows_modified = s->trx_id = s->blocked_by = DAS_ABSENT;
     get_number(L, t, what, "id", 0, &s->id);
     if (s->id < 1)
         das_raise(L, "%s: id: expected a whole number from 1 up", what);
@@ -265,7 +273,7 @@ static void from_table(lua_State *L, int list, struct das_test_instance *i,
 }
 
 /* The number-th snapshot, or the last one that is not later than at_ms after the first. */
-static int find_snapshot(struct das_recording *r, int64_t number, int64_t at_ms,
+static int find_snapshot(struct das_recording *r, const char *path, int64_t number, int64_t at_ms,
                          struct das_snapshot **out, struct das_err *err)
 {
     struct das_snapshot *next = NULL;
@@ -286,10 +294,10 @@ static int find_snapshot(struct das_recording *r, int64_t number, int64_t at_ms,
             return 0;
     }
     if (rc == 0 && at_ms < 0)
-        return das_fail(err, DAS_E_DATA, "there is no snapshot %lld: it holds %lld",
+        return das_fail(err, DAS_E_DATA, "%s: there is no snapshot %lld: it holds %lld", path,
                         (long long)number, (long long)count);
     if (rc == 0 && !*out)
-        return das_fail(err, DAS_E_DATA, "there is no snapshot of that instance");
+        return das_fail(err, DAS_E_DATA, "%s: there is no snapshot of that instance", path);
     return rc;
 }
 
@@ -313,16 +321,18 @@ static void from_recording(lua_State *L, int t, struct das_test_instance *i,
     get_seconds(L, t, "t.instance", "at", 0, &at);
     if (number < 1)
         das_raise(L, "t.instance: snapshot: expected a number from 1 up");
+    if (at > INT32_MAX)
+        das_raise(L, "t.instance: at: expected %d seconds at the most", INT32_MAX);
     if (das_recording_open(path, &r, &err) < 0)
         das_raise(L, "t.instance: recording: %s", err.msg);
     das_recording_only_of(r, lua_tostring(L, -1));
-    rc = find_snapshot(r, number, at < 0 ? -1 : at * 1000, found, &err);
+    rc = find_snapshot(r, path, number, at < 0 ? -1 : at * 1000, found, &err);
     das_recording_close(r);
     /* a copy of its own: what the reader gave may be shared */
     if (rc == 0 && !(*snap = das_snapshot_replace(*found, INT64_MIN, NULL, &err)))
         rc = -1;
     if (rc < 0)
-        das_raise(L, "t.instance: recording: %s: %s", path, err.msg);
+        das_raise(L, "t.instance: recording: %s", err.msg);
     for (uint32_t row = 0; row < das_snapshot_rows(*snap); row++) {
         das_snapshot_get(*snap, row, &s);
         counted(i, &s);

@@ -8,7 +8,6 @@
  */
 #include <string.h>
 
-#include "bindings/config_impl.h"
 #include "bindings/runbook.h"
 #include "bindings/test_impl.h"
 #include "bindings/test_seen.h"
@@ -27,9 +26,7 @@ struct test_run {
     char *path;
     const char **args;
     bool armed;
-    struct das_script_entry rules;
-    struct das_protect protect;
-    struct das_secrets secrets;
+    struct das_test_rules rules;
     struct das_inventory *inventory;
     struct das_buf out, log;
     struct das_seen seen;
@@ -44,9 +41,7 @@ static void run_free(struct test_run *r)
 {
     das_free(r->path);
     das_free(r->args);
-    das_script_entry_clear(&r->rules);
-    das_protect_clear(&r->protect);
-    das_secrets_clear(&r->secrets);
+    das_test_rules_clear(&r->rules);
     das_inventory_free(r->inventory);
     das_buf_clear(&r->out);
     das_buf_clear(&r->log);
@@ -79,110 +74,8 @@ static struct test_run *push_run(lua_State *L)
     r->bench = das_bench_of(L);
     r->answer = r->applying = r->choose = LUA_NOREF;
     atomic_init(&r->over, false);
-    r->rules.limits = das_limits_default;
-    r->rules.policy = das_policy_rules_default;
-    r->rules.policy.mode = DAS_POLICY_AUTO;
-    r->rules.policy.mode_is_set = true;
-    /* an instance of a test is small: one session of three is a third */
-    r->rules.policy.limits.percent = 100;
-    das_protect_init(&r->protect);
-    das_secrets_init(&r->secrets);
+    das_test_rules_init(&r->rules);
     return r;
-}
-
-/* --- the configuration ------------------------------------------------------------------------------ */
-
-static void read_secrets(lua_State *L, int t, struct das_secrets *to)
-{
-    struct das_err err;
-
-    if (lua_getfield(L, t, "secrets") == LUA_TNIL) {
-        lua_pop(L, 1);
-        return;
-    }
-    if (!lua_istable(L, -1))
-        luaL_error(L, "config.secrets: expected a table such as { slack = \"made up\" }, got %s",
-                   luaL_typename(L, -1));
-    lua_pushnil(L);
-    while (lua_next(L, -2)) {
-        if (lua_type(L, -2) != LUA_TSTRING || lua_type(L, -1) != LUA_TSTRING)
-            luaL_error(L, "config.secrets: expected names and their made up values");
-        if (das_secrets_add(to, lua_tostring(L, -2), DAS_SECRET_GIVEN, lua_tostring(L, -1), &err) < 0)
-            luaL_error(L, "config.%s", err.msg);
-        lua_pop(L, 1);
-    }
-    lua_pop(L, 1);
-}
-
-/* Without a list of its own a policy may do all that a test can answer for. */
-static void default_grants(lua_State *L, struct test_run *r)
-{
-    static const char *const names[] = {"preview", "kill", "http", "notify", "instance:*"};
-    const size_t fixed = sizeof names / sizeof *names, n = fixed + r->secrets.count;
-    struct das_grants *g = &r->rules.grants;
-    struct das_buf name = {0};
-
-    g->names = das_calloc(n, sizeof *g->names);
-    for (size_t i = 0; g->names && i < n; i++) {
-        das_buf_reset(&name);
-        if (i < fixed)
-            das_buf_str(&name, names[i]);
-        else
-            das_buf_printf(&name, "secret:%s", r->secrets.places[i - fixed].name);
-        g->names[i] = name.failed ? NULL : das_strdup(name.ptr);
-        if (!g->names[i])
-            break;
-        g->count++;
-    }
-    das_buf_clear(&name);
-    if (g->count < n)
-        luaL_error(L, "out of memory");
-}
-
-/* (config or nil, run) */
-static int read_config(lua_State *L)
-{
-    static const char *const allowed[] = {"limits", "grants", "mode", "kill", "protect", "secrets",
-                                          DAS_CONFIG_POLICY_KEYS};
-    struct test_run *r = lua_touserdata(L, 2);
-    struct das_script_entry *e = &r->rules;
-
-    if (!lua_isnil(L, 1)) {
-        if (!lua_istable(L, 1))
-            return luaL_error(L, "config: expected a table as scripts[...] in das.lua has, got %s",
-                              luaL_typename(L, 1));
-        das_config_keys(L, 1, "config", allowed, sizeof allowed / sizeof *allowed);
-        if (lua_getfield(L, 1, "limits") != LUA_TNIL)
-            das_config_limits(L, "config.limits", &e->limits);
-        lua_settop(L, 2);
-        if (lua_getfield(L, 1, "protect") != LUA_TNIL)
-            das_config_protect(L, &r->protect);
-        lua_settop(L, 2);
-        das_config_mode(L, 1, "config.", &e->policy);
-        das_config_kill(L, 1, "config.", &e->policy.limits);
-        das_config_policy(L, 1, "config.", &e->policy);
-        lua_settop(L, 2);
-        read_secrets(L, 1, &r->secrets);
-        das_config_grants(L, 1, "config", e);
-    }
-    if (!e->has_grants)
-        default_grants(L, r);
-    return 0;
-}
-
-/* A mistake in the configuration is one of the test's line. */
-static void take_config(lua_State *L, int config, struct test_run *r)
-{
-    lua_pushcfunction(L, read_config);
-    lua_pushvalue(L, config);
-    lua_pushlightuserdata(L, r);
-    if (lua_pcall(L, 2, 0, 0) == LUA_OK)
-        return;
-    if (lua_type(L, -1) == LUA_TSTRING &&
-        (strncmp(lua_tostring(L, -1), "config", 6) == 0 ||
-         strncmp(lua_tostring(L, -1), "protect", 7) == 0))
-        das_raise(L, "t.run: %s", lua_tostring(L, -1));
-    lua_error(L);
 }
 
 /* --- what the policy asks of the test ------------------------------------------------------------------ */
@@ -193,18 +86,16 @@ static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
 {
     lua_State *L = r->L;
     struct das_run *own;
-    int64_t cpu_ms;
     int top, status;
 
     if (atomic_load(&r->over))
         return false;
     own = das_run_of(L);
-    cpu_ms = own->limits.cpu_ms;
     top = lua_gettop(L);
     if (!lua_checkstack(L, 10))
         return false;
-    if (r->rules.limits.cpu_ms < cpu_ms)
-        own->limits.cpu_ms = r->rules.limits.cpu_ms;
+    if (r->rules.script.limits.cpu_ms < own->limits.cpu_ms)
+        atomic_store(&own->lent_cpu_ms, r->rules.script.limits.cpu_ms);
     lua_pushcfunction(L, das_on_error);
     lua_pushcfunction(L, f);
     lua_pushlightuserdata(L, arg);
@@ -215,7 +106,7 @@ static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
     }
     lua_settop(L, top);
     if (!das_run_stopped(L)) /* else it is what the words for it have to name */
-        own->limits.cpu_ms = cpu_ms;
+        atomic_store(&own->lent_cpu_ms, 0);
     return status == LUA_OK;
 }
 
@@ -446,12 +337,12 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
         .args = r->args,
         .arg_count = arg_count,
         .inventory = r->inventory,
-        .protect = &r->protect,
+        .protect = &r->rules.protect,
         .armed = r->armed,
-        .limits = &r->rules.limits,
-        .grants = &r->rules.grants,
-        .secrets = &r->secrets,
-        .policy = &r->rules.policy,
+        .limits = &r->rules.script.limits,
+        .grants = &r->rules.script.grants,
+        .secrets = &r->rules.secrets,
+        .policy = &r->rules.script.policy,
         .store = r->bench->store,
         .watch = &watch,
         .web = &web,
@@ -673,7 +564,7 @@ static int run_policy(lua_State *L)
         return luaL_error(L, "out of memory");
     r->armed = lua_toboolean(L, 4);
     args = take_args(L, 2, r);
-    take_config(L, 3, r);
+    das_test_rules_read(L, 3, &r->rules);
     take_instances(L, 5, r);
     next_store(L, r);
     r->answer = take_function(L, 6);
@@ -684,9 +575,7 @@ static int run_policy(lua_State *L)
     luaL_unref(L, LUA_REGISTRYINDEX, r->answer);
     luaL_unref(L, LUA_REGISTRYINDEX, r->applying);
     luaL_unref(L, LUA_REGISTRYINDEX, r->choose);
-    if (das_run_stopped(L))
-        das_run_check(L); // one of its functions used up what the test may
-    if (r->trouble.len) {
+    if (r->trouble.len) { // also where one of them used up what the test may
         das_push_buf(L, &r->trouble);
         return lua_error(L);
     }

@@ -46,6 +46,9 @@ struct das_test_opts {
     const struct das_test_sink *sink;
 };
 
+/* Is a file of that name one of tests: "..._test.lua"? */
+bool das_test_named(const char *path);
+
 /* 0: the file could be read and each of its tests was told, failed or not. -1 and err: it could not.
  * *stuck: a script hangs where nothing can interrupt it; what was not run was told as failed, and the
  * process shall end soon with all memory as it is. */

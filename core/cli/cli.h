@@ -115,6 +115,7 @@ int das_cmd_stop(int argc, char **argv);
 int das_cmd_resume(int argc, char **argv);
 int das_cmd_status(int argc, char **argv);
 int das_cmd_cloud(int argc, char **argv);
+int das_cmd_replay(int argc, char **argv);
 int das_cmd_record(int argc, char **argv);
 int das_cmd_serve(int argc, char **argv);
 int das_cmd_key(int argc, char **argv);

@@ -21,6 +21,7 @@ static const char help[] =
     "  das audit list | show | verify | export | acknowledge     the journal of kills\n"
     "  das cloud tasks | history | switch | instances | doctor   what Huawei Cloud DAS does by itself\n"
     "  das record -i INSTANCE -o FILE        what the sessions do, again and again, into a file\n"
+    "  das replay --policy SCRIPT FILE...    what a policy would have done while FILE was recorded\n"
     "  das serve                             the same API as the cloud's, for your own databases\n"
     "  das key | token create | list | revoke    who may ask das serve\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
@@ -55,7 +56,7 @@ static const struct {
     {"status", das_cmd_status},   {"audit", das_cmd_audit},   {"repl", das_cmd_repl},
     {"check", das_cmd_check},     {"cloud", das_cmd_cloud},
     {"import-pt-kill", das_cmd_import_pt_kill},
-    {"test", das_cmd_test},
+    {"test", das_cmd_test},       {"replay", das_cmd_replay},
     {"runbook", das_cmd_runbook},
     {"serve", das_cmd_serve},
     {"record", das_cmd_record},

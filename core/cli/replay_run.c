@@ -49,16 +49,15 @@ static void print_json(const struct das_rerun_result *r, struct das_buf *b)
 static int rerun(struct das_common *c, struct das_playback *p, const char *policy,
                  struct das_err *err)
 {
-    const char *path = policy ? policy : das_rerun_script(p);
+    const char *recorded = das_rerun_script(p, err), *path = policy ? policy : recorded;
     struct das_engine_opts base = {.path = path, .protect = &c->protect, .secrets = &c->secrets};
     struct das_rerun_result result = {0};
     struct das_script_rules rules;
     struct das_buf b = {0};
     int rc;
 
-    if (!path)
-        return das_fail(err, DAS_E_USAGE, "expected --policy SCRIPT: the recording does not say "
-                                          "which script it was");
+    if (!recorded)
+        return -1;
     das_rules_for(&c->rules, path, &rules);
     das_common_guards(c, &rules, &base);
     base.grants = rules.grants;

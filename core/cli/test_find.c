@@ -5,16 +5,9 @@
 #include <string.h>
 #include <sys/stat.h>
 
+#include "bindings/testing.h"
 #include "core/base/mem.h"
 #include "core/cli/test_cli.h"
-
-static bool is_test(const char *name)
-{
-    static const char end[] = "_test.lua";
-    size_t len = strlen(name), n = sizeof end - 1;
-
-    return len > n && strcmp(name + len - n, end) == 0;
-}
 
 static int add(struct das_test_files *f, const char *path, struct das_err *err)
 {
@@ -61,7 +54,7 @@ static int search(struct das_test_files *f, const char *folder, struct das_err *
         if (rc == 0 && lstat(below.ptr, &st) == 0) { /* a link to a folder may lead in a circle */
             if (S_ISDIR(st.st_mode))
                 rc = search(f, below.ptr, err);
-            else if (is_test(entries[i]->d_name))
+            else if (das_test_named(entries[i]->d_name))
                 rc = add(f, below.ptr, err);
         }
         free(entries[i]);

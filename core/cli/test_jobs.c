@@ -88,7 +88,7 @@ static void child_run(const char *path, const struct das_test_jobs *jobs, int fd
     const struct das_test_sink sink = {&c, child_began, child_ended, child_used};
     struct das_test_opts opts = {.path = path, .filter = jobs->filter, .sink = &sink};
     struct das_err err = {0};
-    bool stuck;
+    bool stuck = false;
     int rc = 0;
 
     if (jobs->coverage)

@@ -3,6 +3,7 @@
  *
  * Folders are watched, not files: editors write a new file and move it into the place of the old one.
  */
+#include <dirent.h>
 #include <errno.h>
 #include <libgen.h>
 #include <poll.h>
@@ -70,30 +71,39 @@ static int add_folder_of(struct das_test_watch *w, const char *path, struct das_
     return rc;
 }
 
-/* Where tests are, and so where new ones come: a folder named, and all between it and its files. */
-static int add_tree(struct das_test_watch *w, const struct das_test_files *f, const char *root,
-                    struct das_err *err)
+/* Where new tests may come: path, if it is a folder, and all folders below it. */
+static int add_tree(struct das_test_watch *w, const char *path, struct das_err *err)
 {
-    size_t len = strlen(root);
+    struct das_buf below = {0};
+    struct dirent *e;
     struct stat st;
+    DIR *folder;
+    int rc;
 
-    if (stat(root, &st) < 0 || !S_ISDIR(st.st_mode))
+    if (lstat(path, &st) < 0 || !S_ISDIR(st.st_mode))
         return 0;
-    if (add_folder(w, root, err) < 0)
-        return -1;
-    for (size_t i = 0; i < f->count; i++) {
-        const char *path = f->items[i].path;
-        if (strncmp(path, root, len) == 0 && add_folder_of(w, path, err) < 0)
-            return -1;
+    rc = add_folder(w, path, err);
+    folder = rc == 0 ? opendir(path) : NULL;
+    while (rc == 0 && folder && (e = readdir(folder))) {
+        if (e->d_name[0] == '.')
+            continue;
+        das_buf_reset(&below);
+        das_buf_printf(&below, "%s/%s", path, e->d_name);
+        rc = das_buf_ok(&below, err);
+        if (rc == 0)
+            rc = add_tree(w, below.ptr, err);
     }
-    return 0;
+    if (folder)
+        closedir(folder);
+    das_buf_clear(&below);
+    return rc;
 }
 
 static int add_all(struct das_test_watch *w, const struct das_test_files *f, char **paths, size_t n,
                    struct das_err *err)
 {
     for (size_t i = 0; i < n; i++) {
-        if (add_tree(w, f, paths[i], err) < 0)
+        if (add_tree(w, paths[i], err) < 0)
             return -1;
     }
     for (size_t i = 0; i < f->count; i++) {
@@ -192,6 +202,8 @@ static int look(struct das_test_watch *w, struct das_test_files *f, char **paths
         if (!heard)
             continue;
         heard = false;
+        if (add_all(w, f, paths, n, err) < 0) /* folders may have come; before looking into them */
+            return -1;
         for (size_t i = 0; i < n; i++) {
             struct das_err ignored;
             das_test_find(f, &paths[i], 1, &ignored);
@@ -199,8 +211,6 @@ static int look(struct das_test_watch *w, struct das_test_files *f, char **paths
         drop_missing(f);
         if (any_wanted(f))
             return 0;
-        if (add_all(w, f, paths, n, err) < 0) /* folders may have come */
-            return -1;
     }
 }
 

@@ -67,6 +67,7 @@ static const json_t *head_of(const struct das_playback *p, struct das_err *err)
     const json_t *head = das_playback_line(p, 0, &ignored);
 
     if (json_integer_value(json_object_get(head, "das_run")) == 1 &&
+        json_is_string(json_object_get(head, "script")) &&
         json_is_string(json_object_get(head, "script_sha256")))
         return head;
     das_fail(err, DAS_E_DATA, "expected a run recorded by das run --record: its first line begins "
@@ -74,11 +75,11 @@ static const json_t *head_of(const struct das_playback *p, struct das_err *err)
     return NULL;
 }
 
-const char *das_rerun_script(const struct das_playback *p)
+const char *das_rerun_script(const struct das_playback *p, struct das_err *err)
 {
-    struct das_text ignored;
+    const json_t *head = head_of(p, err);
 
-    return json_string_value(json_object_get(das_playback_line(p, 0, &ignored), "script"));
+    return head ? json_string_value(json_object_get(head, "script")) : NULL;
 }
 
 static int take_args(struct rerun *r, struct das_err *err)

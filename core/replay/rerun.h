@@ -42,8 +42,8 @@ struct das_rerun_result {
 };
 void das_rerun_result_clear(struct das_rerun_result *r);
 
-/* Where the recorded run's script was; owned by p. NULL: standard input. */
-const char *das_rerun_script(const struct das_playback *p);
+/* Where the recorded run's script was; owned by p. NULL and err: it is no recorded run. */
+const char *das_rerun_script(const struct das_playback *p, struct das_err *err);
 /* base: limits, rules, protection, grants and secrets as for the live run, and path; the rest is taken
  * from the recording. */
 int das_rerun(struct das_playback *p, const struct das_engine_opts *base,

@@ -76,7 +76,7 @@ static int write_head(struct das_rerun_recorder *r, const struct das_engine_opts
     das_buf_char(&b, '{');
     das_json_key_int(&b, "das_run", 1);
     das_json_key(&b, "script");
-    das_json_str(&b, strcmp(opts->path, "-") == 0 ? NULL : opts->path);
+    das_json_str(&b, opts->path);
     das_json_key(&b, "script_sha256");
     das_json_str(&b, r->decisions.policy_sha256);
     put_args(opts, &b);

@@ -75,6 +75,11 @@ struct das_filter *das_filter_and(struct das_filter *a, struct das_filter *b, st
 struct das_filter *das_filter_or(struct das_filter *a, struct das_filter *b, struct das_err *err);
 struct das_filter *das_filter_not(struct das_filter *a, struct das_err *err);
 /* The three above retain what they compose. */
+/* f with the bounds of time, trx_time and rows_modified lower by so many per cent (rounded up to
+ * whole numbers): it also selects who only just is not selected. Below a "not" a lower bound selects
+ * fewer, so nothing changes there. *changed: any bound did; else the same filter comes back. */
+struct das_filter *das_filter_relax(struct das_filter *f, int percent, bool *changed,
+                                    struct das_err *err);
 struct das_filter *das_filter_retain(struct das_filter *f);
 void das_filter_release(struct das_filter *f); /* NULL is fine */
 

@@ -35,7 +35,8 @@ uint32_t das_rec_file_version(const void *p)
     return (uint32_t)get_le((const unsigned char *)p + 8, 4);
 }
 
-/* Where the parts of a head stand; its checksum covers all behind it. */
+/* Where the parts of a head stand; its checksum covers all of it that stands behind it, so that the
+ * lengths can be trusted before what they measure is there. */
 enum {
     AT_MARKER = 0,
     AT_CRC = 4,
@@ -48,14 +49,14 @@ enum {
     AT_STORED = 44,
     AT_RAW = 48,
     AT_PAYLOAD_CRC = 52,
-    AT_RESERVED = 56,
+    AT_NAME_CRC = 56,
+    AT_RESERVED = 60,
 };
 
 void das_block_head_put(const struct das_crc32 *c, const struct das_block_head *h,
                         struct das_buf *b)
 {
     unsigned char p[DAS_BLOCK_HEAD];
-    uint32_t crc;
 
     memcpy(p, DAS_BLOCK_MARKER, 4);
     put_le(p + AT_NAME_LEN, h->instance.len, 4);
@@ -67,33 +68,36 @@ void das_block_head_put(const struct das_crc32 *c, const struct das_block_head *
     put_le(p + AT_STORED, h->stored, 4);
     put_le(p + AT_RAW, h->raw, 4);
     put_le(p + AT_PAYLOAD_CRC, h->crc, 4);
-    put_le(p + AT_RESERVED, 0, 8);
-    crc = das_crc32_add(c, 0, p + AT_NAME_LEN, DAS_BLOCK_HEAD - AT_NAME_LEN);
-    crc = das_crc32_add(c, crc, h->instance.ptr, h->instance.len);
-    put_le(p + AT_CRC, crc, 4);
+    put_le(p + AT_NAME_CRC, das_crc32_add(c, 0, h->instance.ptr, h->instance.len), 4);
+    put_le(p + AT_RESERVED, 0, 4);
+    put_le(p + AT_CRC, das_crc32_add(c, 0, p + AT_NAME_LEN, DAS_BLOCK_HEAD - AT_NAME_LEN), 4);
     das_buf_add(b, (const char *)p, sizeof p);
     das_buf_text(b, h->instance);
 }
 
-size_t das_block_head_len(const unsigned char *p, size_t available)
+bool das_block_begins(const unsigned char *p)
 {
-    uint64_t name;
-
-    if (available < AT_FLAGS || memcmp(p, DAS_BLOCK_MARKER, 4) != 0)
-        return 0;
-    name = get_le(p + AT_NAME_LEN, 4);
-    return name > DAS_BLOCK_INSTANCE_MAX ? 0 : DAS_BLOCK_HEAD + (size_t)name;
+    return memcmp(p, DAS_BLOCK_MARKER, 4) == 0;
 }
 
-int das_block_head_read(const struct das_crc32 *c, const unsigned char *p, size_t len,
-                        struct das_block_head *h, const char **wrong)
+bool das_block_name_read(const struct das_crc32 *c, const unsigned char *p,
+                         struct das_block_head *h)
+{
+    h->instance.ptr = (const char *)p;
+    return das_crc32_add(c, 0, p, h->instance.len) == h->name_crc;
+}
+
+int das_block_head_read(const struct das_crc32 *c, const unsigned char *p, struct das_block_head *h,
+                        const char **wrong)
 {
     *wrong = NULL;
-    if (das_crc32_add(c, 0, p + AT_NAME_LEN, len - AT_NAME_LEN) != get_le(p + AT_CRC, 4)) {
-        *wrong = "the head of a block does not have its checksum";
+    if (das_crc32_add(c, 0, p + AT_NAME_LEN, DAS_BLOCK_HEAD - AT_NAME_LEN) !=
+        get_le(p + AT_CRC, 4)) {
+        *wrong = "damaged: the head of a block does not have its checksum";
         return -1;
     }
-    h->instance = das_text((const char *)p + DAS_BLOCK_HEAD, len - DAS_BLOCK_HEAD);
+    h->instance = (struct das_text){NULL, (size_t)get_le(p + AT_NAME_LEN, 4)};
+    h->name_crc = (uint32_t)get_le(p + AT_NAME_CRC, 4);
     h->flags = (uint32_t)get_le(p + AT_FLAGS, 4);
     h->from_ms = (int64_t)get_le(p + AT_FROM, 8);
     h->to_ms = (int64_t)get_le(p + AT_TO, 8);
@@ -109,6 +113,8 @@ int das_block_head_read(const struct das_crc32 *c, const unsigned char *p, size_
         *wrong = "a block that is empty or too large";
     else if (h->rows > (uint64_t)DAS_BLOCK_ROWS_MAX * h->snapshots)
         *wrong = "a block with too many sessions";
+    else if (h->instance.len > DAS_BLOCK_INSTANCE_MAX)
+        *wrong = "a block whose instance has too long a name";
     return *wrong ? -1 : 0;
 }
 

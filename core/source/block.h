@@ -46,6 +46,7 @@ struct das_block_head {
     int64_t from_ms, to_ms; /* of the first and last snapshot, Unix */
     uint32_t stored, raw;   /* bytes of the payload: in the file, and unpacked */
     uint32_t crc;           /* of the payload as stored */
+    uint32_t name_crc;
     uint32_t flags;
 };
 enum { DAS_BLOCK_REDACTED = 1 };
@@ -53,12 +54,15 @@ enum { DAS_BLOCK_REDACTED = 1 };
 /* Appends head and name. */
 void das_block_head_put(const struct das_crc32 *c, const struct das_block_head *h,
                         struct das_buf *b);
-/* How long head and name at p are (4-byte marker and length are enough): 0 when no block starts
- * here. */
-size_t das_block_head_len(const unsigned char *p, size_t available);
-/* Reads a whole head; the name borrows from p. 0, or -1 and what is wrong with it. */
-int das_block_head_read(const struct das_crc32 *c, const unsigned char *p, size_t len,
-                        struct das_block_head *h, const char **wrong);
+/* Does a block begin at p? Four bytes are looked at. */
+bool das_block_begins(const unsigned char *p);
+/* Reads the head at p, DAS_BLOCK_HEAD bytes; of the instance the length alone. 0, or -1 and what is
+ * wrong with it. */
+int das_block_head_read(const struct das_crc32 *c, const unsigned char *p, struct das_block_head *h,
+                        const char **wrong);
+/* The name, behind the head; it borrows from p. false: it is damaged. */
+bool das_block_name_read(const struct das_crc32 *c, const unsigned char *p,
+                         struct das_block_head *h);
 
 /* --- numbers ---------------------------------------------------------------------------------- */
 
@@ -125,6 +129,21 @@ static inline const char *das_take_bytes(struct das_bytes *b, uint64_t n)
     return (const char *)p;
 }
 
+/* A length and bytes; "" when they are not there. */
+static inline void das_put_text(struct das_buf *out, struct das_text t)
+{
+    das_put_varint(out, t.len);
+    das_buf_text(out, t);
+}
+
+static inline struct das_text das_take_text(struct das_bytes *b)
+{
+    uint64_t len = das_take_varint(b);
+    const char *p = das_take_bytes(b, len);
+
+    return p ? das_text(p, (size_t)len) : das_text("", 0);
+}
+
 /* --- the payload ------------------------------------------------------------------------------ */
 
 /* The text columns of a session, in the order of their streams. */
@@ -148,8 +167,9 @@ enum das_column_kind {
 };
 enum das_column_kind das_column_kind(enum das_field f);
 
-#define DAS_BLOCK_COLUMNS_MAX 40u /* numeric ones; what changed in a row has to fit into 64 bits \
-                                   */
+#define DAS_BLOCK_COLUMNS_MAX                                          \
+    40u /* numeric ones; what changed in a row has to fit into 64 bits \
+         */
 
 /* The streams, one behind the other; numeric columns stand between the two groups. */
 enum {
@@ -160,11 +180,11 @@ enum {
     DAS_BS_LENGTHS = DAS_BS_REFS + DAS_BT_COUNT,  /* six: of the texts */
     DAS_BS_TEXTS = DAS_BS_LENGTHS + DAS_BT_COUNT, /* six: their bytes; of statements, the shapes */
     DAS_BS_SQL_SHAPES = DAS_BS_TEXTS + DAS_BT_COUNT, /* a statement: the number of its shape */
-    DAS_BS_SQL_NUMBERS, /* a number in it */
-    DAS_BS_SQL_ZEROS,   /* how many zeros lead it, a byte */
-    DAS_BS_SQL_LENGTHS, /* of a string in it */
-    DAS_BS_SQL_STRINGS, /* its bytes */
-    DAS_BS_NUMBERS,     /* as many as there are numeric columns */
+    DAS_BS_SQL_NUMBERS,                              /* a number in it */
+    DAS_BS_SQL_ZEROS,                                /* how many zeros lead it, a byte */
+    DAS_BS_SQL_LENGTHS,                              /* of a string in it */
+    DAS_BS_SQL_STRINGS,                              /* its bytes */
+    DAS_BS_NUMBERS,                                  /* as many as there are numeric columns */
 };
 #define DAS_STREAMS_MAX (DAS_BS_NUMBERS + DAS_BLOCK_COLUMNS_MAX)
 
@@ -189,6 +209,35 @@ enum {
 /* A number in its column: these three, then 3 + 2v for v itself and 4 + 2z for zigzag z behind what
  * was expected. */
 enum { DAS_BN_UNKNOWN, DAS_BN_ABSENT, DAS_BN_RAW, DAS_BN_PLAIN, DAS_BN_DELTA };
+
+/* v, where base is expected. */
+static inline void das_put_number(struct das_buf *out, int64_t v, int64_t base)
+{
+    uint64_t plain = v < 0 ? UINT64_MAX : (uint64_t)v;
+    uint64_t delta = das_zigzag((int64_t)((uint64_t)v - (uint64_t)base));
+
+    if (!das_known(v)) {
+        das_put_varint(out, v == DAS_ABSENT ? DAS_BN_ABSENT : DAS_BN_UNKNOWN);
+    } else if ((plain < delta ? plain : delta) >> 62) {
+        das_put_varint(out, DAS_BN_RAW);
+        das_put_varint(out, (uint64_t)v);
+    } else {
+        das_put_varint(out, plain <= delta ? DAS_BN_PLAIN + 2 * plain : DAS_BN_DELTA + 2 * delta);
+    }
+}
+
+static inline int64_t das_take_number(struct das_bytes *b, int64_t base)
+{
+    uint64_t code = das_take_varint(b);
+
+    if (code >= DAS_BN_PLAIN)
+        return code & 1
+                   ? (int64_t)((code - DAS_BN_PLAIN) >> 1)
+                   : (int64_t)((uint64_t)base + (uint64_t)das_unzigzag((code - DAS_BN_DELTA) >> 1));
+    return code == DAS_BN_RAW      ? (int64_t)das_take_varint(b)
+           : code == DAS_BN_ABSENT ? DAS_ABSENT
+                                   : DAS_UNKNOWN;
+}
 
 /* A text in its column: NULL, the next one that was not there before, or 2 + how many are newer. */
 enum { DAS_BR_NULL, DAS_BR_NEW, DAS_BR_OLD };

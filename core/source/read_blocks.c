@@ -164,6 +164,14 @@ static int pass_over(struct das_recording *r, uint64_t n, struct das_err *err)
     return 1;
 }
 
+/* The name borrows from the window, and is read again when that has moved. 1 or -1. */
+static int read_name(struct das_recording *r, struct das_block_head *h, struct das_err *err)
+{
+    return das_block_name_read(&r->blocks->crc, bytes(r) + DAS_BLOCK_HEAD, h)
+               ? 1
+               : fail_at(r, err, "damaged: the name of an instance does not have its checksum");
+}
+
 /* Looks at the head that begins the window. 1: *len bytes of it; 0: that was all; -1. */
 static int read_head(struct das_recording *r, struct das_block_head *h, size_t *len,
                      struct das_err *err)
@@ -184,15 +192,20 @@ static int read_head(struct das_recording *r, struct das_block_head *h, size_t *
             return -1;
         consume(r, DAS_REC_FILE_HEAD); /* the first, or files put one behind the other */
     }
-    *len = das_block_head_len(bytes(r), available(r));
-    if (!*len)
+    rc = want(r, DAS_BLOCK_HEAD, err);
+    if (rc < 0)
+        return -1;
+    if (!das_block_begins(bytes(r)))
         return no_block(r, err);
+    if (rc == 0)
+        return end_cut(r, "half-written", err);
+    if (das_block_head_read(&r->blocks->crc, bytes(r), h, &wrong) < 0)
+        return fail_at(r, err, wrong);
+    *len = DAS_BLOCK_HEAD + h->instance.len;
     rc = want(r, *len, err);
     if (rc <= 0)
         return rc < 0 ? -1 : end_cut(r, "half-written", err);
-    if (das_block_head_read(&r->blocks->crc, bytes(r), *len, h, &wrong) < 0)
-        return fail_at(r, err, wrong);
-    return 1;
+    return read_name(r, h, err);
 }
 
 /* The payload is in the window, behind the head. */
@@ -214,6 +227,35 @@ static int unpack(struct das_recording *r, const struct das_block_head *h, size_
     return rc < 0 ? -1 : 1;
 }
 
+int das_blocks_skim(struct das_recording *r, struct das_recording_span *out, struct das_err *err)
+{
+    struct das_block_head h;
+    size_t len = 0;
+    int rc;
+
+    while ((rc = read_head(r, &h, &len, err)) == 1) {
+        bool wanted = !r->only_of || das_text_is(h.instance, r->only_of);
+
+        das_buf_reset(&r->instance); /* the name is in the window, which moves */
+        das_buf_text(&r->instance, h.instance);
+        if (das_buf_ok(&r->instance, err) < 0)
+            return -1;
+        rc = pass_over(r, (uint64_t)len + h.stored, err);
+        if (rc <= 0)
+            return rc < 0 ? -1 : end_cut(r, "half-written", err);
+        r->blocks_read = true;
+        if (!wanted)
+            continue;
+        *out = (struct das_recording_span){.instance = das_recording_instance(r),
+                                           .from_ms = h.from_ms,
+                                           .to_ms = h.to_ms,
+                                           .snapshots = h.snapshots,
+                                           .rows = h.rows};
+        return 1;
+    }
+    return rc;
+}
+
 /* 1: the next wanted block is unpacked; 0: there is none; -1. */
 static int next_block(struct das_recording *r, struct das_err *err)
 {
@@ -232,8 +274,8 @@ static int next_block(struct das_recording *r, struct das_err *err)
         rc = want(r, len + h.stored, err);
         if (rc <= 0)
             return rc < 0 ? -1 : end_cut(r, "half-written", err);
-        if (das_block_head_read(&r->blocks->crc, bytes(r), len, &h, &(const char *){NULL}) < 0)
-            return fail_at(r, err, "damaged"); /* the window has moved: the name with it */
+        if (read_name(r, &h, err) < 0)
+            return -1;
         das_buf_reset(&r->instance);
         das_buf_text(&r->instance, h.instance);
         if (das_buf_ok(&r->instance, err) < 0)

@@ -576,6 +576,38 @@ int das_recording_next(struct das_recording *r, struct das_snapshot **out, struc
     }
 }
 
+/* A snapshot is read to know what is in it. */
+static int skim_one(struct das_recording *r, struct das_recording_span *out, struct das_err *err)
+{
+    struct das_snapshot *s;
+    int rc = das_recording_next(r, &s, err);
+
+    if (rc != 1)
+        return rc;
+    *out = (struct das_recording_span){.instance = das_recording_instance(r),
+                                       .from_ms = r->given_ms,
+                                       .to_ms = r->given_ms,
+                                       .snapshots = 1,
+                                       .rows = das_snapshot_rows(s)};
+    das_snapshot_release(s);
+    return 1;
+}
+
+int das_recording_skim(struct das_recording *r, struct das_recording_span *out, struct das_err *err)
+{
+    int rc;
+
+    if (!r->broken && !r->looked && look_for_blocks(r, err) < 0) {
+        r->broken = true;
+        return -1;
+    }
+    if (r->broken || r->finished || !r->blocks)
+        return skim_one(r, out, err);
+    rc = das_blocks_skim(r, out, err);
+    r->broken = rc < 0;
+    return rc;
+}
+
 const char *das_recording_format(const struct das_recording *r)
 {
     return r->blocks ? "blocks" : r->format ? r->format : "";

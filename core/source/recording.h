@@ -45,6 +45,17 @@ void das_recording_only_of(struct das_recording *r, const char *instance);
  * one: then its whole rows are given, marked incomplete, with a warning. */
 int das_recording_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err);
 
+/* What lies in a stretch of a recording. */
+struct das_recording_span {
+    const char *instance;  /* as das_recording_instance() */
+    int64_t from_ms, to_ms; /* of its first and last snapshot */
+    uint64_t snapshots, rows;
+};
+/* In place of das_recording_next(): passes over what comes next and tells what it is. Of the binary
+ * form that is a whole block, of which only the head is read. 1, 0 or -1 as there. */
+int das_recording_skim(struct das_recording *r, struct das_recording_span *out,
+                       struct das_err *err);
+
 /* After das_recording_next() gave 0: what was left out, or NULL. Lives as long as r. */
 const char *das_recording_note(const struct das_recording *r);
 

@@ -88,10 +88,26 @@ static int damaged(const struct scan *s, const char *what, struct das_err *err)
                     s->f->path, (unsigned long long)s->at, what);
 }
 
+/* As a crash of the machine may leave them behind. */
+static bool only_zeros(const struct scan *s)
+{
+    unsigned char part[4096];
+    ssize_t n;
+
+    for (uint64_t at = s->at; (n = read_at(s->f->fd, part, sizeof part, at)) > 0;
+         at += (uint64_t)n) {
+        for (ssize_t i = 0; i < n; i++) {
+            if (part[i])
+                return false;
+        }
+    }
+    return n == 0;
+}
+
 /* 1: a whole part at s->at, which is moved behind it; 0: none any more; -1. */
 static int scan_part(struct scan *s, struct das_err *err)
 {
-    unsigned char head[DAS_BLOCK_HEAD + DAS_BLOCK_INSTANCE_MAX];
+    unsigned char head[DAS_BLOCK_HEAD];
     struct das_block_head h;
     const char *wrong;
     ssize_t n = read_at(s->f->fd, head, sizeof head, s->at);
@@ -106,12 +122,16 @@ static int scan_part(struct scan *s, struct das_err *err)
         s->at += DAS_REC_FILE_HEAD;
         return 1;
     }
-    len = das_block_head_len(head, (size_t)n);
     s->cut = true;
-    if ((!len && (size_t)n < DAS_REC_FILE_HEAD) || (len && (size_t)n < len))
+    if ((size_t)n < DAS_REC_FILE_HEAD)
         return 0;
-    if (!len || das_block_head_read(s->crc, head, len, &h, &wrong) < 0)
-        return damaged(s, len ? wrong : "no block begins here", err);
+    if (!das_block_begins(head))
+        return only_zeros(s) ? 0 : damaged(s, "no block begins here", err);
+    if ((size_t)n < DAS_BLOCK_HEAD)
+        return 0;
+    if (das_block_head_read(s->crc, head, &h, &wrong) < 0)
+        return damaged(s, wrong, err);
+    len = DAS_BLOCK_HEAD + h.instance.len;
     if (s->at + len + h.stored > s->f->size)
         return 0;
     s->cut = false;

@@ -92,6 +92,7 @@ int das_read_json(struct das_recording *r, struct das_snapshot *s, struct das_er
  * das_blocks_next() is das_recording_next(). */
 int das_blocks_open(struct das_recording *r, struct das_err *err);
 int das_blocks_next(struct das_recording *r, struct das_snapshot **out, struct das_err *err);
+int das_blocks_skim(struct das_recording *r, struct das_recording_span *out, struct das_err *err);
 void das_blocks_close(struct das_recording *r);
 
 /* das_window_more() with the place in the message. */

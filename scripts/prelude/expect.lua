@@ -127,8 +127,8 @@ function expectations.outcome(run_of, id, want, note)
   if note ~= nil then
     check_pattern("outcome: note", note)
     if not has(said, note) then
-      fail(run_of, ('outcome of %d: %s as expected, but not "%s": "%s"')
-        :format(id, got, note, said), { id })
+      fail(run_of, ("outcome of %d: %s as expected, but not %s: %s")
+        :format(id, got, show(note), show(said)), { id })
     end
   end
 end
@@ -167,7 +167,7 @@ function expectations.notified(run_of, pattern)
       text = text .. "\n" .. line
     end
   end
-  fail(run_of, ('notified: nobody was told "%s"'):format(pattern) .. list_requests(run_of.fields)
+  fail(run_of, ("notified: nobody was told " .. show(pattern)) .. list_requests(run_of.fields)
     .. (text == "" and "\nno warning or error was logged" or text))
 end
 
@@ -185,8 +185,8 @@ function expectations.output(run_of, pattern)
   check_pattern("output", pattern)
   if not has(run_of.fields.output, pattern) then
     local got = run_of.fields.output
-    fail(run_of, ('output: expected "%s", got %s')
-      :format(pattern, got == "" and "nothing" or "\n" .. indent(got)))
+    fail(run_of, ("output: expected %s, got %s")
+      :format(show(pattern), got == "" and "nothing" or "this:\n" .. indent(got)))
   end
 end
 
@@ -194,10 +194,10 @@ function expectations.error(run_of, pattern)
   check_pattern("error", pattern)
   local got = run_of.fields.error
   if not got then
-    fail(run_of, ("error: expected \"%s\", but the policy ran to its end"):format(pattern))
+    fail(run_of, ("error: expected %s, but the policy ran to its end"):format(show(pattern)))
   end
   if not has(got, pattern) then
-    fail(run_of, ("error: expected \"%s\", got \"%s\""):format(pattern, got))
+    fail(run_of, ("error: expected %s, got %s"):format(show(pattern), show(got)))
   end
   run_of.looked = true
 end

@@ -13,6 +13,7 @@ end
 
 -- --- the clock ----------------------------------------------------------------------------------
 
+local LAST = 253402300799 -- 9999-12-31T23:59:59Z
 local clock = {}
 
 function clock.now()
@@ -23,8 +24,11 @@ function clock.advance(self, by)
   if self ~= clock then
     raise('t.clock.advance: call it with a colon, as t.clock:advance("60s")')
   end
-  local ms = math.floor(host.seconds(by, "t.clock:advance") * 1000 + 0.5)
-  host.clock_move(host.clock_now() + ms)
+  local ms = host.clock_now() + math.floor(host.seconds(by, "t.clock:advance") * 1000 + 0.5)
+  if ms // 1000 > LAST then
+    raise("t.clock:advance: the clock goes to the year 9999")
+  end
+  host.clock_move(ms)
   return clock.now()
 end
 
@@ -36,7 +40,7 @@ function clock.set(self, at)
   if type(at) == "string" then
     when, why = das.time.parse(at)
   end
-  if math.type(when) ~= "integer" then
+  if math.type(when) ~= "integer" or when < 0 or when > LAST then
     raise(('t.clock:set: expected a time such as "2026-11-24T03:00:00Z" or Unix seconds, got %s%s')
       :format(show(at), why and " (" .. why .. ")" or ""))
   end

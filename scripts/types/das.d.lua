@@ -1528,3 +1528,404 @@ function das.log.warn(message, fields) end
 ---@param message string|number
 ---@param fields? table<string, any>
 function das.log.error(message, fields) end
+
+-- --- das test: what a file of tests has besides -------------------------------------------------
+
+---A test, in a file that `das test` runs: only there it is known.
+---@param name string each name once in a file
+---@param f fun(t: das.test)
+function test(name, f) end
+
+---`test("NAME", function(t) ... end)` in a file for `das test` is a test, and this is its `t`.
+---Each test has a Lua state, limits and a clock of its own, which stands at 2026-01-01T00:00:00Z;
+---the file is read anew for each: none sees what another one left. docs/testing.md is a tour.
+---```lua
+---test("spares the backup user", function(t)
+---  t.instance{ sessions = {
+---    { id = 7, user = "backup", info = "select * from orders", time = 900 },
+---    { id = 8, user = "app", info = "select * from orders", time = 900 },
+---  } }
+---  local r = t.run("policies/long_select.lua")
+---  t.expect(r).victims{ 8 }.spared{ 7 }
+---end)
+---```
+---@class das.test
+---@field clock das.test_clock
+local test = {}
+
+---An instance in memory: its sessions grow older with the clock, kills work, the test changes it.
+---```lua
+---test("from a table, and from a recording", function(t)
+---  local db = t.instance{ name = "orders", sessions = { { user = "app", info = "select 1" } } }
+---  t.equal(db:sessions()[1].command, "Query")
+---  local past = t.instance{ name = "past", recording = "recording.jsonl", at = "10s" }
+---  t.ok(#past:sessions() > 10)
+---end)
+---```
+---@param options das.test_instance_options
+---@return das.test_instance
+function test.instance(options) end
+
+---Runs a policy as `das run --apply` would: the same engine, preview, plan and guards. The mode is
+---`"auto"` and limits.kill.percent 100 unless `config` says otherwise. The journal is in memory;
+---all runs of a test share it, so that counts of kills and the breaker work.
+---```lua
+---test("a limit refuses", function(t)
+---  t.instance{ sessions = { { id = 8, info = "select * from orders", time = 900 } } }
+---  local r = t.run("policies/long_select.lua", { "5m" }, { config = { kill = { run = 0 } } })
+---  t.expect(r).victims{}.outcome(8, "refused", "limits.kill.run")
+---end)
+---```
+---@param path string beside the file of tests
+---@param args? (string|number)[] the policy's arguments
+---@param options? das.test_run_options
+---@return das.test_result
+function test.run(path, args, options) end
+
+---What a request of the policy is answered: nothing leaves the process. The answer that was given
+---last goes first; a request without one fails for the policy.
+---```lua
+---test("tells the chat", function(t)
+---  t.http("POST https://hooks.example/*", { status = 200, body = { ok = true } })
+---  t.http("GET https://cmdb.example/*", function(request)
+---    return { status = request.url:find("orders") and 200 or 404 }
+---  end)
+---end)
+---```
+---@param request string "POST https://hooks.example/*": * is any text; without a method it is any
+---@param answer das.test_answer|fun(request: das.test_request): das.test_answer
+function test.http(request, answer) end
+
+---Called each time when a plan is applied, before das looks at the server once more: the place for
+---what happens between a preview and its kills.
+---```lua
+---test("a victim that moved on is spared", function(t)
+---  t.instance{ sessions = { { id = 8, info = "select * from orders", time = 900 } } }
+---  t.on_apply(function(db, ids)
+---    t.equal(ids, { 8 })
+---    db:update(8, { info = "commit" })
+---  end)
+---  t.expect(t.run("policies/long_select.lua")).victims{}.outcome(8, "changed")
+---end)
+---```
+---@param f fun(db: das.test_instance, ids: integer[]) the instance of the plan, and its victims
+function test.on_apply(f) end
+
+---What is expected of a run. The first expectation that does not hold ends the test; it shows what
+---differs, and for each session concerned why it was in or out of a preview and what became of it.
+---A policy that failed meets no expectation but error().
+---```lua
+---test("an age that is none", function(t)
+---  t.instance{ sessions = {} }
+---  t.expect(t.run("policies/long_select.lua", { "soon" })).error("expected").victims{}
+---end)
+---```
+---@param r das.test_result
+---@return das.test_expectations
+function test.expect(r) end
+
+---Raises unless both are the same: tables by what is in them.
+---```lua
+---test("equal", function(t)
+---  t.equal({ 1, { a = 2 } }, { 1, { a = 2 } }, "two tables")
+---end)
+---```
+---@param got any
+---@param want any
+---@param name? string for the message
+function test.equal(got, want, name) end
+
+---Raises on nil and false.
+---```lua
+---test("ok", function(t)
+---  t.ok(t.clock:now() > 0, "the clock goes")
+---end)
+---```
+---@param value any
+---@param name? string for the message
+function test.ok(value, name) end
+
+---The clock of a test, of its instances and of the policies that it runs. It stands still unless it
+---is moved here, or a policy sleeps or waits, which takes no real time.
+---@class das.test_clock
+local test_clock = {}
+
+---Makes time pass.
+---```lua
+---test("a minute later", function(t)
+---  local db = t.instance{ sessions = { { time = 5 } } }
+---  t.clock:advance("1m")
+---  t.equal(db:sessions()[1].state_duration, 65)
+---end)
+---```
+---@param by integer|number|string seconds, or "5m"
+---@return integer now Unix seconds
+function test_clock:advance(by) end
+
+---Moves it to a moment that is not in its past.
+---```lua
+---test("at night", function(t)
+---  t.clock:set("2026-11-24T03:00:00Z")
+---  t.equal(das.time.format(t.clock:now()), "2026-11-24T03:00:00Z")
+---end)
+---```
+---@param at string|integer "2026-11-24T03:00:00Z", or Unix seconds
+---@return integer now Unix seconds
+function test_clock:set(at) end
+
+---What time it is there.
+---```lua
+---test("every test begins at the same time", function(t)
+---  t.equal(t.clock:now(), 1767225600)
+---end)
+---```
+---@return integer now Unix seconds
+function test_clock:now() end
+
+---Either sessions or a recording.
+---@class (exact) das.test_instance_options
+---@field name? string "db1", "db2", ... by itself
+---@field sessions? das.test_session[]
+---@field recording? string the path of a recorded list, beside the file of tests
+---@field snapshot? integer the number of a snapshot in it; 1
+---@field at? integer|string so long after its first snapshot
+---@field of? string the instance, where a recording holds several
+
+---A session as a test gives it. What is not given is guessed: the next id and query_id, user "app",
+---host "10.0.0.1:1", command "Query" with a statement and "Sleep" without, time 0, no transaction.
+---@class (exact) das.test_session
+---@field id? integer
+---@field user? string|false false is NULL, here and in all texts
+---@field host? string|false
+---@field db? string|false
+---@field command? string|false
+---@field state? string|false
+---@field info? string|false the statement, by the name that a filter has for it
+---@field sql_info? string|false the same
+---@field time? integer|string|false seconds or "5m"; false: unknown
+---@field state_duration? integer|string|false the same
+---@field time_ms? integer|string|false
+---@field query_id? integer|string|false
+---@field trx_time? integer|string|false seconds or "5m"; false: no transaction, "unknown": not told
+---@field rows_modified? integer|string|false 0 in a transaction; "unknown"
+---@field rows_examined? integer|string|false
+---@field progress? number per cent
+---@field trx_id? integer|string|false
+---@field blocked_by? integer|string|false
+
+---An instance of a test.
+---@class das.test_instance
+---@field name string
+local test_instance = {}
+
+---A session comes.
+---```lua
+---test("add", function(t)
+---  local db = t.instance{ sessions = { { id = 7 } } }
+---  t.equal(db:add{ user = "app", info = "select 1" }, 8)
+---end)
+---```
+---@param session das.test_session
+---@return integer id
+function test_instance:add(session) end
+
+---A session does something else. What is not given stays; another statement or command begins with
+---time 0 and a query_id of its own, and "Sleep" has no statement.
+---```lua
+---test("update", function(t)
+---  local db = t.instance{ sessions = { { id = 8, info = "select 1", time = 900 } } }
+---  db:update(8, { info = "select 2" })
+---  t.equal(db:sessions()[1].state_duration, 0)
+---end)
+---```
+---@param id integer
+---@param changes das.test_session but for its id
+function test_instance:update(id, changes) end
+
+---A session ends by itself.
+---```lua
+---test("remove", function(t)
+---  local db = t.instance{ sessions = { { id = 8 } } }
+---  db:remove(8)
+---  t.equal(#db:sessions(), 0)
+---end)
+---```
+---@param id integer
+function test_instance:remove(id) end
+
+---Who is there now.
+---```lua
+---test("sessions", function(t)
+---  local db = t.instance{ sessions = { { user = "app" }, { user = "etl" } } }
+---  t.equal(db:sessions()[2].user, "etl")
+---end)
+---```
+---@return das.session[]
+---@nodiscard
+function test_instance:sessions() end
+
+---From here on nobody reaches it: a preview gives nil and a message.
+---```lua
+---test("down", function(t)
+---  t.instance{ sessions = {} }:down("Too many connections")
+---  t.expect(t.run("policies/long_select.lua")).error("Too many connections")
+---end)
+---```
+---@param why? string
+function test_instance:down(why) end
+
+---It is there again.
+---```lua
+---test("up", function(t)
+---  local db = t.instance{ sessions = {} }
+---  db:down()
+---  db:up()
+---  t.expect(t.run("policies/long_select.lua")).no_error()
+---end)
+---```
+function test_instance:up() end
+
+---@class (exact) das.test_run_options
+---@field config? das.test_config
+---@field apply? boolean false: a dry run
+
+---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
+---@class (exact) das.test_config
+---@field mode? "observe"|"notify"|"approve"|"auto"
+---@field kill? table { run = 10, minute = 30, user = 20, window = "10m", percent = 100, ... }
+---@field limits? table { memory = "64MB", cpu = "5s", wall = "60s", ... }
+---@field grants? string[] all that a test can answer for, unless there is a list
+---@field windows? table[] { { days = "mon-fri", from = "22:00", to = "06:00", tz = "UTC" } }
+---@field freezes? table[] { { from = "2026-12-20", to = "2027-01-03" } }
+---@field breaker? table { failures = 1, respawns = 3, ... }
+---@field ramp? boolean
+---@field outcome_wait? integer|string
+---@field protect? das.criteria[] sessions that are left alone
+---@field secrets? table<string, string> made up values for das.secret()
+
+---@class (exact) das.test_answer
+---@field status? integer 200
+---@field body? string|table a table is sent as JSON
+---@field headers? table<string, string|integer>
+
+---@class das.test_request
+---@field method string
+---@field url string
+---@field body string "" when there is none
+---@field headers table<string, string> names in lower case
+---@field status? integer of the answer; nil: there was none
+
+---What came of a run. Read-only.
+---@class das.test_result
+---@field victims integer[] sessions that were killed, in order
+---@field outcomes table<integer, string> by session: "killed", "changed", "refused", ...
+---@field notes table<integer, string> why, by session
+---@field reports table[] { { id = 8, instance = "orders", outcome = "killed", note = "" } }
+---@field previews table[] { { instance = "orders", filter = "{...}", ids = { 8 } } }
+---@field plans table[] { { instance = "orders", kill = "query", reason = "...", ids = { 8 } } }
+---@field output string what print() wrote
+---@field log string[] lines of the log
+---@field requests das.test_request[] HTTP, with those that had no answer
+---@field ok boolean it ran to its end
+---@field error? string why not
+---@field limit? string the limit of the script that struck: "cpu", "memory", ...
+---@field refused? string why a plan, or what was left of it, was refused
+
+---Each is called with a dot and gives the same again, so that they can follow one another.
+---A pattern is plain text or a Lua pattern: whichever is found.
+---@class das.test_expectations
+local test_expectations = {}
+
+---Exactly these were killed, in this order.
+---```lua
+---test("oldest first", function(t)
+---  t.instance{ sessions = {
+---    { id = 1, info = "select a from t", time = 100 },
+---    { id = 2, info = "select b from t", time = 200 },
+---  } }
+---  t.expect(t.run("policies/long_select.lua")).victims{ 2, 1 }
+---end)
+---```
+---@param ids integer[]
+---@return das.test_expectations
+function test_expectations.victims(ids) end
+
+---None of these was killed; each of them was there.
+---```lua
+---test("spared", function(t)
+---  t.instance{ sessions = { { id = 7, user = "backup", info = "select * from t", time = 900 } } }
+---  t.expect(t.run("policies/long_select.lua")).spared{ 7 }
+---end)
+---```
+---@param ids integer[]
+---@return das.test_expectations
+function test_expectations.spared(ids) end
+
+---What became of a session that was in a plan.
+---```lua
+---test("observe", function(t)
+---  t.instance{ sessions = { { id = 8, info = "select * from t", time = 900 } } }
+---  local r = t.run("policies/long_select.lua", {}, { config = { mode = "observe" } })
+---  t.expect(r).outcome(8, "refused", "observe")
+---end)
+---```
+---@param id integer
+---@param kind string "killed", "killing", "dry_run", "gone", "changed", "protected", "refused", ...
+---@param note? string a pattern in the reason
+---@return das.test_expectations
+function test_expectations.outcome(id, kind, note) end
+
+---Somebody was told: the body of a request, or a warning or an error in the log.
+---```lua
+---test("notify", function(t)
+---  t.instance{ name = "orders", sessions = { { info = "select * from t", time = 900 } } }
+---  local r = t.run("policies/long_select.lua", {}, { config = { mode = "notify" } })
+---  t.expect(r).notified("would kill 1 on orders")
+---end)
+---```
+---@param pattern string
+---@return das.test_expectations
+function test_expectations.notified(pattern) end
+
+---So many HTTP requests, with those that had no answer.
+---```lua
+---test("asks nobody", function(t)
+---  t.instance{ sessions = {} }
+---  t.expect(t.run("policies/long_select.lua")).requests(0)
+---end)
+---```
+---@param n integer
+---@return das.test_expectations
+function test_expectations.requests(n) end
+
+---What print() wrote has it.
+---```lua
+---test("prints", function(t)
+---  t.instance{ sessions = {} }
+---  t.expect(t.run("policies/long_select.lua")).output("0 sessions match")
+---end)
+---```
+---@param pattern string
+---@return das.test_expectations
+function test_expectations.output(pattern) end
+
+---The policy failed, with such a message.
+---```lua
+---test("cannot look", function(t)
+---  t.instance{ sessions = {} }:down("no route")
+---  t.expect(t.run("policies/long_select.lua")).error("cannot look at the sessions: .*no route")
+---end)
+---```
+---@param pattern string
+---@return das.test_expectations
+function test_expectations.error(pattern) end
+
+---The policy ran to its end. Every other expectation but error() says so, too.
+---```lua
+---test("runs", function(t)
+---  t.instance{ sessions = {} }
+---  t.expect(t.run("policies/long_select.lua")).no_error()
+---end)
+---```
+---@return das.test_expectations
+function test_expectations.no_error() end

@@ -144,4 +144,6 @@ isnt((das('check long.lua'))[0], 139, 'a long chain of fields');
 chdir $project;
 ($code, $out) = das('check scripts/policies scripts/demo');
 is($code, 0, 'the policies are clean') or diag($out);
+($code, $out) = das('check tests/policies');
+is($code, 0, 'and their tests, which have a function more') or diag($out);
 done_testing();

@@ -81,6 +81,7 @@ put($policy, $text);
 is(run_it('--apply')->{exit}, 0, 'until it is translated');
 put("$dir/filter.pl", "sub { 1 }\n");
 like(import_it('--filter', "$dir/filter.pl", qw(--match-all --kill))->{out}, qr/^--   sub \{ 1 \}$/m, 'a filter in a file');
+like(import_it('--filter', '-', qw(--match-all --kill))->{out}, qr/^--   -$/m, 'one that is no file');
 
 $r = import_it('--execute-command', "mail -s '--[[' dba", qw(--busy-time 60 --kill));
 like($r->{err}, qr/das starts no programs/, '--execute-command is said');
@@ -131,6 +132,7 @@ for (
     [ 'das stop REASON', '--stop' ],
     [ 'what shall become of the sessions?', qw(--match-all) ],
     [ '--config: pt-kill takes it as the first option only', qw(--print --config x) ],
+    [ '--config: standard input is no file', qw(--config - --print) ],
     [ '--config: /no/such: No such file', qw(--config /no/such --print) ],
 ) {
     my ($words, @args) = @$_;

@@ -96,6 +96,10 @@ both('and the others are left', '1 2', [qw(--busy-time 1 --victims all-but-oldes
 both('--busy-time says nothing of an Execute', '6 1 3', [ qw(--busy-time 114 --match-command Query|Execute), @all ]);
 both('unless --kill-busy-commands names it', '6 1', [ qw(--busy-time 114 --kill-busy-commands), 'Query,Execute', @all ]);
 both('which is a comma list', '', [ qw(--busy-time 1 --kill-busy-commands Query|Execute), @all ]);
+my @sleep_is_busy = ('--kill-busy-commands', 'Sleep,Query', @all);
+both('two times for Sleep: both hold', '', [ qw(--busy-time 200 --idle-time 301), @sleep_is_busy ]);
+both('also the other one', '', [ qw(--busy-time 301 --idle-time 200), @sleep_is_busy ]);
+both('and then it goes', '4', [ qw(--busy-time 200 --idle-time 300), @sleep_is_busy ]);
 both('match options are ANDed', '6', [ qw(--match-user root --match-info update), @all ]);
 both('ignore beats match', '1 2 3', [ '--match-db', 'shop|^$', qw(--match-all --ignore-user root --ignore-command Sleep), @all ],
     map { [ @$_[ 0 .. 2 ], 'shop', @$_[ 4 .. 7 ] ] } @list);

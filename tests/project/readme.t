@@ -1,6 +1,7 @@
 #!/usr/bin/perl
 # readme.t - every example in README.md and docs/ runs.
-#   ```lua      is a policy: run on the sample instance
+#   ```lua      is a policy: run on the sample instance; or tests, where it begins with test(: run by
+#               das test in a folder with policies/ and recording.jsonl
 #   ```console  lines that begin with "$ " are commands: each must exit 0, and what the README shows
 #               below a command must be in its output, line by line
 use strict;
@@ -29,12 +30,24 @@ sub blocks {
     return @blocks;
 }
 
+my $folder = tempdir(CLEANUP => 1);
+symlink getcwd() . '/scripts/policies', "$folder/policies" or die;
+symlink getcwd() . '/tests/samples/recording.jsonl', "$folder/recording.jsonl" or die;
 for my $file ('README.md', glob('docs/*.md')) {
     my $count = 0;
     for my $block (blocks($file)) {
         my $where = "$file:$block->{line}";
         if ($block->{kind} eq 'lua') {
             next if $block->{text} =~ /^return \{/;    # a configuration
+            if ($block->{text} =~ /^test\(/m) {
+                open my $fh, '>', "$folder/x_test.lua" or die;
+                print $fh $block->{text};
+                close $fh;
+                my $out = `$das test $folder/x_test.lua 2>&1`;
+                is($?, 0, "$where passes") or diag($out);
+                $count++;
+                next;
+            }
             my ($fh, $script) = tempfile(SUFFIX => '.lua', UNLINK => 1);
             print $fh $block->{text};
             close $fh;
@@ -46,7 +59,7 @@ for my $file ('README.md', glob('docs/*.md')) {
             my @parts = split /^\$ /m, $block->{text};
             for my $part (@parts[ 1 .. $#parts ]) {
                 my ($command, $shown) = split /\n/, $part, 2;
-                my $out = `$command 2>&1`;
+                my $out = `{ $command\n} 2>&1`;
                 my $code = $? >> 8;
                 my @absent = grep { /\S/ && $_ ne '...' && index($out, $_) < 0 } split /\n/, $shown // '';
                 ok($code == 0 && !@absent, "$where: $command") or diag("exit $code, not shown: ", join("\n", @absent), "\ngot: $out");

@@ -102,6 +102,22 @@ for my $file (glob 'core/cloud/api*.c') {
     }
 }
 push @{ $has{'das.cloud_instance'} }, 'instance';
+# A test's t is made in Lua, but for the fields of a session.
+my $t = slurp('scripts/prelude/test.lua');
+my $expect = slurp('scripts/prelude/expect.lua');
+sub keys_of { my ($text, $from) = @_; my $part = after($text, $from); return substr($part, 0, index($part, "\n}")) =~ /(\w+) = /g }
+sub list_of { my ($text, $what) = @_; return $text =~ /host\.options\(\w+, "\Q$what\E", \{(.*?)\}/s ? $1 =~ /"(\w+)"/g : () }
+$has{'das.test'} = [ keys_of($t, '  clock = clock,') ];
+$has{'das.test_clock'} = [ $t =~ /^function clock\.(\w+)/mg ];
+$has{'das.test_instance'} = [ 'name', $t =~ /^function database:(\w+)/mg ];
+$has{'das.test_expectations'} = [ $expect =~ /^function expectations\.(\w+)/mg ];
+$has{'das.test_instance_options'} = [ list_of($t, 't.instance') ];
+$has{'das.test_run_options'} = [ list_of($t, 't.run') ];
+$has{'das.test_answer'} = [ list_of($t, 't.http') ];
+$has{'das.test_session'} = [ slurp('bindings/test_instance.c') =~ /const fields\[\] = \{(.*?)\};/s ? $1 =~ /"(\w+)"/g : () ];
+my $run = slurp('bindings/test_run.c');
+$has{'das.test_config'} = [ names(slurp('bindings/test_rules.c'), 'allowed'), names_of_macro(slurp('bindings/config_impl.h'), 'DAS_CONFIG_POLICY_KEYS') ];
+$has{'das.test_result'} = [ qw(outcomes notes requests), after($run, 'static void push_result') =~ /^(.*?)^\}/ms ? $1 =~ /"(\w+)"/g : () ];
 $has{'das.kill_task_criteria'} = [ 'reason', grep { !/^(?:state|id|trx_time|rows_modified)$/ } @{ $has{'das.criteria'} } ];
 for my $name (sort keys %has) {
     is_deeply([ sort @{ $has{$name} } ], [ sort keys %{ $stub{$name} || {} } ], "the stub has all of $name");
