@@ -57,6 +57,7 @@ void das_open_root(lua_State *L)
         {"protect", das_lua_protect},
         {"secret", das_lua_secret},
         {"notify", das_lua_notify},
+        {"runbook", das_lua_runbook},
         {NULL, NULL},
     };
     const struct das_engine_opts *opts = das_run_of(L)->opts;
