@@ -330,6 +330,7 @@ int das_plan_request_approval(lua_State *L)
             return das_raise(L, "request_approval: %s", err.msg);
     }
     self->dry = !run->opts->armed;
+    das_run_acts(L, "request_approval", !self->dry, das_plan_hash(plan->object));
     rc = self->dry ? das_approval_check(&ask, &err) : ask_now(L, self, plan, ch, &ask, &err);
     if (rc < 0 && err.code == DAS_E_USAGE)
         return das_raise(L, "request_approval: %s", err.msg);

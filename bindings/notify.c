@@ -366,5 +366,6 @@ int das_lua_notify(lua_State *L)
     read_message(L, 2, ch, n);
     if (!n->title.len && !n->text.len)
         return das_raise(L, "notify: expected a text, or a table with title or text");
+    das_run_acts(L, "notify", !in_process(run), name);
     return queue(L, ch, n);
 }

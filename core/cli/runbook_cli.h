@@ -18,6 +18,7 @@ struct das_runbook_job {
     char **args;
     int arg_count;
     struct das_store *store;
+    const char *roles[33]; /* of the person at the terminal; ends with NULL */
 };
 
 /* Each: an exit code, or -1 with err. */
