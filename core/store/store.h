@@ -3,7 +3,8 @@
  *
  * Holds the journal (journal.h), the count of kills (budget.h), what is remembered of a policy
  * (memory of breakers and matches, habits.h), and of das serve its kill tasks, the history of kills
- * (task.h) and who may ask (access.h), and messages that are to be sent (outbox.h). It decides nothing. A commit is on the disk when it returns
+ * (task.h) and who may ask (access.h), and messages that are to be sent (outbox.h)
+ * and kills that wait for a yes (approval.h). It decides nothing. A commit is on the disk when it returns
  * (WAL, synchronous=FULL); several processes may have it open. A handle is used by one thread at a
  * time.
  *
