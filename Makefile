@@ -6,7 +6,7 @@
 #   PREFIX=/usr/local DESTDIR=    where `make install` puts things
 #   FUZZ_SECONDS=10               how long each fuzz target runs
 #   ONLY=rows                     one part of `make bench`: list, start, live, rows, http,
-#                                 runs, journal, kill, sign, cloud, serve
+#                                 runs, journal, kill, record, replay, sign, cloud, serve
 #   V=1                           show the commands
 
 PREFIX       ?= /usr/local

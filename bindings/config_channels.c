@@ -96,9 +96,9 @@ static void read_count(lua_State *L, int t, const char *prefix, const char *key,
 static void read_channel(lua_State *L, const char *name, struct das_channels *to)
 {
     static const char *const allowed[] = {
-        "kind", "url",  "token",    "secret", "password", "endpoint", "channel",
-        "app",  "user", "from",     "source", "callback", "to",       "ca",
-        "rate", "digest", "dedup",  "expire", "tries",    "sessions", "redact", "insecure"};
+        "kind",  "url",    "token",  "secret",   "password", "endpoint", "channel", "app",
+        "user",  "from",   "source", "callback", "to",       "ca",       "rate",    "digest",
+        "dedup", "expire", "tries",  "sessions", "redact",   "insecure"};
     int t = lua_gettop(L);
     const char *where, *prefix, *kind, *value;
     struct das_channel *ch;

@@ -31,10 +31,10 @@ struct das_engine_watch {
     /* report NULL: nothing could be verified, as err says */
     void (*applied)(void *arg, const struct das_plan *plan, const struct das_report *report,
                     const struct das_err *err);
-    void (*required)(void *arg, const char *path); /* a module of its own, by its path */
     /* a message to that channel, which has been queued; or would have been, where the run's requests
      * are answered in the process */
     void (*notified)(void *arg, const char *channel, const struct das_notice *n);
+    void (*required)(void *arg, const char *path); /* a module of its own, by its path */
 };
 
 /* Answers a run's HTTP requests, so that none leaves the process: one exchange each, after the run's

@@ -2,9 +2,9 @@
  * notify.c - das.notify(channel, message): a message into the outbox, as far as the run's grants
  * reach.
  *
- * Nothing is sent here: whoever runs sends what waits (core/notify/deliver.h), a run at its end. Where
- * a run's requests are answered in the process, as in a replay or a test, nothing is queued either:
- * the watch is told what would have been.
+ * Nothing is sent here: whoever runs sends what waits (core/notify/deliver.h), a run at its end.
+ * Where a run's requests are answered in the process, as in a replay or a test, nothing is queued
+ * either: the watch is told what would have been.
  */
 #include "bindings/bind.h"
 
@@ -15,10 +15,11 @@
 #include "core/notify/deliver.h"
 
 #define NOTICE "das.notice"
-#define SESSIONS_EXPECTED                                                                          \
+#define SESSIONS_EXPECTED \
     "notify: sessions: expected a preview, a plan, a report or a list of sessions, got %s"
 
-/* --- the message, which the state owns --------------------------------------------------------- */
+/* --- the message, which the state owns ---------------------------------------------------------
+ */
 
 static int notice_gc(lua_State *L)
 {
@@ -45,8 +46,8 @@ static void must(lua_State *L, int rc, const struct das_err *err)
         das_raise(L, "notify: %s", err->msg);
 }
 
-/* The value on top as text that holds no secret of the run's; numbers and booleans too. What holds it
- * takes its place [-0, +0]. */
+/* The value on top as text that holds no secret of the run's; numbers and booleans too. What holds
+ * it takes its place [-0, +0]. */
 static struct das_text clean(lua_State *L, const char *key)
 {
     const struct das_vault *vault = &das_run_of(L)->vault;
@@ -96,7 +97,8 @@ static int get_word(lua_State *L, int table, const char *key, int (*find)(const 
     return found;
 }
 
-/* --- fields and buttons ------------------------------------------------------------------------ */
+/* --- fields and buttons ------------------------------------------------------------------------
+ */
 
 static void add_field(lua_State *L, struct das_notice *n, int name, int value)
 {
@@ -194,7 +196,8 @@ static void get_buttons(lua_State *L, int table, struct das_notice *n)
     lua_settop(L, buttons - 1);
 }
 
-/* --- sessions ---------------------------------------------------------------------------------- */
+/* --- sessions ----------------------------------------------------------------------------------
+ */
 
 static void name_instance(lua_State *L, struct das_notice *n, const char *name)
 {
@@ -204,8 +207,8 @@ static void name_instance(lua_State *L, struct das_notice *n, const char *name)
         must(L, das_notice_text(n, &n->instance, das_text_of(name), DAS_NOTICE_KEY, &err), &err);
 }
 
-static int add_plan(struct das_notice *n, const struct das_plan *p,
-                    const struct das_report *report, bool shape, struct das_err *err)
+static int add_plan(struct das_notice *n, const struct das_plan *p, const struct das_report *report,
+                    bool shape, struct das_err *err)
 {
     size_t count = das_plan_victims(p);
 
@@ -265,9 +268,9 @@ static void add_sessions(lua_State *L, int arg, struct das_notice *n, bool shape
 
 static void read_message(lua_State *L, int arg, const struct das_channel *ch, struct das_notice *n)
 {
-    static const char *const allowed[] = {"title", "text",    "severity", "event",  "instance",
-                                          "link",  "dedup",   "update",   "thread", "fields",
-                                          "buttons", "sessions"};
+    static const char *const allowed[] = {"title",    "text",   "severity", "event",
+                                          "instance", "link",   "dedup",    "update",
+                                          "thread",   "fields", "buttons",  "sessions"};
     struct das_err err;
 
     if (!lua_istable(L, arg)) {
@@ -293,12 +296,20 @@ static void read_message(lua_State *L, int arg, const struct das_channel *ch, st
     get_fields(L, arg, n);
     get_buttons(L, arg, n);
     if (lua_getfield(L, arg, "sessions") != LUA_TNIL)
-        add_sessions(L, lua_gettop(L), n, ch->redact);
+        add_sessions(L, lua_gettop(L), n, !ch || ch->redact);
     lua_pop(L, 1);
 }
 
-/* --- sending it on its way ---------------------------------------------------------------------- */
+/* --- sending it on its way ----------------------------------------------------------------------
+ */
 
+/* Then nothing leaves it. */
+static bool in_process(const struct das_run *run)
+{
+    return run->opts->web && run->opts->web->answer;
+}
+
+/* ch NULL: in the process, where nobody knows the channels. The name is at 1. */
 static int queue(lua_State *L, const struct das_channel *ch, const struct das_notice *n)
 {
     struct das_run *run = das_run_of(L);
@@ -311,10 +322,11 @@ static int queue(lua_State *L, const struct das_channel *ch, const struct das_no
         das_run_check(L);
         return das_raise(L, "notify: a limit of the run");
     }
-    if (run->opts->web && run->opts->web->answer) {
-        must(L, das_channel_takes(ch, n, &err), &err);
+    if (in_process(run)) {
+        if (ch)
+            must(L, das_channel_takes(ch, n, &err), &err);
         if (run->opts->watch && run->opts->watch->notified)
-            run->opts->watch->notified(run->opts->watch->arg, ch->name, n);
+            run->opts->watch->notified(run->opts->watch->arg, lua_tostring(L, 1), n);
         lua_pushboolean(L, true);
         lua_pushfstring(L, "msg_%d", (int)++run->notified);
         return 2;
@@ -336,6 +348,7 @@ static int queue(lua_State *L, const struct das_channel *ch, const struct das_no
 /* das.notify(channel, message): true and the delivery's id, or nil, message, code. */
 int das_lua_notify(lua_State *L)
 {
+    struct das_run *run = das_run_of(L);
     const struct das_channel *ch;
     struct das_notice *n;
     struct das_err err;
@@ -346,8 +359,8 @@ int das_lua_notify(lua_State *L)
     name = lua_tostring(L, 1);
     if (!das_may(L, "notify"))
         das_need(L, "notify:%s", name);
-    ch = das_channels_find(das_run_of(L)->opts->channels, name, &err);
-    if (!ch)
+    ch = das_channels_find(run->opts->channels, name, &err);
+    if (!ch && (run->opts->channels || !in_process(run)))
         return das_raise(L, "notify: %s", err.msg);
     n = push_notice(L);
     read_message(L, 2, ch, n);

@@ -10,7 +10,9 @@
 
 #include "bindings/test_impl.h"
 #include "bindings/test_seen.h"
+#include "core/base/json.h"
 #include "core/base/mem.h"
+#include "core/notify/notice.h"
 
 #define RUN "das.test.run"
 
@@ -29,6 +31,7 @@ struct test_run {
     struct das_engine_votes votes;
     struct das_inventory *inventory;
     struct das_buf out, log;
+    struct das_buf messages; /* CHANNEL, tab, the message as JSON; one a line */
     struct das_seen seen;
     struct das_engine_result result;
     struct das_err err;
@@ -43,6 +46,7 @@ static void run_free(struct test_run *r)
     das_inventory_free(r->inventory);
     das_buf_clear(&r->out);
     das_buf_clear(&r->log);
+    das_buf_clear(&r->messages);
     das_buf_clear(&r->trouble);
     das_seen_clear(&r->seen);
     das_engine_result_clear(&r->result);
@@ -229,6 +233,15 @@ static void applied(void *arg, const struct das_plan *plan, const struct das_rep
     das_seen_apply(&((struct test_run *)arg)->seen, plan, report, err);
 }
 
+static void notified(void *arg, const char *channel, const struct das_notice *n)
+{
+    struct test_run *r = arg;
+
+    das_buf_printf(&r->messages, "%s\t", channel);
+    das_notice_write(n, &r->messages);
+    das_buf_char(&r->messages, '\n');
+}
+
 static void required(void *arg, const char *path)
 {
     das_bench_used(((struct test_run *)arg)->bench, path);
@@ -295,6 +308,7 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
                                            .planned = planned,
                                            .applying = applying,
                                            .applied = applied,
+                                           .notified = notified,
                                            .required = required};
     const struct das_engine_web web = {.arg = r, .answer = answer};
     struct das_engine_opts opts = {
@@ -421,6 +435,38 @@ static void push_victims(lua_State *L, const struct das_engine_result *result)
     }
 }
 
+static void set_bytes(lua_State *L, const char *key, struct das_text t)
+{
+    das_push_text(L, t);
+    lua_setfield(L, -2, key);
+}
+
+/* Messages as a policy gave them to das.notify. */
+static void push_messages(lua_State *L, const struct das_buf *lines)
+{
+    const char *at = lines->ptr, *end = lines->ptr ? at + lines->len : NULL;
+    lua_Integer count = 0;
+
+    lua_newtable(L);
+    while (at < end) {
+        const char *stop = memchr(at, '\n', (size_t)(end - at));
+        const char *tab = memchr(at, '\t', (size_t)(end - at));
+        struct das_err err;
+        json_t *o = das_json_parse(tab + 1, (size_t)(stop - tab - 1), NULL, &err);
+        lua_createtable(L, 0, 6);
+        set_bytes(L, "channel", das_text(at, (size_t)(tab - at)));
+        for (const char *const *key = (const char *const[]){"title", "text", "severity", "event",
+                                                           "dedup", "instance", "link", NULL};
+             *key; key++) {
+            const json_t *v = json_object_get(o, *key);
+            set_bytes(L, *key, das_text(json_string_value(v), json_string_length(v)));
+        }
+        json_decref(o);
+        lua_rawseti(L, -2, ++count);
+        at = stop + 1;
+    }
+}
+
 static void push_result(lua_State *L, const struct test_run *r)
 {
     lua_createtable(L, 0, 10);
@@ -436,6 +482,8 @@ static void push_result(lua_State *L, const struct test_run *r)
     lua_setfield(L, -2, "output");
     das_push_buf(L, &r->log);
     lua_setfield(L, -2, "log");
+    push_messages(L, &r->messages);
+    lua_setfield(L, -2, "messages");
     push_victims(L, &r->result);
     lua_setfield(L, -2, "victims");
     push_reports(L, &r->seen);
@@ -489,7 +537,7 @@ static int run_policy(lua_State *L)
         das_push_buf(L, &r->trouble);
         return lua_error(L);
     }
-    if (r->seen.failed || r->out.failed || r->log.failed)
+    if (r->seen.failed || r->out.failed || r->log.failed || r->messages.failed)
         return luaL_error(L, "out of memory");
     push_result(L, r);
     lua_pushvalue(L, 9);

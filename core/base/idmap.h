@@ -16,7 +16,7 @@ struct das_idmap {
     struct das_idmap_slot {
         int64_t id;
         uint32_t place; /* DAS_IDMAP_NONE: the slot is free */
-    } *slots;
+    } * slots;
     size_t cap; /* a power of two, or 0 */
     size_t count;
 };

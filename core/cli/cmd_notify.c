@@ -34,10 +34,12 @@ static const char help[] =
     "\n"
     "Examples\n"
     "  das notify ops 'orders: fail-over begins'\n"
-    "  das notify --severity critical --dedup orders-lag --title 'orders lags' oncall '300 s behind'\n"
+    "  das notify --severity critical --dedup orders-lag --title 'orders lags' oncall '300 s "
+    "behind'\n"
     "  das notify --event resolve --dedup orders-lag oncall 'orders has caught up'\n"
     "\n"
-    "TEXT - is standard input. Exit: 0 sent, or queued where its channel is to wait; 1 not sent; 2\n"
+    "TEXT - is standard input. Exit: 0 sent, or queued where its channel is to wait; 1 not sent; "
+    "2\n"
     "usage or configuration; 4 --send: some messages were not sent.\n";
 
 static const struct option options[] = {
@@ -81,9 +83,9 @@ static void list_one(struct notify *o, const struct das_channel *ch, size_t wide
         das_buf_char(b, '}');
     } else if (o->common.output == DAS_OUT_CSV) {
         das_render_csv_text(das_text_of(ch->name), b);
-        das_buf_printf(b, ",%s,%s,%lld,%lld,%lld,%d\r\n", das_channel_word(ch), das_channel_form(ch),
-                       (long long)p.burst, (long long)p.every_ms, (long long)ch->digest_ms,
-                       ch->redact);
+        das_buf_printf(b, ",%s,%s,%lld,%lld,%lld,%d\r\n", das_channel_word(ch),
+                       das_channel_form(ch), (long long)p.burst, (long long)p.every_ms,
+                       (long long)ch->digest_ms, ch->redact);
     } else {
         das_buf_printf(b, "%-*s %-13s %-20s", (int)widest, ch->name, das_channel_word(ch),
                        das_channel_form(ch));
@@ -311,8 +313,9 @@ static int send_one(struct notify *o, int argc, char **argv, struct das_err *err
     int rc = -1;
 
     if (argc < 2)
-        return das_fail(err, DAS_E_USAGE, "expected a channel and a text; das notify --list shows "
-                                          "the channels");
+        return das_fail(err, DAS_E_USAGE,
+                        "expected a channel and a text; das notify --list shows "
+                        "the channels");
     ch = das_channels_find(&o->common.rules.channels, argv[0], err);
     if (!ch)
         return -1;

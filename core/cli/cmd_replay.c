@@ -1,4 +1,5 @@
-/* cmd_replay.c - das replay: what one or two policies would have done while a recording was made. */
+/* cmd_replay.c - das replay: what one or two policies would have done while a recording was made.
+ */
 #include <stdio.h>
 #include <stdlib.h>
 #include <string.h>
@@ -20,24 +21,33 @@ static const char help[] =
     "das replay --run FILE [--policy SCRIPT] [-o table|json]\n"
     "\n"
     "Runs a policy over a recording (das record, or printed lists with their times), at its own\n"
-    "interval on a clock of its own, and armed: what it kills is gone from the rest of the replay,\n"
-    "everything else stays as it was recorded. Limits, windows, freezes and protection are those that\n"
-    "das.lua has for the policy; its mode and the off switch are not asked. No instance, no state and\n"
-    "no network is touched: HTTP requests are answered 200 and counted. With two policies the report\n"
+    "interval on a clock of its own, and armed: what it kills is gone from the rest of the "
+    "replay,\n"
+    "everything else stays as it was recorded. Limits, windows, freezes and protection are those "
+    "that\n"
+    "das.lua has for the policy; its mode and the off switch are not asked. No instance, no state "
+    "and\n"
+    "no network is touched: HTTP requests are answered 200 and counted. With two policies the "
+    "report\n"
     "also says where they differ.\n"
     "\n"
     "      --policy SCRIPT       a Lua policy; twice: two of them\n"
     "      --arg VALUE           an argument of the policy named before it\n"
-    "      --every DURATION      how often they run; else `every` of the policy in das.lua, else 10s\n"
+    "      --every DURATION      how often they run; else `every` of the policy in das.lua, else "
+    "10s\n"
     "      --from, --to TIME     only this part: 2026-11-24T03:17:05Z\n"
-    "      --wasted DURATION     a kill was for nothing when its victim would have ended by itself\n"
+    "      --wasted DURATION     a kill was for nothing when its victim would have ended by "
+    "itself\n"
     "                            within this time; 5s, or two snapshots\n"
-    "  -i, --instance INSTANCE   only this one, as it is named in the recording; % stands for anything\n"
-    "  -o, --output FORMAT       table, json (docs/replay.md), csv (a row for each victim), html (a page\n"
+    "  -i, --instance INSTANCE   only this one, as it is named in the recording; % stands for "
+    "anything\n"
+    "  -o, --output FORMAT       table, json (docs/replay.md), csv (a row for each victim), html "
+    "(a page\n"
     "                            for a browser, in one file)\n"
     "      --out FILE            into a file instead of standard output\n"
     "      --verbose             what the policies print and log, on standard error\n"
-    "      --run FILE            instead: does a run of das run --record decide the same once more?\n"
+    "      --run FILE            instead: does a run of das run --record decide the same once "
+    "more?\n"
     "      --config FILE         instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
     "                            /etc/das/das.lua\n"
     "\n"
@@ -88,7 +98,7 @@ struct replay_opts {
     bool html, verbose, shown; /* shown: progress is on the terminal */
 };
 
-/* --- options ------------------------------------------------------------------------------------ */
+/* --- options ---------------------------------------------------------------------------------- */
 
 static int add_policy(struct replay_opts *o, const char *path, struct das_err *err)
 {
@@ -117,7 +127,8 @@ static int add_arg(struct replay_opts *o, const char *value, struct das_err *err
 static int add_instance(struct replay_opts *o, const char *value, struct das_err *err)
 {
     if (o->request.instance_count == ARGS_MAX)
-        return das_fail(err, DAS_E_USAGE, "-i: expected at most %d; %% stands for anything", ARGS_MAX);
+        return das_fail(err, DAS_E_USAGE, "-i: expected at most %d; %% stands for anything",
+                        ARGS_MAX);
     o->instances[o->request.instance_count++] = value;
     return 0;
 }
@@ -183,7 +194,7 @@ static int take_option(void *arg, int option, const char *value, struct das_err 
     }
 }
 
-/* --- what was recorded of one run ----------------------------------------------------------------- */
+/* --- what was recorded of one run ------------------------------------------------------------- */
 
 static int replay_tape(struct replay_opts *o, int words, struct das_err *err)
 {
@@ -191,14 +202,15 @@ static int replay_tape(struct replay_opts *o, int words, struct das_err *err)
 
     if (words || o->html || o->request.policy_count > 1 || o->every_ms || o->out ||
         o->request.instance_count)
-        return das_fail(err, DAS_E_USAGE, "--run: expected no more than --policy SCRIPT and -o table "
-                                          "or json with it");
+        return das_fail(err, DAS_E_USAGE,
+                        "--run: expected no more than --policy SCRIPT and -o table "
+                        "or json with it");
     if (das_common_finish(&o->common, err) < 0)
         return -1;
     return das_replay_run(&o->common, o->tape, policy);
 }
 
-/* --- a recording ---------------------------------------------------------------------------------- */
+/* --- a recording ------------------------------------------------------------------------------ */
 
 static void show_progress(void *arg, double done)
 {
@@ -230,7 +242,8 @@ static int prepare(struct replay_opts *o, int files, char **paths, struct das_er
     struct das_common *c = &o->common;
 
     if (!q->policy_count)
-        return das_fail(err, DAS_E_USAGE, "expected --policy SCRIPT; das replay --help shows examples");
+        return das_fail(err, DAS_E_USAGE,
+                        "expected --policy SCRIPT; das replay --help shows examples");
     if (files < 1)
         return das_fail(err, DAS_E_USAGE, "which recording? das replay --help shows examples");
     if (das_common_finish(c, err) < 0)
@@ -257,8 +270,8 @@ static int prepare(struct replay_opts *o, int files, char **paths, struct das_er
     return 0;
 }
 
-static int render(const struct replay_opts *o, const struct das_replay_report *r,
-                  struct das_buf *b, struct das_err *err)
+static int render(const struct replay_opts *o, const struct das_replay_report *r, struct das_buf *b,
+                  struct das_err *err)
 {
     struct das_buf json = {0};
     int rc = 0;

@@ -9,8 +9,8 @@ struct das_deliver_cli {
     const char *command;
     const struct das_channels *channels;
     int64_t budget_ms;
-    bool chatty;    /* say what was sent, too */
-    const char *id; /* a delivery whose fate the caller wants to know; or NULL */
+    bool chatty;                /* say what was sent, too */
+    const char *id;             /* a delivery whose fate the caller wants to know; or NULL */
     enum das_verdict_kind fate; /* DAS_NEXT: it still waits, and was not tried */
     struct das_delivered out;
 };

@@ -100,7 +100,8 @@ static int explain(const struct sending *s, CURLcode result, long code, struct d
         return das_fail_nomem(err);
     case CURLE_URL_MALFORMAT:
     case CURLE_UNSUPPORTED_PROTOCOL:
-        return das_fail(err, DAS_E_USAGE, "endpoint: expected smtps://HOST:PORT or smtp://HOST:PORT");
+        return das_fail(err, DAS_E_USAGE,
+                        "endpoint: expected smtps://HOST:PORT or smtp://HOST:PORT");
     case CURLE_OPERATION_TIMEDOUT:
         return das_fail(err, DAS_E_TIMEOUT, "no answer in time (%s)", words);
     case CURLE_LOGIN_DENIED:

@@ -10,15 +10,15 @@
 #include "core/base/buf.h"
 
 struct das_mail {
-    const char *server;     /* "smtps://mail.example:465", "smtp://mail.example:587" */
-    const char *user;       /* NULL: nobody logs in */
+    const char *server; /* "smtps://mail.example:465", "smtp://mail.example:587" */
+    const char *user;   /* NULL: nobody logs in */
     struct das_text password;
-    const char *ca;         /* a file of trusted CA certificates instead of the system's; or NULL */
-    bool insecure;          /* smtp:// without TLS where the server offers none; a login never */
+    const char *ca; /* a file of trusted CA certificates instead of the system's; or NULL */
+    bool insecure;  /* smtp:// without TLS where the server offers none; a login never */
     const char *from;
     const char *const *to;
     size_t to_count;
-    struct das_text data;   /* headers and text, lines ended by CR LF */
+    struct das_text data; /* headers and text, lines ended by CR LF */
     int64_t connect_ms, total_ms;
     int64_t (*left_ms)(void *arg); /* 0 ends it within a tenth of a second; NULL: nobody asks */
     void *arg;

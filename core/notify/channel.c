@@ -18,10 +18,10 @@ const struct das_channel das_channel_default = {
     .redact = true, .dedup_ms = 3600000, .expire_ms = DAY_MS, .tries = 20, .sessions = 10};
 
 static const struct das_kind *const kinds[] = {
-    &das_kind_slack_hook,   &das_kind_slack_bot, &das_kind_feishu_bot,   &das_kind_feishu_app,
-    &das_kind_lark_bot,     &das_kind_lark_app,  &das_kind_dingtalk,     &das_kind_wecom,
-    &das_kind_teams,        &das_kind_discord,   &das_kind_telegram,     &das_kind_mattermost,
-    &das_kind_pagerduty,    &das_kind_alertmanager, &das_kind_webhook,   &das_kind_smtp,
+    &das_kind_slack_hook, &das_kind_slack_bot,    &das_kind_feishu_bot, &das_kind_feishu_app,
+    &das_kind_lark_bot,   &das_kind_lark_app,     &das_kind_dingtalk,   &das_kind_wecom,
+    &das_kind_teams,      &das_kind_discord,      &das_kind_telegram,   &das_kind_mattermost,
+    &das_kind_pagerduty,  &das_kind_alertmanager, &das_kind_webhook,    &das_kind_smtp,
 };
 #define KINDS (sizeof kinds / sizeof *kinds)
 #define NEEDS 4
@@ -148,7 +148,7 @@ static bool has(const struct das_channel *ch, const char *key)
 
 static int unknown_kind(const char *word, struct das_err *err)
 {
-    const char *words[KINDS], *near;
+    const char *words[KINDS] = {NULL}, *near;
     struct das_buf list = {0};
     size_t n = 0;
 
@@ -202,7 +202,8 @@ static int check_endpoint(const struct das_channel *ch, const struct das_kind *k
     if (url && !mail && !ch->insecure && strncmp(url, open, strlen(open)) == 0)
         return das_fail(err, DAS_E_CONFIG,
                         "endpoint: expected https://..., or insecure = true besides");
-    if (back && strncmp(back, "https://", 8) != 0 && !(ch->insecure && strncmp(back, "http://", 7) == 0))
+    if (back && strncmp(back, "https://", 8) != 0 &&
+        !(ch->insecure && strncmp(back, "http://", 7) == 0))
         return das_fail(err, DAS_E_CONFIG, "callback: expected https://..., got \"%.200s\"", back);
     return 0;
 }
@@ -261,8 +262,7 @@ bool das_channel_edits(const struct das_channel *ch)
     return ch->kind->edits;
 }
 
-int das_channel_takes(const struct das_channel *ch, const struct das_notice *n,
-                      struct das_err *err)
+int das_channel_takes(const struct das_channel *ch, const struct das_notice *n, struct das_err *err)
 {
     const struct das_kind *k = ch->kind;
     bool back = das_channel_clicks(ch);
@@ -273,8 +273,9 @@ int das_channel_takes(const struct das_channel *ch, const struct das_notice *n,
                         ch->name, k->word, k->form);
     for (size_t i = 0; i < n->button_count; i++) {
         if (n->buttons[i].value.len > k->button_bytes)
-            return das_fail(err, DAS_E_USAGE, "buttons: a value has at most %zu bytes on channel %s",
-                            k->button_bytes, ch->name);
+            return das_fail(err, DAS_E_USAGE,
+                            "buttons: a value has at most %zu bytes on channel %s", k->button_bytes,
+                            ch->name);
     }
     return 0;
 }

@@ -24,7 +24,8 @@ void das_page_title(struct das_page *p, const struct das_notice *n, size_t most)
         das_page_raw(p, "] ");
     }
     /* where it is, unless its author says so */
-    if (n->instance.len && n->title.len && !memmem(n->title.ptr, n->title.len, n->instance.ptr, n->instance.len)) {
+    if (n->instance.len && n->title.len &&
+        !memmem(n->title.ptr, n->title.len, n->instance.ptr, n->instance.len)) {
         das_page_text(p, n->instance, INSTANCE_MAX, false);
         das_page_raw(p, ": ");
     }
@@ -109,9 +110,8 @@ static void add_sessions(struct das_page *p, const struct das_notice *n, const s
 
 void das_page_compose(struct das_page *p, const struct das_notice *n, const struct das_style *s)
 {
-    size_t link = n->link.len && s->link
-                      ? cost(p, s->link) + cost(p, s->link_end) + n->link.len * 5 + 1
-                      : 0;
+    size_t link =
+        n->link.len && s->link ? cost(p, s->link) + cost(p, s->link_end) + n->link.len * 5 + 1 : 0;
     size_t room;
 
     if (link > p->max / 2)

@@ -78,8 +78,7 @@ static void count_one(struct digest *d, const struct das_notice *n, int64_t time
     if (i == d->count)
         d->lines[d->count++] = (struct line){title, 0, DAS_INFO};
     d->lines[i].count += times;
-    d->lines[i].severity =
-        n->severity > d->lines[i].severity ? n->severity : d->lines[i].severity;
+    d->lines[i].severity = n->severity > d->lines[i].severity ? n->severity : d->lines[i].severity;
 }
 
 static void write_lines(const struct digest *d, struct das_buf *b)
@@ -183,9 +182,9 @@ static int find_ref(struct das_store *s, const struct das_channel *ch, struct da
     return das_outbox_ref(s, ch->name, id, ref, DAS_REF_SIZE, err) < 0 ? -1 : 0;
 }
 
-static int settle(const struct das_delivering *d, struct das_store *s,
-                  const struct das_channel *ch, const struct das_outbox_take *t,
-                  struct das_verdict *v, struct das_delivered *out, struct das_err *err)
+static int settle(const struct das_delivering *d, struct das_store *s, const struct das_channel *ch,
+                  const struct das_outbox_take *t, struct das_verdict *v, struct das_delivered *out,
+                  struct das_err *err)
 {
     struct das_delivery told = {.channel = ch,
                                 .id = t->items[0].delivery,
@@ -226,8 +225,8 @@ static int send_taken(const struct das_delivering *d, struct das_store *s,
     int rc = -1;
 
     memset(&n, 0, sizeof n);
-    if ((t->count > 1 ? read_many(t, &n, &unreadable)
-                      : read_one(&t->items[0], &n, &unreadable)) < 0) {
+    if ((t->count > 1 ? read_many(t, &n, &unreadable) : read_one(&t->items[0], &n, &unreadable)) <
+        0) {
         das_verdict(&v, unreadable.code == DAS_E_NOMEM ? DAS_LATER : DAS_REFUSED,
                     das_code_name(unreadable.code), das_text_of(unreadable.msg));
         rc = settle(d, s, ch, t, &v, out, err);
@@ -238,7 +237,8 @@ static int send_taken(const struct das_delivering *d, struct das_store *s,
                                          .id = t->items[0].delivery,
                                          .ref = *ref ? ref : NULL,
                                          .thread = *thread ? thread : NULL,
-                                         .left_ms = left_ms < ATTEMPT_MS ? left_ms : ATTEMPT_MS};
+                                         .left_ms = left_ms < ATTEMPT_MS ? left_ms : ATTEMPT_MS,
+                                         .cancel = d->cancel};
         das_sender_send(d->sender, &what, &v);
         rc = settle(d, s, ch, t, &v, out, err);
     }
@@ -291,7 +291,7 @@ int das_deliver(const struct das_delivering *d, struct das_store *s, struct das_
             if (rc < 0)
                 return -1;
             more |= rc > 0;
-            left = until - das_clock_monotonic_ms();
+            left = d->cancel && atomic_load(d->cancel) ? 0 : until - das_clock_monotonic_ms();
         }
     }
     if (more)

@@ -1,7 +1,8 @@
 /*
  * dingtalk.c - a DingTalk custom robot: a URL, signed when the robot wants it.
  *
- * Its Markdown knows no escapes for certain, so marks are kept apart from what would make them some.
+ * Its Markdown knows no escapes for certain, so marks are kept apart from what would make them
+ * some.
  */
 #include <stdio.h>
 #include <string.h>

@@ -18,10 +18,8 @@ static void put_fields(const struct das_notice *n, struct das_buf *b)
     for (size_t i = 0; i < n->field_count && i < FIELDS_MAX; i++) {
         das_json_comma(b);
         das_buf_char(b, '{');
-        das_put_text(b, "name", n->fields[i].name, DAS_MARKUP_BACKSLASH, DAS_UNIT_UTF16, 60,
-                     false);
-        das_put_text(b, "value",
-                     n->fields[i].value.len ? n->fields[i].value : das_text_of("-"),
+        das_put_text(b, "name", n->fields[i].name, DAS_MARKUP_BACKSLASH, DAS_UNIT_UTF16, 60, false);
+        das_put_text(b, "value", n->fields[i].value.len ? n->fields[i].value : das_text_of("-"),
                      DAS_MARKUP_BACKSLASH, DAS_UNIT_UTF16, FIELD_MAX, false);
         das_json_key_bool(b, "inline", true);
         das_buf_char(b, '}');

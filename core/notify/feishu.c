@@ -1,6 +1,6 @@
 /*
- * feishu.c - Feishu and Lark: a custom bot, whose requests are signed, and an app, which gets itself
- * a tenant token, sends and edits.
+ * feishu.c - Feishu and Lark: a custom bot, whose requests are signed, and an app, which gets
+ * itself a tenant token, sends and edits.
  *
  * Messages are cards in which every text is plain_text: nothing in it is a mention or a link.
  */
@@ -13,8 +13,8 @@
 
 #define FEISHU "https://open.feishu.cn"
 #define LARK "https://open.larksuite.com"
-/* Bytes of JSON. A custom bot's body has at most 20 KB; an app's card 30 KB, and it is a JSON string
- * in JSON, which may double it. */
+/* Bytes of JSON. A custom bot's body has at most 20 KB; an app's card 30 KB, and it is a JSON
+ * string in JSON, which may double it. */
 #define SECTION_MAX 2500
 #define FIELDS_MAX 12
 #define FIELD_MAX 250
@@ -205,9 +205,9 @@ static void fail(const struct das_answer *a, int64_t number, struct das_verdict 
 
     snprintf(code, sizeof code, "%lld", (long long)number);
     ask_reset(a, v);
-    das_verdict(v, number == 11232 || number == 99991400 || number == 1000005 ? DAS_LATER
-                                                                                : DAS_REFUSED,
-                code, das_answer_text(a->json, "msg", ignored));
+    das_verdict(
+        v, number == 11232 || number == 99991400 || number == 1000005 ? DAS_LATER : DAS_REFUSED,
+        code, das_answer_text(a->json, "msg", ignored));
 }
 
 static void bot_read(struct das_turn *t, const struct das_answer *a, struct das_verdict *v)
@@ -272,7 +272,8 @@ static int app_make_at(struct das_turn *t, const char *base, struct das_post *p,
         das_json_key_text(&p->body, "receive_id", das_text_of(to));
     if (!t->ref) {
         das_json_key_text(&p->body, "msg_type", das_text_of("interactive"));
-        das_json_key_text(&p->body, "uuid", das_text_of(t->id)); /* a second time is no second one */
+        das_json_key_text(&p->body, "uuid",
+                          das_text_of(t->id)); /* a second time is no second one */
     }
     das_json_key_text(&p->body, "content", das_buf_view(&card));
     das_buf_char(&p->body, '}');
@@ -331,7 +332,8 @@ static void app_read(struct das_turn *t, const struct das_answer *a, struct das_
 
     if (!login && token_is_stale(number)) {
         t->token[0] = '\0';
-        das_verdict(v, t->step < 2 ? DAS_NEXT : DAS_LATER, "", das_text_of("its token was refused"));
+        das_verdict(v, t->step < 2 ? DAS_NEXT : DAS_LATER, "",
+                    das_text_of("its token was refused"));
     } else if (number != INT64_MIN && number != 0) {
         fail(a, number, v);
     } else if (das_read_status(a, v)) {
@@ -348,16 +350,15 @@ static void app_read(struct das_turn *t, const struct das_answer *a, struct das_
     }
 }
 
-#define BOT(name)                                                                                  \
-    {                                                                                              \
-        .word = name, .form = "custom bot", .needs = {"url"}, .takes = {"secret"},                 \
-        .pace = {5, 700}, .make = bot_make, .read = bot_read                                       \
+#define BOT(name)                                                                  \
+    {                                                                              \
+        .word = name, .form = "custom bot", .needs = {"url"}, .takes = {"secret"}, \
+        .pace = {5, 700}, .make = bot_make, .read = bot_read                       \
     }
 #define APP(name, maker)                                                                           \
     {                                                                                              \
         .word = name, .form = "app", .needs = {"app", "secret", "channel"}, .takes = {"endpoint"}, \
-        .pace = {5, 700}, .edits = true, .button_bytes = 500, .make = maker,          \
-        .read = app_read                                                                           \
+        .pace = {5, 700}, .edits = true, .button_bytes = 500, .make = maker, .read = app_read      \
     }
 
 const struct das_kind das_kind_feishu_bot = BOT("feishu");

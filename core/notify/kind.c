@@ -165,7 +165,8 @@ void das_take_ref(struct das_verdict *v, struct das_text id)
 
     for (size_t i = 0; i < id.len && good; i++) {
         unsigned char c = (unsigned char)id.ptr[i];
-        good = das_is_digit(c) || (das_lower(c) >= 'a' && das_lower(c) <= 'z') || c == '_' || c == '-';
+        good =
+            das_is_digit(c) || (das_lower(c) >= 'a' && das_lower(c) <= 'z') || c == '_' || c == '-';
     }
     if (good)
         snprintf(v->ref, sizeof v->ref, "%.*s", (int)id.len, id.ptr);

@@ -11,7 +11,7 @@
 #include "core/notify/channel.h"
 #include "core/notify/page.h"
 
-#define DAS_REF_SIZE 400  /* of a message, as the platform calls it */
+#define DAS_REF_SIZE 400 /* of a message, as the platform calls it */
 #define DAS_TOKEN_SIZE 1200
 
 /* How a platform's answer is taken. */
@@ -23,9 +23,9 @@ enum das_verdict_kind {
 };
 struct das_verdict {
     enum das_verdict_kind kind;
-    int64_t after_ms;     /* later: as the platform asks, or -1 */
-    char code[64];        /* the platform's word or number for it; "": none */
-    char words[400];      /* never a secret */
+    int64_t after_ms;       /* later: as the platform asks, or -1 */
+    char code[64];          /* the platform's word or number for it; "": none */
+    char words[400];        /* never a secret */
     char ref[DAS_REF_SIZE]; /* sent: what the message is called there; "": it cannot be edited */
 };
 /* Sets kind, code and words. after_ms stays. */
@@ -37,12 +37,12 @@ struct das_turn {
     const struct das_channel *channel;
     struct das_text secrets[DAS_CHANNEL_SECRETS]; /* their values; NULL: none */
     const struct das_notice *notice;
-    const char *id;      /* of the delivery: the same in every attempt */
-    const char *ref;     /* of the message to be edited; NULL: a new one */
-    const char *thread;  /* of the message to be answered; NULL: none */
-    int64_t now_ms;      /* Unix */
-    int step;            /* 0, and one more after each DAS_NEXT */
-    char *token;         /* DAS_TOKEN_SIZE bytes that stay with the channel between attempts; "" first */
+    const char *id;     /* of the delivery: the same in every attempt */
+    const char *ref;    /* of the message to be edited; NULL: a new one */
+    const char *thread; /* of the message to be answered; NULL: none */
+    int64_t now_ms;     /* Unix */
+    int step;           /* 0, and one more after each DAS_NEXT */
+    char *token; /* DAS_TOKEN_SIZE bytes that stay with the channel between attempts; "" first */
     int64_t *token_until_ms; /* Unix */
 };
 
@@ -84,7 +84,8 @@ extern const struct das_kind das_kind_slack_hook, das_kind_slack_bot, das_kind_f
     das_kind_teams, das_kind_discord, das_kind_telegram, das_kind_mattermost, das_kind_pagerduty,
     das_kind_alertmanager, das_kind_webhook, das_kind_smtp;
 
-/* --- what several of them do ------------------------------------------------------------------- */
+/* --- what several of them do -------------------------------------------------------------------
+ */
 
 /* The endpoint (its own or base), without "/" at the end, and then path. */
 void das_turn_url(const struct das_turn *t, const char *base, const char *path, struct das_buf *b);
@@ -93,8 +94,8 @@ void das_put_text(struct das_buf *b, const char *key, struct das_text t, enum da
                   enum das_unit unit, size_t most, bool lines);
 void das_put_title(struct das_buf *b, const char *key, const struct das_notice *n,
                    enum das_markup markup, enum das_unit unit, size_t most);
-/* By the status alone: 2xx sent, 408, 425, 429 and 5xx later (with Retry-After), else refused. True:
- * not sent. */
+/* By the status alone: 2xx sent, 408, 425, 429 and 5xx later (with Retry-After), else refused.
+ * True: not sent. */
 bool das_read_status(const struct das_answer *a, struct das_verdict *v);
 /* The platform's id of a message, where it can stand in a path: letters, digits, "_" and "-". */
 void das_take_ref(struct das_verdict *v, struct das_text id);

@@ -1,4 +1,5 @@
-/* mattermost.c - a Mattermost incoming webhook: one attachment; buttons call an address of das's. */
+/* mattermost.c - a Mattermost incoming webhook: one attachment; buttons call an address of das's.
+ */
 #include <stdio.h>
 #include <string.h>
 
@@ -39,8 +40,7 @@ static void put_actions(const struct das_turn *t, struct das_buf *b)
         das_buf_char(b, '{');
         das_json_key_text(b, "id", das_text_of(id));
         das_put_text(b, "name", n->buttons[i].label, DAS_MARKUP_NONE, DAS_UNIT_CHARS, 60, false);
-        das_json_key_text(b, "style",
-                          das_text_of(n->buttons[i].danger ? "danger" : "primary"));
+        das_json_key_text(b, "style", das_text_of(n->buttons[i].danger ? "danger" : "primary"));
         das_json_key(b, "integration");
         das_buf_char(b, '{');
         das_json_key_text(b, "url", das_text_of(t->channel->texts[DAS_CHANNEL_CALLBACK]));

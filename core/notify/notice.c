@@ -135,8 +135,8 @@ int das_notice_link(struct das_notice *n, struct das_text url, struct das_err *e
                         DAS_NOTICE_URL);
     for (size_t i = 0; i < url.len; i++) {
         if (!url.ptr[i] || !strchr(good, url.ptr[i]))
-            return das_fail(err, DAS_E_USAGE, "link: a byte at place %zu that has no place in a URL",
-                            i + 1);
+            return das_fail(err, DAS_E_USAGE,
+                            "link: a byte at place %zu that has no place in a URL", i + 1);
     }
     return das_notice_text(n, &n->link, url, DAS_NOTICE_URL, err);
 }

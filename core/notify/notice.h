@@ -2,8 +2,8 @@
  * notice.h - one message to people: title, text, severity, fields, sessions, buttons, a link.
  *
  * It knows no platform and no channel. In the outbox it is JSON, so that it can be sent by another
- * process, in another form, or a year later by a newer das. What is too long for any platform is cut
- * here, at the end of a character, and counted.
+ * process, in another form, or a year later by a newer das. What is too long for any platform is
+ * cut here, at the end of a character, and counted.
  */
 #ifndef DAS_NOTIFY_NOTICE_H
 #define DAS_NOTIFY_NOTICE_H
@@ -33,7 +33,7 @@ struct das_notice_field {
 };
 
 struct das_notice_row {
-    int64_t id, time; /* time: s in its state, or DAS_UNKNOWN */
+    int64_t id, time;                                    /* time: s in its state, or DAS_UNKNOWN */
     struct das_text user, host, db, command, state, sql; /* NULL: has none */
     struct das_text note; /* what became of it: "killed"; NULL: nothing */
 };
@@ -65,8 +65,8 @@ struct das_notice {
 void das_notice_init(struct das_notice *n);
 void das_notice_clear(struct das_notice *n);
 
-/* Each copies, cut to what it may be. DAS_E_USAGE where there are too many of a kind; a button whose
- * label or value is empty; a link that is no http or https URL. */
+/* Each copies, cut to what it may be. DAS_E_USAGE where there are too many of a kind; a button
+ * whose label or value is empty; a link that is no http or https URL. */
 int das_notice_text(struct das_notice *n, struct das_text *to, struct das_text t, size_t most,
                     struct das_err *err);
 int das_notice_field(struct das_notice *n, struct das_text name, struct das_text value,

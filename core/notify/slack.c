@@ -11,10 +11,10 @@
 #include "core/notify/kind.h"
 
 #define BASE "https://slack.com/api"
-#define TITLE_MAX 150   /* of a header block */
+#define TITLE_MAX 150    /* of a header block */
 #define SECTION_MAX 2980 /* 3000, less the fences */
-#define FIELDS_MAX 10   /* of a section */
-#define FIELD_MAX 300   /* 2000 are allowed; 13,200 for all of a message */
+#define FIELDS_MAX 10    /* of a section */
+#define FIELD_MAX 300    /* 2000 are allowed; 13,200 for all of a message */
 #define FALLBACK_MAX 300
 
 static void plain(struct das_buf *b, const char *key, struct das_text t, size_t most)
@@ -200,7 +200,8 @@ static int hook_make(struct das_turn *t, struct das_post *p, struct das_err *err
 static void hook_read(struct das_turn *t, const struct das_answer *a, struct das_verdict *v)
 {
     (void)t;
-    if (das_read_status(a, v) && a->body.len && a->body.len < 60 && !memchr(a->body.ptr, ' ', a->body.len))
+    if (das_read_status(a, v) && a->body.len && a->body.len < 60 &&
+        !memchr(a->body.ptr, ' ', a->body.len))
         code_of(a->body, v->code, sizeof v->code);
 }
 
@@ -233,9 +234,9 @@ static int bot_make(struct das_turn *t, struct das_post *p, struct das_err *err)
 
 static bool passing(struct das_text error)
 {
-    static const char *const words[] = {"ratelimited",         "rate_limited",   "internal_error",
-                                        "service_unavailable", "fatal_error",    "request_timeout",
-                                        "team_added_to_org",   "message_limit_exceeded"};
+    static const char *const words[] = {
+        "ratelimited", "rate_limited",    "internal_error",    "service_unavailable",
+        "fatal_error", "request_timeout", "team_added_to_org", "message_limit_exceeded"};
 
     for (size_t i = 0; i < sizeof words / sizeof *words; i++) {
         if (das_text_is(error, words[i]))

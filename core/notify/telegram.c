@@ -79,7 +79,8 @@ static void read_answer(struct das_turn *t, const struct das_answer *a, struct d
         json_integer_value(after) <= 3600)
         v->after_ms = json_integer_value(after) * 1000;
     /* what an attempt before this one has done already */
-    if (t->ref && a->status == 400 && words.len && memmem(words.ptr, words.len, "not modified", 12)) {
+    if (t->ref && a->status == 400 && words.len &&
+        memmem(words.ptr, words.len, "not modified", 12)) {
         das_verdict(v, DAS_SENT, "", das_text_of(""));
         snprintf(v->ref, sizeof v->ref, "%s", t->ref);
         return;

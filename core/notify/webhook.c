@@ -50,6 +50,7 @@ static int sign(const struct das_turn *t, const char *at, struct das_text body,
 
 static int make(struct das_turn *t, struct das_post *p, struct das_err *err)
 {
+    struct das_notice shown = *t->notice;
     struct das_buf signature = {0};
     char at[24], iso[32];
     int rc;
@@ -61,15 +62,18 @@ static int make(struct das_turn *t, struct das_post *p, struct das_err *err)
     das_json_key_text(&p->body, "type", das_text_of("das.notice"));
     das_json_key_text(&p->body, "timestamp", das_text_of(iso));
     das_json_key(&p->body, "data");
-    das_notice_write(t->notice, &p->body);
+    if (shown.row_count > (size_t)t->channel->sessions)
+        shown.row_count = (size_t)t->channel->sessions; /* session_count has all of them */
+    das_notice_write(&shown, &p->body);
     das_buf_char(&p->body, '}');
     rc = das_buf_ok(&p->body, err);
     if (rc == 0)
         rc = sign(t, at, das_buf_view(&p->body), &signature, err);
-    if (rc == 0 && (das_post_header(p, "webhook-id", das_text_of(t->id), false, err) < 0 ||
-                    das_post_header(p, "webhook-timestamp", das_text_of(at), false, err) < 0 ||
-                    das_post_header(p, "webhook-signature", das_buf_view(&signature), false, err) < 0 ||
-                    das_post_json(p, err) < 0))
+    if (rc == 0 &&
+        (das_post_header(p, "webhook-id", das_text_of(t->id), false, err) < 0 ||
+         das_post_header(p, "webhook-timestamp", das_text_of(at), false, err) < 0 ||
+         das_post_header(p, "webhook-signature", das_buf_view(&signature), false, err) < 0 ||
+         das_post_json(p, err) < 0))
         rc = -1;
     das_buf_clear(&signature);
     return rc;

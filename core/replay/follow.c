@@ -14,15 +14,16 @@ static struct das_replay_victim *victim_of(const struct das_followed *f, uint32_
     return &f->ledger->result->victims[victim];
 }
 
-/* --- their end ---------------------------------------------------------------------------------- */
+/* --- their end -------------------------------------------------------------------------------- */
 
 static int64_t between(int64_t v, int64_t least, int64_t most)
 {
     return v < least ? least : v > most ? most : v;
 }
 
-/* When the victim had ended, as the row of its id in a list of that time tells; DAS_UNKNOWN: it goes
- * on. What the session does now tells since when it does that: exacter than the list's time. */
+/* When the victim had ended, as the row of its id in a list of that time tells; DAS_UNKNOWN: it
+ * goes on. What the session does now tells since when it does that: exacter than the list's time.
+ */
 static int64_t ended_at(const struct das_pursued *p, const struct das_session *s, int64_t at_ms)
 {
     int64_t slack, since = das_session_since_ms(s, at_ms, &slack);
@@ -127,7 +128,7 @@ void das_follow_close(struct das_followed *f)
     f->respawning_count = 0;
 }
 
-/* --- who waits for them ------------------------------------------------------------------------- */
+/* --- who waits for them ----------------------------------------------------------------------- */
 
 /* What was waited since the snapshot before, or the kill if that was later. */
 static void count_waits(struct das_followed *f, int64_t at_ms)
@@ -200,7 +201,7 @@ void das_follow_waits(struct das_followed *f)
         das_fail_nomem(&f->ledger->failed);
 }
 
-/* --- what comes back ---------------------------------------------------------------------------- */
+/* --- what comes back -------------------------------------------------------------------------- */
 
 /* The victim whose statement this one is again, if it began within the time; or NONE. */
 static uint32_t comes_from(const struct das_followed *f, const struct das_session *s,
@@ -275,7 +276,7 @@ static int find_respawns(struct das_followed *f, const struct das_snapshot *snap
     return rc;
 }
 
-/* --- a snapshot --------------------------------------------------------------------------------- */
+/* --- a snapshot ------------------------------------------------------------------------------- */
 
 int das_follow(struct das_followed *f, struct das_snapshot *snap, int64_t at_ms,
                struct das_err *err)

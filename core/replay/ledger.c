@@ -21,7 +21,8 @@ int das_ledger_init(struct das_ledger *l, struct das_replay_result *result,
     l->followed_count = das_footage_count(f);
     for (size_t i = 0; i < l->followed_count; i++) {
         das_footage_span(f, i, &span);
-        l->followed[i] = (struct das_followed){.ledger = l, .name = span.name, .number = (uint32_t)i};
+        l->followed[i] =
+            (struct das_followed){.ledger = l, .name = span.name, .number = (uint32_t)i};
     }
     return 0;
 }
@@ -55,7 +56,7 @@ static void note_failure(struct das_ledger *l, const struct das_err *err)
         l->failed = *err;
 }
 
-/* --- what was recorded -------------------------------------------------------------------------- */
+/* --- what was recorded ------------------------------------------------------------------------ */
 
 static int timeline_room(struct das_followed *f, struct das_err *err)
 {
@@ -108,8 +109,7 @@ static int note_timeline(struct das_followed *f, const struct das_snapshot *snap
     return 0;
 }
 
-int das_ledger_passed(void *followed, struct das_snapshot *snap, int64_t at_ms,
-                      struct das_err *err)
+int das_ledger_passed(void *followed, struct das_snapshot *snap, int64_t at_ms, struct das_err *err)
 {
     struct das_followed *f = followed;
 
@@ -118,7 +118,7 @@ int das_ledger_passed(void *followed, struct das_snapshot *snap, int64_t at_ms,
     return das_follow(f, snap, at_ms, err);
 }
 
-/* --- kills -------------------------------------------------------------------------------------- */
+/* --- kills ------------------------------------------------------------------------------------ */
 
 static int keep_text(struct das_arena *a, struct das_text *t)
 {
@@ -223,10 +223,15 @@ static int add_victim(struct das_followed *f, struct das_session *s, bool connec
         return -1;
     v = &l->result->victims[number];
     p = &l->pursued[number];
-    *v = (struct das_replay_victim){.at_ms = das_clock_unix_ms(), .instance = f->name,
-                                    .blocked = DAS_UNKNOWN, .blocked_ms = DAS_UNKNOWN};
-    *p = (struct das_pursued){.instance = f->number, .open = true, .seen_ms = f->now_ms,
-                              .ended_ms = DAS_UNKNOWN, .next = das_idmap_get(&f->by_id, s->id)};
+    *v = (struct das_replay_victim){.at_ms = das_clock_unix_ms(),
+                                    .instance = f->name,
+                                    .blocked = DAS_UNKNOWN,
+                                    .blocked_ms = DAS_UNKNOWN};
+    *p = (struct das_pursued){.instance = f->number,
+                              .open = true,
+                              .seen_ms = f->now_ms,
+                              .ended_ms = DAS_UNKNOWN,
+                              .next = das_idmap_get(&f->by_id, s->id)};
     if (describe(f, v, p, s, connection) < 0 ||
         push(&f->open, &f->open_count, &f->open_cap, number) < 0)
         return -1;
@@ -255,7 +260,7 @@ void das_ledger_killed(void *followed, int64_t id, bool connection)
     das_follow_waits(f);
 }
 
-/* --- plans -------------------------------------------------------------------------------------- */
+/* --- plans ------------------------------------------------------------------------------------ */
 
 /* "limits.kill.run: 12 kills, ..." is the limit of that name; else the word for the guard. */
 static void limit_of(const char *note, char *out, size_t size)
@@ -346,12 +351,12 @@ void das_ledger_previewed(void *followed, const char *instance, const struct das
     struct das_err err;
 
     (void)instance;
-    if (das_near_previewed(&f->ledger->near, &f->near, f->number, f->name, sel,
-                           das_clock_unix_ms(), &err) < 0)
+    if (das_near_previewed(&f->ledger->near, &f->near, f->number, f->name, sel, das_clock_unix_ms(),
+                           &err) < 0)
         note_failure(f->ledger, &err);
 }
 
-/* --- runs --------------------------------------------------------------------------------------- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 #define ERRORS_MAX 50
 

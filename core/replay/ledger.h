@@ -2,8 +2,8 @@
  * ledger.h - what one policy would have done, written down while it is replayed: who was killed and
  * how the recording goes on for them, who was spared by a little, what was refused.
  *
- * Owned by one pass and used by its thread and the scripts that it waits for, never at once. It only
- * writes down: nothing here decides.
+ * Owned by one pass and used by its thread and the scripts that it waits for, never at once. It
+ * only writes down: nothing here decides.
  */
 #ifndef DAS_REPLAY_LEDGER_H
 #define DAS_REPLAY_LEDGER_H
@@ -22,7 +22,7 @@ struct das_pursued {
     struct das_mark mark;
     enum das_pursuit what;
     uint32_t instance;
-    uint32_t next;            /* another open one of the same id, or DAS_IDMAP_NONE */
+    uint32_t next; /* another open one of the same id, or DAS_IDMAP_NONE */
     bool open;
     int64_t seen_ms;          /* the last snapshot that had it */
     int64_t ended_ms;         /* scratch: when it ended, or DAS_UNKNOWN */
@@ -39,10 +39,10 @@ struct das_followed {
     struct das_source *source; /* the replayed one */
     struct das_snapshot *now;  /* as recorded; or NULL */
     int64_t now_ms;
-    struct das_idmap by_id;    /* first open victim */
-    uint32_t *open;            /* victims */
+    struct das_idmap by_id; /* first open victim */
+    uint32_t *open;         /* victims */
     uint32_t open_count, open_cap;
-    uint32_t *respawning;      /* victims whose statement may come back */
+    uint32_t *respawning; /* victims whose statement may come back */
     uint32_t respawning_count, respawning_cap;
     struct das_idmap came_back; /* statements that were counted */
     struct das_near_list near;
@@ -60,7 +60,7 @@ struct das_ledger {
     struct das_idmap refused; /* sessions by limit that were counted */
     int64_t wasted_ms, respawn_ms;
     const struct das_replay_timeline *timeline; /* NULL: somebody else counts */
-    size_t plan_from;  /* victims from here on belong to the plan that is being applied */
+    size_t plan_from; /* victims from here on belong to the plan that is being applied */
     struct das_err failed;
 };
 

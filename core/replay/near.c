@@ -39,7 +39,7 @@ static int64_t key_of(uint32_t number, uint64_t key)
     return (int64_t)(key ^ (uint64_t)number * 0x9e3779b97f4a7c15u);
 }
 
-/* --- the filter that asks for less ------------------------------------------------------------- */
+/* --- the filter that asks for less ------------------------------------------------------------ */
 
 static void forget_relaxed(struct das_near *n)
 {
@@ -100,7 +100,7 @@ static int relaxed_of(struct das_near *n, struct das_filter *f, struct das_filte
     return rc;
 }
 
-/* --- those that are open ------------------------------------------------------------------------ */
+/* --- those that are open ---------------------------------------------------------------------- */
 
 static struct das_text put_text(char **to, struct das_text t)
 {
@@ -115,8 +115,8 @@ static struct das_text put_text(char **to, struct das_text t)
 /* Its texts into one block. */
 static char *keep(struct das_session *s)
 {
-    size_t size = s->user.len + s->host.len + s->db.len + s->command.len + s->state.len +
-                  s->sql_info.len;
+    size_t size =
+        s->user.len + s->host.len + s->db.len + s->command.len + s->state.len + s->sql_info.len;
     char *bytes = das_alloc(size + 1), *to = bytes;
 
     if (!bytes)
@@ -176,8 +176,8 @@ static int add_open(struct das_near *n, struct das_near_list *l, int64_t key,
 }
 
 static int take_row(struct das_near *n, struct das_near_list *l, uint32_t number,
-                    const char *instance, const struct das_filter *f,
-                    const struct das_session *s, int64_t at_ms, struct das_err *err)
+                    const char *instance, const struct das_filter *f, const struct das_session *s,
+                    int64_t at_ms, struct das_err *err)
 {
     struct das_mark mark;
     struct das_distance d;
@@ -216,7 +216,7 @@ static void remove_open(struct das_near *n, struct das_near_list *l, uint32_t pl
     das_idmap_put(&n->seen, (int64_t)l->items[place].near.key, place); /* it is there: no memory */
 }
 
-/* --- those that are settled ----------------------------------------------------------------------- */
+/* --- those that are settled ------------------------------------------------------------------- */
 
 static int by_gap(const void *a, const void *b)
 {
@@ -311,7 +311,7 @@ int das_near_selected(struct das_near *n, struct das_near_list *l, uint32_t numb
     return 0;
 }
 
-/* --- a preview ---------------------------------------------------------------------------------- */
+/* --- a preview -------------------------------------------------------------------------------- */
 
 /* Whoever is selected, even if nothing comes of it, was not spared by a threshold. */
 static int note_selected(struct das_near *n, struct das_near_list *l, uint32_t number,
@@ -358,7 +358,7 @@ int das_near_previewed(struct das_near *n, struct das_near_list *l, uint32_t num
     return rc;
 }
 
-/* --- telling them ------------------------------------------------------------------------------- */
+/* --- telling them ----------------------------------------------------------------------------- */
 
 static int tell(struct das_replay_near *to, const struct das_near_open *from,
                 struct das_arena *texts, struct das_buf *b)

@@ -32,7 +32,7 @@ struct das_near {
     struct das_near_relaxed {
         char *text;
         struct das_filter *filter; /* NULL: it has no threshold */
-    } *relaxed;                    /* of filters that were asked for before */
+    } * relaxed;                   /* of filters that were asked for before */
     size_t relaxed_count;
 };
 

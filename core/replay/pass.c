@@ -51,7 +51,7 @@ void das_replay_result_clear(struct das_replay_result *r)
     memset(r, 0, sizeof *r);
 }
 
-/* --- instances ---------------------------------------------------------------------------------- */
+/* --- instances -------------------------------------------------------------------------------- */
 
 static int feed_next(void *reel, struct das_snapshot **out, int64_t *time_ms, struct das_err *err)
 {
@@ -107,9 +107,8 @@ static int open_stage(struct pass *p, size_t i, struct das_err *err)
     s->due_ms = s->told_ms = s->from_ms;
     s->stale_ms = 3 * span.step_ms > 60000 ? 3 * span.step_ms : 60000;
     das_clock_init(&s->clock, s->from_ms);
-    s->watch = (struct das_engine_watch){.arg = s->followed,
-                                         .previewed = das_ledger_previewed,
-                                         .applied = das_ledger_applied};
+    s->watch = (struct das_engine_watch){
+        .arg = s->followed, .previewed = das_ledger_previewed, .applied = das_ledger_applied};
     if (s->from_ms > s->to_ms) { /* nothing of it lies in the time that is looked at */
         s->due_ms = INT64_MAX;
         return 0;
@@ -125,7 +124,7 @@ static int open_stage(struct pass *p, size_t i, struct das_err *err)
     return 0;
 }
 
-/* --- what a run may do -------------------------------------------------------------------------- */
+/* --- what a run may do ------------------------------------------------------------------------ */
 
 /* Orders to the cloud and what it lists would leave the process. */
 static int take_grants(struct pass *p, const struct das_grants *from, struct das_err *err)
@@ -231,7 +230,7 @@ static void close_all(struct pass *p)
         fclose(p->nowhere);
 }
 
-/* --- runs --------------------------------------------------------------------------------------- */
+/* --- runs ------------------------------------------------------------------------------------- */
 
 static void tell_progress(struct pass *p, struct stage *s, int64_t now_ms)
 {
@@ -264,7 +263,9 @@ static int run_once(struct pass *p, struct stage *s, struct das_err *err)
     p->engine.watch = &s->watch;
     rc = das_engine_run(&p->engine, &result, &failed);
     das_engine_result_clear(&result);
-    if (rc < 0 && (failed.code == DAS_E_STUCK || failed.code == DAS_E_CANCELLED)) {
+    if (rc < 0 && failed.code == DAS_E_CANCELLED)
+        return das_fail(err, DAS_E_CANCELLED, "interrupted");
+    if (rc < 0 && failed.code == DAS_E_STUCK) {
         *err = failed;
         return -1;
     }

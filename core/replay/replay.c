@@ -24,7 +24,7 @@ void das_replay_report_clear(struct das_replay_report *r)
     memset(r, 0, sizeof *r);
 }
 
-/* --- the recording ------------------------------------------------------------------------------ */
+/* --- the recording ---------------------------------------------------------------------------- */
 
 static bool wants(void *arg, const char *instance)
 {
@@ -44,7 +44,8 @@ static bool wants(void *arg, const char *instance)
 
 static int add_note(struct das_replay_report *r, struct das_buf *text, struct das_err *err)
 {
-    char *note = das_buf_take(text), **bigger = das_grow(r->notes, r->note_count + 1, sizeof *bigger);
+    char *note = das_buf_take(text),
+         **bigger = das_grow(r->notes, r->note_count + 1, sizeof *bigger);
 
     if (bigger)
         r->notes = bigger;
@@ -74,13 +75,15 @@ static int take_notes(struct das_replay_report *r, const struct das_footage *f, 
             return -1;
     }
     if (r->snapshots == 1)
-        return note_text(r, "there is one snapshot: one run, and nothing tells how long a victim "
-                            "would have gone on",
+        return note_text(r,
+                         "there is one snapshot: one run, and nothing tells how long a victim "
+                         "would have gone on",
                          err);
     if (step_ms > 60000) {
         struct das_buf b = {0};
-        das_buf_printf(&b, "snapshots are %lld s apart: what comes and goes in between "
-                           "is not seen, and a victim's end is known no exacter",
+        das_buf_printf(&b,
+                       "snapshots are %lld s apart: what comes and goes in between "
+                       "is not seen, and a victim's end is known no exacter",
                        (long long)(step_ms / 1000));
         return add_note(r, &b, err);
     }
@@ -107,8 +110,8 @@ static int take_instances(struct das_replay_report *r, const struct das_footage 
 
 static int64_t nice_step(int64_t span_ms, int64_t least_ms)
 {
-    static const int64_t seconds[] = {1,    2,    5,    10,   15,    30,    60,    120,   300,  600,
-                                      900, 1800, 3600, 7200, 10800, 21600, 43200, 86400};
+    static const int64_t seconds[] = {1,   2,   5,    10,   15,   30,    60,    120,   300,
+                                      600, 900, 1800, 3600, 7200, 10800, 21600, 43200, 86400};
     size_t i = 0, last = sizeof seconds / sizeof *seconds - 1;
 
     while (i < last && (span_ms / (seconds[i] * 1000) >= STEPS_MAX || seconds[i] * 1000 < least_ms))
@@ -140,9 +143,7 @@ static int open_report(const struct das_replay_request *q, const struct das_foot
     r->to_ms = whole.to_ms < q->to_ms ? whole.to_ms : q->to_ms;
     r->snapshots = whole.snapshots;
     r->rows = whole.rows;
-    r->wasted_ms = q->wasted_ms        ? q->wasted_ms
-                   : whole.step_ms > 2500 ? 2 * whole.step_ms
-                                          : 5000;
+    r->wasted_ms = q->wasted_ms ? q->wasted_ms : whole.step_ms > 2500 ? 2 * whole.step_ms : 5000;
     if (r->from_ms > r->to_ms) {
         char from[32], to[32];
         das_clock_iso(whole.from_ms / 1000, from, sizeof from);
@@ -156,7 +157,7 @@ static int open_report(const struct das_replay_request *q, const struct das_foot
     return make_timeline(r, whole.step_ms, err);
 }
 
-/* --- the passes --------------------------------------------------------------------------------- */
+/* --- the passes ------------------------------------------------------------------------------- */
 
 struct crew {
     pthread_mutex_t lock;
@@ -244,11 +245,17 @@ static int run_all(const struct das_replay_request *q, const struct das_footage 
     for (size_t i = 0; i < q->policy_count && rc == 0; i++) {
         struct worker *w = &workers[i];
         *w = (struct worker){.crew = crew, .policy = &q->policies[i]};
-        w->opts = (struct das_replay_opts){.footage = f, .from_ms = r->from_ms, .to_ms = r->to_ms,
-                                           .wasted_ms = r->wasted_ms, .timeline = &r->timeline,
-                                           .sums = i == 0, .protect = q->protect,
-                                           .secrets = q->secrets, .known = q->known,
-                                           .cancel = q->cancel, .progress = &w->progress,
+        w->opts = (struct das_replay_opts){.footage = f,
+                                           .from_ms = r->from_ms,
+                                           .to_ms = r->to_ms,
+                                           .wasted_ms = r->wasted_ms,
+                                           .timeline = &r->timeline,
+                                           .sums = i == 0,
+                                           .protect = q->protect,
+                                           .secrets = q->secrets,
+                                           .known = q->known,
+                                           .cancel = q->cancel,
+                                           .progress = &w->progress,
                                            .verbose = q->verbose};
         w->sums = i == 0 ? &r->timeline : NULL;
         w->result = r->results[i] = das_calloc(1, sizeof *w->result);

@@ -1,6 +1,6 @@
 /*
- * replay.h - one or two policies over the same recording: opens it, runs a pass for each policy on a
- * thread of its own, and puts the report together. Room core/cli calls it.
+ * replay.h - one or two policies over the same recording: opens it, runs a pass for each policy on
+ * a thread of its own, and puts the report together. Room core/cli calls it.
  */
 #ifndef DAS_REPLAY_REPLAY_H
 #define DAS_REPLAY_REPLAY_H
@@ -12,13 +12,13 @@ struct das_replay_request {
     size_t file_count;
     const char *const *instances; /* as recorded; "%" stands for anything. None: all */
     size_t instance_count;
-    int64_t from_ms, to_ms;       /* INT64_MIN, INT64_MAX: as far as the recording goes */
-    int64_t wasted_ms;            /* 0: 5 s, or two snapshots where they are farther apart */
+    int64_t from_ms, to_ms; /* INT64_MIN, INT64_MAX: as far as the recording goes */
+    int64_t wasted_ms;      /* 0: 5 s, or two snapshots where they are farther apart */
     const struct das_replay_policy *policies;
-    size_t policy_count;          /* 1 or 2 */
+    size_t policy_count; /* 1 or 2 */
     const struct das_protect *protect;
     const struct das_secrets *secrets;
-    struct das_inventory *known;  /* of das.lua: tags; may be NULL */
+    struct das_inventory *known; /* of das.lua: tags; may be NULL */
     const atomic_int *cancel;
     FILE *verbose;
     /* Called now and then on the caller's thread: from 0 to 1. May be NULL. */

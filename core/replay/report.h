@@ -15,17 +15,17 @@
 struct das_replay_victim {
     int64_t at_ms;
     const char *instance;
-    uint64_t key;             /* the same for the same session and statement, whoever kills it */
-    struct das_session was;   /* when it was killed */
+    uint64_t key;           /* the same for the same session and statement, whoever kills it */
+    struct das_session was; /* when it was killed */
     struct das_text fingerprint;
-    const char *kill;         /* "query", "connection" */
+    const char *kill; /* "query", "connection" */
     struct das_text reason;
-    int64_t lived_on_ms;      /* from the kill to its end in the recording */
-    bool end_seen;            /* false: the recording ended first, or the server was restarted */
-    bool wasted;              /* its end came so soon that the kill was for nothing */
-    int64_t blocked;          /* sessions that waited for it from then on; DAS_UNKNOWN: not told */
-    int64_t blocked_ms;       /* how long they waited, all together */
-    int64_t respawned;        /* statements of the same user and fingerprint that began soon after */
+    int64_t lived_on_ms; /* from the kill to its end in the recording */
+    bool end_seen;       /* false: the recording ended first, or the server was restarted */
+    bool wasted;         /* its end came so soon that the kill was for nothing */
+    int64_t blocked;     /* sessions that waited for it from then on; DAS_UNKNOWN: not told */
+    int64_t blocked_ms;  /* how long they waited, all together */
+    int64_t respawned;   /* statements of the same user and fingerprint that began soon after */
 };
 
 /* A session that was spared by a little. */
@@ -36,9 +36,9 @@ struct das_replay_near {
     struct das_session was;
     struct das_text fingerprint;
     enum das_key criterion;
-    bool negated;             /* the number had to be lower */
+    bool negated; /* the number had to be lower */
     int64_t bound, value;
-    double gap;               /* by which part of the bound it was missed */
+    double gap; /* by which part of the bound it was missed */
 };
 #define DAS_REPLAY_NEAR_MAX 50
 
@@ -61,7 +61,7 @@ struct das_replay_result {
     int64_t every_ms;
     const char *every_from; /* "--every", "das.lua", "default" */
     uint64_t runs, failed_runs, requests;
-    uint64_t skipped;       /* runs that would have had nothing recorded to look at */
+    uint64_t skipped; /* runs that would have had nothing recorded to look at */
     uint64_t outcomes[DAS_O_COUNT];
     struct das_replay_error *errors;
     size_t error_count;
@@ -69,9 +69,9 @@ struct das_replay_result {
     size_t refused_count;
     struct das_replay_victim *victims; /* in the order of their kills */
     size_t victim_count;
-    struct das_replay_near *near;      /* the nearest first */
+    struct das_replay_near *near; /* the nearest first */
     size_t near_told;
-    uint64_t near_count;               /* of all */
+    uint64_t near_count; /* of all */
     struct das_arena texts;
 };
 
@@ -103,18 +103,25 @@ void das_replay_text(const struct das_replay_report *r, size_t width, struct das
 /* A row for each victim. */
 void das_replay_csv(const struct das_replay_report *r, struct das_buf *b);
 
-/* --- what the three share ------------------------------------------------------------------------ */
+/* --- what the three share --------------------------------------------------------------------- */
 
 /* Counts by a key; NULL is a key, too. */
 struct das_tally {
     struct das_tally_row {
         struct das_text key;
         uint64_t count, other; /* of which wasted; or: of the second policy */
-    } *rows;                   /* the largest first */
+    } * rows;                  /* the largest first */
     size_t count;
 };
-enum das_tally_by { DAS_BY_HOUR, DAS_BY_USER, DAS_BY_DB, DAS_BY_HOST, DAS_BY_FINGERPRINT, DAS_BY_KILL,
-                    DAS_BY_COUNT };
+enum das_tally_by {
+    DAS_BY_HOUR,
+    DAS_BY_USER,
+    DAS_BY_DB,
+    DAS_BY_HOST,
+    DAS_BY_FINGERPRINT,
+    DAS_BY_KILL,
+    DAS_BY_COUNT
+};
 const char *das_tally_name(enum das_tally_by by); /* "hour" */
 /* -1: out of memory. To be cleared; texts are the result's, or in *texts. */
 int das_tally_make(const struct das_replay_result *r, enum das_tally_by by, struct das_arena *texts,

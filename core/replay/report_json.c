@@ -42,7 +42,7 @@ static void put_strings(struct das_buf *b, const char *key, const char *const *l
     das_buf_char(b, ']');
 }
 
-/* --- near misses in words ------------------------------------------------------------------------- */
+/* --- near misses in words --------------------------------------------------------------------- */
 
 static const char *unit_of(enum das_key k)
 {
@@ -51,8 +51,8 @@ static const char *unit_of(enum das_key k)
 
 void das_replay_near_criterion(const struct das_replay_near *n, struct das_buf *b)
 {
-    das_buf_printf(b, "%s %s %lld%s", das_key_name(n->criterion), n->negated ? "<" : ">=",
-                   (long long)n->bound, unit_of(n->criterion));
+    das_buf_printf(b, "%s %s %lld%s", das_key_name(n->criterion),
+                   n->negated ? "<" : ">=", (long long)n->bound, unit_of(n->criterion));
 }
 
 void das_replay_near_value(const struct das_replay_near *n, struct das_buf *b)
@@ -71,7 +71,7 @@ void das_replay_near_note(const struct das_replay_near *n, struct das_buf *b)
         das_buf_printf(b, "%lld s too %s", by, n->negated ? "old" : "young");
 }
 
-/* --- one policy ----------------------------------------------------------------------------------- */
+/* --- one policy ------------------------------------------------------------------------------- */
 
 static void put_who(struct das_buf *b, int64_t at_ms, const char *instance,
                     const struct das_session *s)
@@ -260,7 +260,7 @@ static void put_policy(struct das_buf *b, const struct das_replay_report *report
     das_buf_char(b, '}');
 }
 
-/* --- two policies --------------------------------------------------------------------------------- */
+/* --- two policies ----------------------------------------------------------------------------- */
 
 static void put_some(struct das_buf *b, const char *key, const struct das_replay_result *r,
                      const size_t *places, size_t n)
@@ -328,7 +328,7 @@ static void put_difference(struct das_buf *b, const struct das_replay_report *r)
     das_replay_difference_clear(&d);
 }
 
-/* --- all of it ------------------------------------------------------------------------------------ */
+/* --- all of it -------------------------------------------------------------------------------- */
 
 static void put_averages(struct das_buf *b, const char *key, const double *values, size_t n)
 {
@@ -369,7 +369,7 @@ void das_replay_json(const struct das_replay_report *r, struct das_buf *b)
     das_buf_char(b, '}');
 }
 
-/* --- CSV ------------------------------------------------------------------------------------------ */
+/* --- CSV -------------------------------------------------------------------------------------- */
 
 static void cell(struct das_buf *b, struct das_text t)
 {

@@ -5,7 +5,7 @@
 #include "core/replay/report.h"
 #include "core/session/render.h"
 
-#define ROWS_MAX 8   /* of one kind, the largest */
+#define ROWS_MAX 8 /* of one kind, the largest */
 #define BAR_CELLS 24
 
 /* "57 s", "4 min 5 s", "3 h 12 min", "2 d 4 h" */
@@ -70,7 +70,7 @@ static void put_text(struct das_buf *b, const char *s, size_t cells)
     das_render_cell(das_text_of(s), cells, b);
 }
 
-/* --- the head --------------------------------------------------------------------------------------- */
+/* --- the head --------------------------------------------------------------------------------- */
 
 static void put_head(struct das_buf *b, const struct das_replay_report *r, size_t width)
 {
@@ -96,7 +96,7 @@ static void put_head(struct das_buf *b, const struct das_replay_report *r, size_
     }
 }
 
-/* --- one policy ------------------------------------------------------------------------------------- */
+/* --- one policy ------------------------------------------------------------------------------- */
 
 static void put_name(struct das_buf *b, const struct das_replay_result *r)
 {
@@ -132,10 +132,14 @@ static void put_verdict(struct das_buf *b, const struct das_replay_report *repor
     put_count(b, r->victim_count, "session");
     if (r->victim_count) {
         das_buf_str(b, "; ");
-        put_number(b, wasted);
-        das_buf_printf(b, " of them (%llu %%) would have ended by %s within ",
-                       (unsigned long long)(wasted * 100 / r->victim_count),
-                       wasted == 1 ? "itself" : "themselves");
+        if (wasted) {
+            put_number(b, wasted);
+            das_buf_printf(b, " of them (%llu %%)",
+                           (unsigned long long)(wasted * 100 / r->victim_count));
+        } else {
+            das_buf_str(b, "none of them");
+        }
+        das_buf_printf(b, " would have ended by %s within ", wasted > 1 ? "themselves" : "itself");
         put_duration(b, report->wasted_ms);
     }
     das_buf_char(b, '\n');
@@ -143,19 +147,23 @@ static void put_verdict(struct das_buf *b, const struct das_replay_report *repor
 
 static void put_saved(struct das_buf *b, const struct das_replay_result *r)
 {
-    bool told;
+    bool told, open = false;
     int64_t waits = das_replay_saved_wait_ms(r, &told);
     uint64_t respawns = das_replay_respawns(r);
 
+    for (size_t i = 0; i < r->victim_count; i++)
+        open |= !r->victims[i].end_seen;
     if (!r->victim_count)
         return;
-    das_buf_str(b, "  they went on for ");
+    das_buf_printf(b, "  %s went on for %s", r->victim_count == 1 ? "it" : "they",
+                   open ? "at least " : "");
     put_duration(b, das_replay_saved_ms(r));
     if (told) {
-        das_buf_str(b, ", and others waited for them ");
+        das_buf_str(b, r->victim_count == 1 ? ", and others waited for it "
+                                            : ", and others waited for them ");
         put_duration(b, waits);
     } else {
-        das_buf_str(b, "; the recording does not tell who waited for them");
+        das_buf_str(b, "; the recording does not tell who waited");
     }
     das_buf_str(b, "; ");
     put_count(b, respawns, "statement");
@@ -237,20 +245,38 @@ static void put_tally(struct das_buf *b, const struct das_replay_result *r, enum
     das_buf_printf(b, "  by %s\n", das_tally_name(by));
     for (size_t i = 0; i < t.count && i < (by == DAS_BY_HOUR ? 24 : ROWS_MAX); i++) {
         das_buf_printf(b, "    %7llu ", (unsigned long long)t.rows[i].count);
-        if (by == DAS_BY_FINGERPRINT) {
-            das_buf_printf(b, "%4llu wasted  ", (unsigned long long)t.rows[i].other);
-            put_cell(b, t.rows[i].key, key_cells);
-        } else {
-            put_cell(b, t.rows[i].key, key_cells);
-            das_buf_printf(b, " %4llu wasted  ", (unsigned long long)t.rows[i].other);
+        put_cell(b, t.rows[i].key, key_cells);
+        if (by != DAS_BY_FINGERPRINT)
             put_bar(b, t.rows[i].count, most);
-        }
+        if (t.rows[i].other)
+            das_buf_printf(b, "  %llu wasted", (unsigned long long)t.rows[i].other);
         while (b->len && b->ptr[b->len - 1] == ' ')
             b->ptr[--b->len] = '\0';
         das_buf_char(b, '\n');
     }
     das_tally_clear(&t);
     das_arena_clear(&texts);
+}
+
+/* Those at places; places NULL: all. */
+static void put_victims(struct das_buf *b, const struct das_replay_result *r, const size_t *places,
+                        size_t n, size_t width)
+{
+    for (size_t i = 0; i < n && i < ROWS_MAX; i++) {
+        const struct das_replay_victim *v = &r->victims[places ? places[i] : i];
+        size_t from = b->len;
+        das_buf_str(b, "    ");
+        put_time(b, v->at_ms);
+        das_buf_printf(b, "  %lld  ", (long long)v->was.id);
+        put_cell(b, v->was.user, 12);
+        das_buf_printf(b, "  %-10s  went on %s", v->kill, v->end_seen ? "" : "at least ");
+        put_duration(b, v->lived_on_ms);
+        das_buf_str(b, "  ");
+        das_render_cell(v->fingerprint, left(width, b->len - from), b);
+        das_buf_char(b, '\n');
+    }
+    if (n > ROWS_MAX)
+        das_buf_printf(b, "    and %zu more: -o csv or -o html has them all\n", n - ROWS_MAX);
 }
 
 static void put_near(struct das_buf *b, const struct das_replay_result *r, size_t width)
@@ -288,10 +314,14 @@ static void put_policy(struct das_buf *b, const struct das_replay_report *report
     put_troubles(b, r, width);
     for (int by = 0; by < DAS_BY_COUNT && r->victim_count; by++)
         put_tally(b, r, (enum das_tally_by)by, width);
+    if (r->victim_count) {
+        das_buf_str(b, "  one by one\n");
+        put_victims(b, r, NULL, r->victim_count, width);
+    }
     put_near(b, r, width);
 }
 
-/* --- two policies ----------------------------------------------------------------------------------- */
+/* --- two policies ----------------------------------------------------------------------------- */
 
 static void put_only(struct das_buf *b, const struct das_replay_result *r, const size_t *places,
                      size_t n, size_t width)
@@ -301,19 +331,7 @@ static void put_only(struct das_buf *b, const struct das_replay_result *r, const
     das_buf_str(b, ": ");
     put_count(b, n, "session");
     das_buf_char(b, '\n');
-    for (size_t i = 0; i < n && i < ROWS_MAX; i++) {
-        const struct das_replay_victim *v = &r->victims[places[i]];
-        size_t from = b->len;
-        das_buf_str(b, "    ");
-        put_time(b, v->at_ms);
-        das_buf_printf(b, "  %lld  ", (long long)v->was.id);
-        put_cell(b, v->was.user, 12);
-        das_buf_printf(b, "  %-10s  went on ", v->kill);
-        put_duration(b, v->lived_on_ms);
-        das_buf_str(b, v->end_seen ? "  " : " at least  ");
-        das_render_cell(v->fingerprint, left(width, b->len - from), b);
-        das_buf_char(b, '\n');
-    }
+    put_victims(b, r, places, n, width);
 }
 
 static void put_difference(struct das_buf *b, const struct das_replay_report *r, size_t width)

@@ -15,8 +15,7 @@ const char *das_tally_name(enum das_tally_by by)
 
 #define HOUR_MS 3600000
 
-static int hour_of(const struct das_replay_victim *v, struct das_arena *texts,
-                   struct das_text *key)
+static int hour_of(const struct das_replay_victim *v, struct das_arena *texts, struct das_text *key)
 {
     int64_t hour = v->at_ms / HOUR_MS - (v->at_ms % HOUR_MS < 0);
     char iso[32];
@@ -27,8 +26,8 @@ static int hour_of(const struct das_replay_victim *v, struct das_arena *texts,
     return key->ptr ? 0 : -1;
 }
 
-static int key_of(const struct das_replay_victim *v, enum das_tally_by by,
-                  struct das_arena *texts, struct das_text *key)
+static int key_of(const struct das_replay_victim *v, enum das_tally_by by, struct das_arena *texts,
+                  struct das_text *key)
 {
     switch (by) {
     case DAS_BY_HOUR:
@@ -155,7 +154,7 @@ uint64_t das_replay_respawns(const struct das_replay_result *r)
     return n;
 }
 
-/* --- two policies ------------------------------------------------------------------------------- */
+/* --- two policies ----------------------------------------------------------------------------- */
 
 static int64_t id_of(const struct das_replay_victim *v)
 {

@@ -65,10 +65,10 @@ static struct das_filter *relax(struct das_filter *f, int percent, bool positive
     if (left && f->right)
         right = relax(f->right, percent, positive, &here, err);
     if (left && (right || !f->right)) {
-        both = !here                       ? das_filter_retain(f)
-               : f->op == DAS_FILTER_NOT   ? das_filter_not(left, err)
-               : f->op == DAS_FILTER_AND   ? das_filter_and(left, right, err)
-                                           : das_filter_or(left, right, err);
+        both = !here                     ? das_filter_retain(f)
+               : f->op == DAS_FILTER_NOT ? das_filter_not(left, err)
+               : f->op == DAS_FILTER_AND ? das_filter_and(left, right, err)
+                                         : das_filter_or(left, right, err);
         *changed |= here;
     }
     das_filter_release(left);

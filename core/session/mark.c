@@ -85,8 +85,7 @@ bool das_mark_same_statement(const struct das_mark *m, const struct das_session 
 
 /* MySQL numbers a transaction that only reads by its address: it gets a real number with its first
  * write, so a number that changes proves nothing as long as the begin stays. */
-bool das_mark_same_transaction(const struct das_mark *m, const struct das_session *s,
-                               int64_t at_ms)
+bool das_mark_same_transaction(const struct das_mark *m, const struct das_session *s, int64_t at_ms)
 {
     int64_t since = trx_since_ms(s, at_ms);
 

@@ -1,6 +1,6 @@
 /*
- * mark.h - what a session was doing when it was seen, so that it is known again in a later list: the
- * statement, the transaction, and whose session it is.
+ * mark.h - what a session was doing when it was seen, so that it is known again in a later list:
+ * the statement, the transaction, and whose session it is.
  *
  * For who follows sessions through a recording. A kill is not decided by it: core/plan compares far
  * more strictly, where any doubt is a change; here the likelier reading counts.

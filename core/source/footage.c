@@ -16,8 +16,8 @@ struct piece {
     uint64_t snapshots, rows;
 };
 
-/* Times from one snapshot to the next, by their size: the usual one is not their average, because of
- * gaps. */
+/* Times from one snapshot to the next, by their size: the usual one is not their average, because
+ * of gaps. */
 #define STEP_BITS 48
 struct steps {
     uint64_t count[STEP_BITS];
@@ -25,7 +25,7 @@ struct steps {
 };
 
 struct instance {
-    char *name;   /* as the file tells it, "" where it does not */
+    char *name; /* as the file tells it, "" where it does not */
     struct piece *pieces;
     size_t count;
     struct steps steps;
@@ -58,10 +58,9 @@ void das_footage_close(struct das_footage *f)
     das_free(f);
 }
 
-/* --- going over the files ----------------------------------------------------------------------- */
+/* --- going over the files --------------------------------------------------------------------- */
 
-static struct instance *instance_named(struct das_footage *f, const char *name,
-                                       struct das_err *err)
+static struct instance *instance_named(struct das_footage *f, const char *name, struct das_err *err)
 {
     struct instance *bigger;
 
@@ -108,10 +107,11 @@ static int goes_back(const char *path, const char *name, int64_t at_ms, int64_t 
 
     das_clock_iso(at_ms / 1000, at, sizeof at);
     das_clock_iso(before_ms / 1000, before, sizeof before);
-    return das_fail(err, DAS_E_DATA,
-                    "%s: a list of %s from %s stands behind one from %s: expected them in the order "
-                    "of time",
-                    path, name, at, before);
+    return das_fail(
+        err, DAS_E_DATA,
+        "%s: a list of %s from %s stands behind one from %s: expected them in the order "
+        "of time",
+        path, name, at, before);
 }
 
 static void add_steps(struct steps *s, int64_t all_ms, uint64_t count)
@@ -138,9 +138,8 @@ static int64_t usual_step(const struct steps *s)
     return 0;
 }
 
-static int take_span(struct das_footage *f, const char *path,
-                     const struct das_footage_wish *wish, const struct das_recording_span *span,
-                     struct das_err *err)
+static int take_span(struct das_footage *f, const char *path, const struct das_footage_wish *wish,
+                     const struct das_recording_span *span, struct das_err *err)
 {
     const char *name = span->instance ? span->instance : "";
     struct instance *i;
@@ -205,7 +204,7 @@ static int go_over(struct das_footage *f, const char *path, const struct das_foo
     return rc;
 }
 
-/* --- putting them in order ---------------------------------------------------------------------- */
+/* --- putting them in order -------------------------------------------------------------------- */
 
 static int by_time(const void *a, const void *b)
 {
@@ -226,11 +225,12 @@ static int no_times(const struct instance *i, uint64_t snapshots, struct das_err
     char at[32];
 
     das_clock_iso(i->pieces[0].from_ms / 1000, at, sizeof at);
-    return das_fail(err, DAS_E_DATA,
-                    "%s: all %llu lists of %s have the same time, %s: a replay has to know when each "
-                    "was taken (das record writes it; in a file of printed lists a line such as "
-                    "\"TS 1766655104\" before each list tells it)",
-                    i->pieces[0].path, (unsigned long long)snapshots, shown(i), at);
+    return das_fail(
+        err, DAS_E_DATA,
+        "%s: all %llu lists of %s have the same time, %s: a replay has to know when each "
+        "was taken (das record writes it; in a file of printed lists a line such as "
+        "\"TS 1766655104\" before each list tells it)",
+        i->pieces[0].path, (unsigned long long)snapshots, shown(i), at);
 }
 
 static int arrange(struct instance *i, struct das_err *err)
@@ -246,6 +246,7 @@ static int arrange(struct instance *i, struct das_err *err)
                             "recordings that follow each other",
                             a->path, b->path, shown(i));
         snapshots += b->snapshots;
+        add_steps(&i->steps, b->from_ms - a->to_ms, 1);
     }
     if (snapshots > 1 && i->pieces[0].from_ms == i->pieces[i->count - 1].to_ms)
         return no_times(i, snapshots, err);
@@ -280,7 +281,7 @@ fail:
     return -1;
 }
 
-/* --- what there is ------------------------------------------------------------------------------ */
+/* --- what there is ---------------------------------------------------------------------------- */
 
 size_t das_footage_count(const struct das_footage *f)
 {
@@ -325,7 +326,7 @@ void das_footage_whole(const struct das_footage *f, struct das_footage_span *out
     }
 }
 
-/* --- the snapshots of one instance --------------------------------------------------------------- */
+/* --- the snapshots of one instance ------------------------------------------------------------ */
 
 struct das_reel {
     const struct instance *instance;

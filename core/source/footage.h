@@ -2,9 +2,9 @@
  * footage.h - several files of recordings as one: which instances are in them, from when to when,
  * and the snapshots of one instance in the order of time.
  *
- * das_footage_open() goes over the files once (of the binary form it reads only the heads of blocks)
- * and closes them; each reel opens them again, so that several threads may read at once. It never
- * decides what is done with a snapshot.
+ * das_footage_open() goes over the files once (of the binary form it reads only the heads of
+ * blocks) and closes them; each reel opens them again, so that several threads may read at once. It
+ * never decides what is done with a snapshot.
  */
 #ifndef DAS_SOURCE_FOOTAGE_H
 #define DAS_SOURCE_FOOTAGE_H
@@ -13,7 +13,8 @@
 
 struct das_footage;
 
-#define DAS_FOOTAGE_UNNAMED "recording" /* the instance of files that do not tell whose they are */
+#define DAS_FOOTAGE_UNNAMED "recording" /* the instance of files that do not tell whose they are \
+                                         */
 
 /* The files in any order. name is asked which instances are wanted; NULL: all. DAS_E_DATA where the
  * files cannot be put into an order: two that overlap for one instance, lists that go back in time,
@@ -30,9 +31,10 @@ struct das_footage_span {
     const char *name;       /* of the instance; lives as long as the footage */
     int64_t from_ms, to_ms; /* of the first and last snapshot */
     uint64_t snapshots, rows;
-    int64_t step_ms;        /* usually from one snapshot to the next; 0: there is one only */
+    int64_t step_ms; /* usually from one snapshot to the next; 0: there is one only */
 };
-size_t das_footage_count(const struct das_footage *f); /* of instances, in the order of their names */
+size_t
+das_footage_count(const struct das_footage *f); /* of instances, in the order of their names */
 void das_footage_span(const struct das_footage *f, size_t i, struct das_footage_span *out);
 /* Of all of them; name is NULL. */
 void das_footage_whole(const struct das_footage *f, struct das_footage_span *out);

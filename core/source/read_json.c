@@ -280,7 +280,10 @@ static bool to_number(const json_t *value, enum kind kind, int64_t *out)
     return false;
 }
 
-static bool set_field(struct das_session *s, enum das_field f, enum kind kind, const json_t *value)
+/* nulls: null is told of what a session does not have, also where it is no matter of transactions;
+ * a number that is unknown is left out. */
+static bool set_field(struct das_session *s, enum das_field f, enum kind kind, bool nulls,
+                      const json_t *value)
 {
     if (kind == K_TEXT) {
         if (json_is_null(value))
@@ -293,7 +296,8 @@ static bool set_field(struct das_session *s, enum das_field f, enum kind kind, c
     }
     if (json_is_null(value)) {
         bool of_trx = f == DAS_F_TRX_TIME || f == DAS_F_ROWS_MODIFIED || f == DAS_F_TRX_ID;
-        *number_slot(s, f) = of_trx || f == DAS_F_BLOCKED_BY ? DAS_ABSENT : DAS_UNKNOWN;
+        of_trx = of_trx || f == DAS_F_BLOCKED_BY || (nulls && f != DAS_F_STATE_DURATION);
+        *number_slot(s, f) = of_trx ? DAS_ABSENT : DAS_UNKNOWN;
         return true;
     }
     return to_number(value, kind, number_slot(s, f));
@@ -317,7 +321,7 @@ static int to_session(const struct das_recording *r, size_t line, const char *wh
         for (size_t i = 0; i < sizeof keys / sizeof keys[0]; i++) {
             if (strcmp(key, keys[i].key) != 0)
                 continue;
-            if (!set_field(s, keys[i].field, keys[i].kind, value))
+            if (!set_field(s, keys[i].field, keys[i].kind, r->time_ms != DAS_UNKNOWN, value))
                 return das_recording_fail(r, line, err, "%s.%s: expected %s", what, key,
                                           keys[i].kind == K_TEXT    ? "a string or null"
                                           : keys[i].kind == K_WHOLE ? "a whole number"

@@ -38,7 +38,7 @@ static struct replayed *of(struct das_source *s)
     return (struct replayed *)s;
 }
 
-/* --- what was killed --------------------------------------------------------------------------- */
+/* --- what was killed -------------------------------------------------------------------------- */
 
 static struct killed *killed_of(const struct replayed *r, int64_t id)
 {
@@ -60,7 +60,8 @@ static void drop(struct replayed *r, uint32_t place)
     if (place == r->killed_count)
         return;
     r->killed[place] = r->killed[r->killed_count];
-    das_idmap_put(&r->by_id, r->killed[place].mark.id, place); /* is there already: needs no memory */
+    das_idmap_put(&r->by_id, r->killed[place].mark.id,
+                  place); /* is there already: needs no memory */
 }
 
 static int add(struct replayed *r, const struct das_session *s, bool connection,
@@ -129,7 +130,7 @@ bool das_replayed_is_killed(struct das_source *s, int64_t id)
     return killed_of(of(s), id) != NULL;
 }
 
-/* --- reading on -------------------------------------------------------------------------------- */
+/* --- reading on ------------------------------------------------------------------------------- */
 
 static int read_next(struct replayed *r, struct das_err *err)
 {
@@ -146,8 +147,8 @@ static int read_next(struct replayed *r, struct das_err *err)
 
 static int step(struct replayed *r, struct das_err *err)
 {
-    bool same = r->now && das_identity_same(das_snapshot_identity(r->now),
-                                            das_snapshot_identity(r->next));
+    bool same =
+        r->now && das_identity_same(das_snapshot_identity(r->now), das_snapshot_identity(r->next));
 
     forget_picture(r);
     das_snapshot_release(r->now);
@@ -189,7 +190,7 @@ int64_t das_replayed_next_ms(struct das_source *s)
     return of(s)->next ? of(s)->next_ms : INT64_MAX;
 }
 
-/* --- showing it -------------------------------------------------------------------------------- */
+/* --- showing it ------------------------------------------------------------------------------- */
 
 /* The rows that were not killed, into r->alive. -1: no memory. */
 static int64_t collect_alive(struct replayed *r, struct das_err *err)
@@ -236,8 +237,8 @@ static struct das_snapshot *make_picture(struct replayed *r, int64_t now_ms, int
     return s;
 }
 
-static int replayed_list(struct das_source *s, const struct das_query *q,
-                         struct das_snapshot **out, struct das_err *err)
+static int replayed_list(struct das_source *s, const struct das_query *q, struct das_snapshot **out,
+                         struct das_err *err)
 {
     struct replayed *r = of(s);
     int64_t now_ms = das_clock_unix_ms(), age;
@@ -259,7 +260,7 @@ static int replayed_list(struct das_source *s, const struct das_query *q,
     return 0;
 }
 
-/* --- killing ------------------------------------------------------------------------------------- */
+/* --- killing ---------------------------------------------------------------------------------- */
 
 /* Is it what the killer looked at? Without a number nobody can tell, and the id decides. */
 static bool is_meant(const struct killed *k, const struct das_session *s,

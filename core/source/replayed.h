@@ -14,7 +14,8 @@
 
 #include "core/source/source.h"
 
-/* Where the snapshots come from, in the order of time. as das_reel_next(); closed with the source. */
+/* Where the snapshots come from, in the order of time. as das_reel_next(); closed with the source.
+ */
 struct das_replayed_feed {
     int (*next)(void *arg, struct das_snapshot **out, int64_t *time_ms, struct das_err *err);
     void (*close)(void *arg); /* may be NULL */
@@ -39,8 +40,8 @@ int das_replayed_open(const char *name, const struct das_replayed_feed *feed,
 
 /* Reads on to that time, as a list does. 0 or -1; what went wrong once goes wrong from then on. */
 int das_replayed_advance(struct das_source *s, int64_t now_ms, struct das_err *err);
-/* When what is shown was recorded, and when the next snapshot was; INT64_MIN and INT64_MAX: there is
- * none. */
+/* When what is shown was recorded, and when the next snapshot was; INT64_MIN and INT64_MAX: there
+ * is none. */
 int64_t das_replayed_at_ms(struct das_source *s);
 int64_t das_replayed_next_ms(struct das_source *s);
 /* Is that session gone, or its statement ended, by a kill? As of the snapshot shown. */

@@ -11,9 +11,9 @@
 #include "core/base/text.h"
 #include "core/store/store.h"
 
-#define DAS_DELIVERY_SIZE 32      /* "msg_" and 24 hex digits */
-#define DAS_OUTBOX_MAX 10000      /* waiting messages of a channel */
-#define DAS_OUTBOX_DIGEST 200     /* messages that one digest takes */
+#define DAS_DELIVERY_SIZE 32       /* "msg_" and 24 hex digits */
+#define DAS_OUTBOX_MAX 10000       /* waiting messages of a channel */
+#define DAS_OUTBOX_DIGEST 200      /* messages that one digest takes */
 #define DAS_OUTBOX_CLAIM_MS 120000 /* how long whoever took a message has for it */
 #define DAS_OUTBOX_KEEP_MS ((int64_t)14 * 86400 * 1000) /* what became of it */
 
@@ -26,8 +26,8 @@ struct das_outbox_new {
     struct das_text dedup; /* empty: none */
     int64_t dedup_ms;      /* so long the same key with the same event is the same message */
     int64_t event;
-    int64_t expire_ms;     /* after so long it is not worth sending */
-    bool alone;            /* in no digest */
+    int64_t expire_ms; /* after so long it is not worth sending */
+    bool alone;        /* in no digest */
 };
 /* 1: it waits; 0: the same was added before, and is counted there; -1 (DAS_E_BUSY: too many wait).
  * id is the delivery's, or of the one before. */
@@ -37,7 +37,7 @@ int das_outbox_add(struct das_store *s, const struct das_outbox_new *m, int64_t 
 /* How a channel may be used. */
 struct das_outbox_pace {
     int64_t burst, every_ms; /* so many at once, and one more each every_ms */
-    int64_t digest_ms;       /* at most one message in so long, with all that came; 0: each by itself */
+    int64_t digest_ms; /* at most one message in so long, with all that came; 0: each by itself */
 };
 
 struct das_outbox_item {
@@ -51,8 +51,8 @@ struct das_outbox_item {
 struct das_outbox_take {
     struct das_outbox_item *items; /* oldest first; more than one: a digest */
     size_t count;
-    int64_t expired;  /* messages whose time was over, which are failed now */
-    int64_t next_ms;  /* nothing taken: when to look again, Unix; INT64_MAX: nothing waits */
+    int64_t expired; /* messages whose time was over, which are failed now */
+    int64_t next_ms; /* nothing taken: when to look again, Unix; INT64_MAX: nothing waits */
 };
 void das_outbox_take_clear(struct das_outbox_take *t);
 
@@ -88,8 +88,9 @@ struct das_outbox_row {
 typedef int das_outbox_fn(void *arg, const struct das_outbox_row *r);
 int das_outbox_each(struct das_store *s, const char *channel, int state, int64_t now_ms,
                     int64_t max, das_outbox_fn *fn, void *arg, struct das_err *err);
-/* How many wait, of all channels. */
-int das_outbox_waiting(struct das_store *s, int64_t *out, struct das_err *err);
+/* How many are in that state, of all channels. */
+int das_outbox_count(struct das_store *s, enum das_outbox_state state, int64_t *out,
+                     struct das_err *err);
 /* Forgets what has ended longer ago than DAS_OUTBOX_KEEP_MS. */
 int das_outbox_purge(struct das_store *s, int64_t now_ms, struct das_err *err);
 

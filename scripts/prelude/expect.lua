@@ -159,6 +159,12 @@ function expectations.notified(run_of, pattern)
       return
     end
   end
+  for _, message in ipairs(run_of.fields.messages) do
+    if has(message.title or "", pattern) or has(message.text or "", pattern) then
+      return
+    end
+    text = text .. ("\nto %s: %s"):format(message.channel, message.title or message.text)
+  end
   for _, line in ipairs(run_of.fields.log) do
     if is_alarm(line) then
       if has(line, pattern) then

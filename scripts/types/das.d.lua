@@ -1157,6 +1157,62 @@ function das.http.get(url, options) end
 ---@async
 function das.http.post(url, body, options) end
 
+-- --- das.notify ---------------------------------------------------------------------------------
+
+---@alias das.severity
+---| "info"
+---| "warning"
+---| "error"
+---| "critical"
+
+---What PagerDuty and Alertmanager do about it; elsewhere the title says so.
+---@alias das.event
+---| "trigger"
+---| "acknowledge"
+---| "resolve"
+
+---@class (exact) das.button
+---@field label string
+---@field value string opaque: it comes back with the click
+---@field danger? boolean shown as what should be thought over
+
+---A message to people; it needs a title or a text.
+---@class (exact) das.message
+---@field title? string one line, at most 300 bytes
+---@field text? string shown as it is: markup of the platform is taken out
+---@field severity? das.severity "info" when not said; what is critical waits for no digest
+---@field event? das.event "trigger" when not said
+---@field instance? string where it is; that of the sessions when not said
+---@field sessions? das.selection|das.plan|das.report|das.session[] cut with a count
+---@field fields? table<string, string|number|boolean>|string[][] or a list of { name, value }
+---@field link? string an http or https address where there is more
+---@field buttons? das.button[] only where clicks come back; at most 5
+---@field dedup? string the same key with the same event is said once in a while
+---@field update? string id of a message that this one takes the place of, where that is possible
+---@field thread? string the id of a message that this one answers
+
+---Puts a message on its way to a channel of das.lua. It is sent when the run ends, or later: what
+---does not get through waits in the state directory and is tried again. The second result is the
+---message's id, for update and thread. Of a report the sessions are shown with their outcomes.
+---Secrets of the run are taken out; of statements only the shape is sent, unless the channel says
+---redact = false.
+---
+---Needs the grant "notify:CHANNEL" or "notify". Each message counts as a request of the run. Raises
+---for a mistake in the message; nil, message, code when it cannot be queued.
+---```text
+---local slow = das.preview{ command = "Query", time = "5m" }
+---if #slow > 0 then
+---  das.notify("ops", { title = #slow .. " statements over 5 minutes", severity = "warning",
+---    sessions = slow, dedup = "slow statements" })
+---end
+---```
+---@param channel string
+---@param message string|das.message
+---@return boolean? queued
+---@return string? id or what went wrong
+---@return string? code
+function das.notify(channel, message) end
+
 -- --- das.crypto: raw bytes in, raw bytes out ---------------------------------------------------
 
 ---@class das.crypto
@@ -1819,6 +1875,7 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
+---@field messages das.message[] given to das.notify: channel, title, text, severity, event, ...
 ---@field ok boolean it ran to its end
 ---@field error? string why not
 ---@field limit? string the limit of the script that struck: "cpu", "memory", ...
@@ -1868,7 +1925,7 @@ function test_expectations.spared(ids) end
 ---@return das.test_expectations
 function test_expectations.outcome(id, kind, note) end
 
----Somebody was told: the body of a request, or a warning or an error in the log.
+---Somebody was told: a message of das.notify, the body of a request, or a warning or an error in the log.
 ---```lua
 ---test("notify", function(t)
 ---  t.instance{ name = "orders", sessions = { { info = "select * from t", time = 900 } } }

@@ -46,7 +46,8 @@ static void begin(struct life *l, int64_t now)
     l->sleeps = below(3) == 0;
     snprintf(l->sql, sizeof l->sql,
              "SELECT o.id, o.total, c.name FROM orders o JOIN customers c ON c.id = o.customer_id "
-             "WHERE o.state = 'open' AND o.id > %u LIMIT %u", below(1000000), 10 + below(90));
+             "WHERE o.state = 'open' AND o.id > %u LIMIT %u",
+             below(1000000), 10 + below(90));
 }
 
 static void add(struct das_snapshot *s, const struct life *l, int64_t id, int64_t now)

@@ -14,7 +14,7 @@ my $build = $ENV{BUILD} || 'build';
 my $bench = "$build/tests/bench";
 my $dir = tempdir(CLEANUP => 1);
 my $missed = 0;
-my %only = map { $_ => 1 } @ARGV;    # list, start, ..., kill, sign (see below); none: all
+my %only = map { $_ => 1 } @ARGV;    # list, start, ..., kill, record (see below); none: all
 
 sub pair {
     my ($n, $a, $b) = @_;
@@ -234,9 +234,45 @@ sub bench_cloud {
         sprintf '%.3f times (%d KB, %d KB); at most 1.02', $after / $before, $before, $after);
 }
 
+sub bench_record {
+    print "Recording an hour of 1,000 busy sessions, a look a second, on a clock of its own\n";
+    my %f = map { my ($name, @f) = split; $name => \@f } split /\n/, `$bench/record $dir/hour.das`;
+    die "record failed\n" if $? || !$f{json};
+    my ($bytes, $rows, $spent) = @{ $f{write} };
+    say_bound('size', $bytes / 1e6, 60, sprintf '%.1f MB, %.1f bytes a session and look; at most 60 MB', $bytes / 1e6, $bytes / $rows);
+    say_bound('processor time of the recorder', $spent / 3600 * 100, 2, sprintf '%.2f %% of a core (%.0f ns a session and look); at most 2 %%',
+        $spent / 36, $spent * 1e9 / $rows);
+    my ($packed, $plain, $ours) = @{ $f{json} };
+    say_bound('against the JSON lines through zstd -3', $ours / $packed, 0.5,
+        sprintf '%.1f times smaller (%.1f times smaller than the lines themselves); at least 2', $packed / $ours, $plain / $ours);
+    for my $how ('read', 'filter') {
+        my ($read, $cpu) = @{ $f{$how} };
+        say_bound($how eq 'read' ? 'reading, sessions a second' : 'reading through a filter that keeps few', $cpu * 5e6 / $rows, 1,
+            sprintf '%.1f million; at least 5', $rows / $cpu / 1e6);
+    }
+}
+
+sub bench_replay {
+    my ($snapshots, $sessions) = (2000, 1000);
+    my $rows = $snapshots * $sessions;
+    system("$bench/replay make $dir/busy.das $snapshots $sessions") == 0 or die "replay make failed\n";
+    system("perl tests/bench/list.pl 100000 >$dir/list.txt") == 0 or die;
+    open my $out, '>', "$dir/filter.lua" or die;
+    print $out "local slow = das.preview{ command = 'Query', time = 60, info = 'select~from' }\n"
+      . "if slow.total_count > 0 then slow:oldest(3):plan{ kill = 'query' }:apply() end\n";
+    close $out;
+    printf "A policy over %d snapshots of %d busy sessions, at each of them; %.1f MB\n", $snapshots, $sessions, (-s "$dir/busy.das") / 1e6;
+    my %f = pair(5, "$das replay --policy $dir/filter.lua --every 1s $dir/busy.das", "$bench/replay read $dir/busy.das");
+    say_bound('das replay, sessions a second and policy', 1e6 / ($rows / $f{ms_a} * 1000), 1,
+        sprintf '%.1f million; at least 1 (merely reading them: %.1f million)', $rows / $f{ms_a} / 1000, $rows / $f{ms_b} / 1000);
+    my %two = pair(3, "$das replay --policy $dir/filter.lua --policy $dir/filter.lua --every 1s $dir/busy.das", "pt-kill --test-matching $dir/list.txt --busy-time 25 --print");
+    say_bound('das replay of two policies against pt-kill over as many sessions', ($two{ms_a} / $rows / 2) / ($two{ms_b} / 100000), 1 / 40,
+        sprintf '%.0f times faster (%.2f, %.2f microseconds a session); at least 40', ($two{ms_b} / 100000) / ($two{ms_a} / $rows / 2), $two{ms_a} * 1000 / $rows / 2, $two{ms_b} * 1000 / 100000);
+}
+
 my @parts = ([ list => \&bench_list ], [ start => \&bench_start ], [ live => \&bench_live ], [ rows => \&bench_rows ],
     [ http => \&bench_http ], [ runs => \&bench_runs ], [ journal => \&bench_journal ], [ kill => \&bench_kill ],
-    [ sign => \&bench_sign ], [ cloud => \&bench_cloud ],
+    [ record => \&bench_record ], [ replay => \&bench_replay ], [ sign => \&bench_sign ], [ cloud => \&bench_cloud ],
     [ serve => sub { require './tests/bench/serving.pl'; bench_serve(\&say_bound, $build) } ]);
 for my $part (@parts) {
     $part->[1]->() if !%only || $only{ $part->[0] };

@@ -241,6 +241,20 @@ if r and r.headers["x-next"] then
   print(das.http.get(r.headers["x-next"]).body)
 end
 LUA
+put('chat.lua', <<'LUA');
+local found = das.preview{ all = true }
+local sent, id = das.notify("ops", { title = "3 over a minute", severity = "error", sessions = found })
+assert(sent and das.notify("oncall", "wake up"))
+print(id)
+LUA
+passes('messages', <<'LUA');
+t.instance{ sessions = { { info = "select 1 from t", time = 90 } } }
+local r = t.run("chat.lua")
+t.expect(r).notified("over a minute").notified("wake up").requests(0)
+t.equal({ #r.messages, r.messages[1].channel, r.messages[1].severity, r.messages[2].text, r.output },
+  { 2, "ops", "error", "wake up", "msg_1\n" })
+LUA
+fails('another message', "t.instance{ sessions = {} }\nt.expect(t.run('chat.lua')).notified('asleep')", 'notified: nobody was told "asleep"', 'to oncall: wake up');
 passes('answers', <<"LUA");
 t.instance{ sessions = {} }
 t.http("POST $url/hook/*", { status = 202, body = { ok = true }, headers = { ["X-Next"] = "$url/next?a=1" } })

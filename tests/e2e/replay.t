@@ -217,6 +217,16 @@ my $loud = replay('--policy', $policy, '--verbose', '-o', 'json', $film);
 like $loud->{err}, qr/select \* from orders/, '--verbose: what it prints, on standard error';
 ok $json->decode($loud->{out}), '... standard output stays the report';
 
+# Ctrl-C ends it, also within a run that would not end.
+my $endless = put('endless.lua', "print('here I am')\nwhile true do end\n");
+my $started = das_start({ env => \%env }, 'replay', '--policy', $endless, '--verbose', $film);
+ok wait_for(sub { Das::slurp($started->{err}) =~ /here I am/ }), 'a policy that does not end';
+kill 'INT', $started->{pid};
+$r = das_finish($started);
+is $r->{exit}, 1, '... is interrupted';
+is $r->{out}, '', '... without half a report';
+like $r->{err}, qr/^das replay: interrupted$/m, '... and says so';
+
 # --- several instances and files -----------------------------------------------------------------------
 my $first = film('first.jsonl', 'orders', \@parts, 0, 40);
 my $second = film('second.jsonl', 'orders', \@parts, 45, 120);

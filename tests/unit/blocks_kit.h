@@ -34,7 +34,7 @@ static inline struct das_text blocks_text(const char *const *list, size_t n)
     return das_text(bytes, kit_below(sizeof bytes));
 }
 
-static inline int64_t blocks_number(bool may_be_absent)
+static inline int64_t blocks_number(bool of_state)
 {
     static const int64_t edges[] = {DAS_UNKNOWN,
                                     DAS_ABSENT,
@@ -51,7 +51,7 @@ static inline int64_t blocks_number(bool may_be_absent)
 
     int64_t edge = edges[kit_below(sizeof edges / sizeof *edges)];
 
-    if (edge == DAS_ABSENT && blocks_json && !may_be_absent)
+    if (edge == DAS_ABSENT && blocks_json && of_state)
         edge = DAS_UNKNOWN;
     return kit_below(3) ? (int64_t)kit_below(100000) : edge;
 }
@@ -83,14 +83,16 @@ static inline void blocks_change(struct das_session *s)
     MAYBE(command, das_text_of(commands[kit_below(3)]));
     MAYBE(state, das_text_of(states[kit_below(3)]));
     MAYBE(disputed, kit_below(2) == 0);
-    MAYBE(state_duration, blocks_number(false));
+    MAYBE(state_duration, blocks_number(true));
     MAYBE(time_ms, blocks_number(false));
     MAYBE(query_id, blocks_number(false));
-    MAYBE(trx_time, blocks_number(true));
-    MAYBE(rows_modified, blocks_number(true));
+    MAYBE(trx_time, blocks_number(false));
+    MAYBE(rows_modified, blocks_number(false));
     MAYBE(rows_examined, blocks_number(false));
-    MAYBE(progress, blocks_json ? (int64_t)kit_below(100001) : blocks_number(false));
-    MAYBE(trx_id, blocks_number(true));
+    MAYBE(progress, !blocks_json   ? blocks_number(false)
+                    : kit_below(4) ? (int64_t)kit_below(100001)
+                                   : DAS_ABSENT);
+    MAYBE(trx_id, blocks_number(false));
 #undef MAYBE
 #undef TEXT
 }
@@ -216,13 +218,17 @@ struct blocks_list {
     char note[600];
 };
 
+static inline void blocks_drop_last(struct blocks_list *l)
+{
+    l->count--;
+    das_free(l->at[l->count].instance);
+    das_free(l->at[l->count].text);
+}
+
 static inline void blocks_clear(struct blocks_list *l)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        das_free(l->at[i].instance);
-        das_free(l->at[i].text);
-    }
-    l->count = 0;
+    while (l->count)
+        blocks_drop_last(l);
 }
 
 static inline void blocks_add(struct blocks_list *l, const char *instance, int64_t ms,

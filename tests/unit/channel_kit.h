@@ -203,9 +203,9 @@ static inline void notice_sessions(struct das_notice *n, size_t count, const cha
 }
 
 /* All that a platform could take for markup, in texts of every length, with sessions and fields. */
-#define HOSTILE                                                                                    \
-    "<!channel> <@U123> <at user_id=\"all\"></at> @here @channel @everyone [click](http://evil) "   \
-    "<http://evil|bank> </pre> ``` </b> \xf0\x9f\x98\x80 \xe4\xb8\xad\xe6\x96\x87 \" \\ \t"        \
+#define HOSTILE                                                                                   \
+    "<!channel> <@U123> <at user_id=\"all\"></at> @here @channel @everyone [click](http://evil) " \
+    "<http://evil|bank> </pre> ``` </b> \xf0\x9f\x98\x80 \xe4\xb8\xad\xe6\x96\x87 \" \\ \t"       \
     "\xe2\x80\xae\xff\x01"
 
 static inline void notice_hostile(struct das_notice *n)

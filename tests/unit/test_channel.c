@@ -591,9 +591,9 @@ static bool has_utf8_body(void)
 /* A server that repeats all that it was asked learns nothing to anybody. */
 static void secrets(void)
 {
-    static const char *const hidden[] = {"services/T0", "xoxb-secret", "SECabc",  "123:abcdef",
-                                         "R0UTING",     "pass word",   "hook/id", "webhooks/1",
-                                         "appsecret"};
+    static const char *const hidden[] = {"services/T0", "xoxb-secret", "SECabc",
+                                         "123:abcdef",  "R0UTING",     "pass word",
+                                         "hook/id",     "webhooks/1",  "appsecret"};
     struct das_notice n = plain();
     char echo[3000];
 
@@ -622,6 +622,123 @@ static void secrets(void)
             is_int(v.kind, DAS_LATER, "%s: no connection is no end: %s", ch->name, v.words);
     }
     ok(true, "no secret was said");
+    das_notice_clear(&n);
+}
+
+/* --- whatever comes --------------------------------------------------------------------------- */
+
+static void random_text(char *to, size_t size)
+{
+    static const char *const pieces[] = {"<",
+                                         ">",
+                                         "&",
+                                         "\"",
+                                         "\\",
+                                         "`",
+                                         "```",
+                                         "*",
+                                         "_",
+                                         "[",
+                                         "](",
+                                         ")",
+                                         "@all",
+                                         "\n",
+                                         "\t",
+                                         "\x01",
+                                         "\xff",
+                                         "\xf0\x9f\x98\x80",
+                                         "\xe4\xb8\xad",
+                                         "\xe2\x80\xae",
+                                         "\xc3",
+                                         "\xed\xa0\x80",
+                                         "http://",
+                                         "a",
+                                         " ",
+                                         "'"};
+    size_t want = kit_below(4) ? kit_below(200) : kit_below(size - 10), len = 0;
+
+    to[0] = '\0';
+    while (len < want) {
+        const char *piece = KIT_PICK(pieces);
+        if (len + strlen(piece) >= size)
+            break;
+        len += (size_t)sprintf(to + len, "%s", piece);
+    }
+}
+
+static void random_notice(struct das_notice *n)
+{
+    static char title[1000], text[20000], sql[4000];
+
+    random_text(title, sizeof title);
+    random_text(text, sizeof text);
+    random_text(sql, sizeof sql);
+    notice_texts(n, title, text);
+    n->severity = (enum das_severity)kit_below(4);
+    n->event = (enum das_event)kit_below(3);
+    for (size_t i = kit_below(DAS_NOTICE_FIELDS); i > 0; i--)
+        das_notice_field(n, das_text_of(title), das_text_of(sql), &err);
+    if (kit_below(2))
+        notice_sessions(n, 1 + kit_below(120), sql, kit_below(2));
+}
+
+/* Every body can be read by its platform, and is no longer than it takes. */
+static void random_ones(void)
+{
+    size_t broken = 0, sent_ones = 0;
+
+    kit_seed(8);
+    for (int round = 0; round < 150; round++) {
+        struct das_notice n;
+        random_notice(&n);
+        for (size_t i = 0; i < channel_list.count; i++) {
+            struct das_err unread;
+            json_t *o;
+            platform_forget();
+            platform_says(200,
+                          "{\"code\":0,\"errcode\":0,\"ok\":true,\"tenant_access_token\":\"t\"}");
+            send(&channel_list.items[i], &n);
+            if (!asked_count)
+                continue;
+            sent_ones++;
+            o = das_json_parse(asked[asked_count - 1].body, asked[asked_count - 1].len, NULL,
+                               &unread);
+            broken +=
+                !o || asked[asked_count - 1].len >
+                          (strcmp(channel_list.items[i].name, "webhook") == 0 ? 200000u : 60000u);
+            json_decref(o);
+        }
+        das_notice_clear(&n);
+    }
+    ok(sent_ones > 1000, "%zu random messages", sent_ones);
+    is_int(broken, 0, "none of them is broken");
+}
+
+/* Nothing is lost, and nothing is taken for sent, when memory runs out anywhere. */
+static void no_memory(void)
+{
+    struct das_notice n = plain();
+
+    das_notice_field(&n, das_text_of("a"), das_text_of("b"), &err);
+    notice_sessions(&n, 3, "select 1", true);
+    for (size_t i = 0; i < channel_list.count; i++) {
+        size_t failed = 0, wrong = 0;
+        for (long k = 1;; k++) {
+            size_t asked_before;
+            platform_forget();
+            platform_says(500, "no");
+            asked_before = asked_count;
+            das_alloc_fail_at(k);
+            send(&channel_list.items[i], &n);
+            if (!das_alloc_failed())
+                break;
+            failed++;
+            wrong += v.kind == DAS_SENT || asked_count > asked_before + 4;
+        }
+        das_alloc_fail_at(0);
+        ok(failed > 3 && wrong == 0, "%s: %zu allocations that failed", channel_list.items[i].name,
+           failed);
+    }
     das_notice_clear(&n);
 }
 
@@ -676,6 +793,8 @@ int main(void)
     not_markup();
     ok(has_utf8_body(), "what was no UTF-8 is, then");
     secrets();
+    random_ones();
+    no_memory();
     settled();
     platform_forget();
     das_sender_free(sender);

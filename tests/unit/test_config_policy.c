@@ -10,6 +10,14 @@ static const struct das_policy_rules *rules_of(const char *script)
     return r.policy;
 }
 
+static int64_t every_of(const char *script)
+{
+    struct das_script_rules r;
+
+    das_rules_for(&rules, script, &r);
+    return r.every_ms;
+}
+
 static int64_t moment(const char *text)
 {
     int64_t at = 0;
@@ -90,6 +98,13 @@ static void for_one(void)
     is_int(read_text("return { scripts = { ['/bin/sh'] = { mode = 'approve' } } }"), 0, "approve");
     is_int(rules_of("/bin/sh")->mode, DAS_POLICY_APPROVE, "is a mode");
     ok(!rules_of("/bin/ls")->mode_is_set, "of the one that is named");
+    is_int(read_text("return { scripts = { ['/bin/sh'] = { every = '30s' }, ['*'] = { every = 2 } } }"),
+           0, "how often a script runs: %s", err.msg);
+    is_int(every_of("/bin/sh"), 30000, "its own interval");
+    is_int(every_of("/bin/ls"), 2000, "that of every other");
+    ok(read_text("return { scripts = { ['/bin/sh'] = { every = 'often' } } }") < 0 &&
+           strstr(err.msg, "scripts[\"/bin/sh\"].every: expected a duration"),
+       "anything else is a mistake: %s", err.msg);
 }
 
 static void windows(void)

@@ -1,4 +1,5 @@
-/* test_filter_relax.c - a filter that asks for a fifth less, against a naive reading of the same. */
+/* test_filter_relax.c - a filter that asks for a fifth less, against a naive reading of the same.
+ */
 #include "core/session/distance.h"
 #include "tests/unit/any_filter.h"
 
@@ -57,8 +58,12 @@ static enum das_truth naive(const struct das_filter *f, const struct das_session
         a = naive(das_filter_left(f), s, positive);
         b = naive(das_filter_right(f), s, positive);
         if (das_filter_op(f) == DAS_FILTER_AND)
-            return a == DAS_NO || b == DAS_NO ? DAS_NO : a == DAS_YES && b == DAS_YES ? DAS_YES : DAS_UNSURE;
-        return a == DAS_YES || b == DAS_YES ? DAS_YES : a == DAS_NO && b == DAS_NO ? DAS_NO : DAS_UNSURE;
+            return a == DAS_NO || b == DAS_NO     ? DAS_NO
+                   : a == DAS_YES && b == DAS_YES ? DAS_YES
+                                                  : DAS_UNSURE;
+        return a == DAS_YES || b == DAS_YES ? DAS_YES
+               : a == DAS_NO && b == DAS_NO ? DAS_NO
+                                            : DAS_UNSURE;
     case DAS_FILTER_TABLE:
         break;
     }
@@ -111,7 +116,8 @@ static void at_random(void)
 static void out_of_memory(void)
 {
     struct das_filter *f = kit_and(kit_filter2("user", "app%", "time", "60"),
-                                   kit_not(kit_not(kit_filter("trx_time", "100")))), *r;
+                                   kit_not(kit_not(kit_filter("trx_time", "100")))),
+                      *r;
     bool changed;
     long n = 0;
 

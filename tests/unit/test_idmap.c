@@ -45,7 +45,8 @@ int main(void)
         }
         good = good && (step % 16 || all_as_wanted(&m));
     }
-    ok(good && all_as_wanted(&m), "put and remove in any order, SEED=%llu", (unsigned long long)seed);
+    ok(good && all_as_wanted(&m), "put and remove in any order, SEED=%llu",
+       (unsigned long long)seed);
     das_idmap_reset(&m);
     ok(m.count == 0 && das_idmap_get(&m, id_of(1)) == DAS_IDMAP_NONE, "reset: empty");
     das_alloc_fail_at(1);

@@ -33,14 +33,19 @@ static void markup(void)
            "&lt;/pre&gt;&quot;@" APART "x", "HTML, and no mention");
     is_str(page(DAS_MARKUP_BACKSLASH, DAS_UNIT_BYTES, 100, "[a](b) @all <@1>", false),
            "\\[a\\]\\(b\\) @" APART "all <" APART "@" APART "1>", "Markdown with backslashes");
-    is_str(page(DAS_MARKUP_APART, DAS_UNIT_BYTES, 100, "[a](b)", false),
-           "[" APART "a]" APART "(b)", "Markdown without");
+    is_str(page(DAS_MARKUP_APART, DAS_UNIT_BYTES, 100, "[a](b)", false), "[" APART "a]" APART "(b)",
+           "Markdown without");
     is_str(page(DAS_MARKUP_BACKSLASH, DAS_UNIT_BYTES, 100, "a``` `b` ``", true),
            "a`" APART "`" APART "` `b` `" APART "`", "a block of code cannot be ended");
     is_str(page(DAS_MARKUP_NONE, DAS_UNIT_BYTES, 100, "a\x01\tb\nc\x7f", false), "a  b\nc ",
            "control characters are blanks, line breaks stay");
-    is_str(page(DAS_MARKUP_NONE, DAS_UNIT_BYTES, 100, "a\xff\xe2\x80\xae" "b", false),
-           "a\xef\xbf\xbd" "b", "what is no text, and what turns it around");
+    is_str(page(DAS_MARKUP_NONE, DAS_UNIT_BYTES, 100,
+                "a\xff\xe2\x80\xae"
+                "b",
+                false),
+           "a\xef\xbf\xbd"
+           "b",
+           "what is no text, and what turns it around");
 }
 
 static void cuts(void)
@@ -88,11 +93,13 @@ static void sessions(void)
         das_buf_reset(&b);
         das_page_init(&p, &b, DAS_MARKUP_SLACK, DAS_UNIT_CHARS, max);
         shown = das_page_table(&p, &n, 10);
-        if (shown > 10 || p.used > max || (shown && b.ptr[b.len - 1] != '`' && b.ptr[b.len - 1] != '?'))
+        if (shown > 10 || p.used > max ||
+            (shown && b.ptr[b.len - 1] != '`' && b.ptr[b.len - 1] != '?'))
             ok(false, "%zu sessions within %zu: %s", shown, max, b.ptr);
     }
     ok(!strstr(b.ptr, "secret"), "only the shape of a statement");
-    has_str(b.ptr, "id user host     db   command s   statement\n1  app  10.0.0.7 shop Query   100 select",
+    has_str(b.ptr,
+            "id user host     db   command s   statement\n1  app  10.0.0.7 shop Query   100 select",
             "columns of equal width");
     das_buf_reset(&b);
     das_page_init(&p, &b, DAS_MARKUP_NONE, DAS_UNIT_CHARS, 1000);
@@ -126,9 +133,14 @@ static void links_in_statements(void)
 /* Whatever is in it, a composed text keeps to its limit, and is whole. */
 static void composed(void)
 {
-    const struct das_style style = {.bold = "**", .bold_end = "**", .code = "```\n",
-                                    .code_end = "\n```", .link = "[more](", .link_end = ")",
-                                    .title = true, .rows = 30};
+    const struct das_style style = {.bold = "**",
+                                    .bold_end = "**",
+                                    .code = "```\n",
+                                    .code_end = "\n```",
+                                    .link = "[more](",
+                                    .link_end = ")",
+                                    .title = true,
+                                    .rows = 30};
     struct das_notice n;
     size_t bad = 0;
 
@@ -141,7 +153,8 @@ static void composed(void)
                 das_page_init(&p, &b, (enum das_markup)m, (enum das_unit)unit, max);
                 das_page_compose(&p, &n, &style);
                 bad += das_page_measure((enum das_unit)unit, das_buf_view(&b)) > max ||
-                       !das_utf8_valid(das_buf_view(&b)) || !strstr(b.ptr, " session") || strstr(b.ptr, "```\n\n```") ||
+                       !das_utf8_valid(das_buf_view(&b)) || !strstr(b.ptr, " session") ||
+                       strstr(b.ptr, "```\n\n```") ||
                        !strstr(b.ptr, "[more](https://das.example/a?b=%271%27");
                 das_buf_clear(&b);
             }
@@ -184,14 +197,16 @@ static void json(void)
 static void refusals(void)
 {
     static const char *const links[] = {"javascript:alert(1)", "https://a b", "https://a\"b",
-                                        "https://a>b", "ftp://a", "https://a|b", "http://a\nb"};
+                                        "https://a>b",         "ftp://a",     "https://a|b",
+                                        "http://a\nb"};
     struct das_notice n;
 
     notice_texts(&n, "t", "x");
     for (size_t i = 0; i < sizeof links / sizeof *links; i++)
         ok(das_notice_link(&n, das_text_of(links[i]), &err) < 0 && err.code == DAS_E_USAGE,
            "no link: %zu", i);
-    ok(das_notice_button(&n, das_text_of(""), das_text_of("x"), false, &err) < 0, "a button without a label");
+    ok(das_notice_button(&n, das_text_of(""), das_text_of("x"), false, &err) < 0,
+       "a button without a label");
     for (int i = 0; i < DAS_NOTICE_BUTTONS; i++)
         das_notice_button(&n, das_text_of("a"), das_text_of("x"), false, &err);
     ok(das_notice_button(&n, das_text_of("a"), das_text_of("x"), false, &err) < 0, "too many");

@@ -240,8 +240,9 @@ static void attempts(void)
             das_clock_move_to(&clock_, done.next_ms);
         }
     }
-    ok(waits[1] == waits[0] * 2 && waits[2] == waits[1] * 2, "each wait is longer: %lld, %lld, %lld",
-       (long long)waits[0], (long long)waits[1], (long long)waits[2]);
+    ok(waits[1] == waits[0] * 2 && waits[2] == waits[1] * 2,
+       "each wait is longer: %lld, %lld, %lld", (long long)waits[0], (long long)waits[1],
+       (long long)waits[2]);
     is_int(in_state(2), 1, "then it is given up");
     is_int(done.failed, 1, "and counted");
     has_str(last_said, "ops 1 3", "and said");
@@ -412,13 +413,15 @@ static void bounds(void)
        "no message without words");
     das_notice_clear(&n);
     queue("x");
-    store_sql(dir, "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 9999)"
-                   " INSERT INTO outbox SELECT NULL, 'm' || i, channel, dedup, event, alone, message,"
-                   " state, created_ms, due_ms, expires_ms, claim_ms, ended_ms, tries, repeats, ref,"
-                   " code, error, part_of FROM outbox, c");
+    store_sql(dir,
+              "WITH RECURSIVE c(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM c WHERE i < 9999)"
+              " INSERT INTO outbox SELECT NULL, 'm' || i, channel, dedup, event, alone, message,"
+              " state, created_ms, due_ms, expires_ms, claim_ms, ended_ms, tries, repeats, ref,"
+              " code, error, part_of FROM outbox, c");
     is_int(queue_as("y", NULL, DAS_TRIGGER, DAS_INFO, NULL), -1, "too many wait");
     is_int(err.code, DAS_E_BUSY, "which is said: %s", err.msg);
-    ok(das_outbox_waiting(store, &waiting, &err) == 0 && waiting == DAS_OUTBOX_MAX, "they are counted");
+    ok(das_outbox_count(store, DAS_OUTBOX_WAITING, &waiting, &err) == 0 && waiting == DAS_OUTBOX_MAX,
+       "they are counted");
     ok(das_outbox_each(store, "ops", 0, START_MS, 50, count_row, &rows, &err) == 0 && rows == 50,
        "and listed");
     store_sql(dir, "UPDATE outbox SET state = 1, ended_ms = 1800000000000");
@@ -430,7 +433,8 @@ static void bounds(void)
     deliver();
     is_int(in_state(2), 1, "what cannot be read is given up");
     /* a clock that was wrong for a while closes no channel for ever */
-    store_sql(dir, "UPDATE outbox_pace SET tat_ms = 9000000000000000, digest_ms = 9000000000000000");
+    store_sql(dir,
+              "UPDATE outbox_pace SET tat_ms = 9000000000000000, digest_ms = 9000000000000000");
     queue("x");
     pass(10000);
     deliver();

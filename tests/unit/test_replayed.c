@@ -1,6 +1,6 @@
 /*
- * test_replayed.c - an instance as a recording shows it: what is shown when, what kills hide and for
- * how long, and how it grows older in between.
+ * test_replayed.c - an instance as a recording shows it: what is shown when, what kills hide and
+ * for how long, and how it grows older in between.
  */
 #include "core/source/replayed.h"
 
@@ -11,7 +11,8 @@
 static struct das_err err;
 static struct das_clock the_clock;
 
-/* --- a recording -------------------------------------------------------------------------------- */
+/* --- a recording --------------------------------------------------------------------------------
+ */
 
 #define START 1766655000000 /* ms */
 
@@ -151,15 +152,17 @@ static const char *shown(struct das_source *s)
     return to;
 }
 
-static enum das_kill_result hit(struct das_source *s, enum das_kill_what what, int64_t id, int64_t query_id)
+static enum das_kill_result hit(struct das_source *s, enum das_kill_what what, int64_t id,
+                                int64_t query_id)
 {
-    const struct das_kill_order o = {.what = what, .id = id, .query_id = query_id,
-                                     .user = das_text_of("app")};
+    const struct das_kill_order o = {
+        .what = what, .id = id, .query_id = query_id, .user = das_text_of("app")};
 
     return das_source_kill(s, &o, &err);
 }
 
-/* --- what is shown when ------------------------------------------------------------------------- */
+/* --- what is shown when -------------------------------------------------------------------------
+ */
 
 static void ages(void)
 {
@@ -185,7 +188,8 @@ static void ages(void)
     das_snapshot_release(a);
     das_snapshot_release(b);
     das_clock_sleep_ms(4500);
-    is_str(shown(s), "7 Query 19 select 1; 8 Query 5 select 2", "who sleeps moves the recording on");
+    is_str(shown(s), "7 Query 19 select 1; 8 Query 5 select 2",
+           "who sleeps moves the recording on");
     is_int(das_replayed_at_ms(s), START + 10000, "... which still shows the second one");
     is_int(das_replayed_next_ms(s), START + 20000, "... and has another");
     das_clock_sleep_ms(20000);
@@ -222,7 +226,8 @@ static void skips(void)
     stop(s);
 }
 
-/* --- connections -------------------------------------------------------------------------------- */
+/* --- connections --------------------------------------------------------------------------------
+ */
 
 static void connection(void)
 {
@@ -273,7 +278,8 @@ static void reuse(void)
     shown(s);
     hit(s, DAS_KILL_SESSION, 7, 70);
     at(10);
-    is_str(shown(s), "7 Query 0 select 9", "the id of somebody from another port is another session");
+    is_str(shown(s), "7 Query 0 select 9",
+           "the id of somebody from another port is another session");
     stop(s);
 
     shot(0, "db");
@@ -297,7 +303,8 @@ static void reuse(void)
     shown(s);
     hit(s, DAS_KILL_SESSION, 7, 70);
     at(10);
-    is_str(shown(s), "7 Query 5 select 1", "another server, or one that was restarted, has its own ids");
+    is_str(shown(s), "7 Query 5 select 1",
+           "another server, or one that was restarted, has its own ids");
     stop(s);
 
     shot(0, "db");
@@ -314,7 +321,8 @@ static void reuse(void)
     stop(s);
 }
 
-/* --- statements --------------------------------------------------------------------------------- */
+/* --- statements ---------------------------------------------------------------------------------
+ */
 
 static void statement(void)
 {
@@ -381,7 +389,8 @@ static void without_numbers(void)
     stop(s);
 }
 
-/* --- what cannot be read ------------------------------------------------------------------------ */
+/* --- what cannot be read ------------------------------------------------------------------------
+ */
 
 static void broken(void)
 {
