@@ -158,7 +158,7 @@ static int deliver(const struct das_approver_conf *conf, struct das_store *s, st
     struct das_delivering d = {.channels = &conf->rules->channels, .budget_ms = DELIVER_MS};
     struct das_delivered out;
     int64_t waiting;
-    int rc = das_outbox_waiting(s, &waiting, err);
+    int rc = das_outbox_count(s, DAS_OUTBOX_WAITING, &waiting, err);
 
     if (rc < 0 || !waiting || !d.channels->count)
         return rc;

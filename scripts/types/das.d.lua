@@ -260,7 +260,7 @@ function plan:apply() end
 ---not. Needs the grants kill and, for a channel, notify. Asked again for the same sessions it gives the
 ---same request (`repeated`), also where it was rejected, until that would have expired. In a dry run
 ---nobody is asked.
----```lua
+---```text
 ---local slow = das.preview{ command = "Query", time = "10m" }
 ---if #slow > 0 then
 ---  local approval = slow:plan{ kill = "query", reason = "report blocks the shop" }:request_approval{
@@ -298,7 +298,7 @@ local approval = {}
 
 ---Waits for the answer: until it is there, or so long. Approved: until the plan was carried out, too, if
 ---that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for the script.
----```lua
+---```text
 ---local plan = das.preview{ user = "report", time = "10m" }:plan{ kill = "query" }
 ---local approval = assert(plan:request_approval{ approvers = { users = { "alice" } } })
 ---local answer = approval:wait{ timeout = "50s" }
