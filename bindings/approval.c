@@ -235,7 +235,7 @@ static int answer(struct das_run *run, struct das_store *s, struct approval *sel
                                              .watch = &watch};
     enum das_approval_fate fate;
     struct das_report *report = NULL;
-    int say = run->opts->votes->say;
+    enum das_votes say = run->opts->votes->say;
 
     if (say == DAS_VOTES_NONE)
         return 0;
