@@ -39,6 +39,12 @@ static int approval_gc(lua_State *L)
     return 0;
 }
 
+/* A test or a replay: nothing leaves the process. */
+static bool in_process(const struct das_run *run)
+{
+    return run->opts->web && run->opts->web->answer;
+}
+
 /* --- options ---------------------------------------------------------------------------------- */
 
 static int64_t take_ms(lua_State *L, int t, const char *what, const char *key, int64_t fallback)
@@ -128,17 +134,17 @@ static const struct das_channel *take_options(lua_State *L, struct das_approval_
         return NULL;
     if (!das_may(L, "notify"))
         das_need(L, "notify:%s", ask->channel);
-    if (run->opts->votes)
-        return NULL; // nothing leaves a test
+    if (in_process(run))
+        return NULL;
     ch = das_channels_find(run->opts->channels, ask->channel, &err);
     if (!ch)
         das_raise(L, "request_approval: channel: %s", err.msg);
     return ch;
 }
 
-/* --- in a test -------------------------------------------------------------------------------- */
+/* --- in the process -------------------------------------------------------------------------------- */
 
-/* A test without people has those that the policy names, and for a role as many as are needed. */
+/* Where there are no people there are those that the policy names, and for a role as many as are needed. */
 static int make_up(struct das_people *to, const struct das_approval_ask *ask, struct das_err *err)
 {
     char name[DAS_PERSON_NAME_SIZE + 8];
@@ -229,7 +235,7 @@ static int answer(struct das_run *run, struct das_store *s, struct approval *sel
                                              .watch = &watch};
     enum das_approval_fate fate;
     struct das_report *report = NULL;
-    int say = run->opts->votes->say;
+    enum das_votes say = run->opts->votes->say;
 
     if (say == DAS_VOTES_NONE)
         return 0;
@@ -270,6 +276,29 @@ static int see_again(lua_State *L, struct das_store *s, struct approval *self, s
     return 0;
 }
 
+/* To whoever wants to know what would have been posted. */
+static int show(struct das_run *run, const struct das_approval *a, const char *channel,
+                struct das_err *err)
+{
+    const struct das_engine_watch *w = run->opts->watch;
+    struct das_plan *plan;
+    struct das_notice n;
+    int rc;
+
+    if (!w || !w->notified)
+        return 0;
+    plan = das_plan_read(a->plan, err);
+    if (!plan)
+        return -1;
+    das_notice_init(&n);
+    rc = das_approval_notice(a, plan, NULL, &n, err);
+    if (rc == 0)
+        w->notified(w->arg, channel, &n);
+    das_notice_clear(&n);
+    das_plan_release(plan);
+    return rc;
+}
+
 static int ask_now(lua_State *L, struct approval *self, const struct das_box *plan,
                    const struct das_channel *ch, struct das_approval_ask *ask, struct das_err *err)
 {
@@ -286,6 +315,8 @@ static int ask_now(lua_State *L, struct approval *self, const struct das_box *pl
     self->repeated = rc == 0;
     if (self->repeated)
         return 0;
+    if (in_process(run) && ask->channel && show(run, self->a, ask->channel, err) < 0)
+        return -1;
     if (run->opts->votes)
         return answer(run, s, self, plan, ask->people, err) < 0 ? -1
                                                                         : see_again(L, s, self, err);
@@ -324,9 +355,9 @@ int das_plan_request_approval(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 0);
     memset(self, 0, sizeof *self);
     luaL_setmetatable(L, DAS_APPROVAL);
-    if (!ask.people || (!ask.people->count && run->opts->votes)) {
-        ask.people = run->opts->votes ? &self->made_up : &none;
-        if (run->opts->votes && make_up(&self->made_up, &ask, &err) < 0)
+    if (!ask.people || (!ask.people->count && in_process(run))) {
+        ask.people = in_process(run) ? &self->made_up : &none;
+        if (in_process(run) && make_up(&self->made_up, &ask, &err) < 0)
             return das_raise(L, "request_approval: %s", err.msg);
     }
     self->dry = !run->opts->armed;
@@ -350,7 +381,7 @@ static int64_t deliver(struct das_run *run, struct das_store *s)
     struct das_delivered out;
     struct das_err ignored; /* it stays in the outbox, and das notify --queue says why */
 
-    if ((run->opts->web && run->opts->web->answer) || !d.channels)
+    if (in_process(run) || !d.channels)
         return INT64_MAX;
     d.budget_ms = left < d.budget_ms ? left : d.budget_ms;
     d.sender = das_sender_new(&ignored);

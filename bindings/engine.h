@@ -49,8 +49,9 @@ struct das_engine_web {
 };
 
 /* How a test decides what its policy asks for. */
+enum das_votes { DAS_VOTES_NONE, DAS_VOTES_YES, DAS_VOTES_NO };
 struct das_engine_votes {
-    enum { DAS_VOTES_NONE, DAS_VOTES_YES, DAS_VOTES_NO } say;
+    enum das_votes say;
 };
 
 /* Makes a script that says das.runbook{} a runbook: its steps are kept in the store, and a later run
