@@ -187,7 +187,8 @@ int das_approval_post(struct das_store *s, const struct das_approval *a, const s
     rc = das_approval_notice(a, plan, ch, &n, err);
     if (rc == 0 && das_channel_clicks(ch))
         rc = add_buttons(a, &n, err);
-    else if (rc == 0 && url)
+    /* whoever listens at a webhook may do nothing with buttons */
+    if (rc == 0 && url && (!das_channel_clicks(ch) || strcmp(das_channel_word(ch), "webhook") == 0))
         rc = add_links(s, a, people, url, &n, err);
     if (rc == 0)
         rc = das_notice_queue(s, ch, &n, delivery, err) < 0 ? -1 : 0;
