@@ -370,7 +370,7 @@ test('a change loops', function(t)
   t.on_apply(function() while true do end end)
   t.run('policy.lua', {}, { config = { limits = { cpu = '200ms' } } })
 end)
-test('memory', function() local all = {} for i = 1, 1e9 do all[i] = ('x'):rep(1000000) .. i end end)
+test('memory', function() local all, k = {}, ('x'):rep(1000) for i = 1, 1e9 do all[i] = k:rep(1000) .. i end end)
 test('goes on', function(t) t.ok(true) end)
 LUA
 ($code, $out) = das('endless_test.lua');
