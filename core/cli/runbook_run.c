@@ -116,7 +116,9 @@ static const char *question(const json_t *asks, struct das_buf *choices)
     size_t i;
 
     json_array_foreach(json_object_get(asks, "choices"), i, choice)
+    {
         das_buf_printf(choices, "%s%s", i ? "|" : "", json_string_value(choice));
+    }
     return json_string_value(json_object_get(asks, "question"));
 }
 

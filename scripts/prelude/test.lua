@@ -255,7 +255,8 @@ local function run_hooks(name, ids)
   end
 end
 
--- Answers to a runbook's questions, by the names of their steps, or functions that are given the question.
+-- Answers to a runbook's questions by the names of their steps: a choice, or a function that is
+-- given the question.
 local function chooser(given)
   return given and function(step, asks)
     local choice = given[step]

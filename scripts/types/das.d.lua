@@ -1300,7 +1300,7 @@ function das.regex(pattern, flags) end
 -- --- runbooks: das runbook run, docs/runbooks.md -------------------------------------------------
 
 ---@class (exact) das.param
----@field type "string"|"integer"|"number"|"boolean"|"duration" a duration is whole seconds in das.params
+---@field type "string"|"integer"|"number"|"boolean"|"duration" duration: whole seconds
 ---@field default? any none: it has to be given
 ---@field min? any
 ---@field max? any
@@ -1311,12 +1311,12 @@ function das.regex(pattern, flags) end
 ---@field name string
 ---@field description? string
 ---@field params? table<string, das.param>
----@field key? string|fun(params: table): string one open run has a key; "instance": name and instances
+---@field key? string|fun(params: table): string one open run has a key; "instance"
 ---@field timeout? number|string from start to end, waits included, at most 31 days; "1d"
 
 ---Makes the script a runbook; comes before its steps. What is wrong with a parameter, or a run that
----is open with the same key, ends it. The key is "instance" (so without one), "name", or what the
----function returns.
+---is open with the same key, ends it. The key is "instance" (the name with the instances), "name",
+---or what the function returns.
 ---```text
 ---local p = das.runbook{ name = "idle", params = { user = { type = "string", default = "%" } } }
 ---print(p.user)
@@ -1332,10 +1332,10 @@ function das.runbook(options) end
 ---@field acts? boolean it changes something that das does not see
 
 ---`das.step(name, function(attempt) ... end, options)` is one step of a runbook, with a name of its
----own. When it has finished, its result (what has a JSON form, at most 1 MB) is kept, and a run that
----goes on after a restart gets that instead of running it again. It raises what the function raises;
----nil, message, code goes through. A step that may have acted and has no result stops the run until a
----person has decided. Plans, notices and HTTP that writes are refused outside of steps.
+---own. When it has finished, its result (what has a JSON form, at most 1 MB) is kept, and a run
+---that goes on after a restart gets that instead of running it again. It raises what the function
+---raises; nil, message, code goes through. A step that may have acted and has no result stops the
+---run until a person has decided. Plans, notices and HTTP that writes are refused outside of steps.
 ---```text
 ---local seen = das.step("look", function()
 ---  return { sessions = #das.preview{ command = "Query", time = 60 } }
@@ -1788,6 +1788,8 @@ function test_instance:up() end
 ---@class (exact) das.test_run_options
 ---@field config? das.test_config
 ---@field apply? boolean false: a dry run
+---@field params? table of a runbook: { limit = 3 }
+---@field answers? table to its questions, by step: a choice, or a function(question)
 
 ---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
 ---@class (exact) das.test_config
@@ -1830,6 +1832,8 @@ function test_instance:up() end
 ---@field error? string why not
 ---@field limit? string the limit of the script that struck: "cpu", "memory", ...
 ---@field refused? string why a plan, or what was left of it, was refused
+---@field waiting boolean a runbook that asks what the test has no answer to
+---@field steps table[] of a runbook: { { name = "look", kind = "step", status = "done" } }
 
 ---Each is called with a dot and gives the same again, so that they can follow one another.
 ---A pattern is plain text or a Lua pattern: whichever is found.

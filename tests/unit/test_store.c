@@ -11,6 +11,10 @@
 #include "tests/unit/kit.h"
 #include "tests/unit/store_kit.h"
 
+#define FORMAT 3 /* that this das writes */
+#define TEXT_OF(x) #x
+#define TEXT(x) TEXT_OF(x)
+
 static struct das_err err;
 
 static int mode_of(const char *path)
@@ -59,7 +63,7 @@ static void fresh(void)
     das_store_close(s);
     is_int(files_in(runs), 0, "nothing is left of them");
     das_store_close(NULL);
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "the format is noted");
+    is_int(store_number(dir, "PRAGMA user_version"), FORMAT, "the format is noted");
     is_str(sqlite3_libversion_number() >= 3037000 ? "ok" : sqlite3_libversion(), "ok",
            "SQLite knows strict tables");
 }
@@ -139,11 +143,11 @@ static void not_ours(void)
     struct das_store *s = NULL;
 
     das_store_close(store_open(dir));
-    store_sql(dir, "PRAGMA user_version = 3");
-    refused(dir, "newer das (format 3, this one knows 2)", "a newer format");
+    store_sql(dir, "PRAGMA user_version = 99");
+    refused(dir, "newer das (format 99, this one knows " TEXT(FORMAT) ")", "a newer format");
     store_sql(dir, "PRAGMA user_version = 0");
-    refused(dir, "format 0, expected 1 to 2", "a format that never was");
-    store_sql(dir, "PRAGMA user_version = 2; DROP TABLE kills");
+    refused(dir, "format 0, expected 1 to " TEXT(FORMAT), "a format that never was");
+    store_sql(dir, "PRAGMA user_version = " TEXT(FORMAT) "; DROP TABLE kills");
     ok(das_store_open(dir, &s, &err) < 0 && err.code == DAS_E_STORE, "a table is missing: %s",
        err.msg);
     store_sql(dir, "PRAGMA application_id = 1");
@@ -312,7 +316,7 @@ static void old_format(void)
 
     snprintf(name, sizeof name, "%s", dir);
     is_int(store_herd(8, open_and_close, name), 8, "eight processes bring it up to date at once");
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "which it is then");
+    is_int(store_number(dir, "PRAGMA user_version"), FORMAT, "which it is then");
     is_int(store_number(dir, "SELECT count(*) FROM journal"), 7, "nothing was written for that");
     das_store_close(store_open(fresh));
     is_int(differences(dir, fresh), 0, "it has what a new one has");
@@ -344,7 +348,7 @@ static void old_and_damaged(void)
            "with no half of another");
     store_sql(dir, "DROP TABLE seen");
     das_store_close(store_open(dir));
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "without it, it works");
+    is_int(store_number(dir, "PRAGMA user_version"), FORMAT, "without it, it works");
 }
 
 static int open_to_die(void *arg)
@@ -392,7 +396,7 @@ static void old_and_killed(void)
     is_int(store_number(dir, "SELECT count(*) FROM sqlite_schema WHERE name = 'tasks'"), 0,
            "with no half of another");
     store_kill(store_hold(open_to_die, dir));
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "what it did stays");
+    is_int(store_number(dir, "PRAGMA user_version"), FORMAT, "what it did stays");
     das_store_close(store_open(dir));
 }
 
