@@ -298,8 +298,9 @@ function plan:request_approval(options) end
 ---@field repeated boolean somebody has asked for the same before
 local approval = {}
 
----Waits for the answer: until it is there, or so long. Approved: until the plan was carried out, too,
----if that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for the script.
+---Waits for the answer: until it is there, or so long. Approved: until the plan was carried out,
+---too, if that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for the
+---script.
 ---```text
 ---local plan = das.preview{ user = "report", time = "10m" }:plan{ kill = "query" }
 ---local approval = assert(plan:request_approval{ approvers = { users = { "alice" } } })
@@ -2003,8 +2004,8 @@ function test_expectations.spared(ids) end
 ---@return das.test_expectations
 function test_expectations.outcome(id, kind, note) end
 
----Somebody was told: a message of das.notify, the body of a request, or a warning or an error in the
----log.
+---Somebody was told: a message of das.notify, the body of a request, or a warning or an error in
+---the log.
 ---```lua
 ---test("notify", function(t)
 ---  t.instance{ name = "orders", sessions = { { info = "select * from t", time = 900 } } }
