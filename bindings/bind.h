@@ -272,6 +272,11 @@ int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
 int das_lua_notify(lua_State *L);      /* das.notify, in notify.c */
 int das_lua_cloud(lua_State *L);       /* das.cloud, in cloud_account.c */
+/* The message at arg, as das.notify() and req.reply() have it, in a value that is pushed. Statements
+ * are shown as shapes. In notify.c. */
+struct das_notice *das_read_reply(lua_State *L, int arg);
+/* What a hook's script is called with [-0, +1]. In hook.c. */
+void das_push_hook(lua_State *L, const struct das_engine_hook *hook);
 int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
 int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */
 int das_lua_runbook(lua_State *L);     /* das.runbook, in runbook.c */

@@ -300,12 +300,16 @@ static int run_chunk(lua_State *L)
     if (luaL_loadbufferx(L, code.ptr, code.len, job->chunk.ptr, "t") != LUA_OK)
         return lua_error(L);
     das_coverage_see(L, job->chunk.ptr + 1);
-    luaL_checkstack(L, args, "too many arguments");
+    luaL_checkstack(L, args + 8, "too many arguments");
     das_watch_globals(L);
     if (opts->bench)
         das_bench_open(L, opts->bench);
     for (int i = 0; i < args; i++)
         lua_pushstring(L, opts->args[i]);
+    if (opts->hook) {
+        das_push_hook(L, opts->hook);
+        args++;
+    }
     if (lua_pcall(L, args, 0, handler) != LUA_OK)
         return lua_error(L);
     if (opts->bench)

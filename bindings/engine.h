@@ -75,6 +75,16 @@ struct das_runbook_go {
     void *arg;
 };
 
+/* The script is that of a hook (core/hook): it is called with one table, made of req. */
+struct das_engine_hook {
+    const char *name;    /* of the hook, for the record of a plan */
+    struct das_text req; /* a JSON object */
+    /* An answer to whoever asked, on the script's thread. DAS_E_UNSUPPORTED: there is nowhere to
+     * send it. open: all of the chat may see it. */
+    int (*reply)(void *arg, const struct das_notice *n, bool open, struct das_err *err);
+    void *arg;
+};
+
 struct das_coverage;
 struct das_bench; /* what a file of tests is run with (testing.h) */
 
@@ -108,6 +118,7 @@ struct das_engine_opts {
     struct das_runbook_go *runbook;    /* NULL: das.runbook{} raises */
     struct das_coverage *coverage;     /* counts the lines that ran; may be NULL */
     struct das_bench *bench;           /* the script is a file of tests; NULL: it is a policy */
+    const struct das_engine_hook *hook; /* NULL: it is called with args */
     const char *user;                  /* of the machine, who asked; may be NULL */
     bool by_person;                    /* as in struct das_guard */
     struct das_buf *plans;             /* gets each plan that is applied, das_plan_write(); may be

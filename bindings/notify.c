@@ -266,11 +266,15 @@ static void add_sessions(lua_State *L, int arg, struct das_notice *n, bool shape
     }
 }
 
-static void read_message(lua_State *L, int arg, const struct das_channel *ch, struct das_notice *n)
+/* ch NULL: statements as shapes. reply: to whoever asked, not to a channel. */
+static void read_message(lua_State *L, int arg, const struct das_channel *ch, bool reply,
+                         struct das_notice *n)
 {
     static const char *const allowed[] = {"title",    "text",   "severity", "event",
                                           "instance", "link",   "dedup",    "update",
                                           "thread",   "fields", "buttons",  "sessions"};
+    static const char *const replies[] = {"title",    "text",   "severity", "instance", "link",
+                                          "fields",   "buttons", "sessions", "public"};
     struct das_err err;
 
     if (!lua_istable(L, arg)) {
@@ -279,7 +283,10 @@ static void read_message(lua_State *L, int arg, const struct das_channel *ch, st
         lua_pop(L, 1);
         return;
     }
-    das_check_options(L, arg, "notify", allowed, sizeof allowed / sizeof *allowed);
+    if (reply)
+        das_check_options(L, arg, "reply", replies, sizeof replies / sizeof *replies);
+    else
+        das_check_options(L, arg, "notify", allowed, sizeof allowed / sizeof *allowed);
     get_text(L, arg, "title", n, &n->title, DAS_NOTICE_TITLE);
     get_text(L, arg, "text", n, &n->text, DAS_NOTICE_TEXT);
     get_text(L, arg, "instance", n, &n->instance, DAS_NOTICE_KEY);
@@ -363,9 +370,18 @@ int das_lua_notify(lua_State *L)
     if (!ch && (run->opts->channels || !in_process(run)))
         return das_raise(L, "notify: %s", err.msg);
     n = push_notice(L);
-    read_message(L, 2, ch, n);
+    read_message(L, 2, ch, false, n);
     if (!n->title.len && !n->text.len)
         return das_raise(L, "notify: expected a text, or a table with title or text");
     das_run_acts(L, "notify", !in_process(run), name);
     return queue(L, ch, n);
+}
+
+struct das_notice *das_read_reply(lua_State *L, int arg)
+{
+    struct das_notice *n = push_notice(L);
+
+    n->at_ms = das_clock_unix_ms();
+    read_message(L, arg, NULL, true, n);
+    return n;
 }

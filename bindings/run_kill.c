@@ -70,6 +70,7 @@ const struct das_asked *das_run_asked(struct das_run *run)
     if (run->asked.script)
         return &run->asked;
     run->asked.user = run->opts->user;
+    run->asked.hook = run->opts->hook ? run->opts->hook->name : NULL;
     run->asked.script = policy_of(run);
     if (run->script.ptr && das_sha256_hex(run->script, run->script_sha256, &ignored) == 0)
         run->asked.script_sha256 = run->script_sha256;

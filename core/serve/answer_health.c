@@ -152,6 +152,16 @@ static void ask_schedule(struct das_schedule *s, struct das_metrics_now *now)
     now->policies_skipped = is.skipped;
 }
 
+static void ask_hooks(struct das_hook_desk *d, struct das_metrics_now *now)
+{
+    size_t waiting = 0, running = 0;
+
+    if (d)
+        das_hook_desk_load(d, &waiting, &running);
+    now->hooks_waiting = (int64_t)waiting;
+    now->hooks_running = (int64_t)running;
+}
+
 int das_answer_metrics(struct das_call *call)
 {
     struct das_server *s = call->server;
@@ -169,6 +179,7 @@ int das_answer_metrics(struct das_call *call)
     ask_store(s, &now);
     ask_fleet(s->fleet, &now);
     ask_schedule(s->schedule, &now);
+    ask_hooks(s->hooks, &now);
     das_metrics_write(s->metrics, &now, &call->answer);
     call->type = "text/plain; version=0.0.4; charset=utf-8";
     return 0;

@@ -19,6 +19,7 @@
 #include "core/serve/approver.h"
 #include "core/serve/auth.h"
 #include "core/serve/fleet.h"
+#include "core/serve/hook_desk.h"
 #include "core/serve/httpd.h"
 #include "core/serve/keeper.h"
 #include "core/serve/killer.h"
@@ -51,6 +52,7 @@ struct das_server {
     struct das_news *news;
     struct das_schedule *schedule; /* NULL: no policy runs by itself */
     struct das_approver *approver;
+    struct das_hook_desk *hooks; /* NULL: there are none */
     int64_t started_ms; /* Unix */
 };
 
@@ -62,6 +64,7 @@ struct das_call {
     struct das_sign_target target; /* decoded */
     char request_id[72];
     const struct das_route *route;     /* NULL: none was found */
+    struct das_hook_taken taken;       /* hook not NULL: the path is one of a hook */
     struct das_text project, instance; /* of the path; NULL: it names none */
     struct das_caller caller;
     struct das_member *member; /* or NULL */

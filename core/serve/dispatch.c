@@ -106,7 +106,7 @@ void das_serve_say(const struct das_server *s, int level, const char *fmt, ...)
 }
 
 struct line {
-    struct das_log_field fields[16];
+    struct das_log_field fields[20];
     char numbers[5][32];
     size_t count, number_count;
 };
@@ -148,7 +148,7 @@ static void log_request(const struct das_call *call, const struct das_httpd_answ
     char duration[32];
 
     /* probes come every few seconds, for ever */
-    if (out->status < 400 && call->route && call->route->action == DAS_A_NONE)
+    if (out->status < 400 && call->route && call->route->action == DAS_A_NONE && !call->taken.hook)
         e.level = DAS_LOG_DEBUG;
     if (out->status >= 500)
         e.level = DAS_LOG_ERROR;
@@ -167,6 +167,12 @@ static void log_request(const struct das_call *call, const struct das_httpd_answ
     field(&l, "error", das_text_of(call->refusal.status ? call->refusal.code : ""));
     field(&l, "why", das_text_of(call->refusal.status ? call->refusal.message : ""));
     field(&l, "cause", das_text_of(call->refusal.cause));
+    if (call->taken.hook) {
+        field(&l, "hook", das_text_of(call->taken.hook->name));
+        field(&l, "result", das_text_of(call->taken.result));
+        field(&l, "person", das_text_of(call->taken.person));
+        field(&l, "note", das_text_of(call->taken.why));
+    }
     e.fields = l.fields;
     e.count = l.count;
     put_event(call->server, &e);
@@ -321,7 +327,35 @@ static int authenticate(struct das_call *call, const struct das_sign_request *r)
     return rc;
 }
 
-static int perform(struct das_call *call, struct das_sign_request *r)
+/* Needs no key of das serve: the hook has its own way to know who sends. The sender of what is
+ * refused hears nothing more than that it is. */
+static int take_hook(struct das_call *call, struct das_httpd_answer *out)
+{
+    static const struct das_route route = {NULL, "/hooks/...", NULL, "hook", DAS_A_NONE, NULL, false};
+    struct das_hook_taken *t = &call->taken;
+    struct das_httpd_answer own = {.body = call->answer};
+
+    call->route = &route;
+    das_hook_desk_take(call->server->hooks, call->http, t, &own);
+    call->answer = own.body;
+    memcpy(out->extra, own.extra, sizeof own.extra);
+    if (t->status < 400) {
+        call->type = t->type;
+        call->status = t->status;
+        return 0;
+    }
+    das_refuse(&call->refusal, t->status, t->status >= 500 ? "APIGW.0201" : "APIGW.0301",
+               t->status == 405   ? "The method is not allowed; expected %s"
+               : t->status == 503 ? "Backend unavailable. Try again later"
+               : t->status >= 500 ? "Internal error"
+                                  : "Refused",
+               t->allow ? t->allow : "POST");
+    call->refusal.allow = t->allow;
+    call->refusal.retry_after = t->retry_after;
+    return -1;
+}
+
+static int perform(struct das_call *call, struct das_sign_request *r, struct das_httpd_answer *out)
 {
     struct das_text wire = call->http->target;
     struct das_err err;
@@ -331,6 +365,9 @@ static int perform(struct das_call *call, struct das_sign_request *r)
         wire = das_text_of("/");
     if (das_sign_target_read(&call->target, wire, &err) < 0)
         return das_refuse(&call->refusal, 400, "APIGW.0106", "%.300s", err.msg);
+    call->taken.hook = das_hook_desk_at(call->server->hooks, call->target.path);
+    if (call->taken.hook)
+        return take_hook(call, out);
     if (find_route(call, &options) < 0)
         return -1;
     if (options) {
@@ -389,7 +426,7 @@ void das_dispatch(void *arg, const struct das_httpd_request *http, struct das_ht
         rc = das_refuse(&call.refusal, http->refused_as, "APIGW.0201", "Bad request. %s",
                         http->refused);
     else
-        rc = perform(&call, &r);
+        rc = perform(&call, &r, out);
     write_answer(&call, rc, out);
     us = das_clock_monotonic_us() - http->started_us;
     das_metrics_request(s->metrics, call.route ? call.route->name : "none", out->status,

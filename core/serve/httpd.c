@@ -342,6 +342,10 @@ static enum MHD_Result reply(struct line *l, struct MHD_Connection *c, const cha
         add(lib, response, "X-Request-Id", out.request_id);
     if (out.allow)
         add(lib, response, "Allow", out.allow);
+    for (size_t i = 0; i < sizeof out.extra / sizeof *out.extra; i++) {
+        if (out.extra[i].name)
+            add(lib, response, out.extra[i].name, out.extra[i].value);
+    }
     if (out.retry_after > 0) {
         char text[24];
         snprintf(text, sizeof text, "%lld", (long long)out.retry_after);

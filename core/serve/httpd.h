@@ -47,7 +47,11 @@ struct das_httpd_answer {
     char request_id[72]; /* X-Request-Id; "": none */
     const char *allow;   /* Allow; NULL: none. A string that stays */
     int64_t retry_after; /* Retry-After, s; 0: none */
-    bool close;          /* the connection, after this */
+    struct {
+        const char *name; /* a string that stays; NULL: none */
+        char value[256];
+    } extra[2];
+    bool close; /* the connection, after this */
 };
 
 /* Called on the connection's thread; fills out, which starts empty. */

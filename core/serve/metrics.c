@@ -44,6 +44,7 @@ static const char *const actions[] = {"preview",
                                       "livez",
                                       "readyz",
                                       "metrics",
+                                      "hook",
                                       "none",
                                       "other"};
 static const int statuses[] = {200, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413,
@@ -57,6 +58,15 @@ static const char *const results[] = {"killed",    "killing", "dry_run", "gone",
                                       "protected", "refused", "failed",  "unknown", "other"};
 static const char *const policy_results[] = {"ok",        "error", "limit",
                                              "cancelled", "stuck", "other"};
+/* das_hook_platforms */
+static const char *const platforms[] = {
+    "slack",    "feishu", "feishu_card", "dingtalk",  "wecom",   "teams",        "discord",     "mattermost",
+    "telegram", "github", "standard",    "pagerduty", "grafana", "alertmanager", "cloudevents", "bearer",
+    "other"};
+static const char *const hook_results[] = {"accepted",     "handshake",   "vote",    "duplicate",
+                                           "ignored",      "refused",     "replayed", "unknown_user",
+                                           "not_allowed",  "bad_command", "full",    "failed",
+                                           "other"};
 static const char *const reasons[] = {"guard", "off_switch", "mode",    "window",    "freeze",
                                       "limit", "breaker", "journal", "other"};
 static const char *const auths[] = {"ok",     "refused", "throttled",   "signature", "token",
@@ -134,6 +144,7 @@ struct das_metrics {
     struct counter kills[COUNT(policies)][COUNT(kills)][COUNT(results)];
     struct counter blocked[COUNT(reasons)];
     struct counter auth[COUNT(auths)];
+    struct counter hooks[COUNT(platforms)][COUNT(hook_results)];
     struct counter policy_runs[COUNT(policy_results)];
     struct histogram policy_late, policy_time;
 };
@@ -182,6 +193,11 @@ void das_metrics_policy(struct das_metrics *m, const char *result, double late, 
     add(&m->policy_runs[FIND(policy_results, result)], 1);
     observe(&m->policy_late, late);
     observe(&m->policy_time, took);
+}
+
+void das_metrics_hook(struct das_metrics *m, const char *platform, const char *result)
+{
+    add(&m->hooks[FIND(platforms, platform)][FIND(hook_results, result)], 1);
 }
 
 void das_metrics_blocked(struct das_metrics *m, const char *reason)
@@ -343,6 +359,26 @@ static void write_kills(struct das_metrics *m, struct das_buf *b)
            reasons, m->blocked, COUNT(reasons));
 }
 
+static void write_hooks(struct das_metrics *m, const struct das_metrics_now *now,
+                        struct das_buf *b)
+{
+    static const char name[] = "das_hook_requests_total";
+
+    head(b, name, "counter", "Requests that came to hooks, by platform and what became of them.");
+    for (size_t i = 0; i < COUNT(platforms); i++) {
+        for (size_t k = 0; k < COUNT(hook_results); k++) {
+            uint64_t n = read_counter(&m->hooks[i][k]);
+            if (!n)
+                continue;
+            das_buf_printf(b, "%s{platform=\"%s\",result=\"%s\"}", name, platforms[i],
+                           hook_results[k]);
+            count_line(b, n);
+        }
+    }
+    known(b, "das_hooks_waiting", "Requests of hooks that wait for a worker.", now->hooks_waiting);
+    known(b, "das_hooks_running", "Scripts of hooks that run.", now->hooks_running);
+}
+
 static void write_policies(struct das_metrics *m, const struct das_metrics_now *now,
                            struct das_buf *b)
 {
@@ -426,6 +462,7 @@ void das_metrics_write(struct das_metrics *m, const struct das_metrics_now *now,
           now->lists_shared);
     write_kills(m, b);
     write_policies(m, now, b);
+    write_hooks(m, now, b);
     known(b, "das_tasks_running", "Kill tasks that run.", now->tasks_running);
     known(b, "das_instances", "Instances that are served.", now->instances);
     known(b, "das_instances_failing", "Instances whose last list failed.", now->instances_failing);

@@ -25,6 +25,10 @@ void das_metrics_action(struct das_metrics *m, const char *policy, const char *a
 /* A scheduled policy ran. result: "ok", "error", "limit", "cancelled", "stuck"; late: after its tick,
  * took: seconds. */
 void das_metrics_policy(struct das_metrics *m, const char *result, double late, double took);
+/* A request came to a hook of that platform (hook_verify.h). result: "accepted", "handshake", "vote",
+ * "duplicate", "ignored", "refused", "replayed", "unknown_user", "not_allowed", "bad_command",
+ * "full", "failed". */
+void das_metrics_hook(struct das_metrics *m, const char *platform, const char *result);
 void das_metrics_blocked(struct das_metrics *m, const char *reason);
 /* "ok", or the word of the refusal: "throttled", "signature", "token", "skew", "replay",
  * "unknown_key", "expired", "revoked", "locked", "none". */
@@ -36,6 +40,7 @@ struct das_metrics_now {
     uint64_t accepted, refused_connections, cut;
     uint64_t lists, lists_shared;
     /* -1: not known, and not written */
+    int64_t hooks_waiting, hooks_running;
     int64_t policies, policies_failing, policies_running, policies_skipped;
     int64_t tasks_running, instances, instances_failing, unknown_actions, breakers_open;
     bool stopped;            /* off switch */

@@ -174,6 +174,25 @@ static int open_approver(struct das_server *s, struct das_err *err)
     return das_approver_new(&conf, &s->approver, err);
 }
 
+static int open_hooks(struct das_server *s, struct das_err *err)
+{
+    const struct das_serve_opts *o = s->opts;
+    const struct das_hook_desk_conf conf = {.rules = o->rules,
+                                            .inventory = o->inventory,
+                                            .protect = o->protect,
+                                            .secrets = o->secrets,
+                                            .vault = o->vault,
+                                            .stop_files = o->stop_files,
+                                            .state_dir = o->state_dir,
+                                            .workers = o->conf->hook_workers,
+                                            .queue = o->conf->hook_queue,
+                                            .metrics = s->metrics,
+                                            .approver = s->approver,
+                                            .log = o->log};
+
+    return o->rules->hooks.count ? das_hook_desk_new(&conf, &s->hooks, err) : 0;
+}
+
 int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct das_err *err)
 {
     const struct das_auth_conf auth = {.state_dir = o->state_dir,
@@ -208,7 +227,7 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     keeper.fleet = s->fleet;
     if (!s->news || das_keeper_new(&keeper, &s->keeper, err) < 0 || plan_policies(s, err) < 0)
         return -1;
-    if (o->rules && open_approver(s, err) < 0)
+    if (o->rules && (open_approver(s, err) < 0 || open_hooks(s, err) < 0))
         return -1;
     return das_task_each(s->desk, NULL, true, INT64_MAX, say_orphan, s, err) < 0 ? -1 : 0;
 }
@@ -307,6 +326,8 @@ static void reload(struct das_server *s)
     das_notify("RELOADING=1");
     if (das_auth_refresh(s->auth, &err) < 0)
         das_serve_say(s, DAS_LOG_ERROR, "keys: %s", err.msg);
+    if (s->hooks && das_hook_desk_reload(s->hooks, &err) < 0)
+        das_serve_say(s, DAS_LOG_ERROR, "hooks: %s; the old secrets stay in use", err.msg);
     if (s->opts->conf->certificate && das_httpd_reload(s->httpd, &err) < 0)
         das_serve_say(s, DAS_LOG_ERROR, "certificate: %s; the old one stays in use", err.msg);
     else
@@ -364,6 +385,7 @@ static size_t drain(struct das_server *s)
     size_t left;
 
     das_schedule_stop(s->schedule);
+    das_hook_desk_stop(s->hooks);
     atomic_store(&s->draining, 1);
     das_notify("STOPPING=1");
     do {
@@ -387,6 +409,9 @@ bool das_server_close(struct das_server *s)
     das_httpd_stop(s->httpd);
     das_runbooks_free(s->runbooks);
     das_keeper_free(s->keeper);
+    stuck = !das_hook_desk_free(s->hooks); /* it wakes the approver */
+    if (stuck)
+        return false;
     das_approver_free(s->approver);
     stuck = !das_schedule_free(s->schedule);
     if (stuck)

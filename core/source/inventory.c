@@ -395,7 +395,7 @@ int das_inventory_add_place(struct das_inventory *inv, const char *cloud,
     return (int)inv->count - 1;
 }
 
-/* --- one instance by itself ------------------------------------------------------------------------ */
+/* --- some instances by themselves ------------------------------------------------------------------------ */
 
 static int share_accounts(struct das_inventory *to, const struct das_inventory *from,
                           struct das_err *err)
@@ -413,17 +413,51 @@ static int share_accounts(struct das_inventory *to, const struct das_inventory *
     return 0;
 }
 
-struct das_inventory *das_inventory_split(struct das_inventory *inv, size_t i, struct das_err *err)
+static int add_again(struct das_inventory *out, struct das_inventory *inv, size_t i,
+                     struct das_err *err)
+{
+    struct das_source *source;
+
+    if (das_inventory_open_again(inv, i, &source, err) < 0)
+        return -1;
+    return das_inventory_add_source(out, &entry_at(inv, i)->conf, source, err);
+}
+
+struct das_inventory *das_inventory_pick(struct das_inventory *inv,
+                                         bool (*wants)(void *arg, struct das_inventory *inv,
+                                                       size_t i),
+                                         void *arg, struct das_err *err)
 {
     struct das_inventory *out = das_inventory_new(err);
-    struct das_source *source;
+    int rc;
 
     if (!out)
         return NULL;
-    if (share_accounts(out, inv, err) < 0 || das_inventory_open_again(inv, i, &source, err) < 0 ||
-        das_inventory_add_source(out, &entry_at(inv, i)->conf, source, err) < 0) {
+    rc = share_accounts(out, inv, err);
+    for (size_t i = 0; rc == 0 && i < das_inventory_count(inv); i++) {
+        if (!wants || wants(arg, inv, i))
+            rc = add_again(out, inv, i, err);
+    }
+    if (rc < 0) {
         das_inventory_free(out);
         return NULL;
     }
     return out;
+}
+
+struct split {
+    size_t i;
+};
+
+static bool is_it(void *arg, struct das_inventory *inv, size_t i)
+{
+    (void)inv;
+    return ((const struct split *)arg)->i == i;
+}
+
+struct das_inventory *das_inventory_split(struct das_inventory *inv, size_t i, struct das_err *err)
+{
+    struct split one = {i};
+
+    return das_inventory_pick(inv, is_it, &one, err);
 }

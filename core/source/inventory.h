@@ -68,6 +68,11 @@ int das_inventory_open_again(struct das_inventory *inv, size_t i, struct das_sou
  * thread of its own. After das_inventory_open(). The caller's; NULL and err. */
 struct das_inventory *das_inventory_split(struct das_inventory *inv, size_t i,
                                           struct das_err *err);
+/* The same of all that wants says yes to; NULL: of all. */
+struct das_inventory *das_inventory_pick(struct das_inventory *inv,
+                                         bool (*wants)(void *arg, struct das_inventory *inv,
+                                                       size_t i),
+                                         void *arg, struct das_err *err);
 /* The id for das serve as configured, or NULL. */
 const char *das_inventory_id(const struct das_inventory *inv, size_t i);
 const char *das_inventory_spec(const struct das_inventory *inv, size_t i);

@@ -1,0 +1,50 @@
+/*
+ * hook.c - what the script of a hook is called with: one table that says who asks for what, and
+ * req.reply{...}, which answers there.
+ *
+ * The table comes as JSON from who verified the request, and its values are plain ones: nothing in
+ * it is code, and nothing of what somebody wrote is in a text that is.
+ */
+#include "bindings/bind.h"
+
+/* req.reply{ text =, sessions =, fields =, public = true } or req.reply("text"): true, or nil,
+ * message, code. */
+static int reply(lua_State *L)
+{
+    const struct das_engine_hook *hook = das_run_of(L)->opts->hook;
+    bool open = false;
+    struct das_notice *n;
+    struct das_err err;
+
+    lua_settop(L, 1);
+    if (lua_istable(L, 1)) {
+        if (lua_getfield(L, 1, "public") != LUA_TNIL && !lua_isboolean(L, -1))
+            das_raise(L, "reply: public: expected true or false, got %s", luaL_typename(L, -1));
+        open = lua_toboolean(L, -1);
+        lua_pop(L, 1);
+    }
+    n = das_read_reply(L, 1);
+    if (!n->title.len && !n->text.len && !n->field_count && n->row_total <= 0)
+        return das_raise(L, "reply: expected a text, or a table with title, text, fields or "
+                            "sessions");
+    if (!das_run_count_http(das_run_of(L), 1, 0)) {
+        das_run_check(L);
+        return das_raise(L, "reply: a limit of the run");
+    }
+    if (hook->reply(hook->arg, n, open, &err) < 0)
+        return das_push_failure(L, &err);
+    lua_pushboolean(L, true);
+    return 1;
+}
+
+void das_push_hook(lua_State *L, const struct das_engine_hook *hook)
+{
+    lua_pushcfunction(L, das_lua_json_decode);
+    lua_pushlstring(L, hook->req.ptr, hook->req.len);
+    lua_call(L, 1, 3); // the value, or nil and why not
+    if (!lua_istable(L, -3))
+        das_raise(L, "what the hook got cannot be read: %s", lua_tostring(L, -2));
+    lua_pop(L, 2);
+    lua_pushcfunction(L, reply);
+    lua_setfield(L, -2, "reply");
+}
