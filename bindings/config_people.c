@@ -8,7 +8,7 @@
 static void read_ids(lua_State *L, int t, const char *where, const char *word,
                      const struct das_people *people, struct das_person *x)
 {
-    const char *one, **list = &one;
+    const char **list;
     size_t n = 1;
     struct das_err err;
     bool several;
@@ -19,12 +19,10 @@ static void read_ids(lua_State *L, int t, const char *where, const char *word,
     }
     several = lua_istable(L, -1);
     lua_pop(L, 1);
-    if (several)
-        list = das_config_list(L, t, where, word, &n); // on the stack
-    else
-        one = das_config_text(L, t, where, word);
+    list = several ? das_config_list(L, t, where, word, &n) : NULL; // on the stack
     for (size_t i = 0; i < n; i++) {
-        if (das_person_add_id(people, x, word, list[i], &err) < 0)
+        const char *id = several ? list[i] : das_config_text(L, t, where, word);
+        if (das_person_add_id(people, x, word, id, &err) < 0)
             luaL_error(L, "%s", err.msg);
     }
     if (several)

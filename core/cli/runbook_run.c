@@ -112,11 +112,10 @@ struct waits {
 
 static const char *question(const json_t *asks, struct das_buf *choices)
 {
-    const json_t *choice;
-    size_t i;
+    const json_t *list = json_object_get(asks, "choices");
 
-    json_array_foreach(json_object_get(asks, "choices"), i, choice)
-        das_buf_printf(choices, "%s%s", i ? "|" : "", json_string_value(choice));
+    for (size_t i = 0; i < json_array_size(list); i++)
+        das_buf_printf(choices, "%s%s", i ? "|" : "", json_string_value(json_array_get(list, i)));
     return json_string_value(json_object_get(asks, "question"));
 }
 

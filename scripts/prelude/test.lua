@@ -228,7 +228,8 @@ function result.__index(r, key)
   local value = run.fields[key]
   if value == nil and not optional[key] then
     raise(("a result has no field %s; it has victims, outcomes, notes, reports, previews, plans, "
-      .. "steps, waiting, output, log, requests, messages, ok, error, limit, refused"):format(show(key)))
+      .. "steps, waiting, output, log, requests, messages, ok, error, limit, refused"):format(
+      show(key)))
   end
   return value
 end
@@ -255,7 +256,8 @@ local function run_hooks(name, ids)
   end
 end
 
--- Answers to a runbook's questions, by the names of their steps, or functions that are given the question.
+-- Answers to a runbook's questions by the names of their steps: a choice, or a function that is
+-- given the question.
 local function chooser(given)
   return given and function(step, asks)
     local choice = given[step]

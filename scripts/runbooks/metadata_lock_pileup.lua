@@ -3,9 +3,9 @@
 --
 --   das runbook run -i orders --apply scripts/runbooks/metadata_lock_pileup.lua
 --
--- The server does not say who holds a metadata lock. The suspects are the sessions that have been in
--- a transaction, or in a statement, for longer than the first of those that wait. The one that runs
--- DDL waits itself, and is none of them.
+-- The server does not say who holds a metadata lock. The suspects are the sessions that have been
+-- in a transaction, or in a statement, for longer than the first of those that wait. The one that
+-- runs DDL waits itself, and is none of them.
 local p = das.runbook{
   name = "metadata lock pile-up",
   description = "cancels the statement of the oldest suspect; asks before it ends connections",
@@ -99,8 +99,8 @@ if before.waiting >= p.waiting and #before.suspects > 0 then
   if after.waiting > 0 and #after.suspects > 0 then
     local choice, who = das.step.ask{
       name = "end connections?",
-      question = ("%d sessions on %s wait for a metadata lock. End the connection of session %d (%s), "
-        .. "in a transaction or statement for %d s? What it changed is rolled back."):format(
+      question = ("%d sessions on %s wait for a metadata lock. End the connection of session %d "
+        .. "(%s), in a transaction or statement for %d s? What it changed is rolled back."):format(
         after.waiting, das.instances()[1].name, after.suspects[1].id,
         after.suspects[1].user or "?", after.suspects[1].seconds),
       choices = { "leave", "kill" }, default = "leave", ttl = p.ttl,

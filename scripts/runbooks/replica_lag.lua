@@ -1,5 +1,5 @@
 -- A replica lags because its applier waits behind a long SELECT (a table lock, or DDL from the
--- primary): find the SELECTs that are older than the wait, cancel the oldest, wait, ask for the rest.
+-- primary): find the long SELECTs, cancel the oldest, wait, and ask for the rest.
 --
 --   das runbook run -i orders-replica --apply scripts/runbooks/replica_lag.lua
 --

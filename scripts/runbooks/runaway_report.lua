@@ -1,5 +1,5 @@
--- A report that runs for too long: what it reads and whom it blocks, cancel the statement, wait, and
--- ask before the connections end that start it again.
+-- A report that runs for too long: what it reads and whom it blocks, cancel the statement, wait,
+-- and ask before the connections end that start it again.
 --
 --   das runbook run -i orders --apply --param user=report% --param time=15m \
 --     scripts/runbooks/runaway_report.lua

@@ -249,21 +249,23 @@ local plan = {}
 function plan:apply() end
 
 ---@class (exact) das.approval_options
----@field approvers { roles?: string[], users?: string[] } who may say yes, as people of das.lua has them; nobody unless named
+---@field approvers { roles?: string[], users?: string[] } who may say yes; nobody unless named
 ---@field need? integer so many of them, 1 to 20; who asks does not count (1)
 ---@field ttl? integer|string until it expires, at most "12h" ("10m")
 ---@field channel? string where it is posted; without one only `das approvals` shows it
 ---@field reason? string the plan's
 
----Asks people whether the plan may be applied, and posts it. On the last yes that is needed das itself
----looks at every victim once more and kills those that are unchanged, whether this script still runs or
----not. Needs the grants kill and, for a channel, notify. Asked again for the same sessions it gives the
----same request (`repeated`), also where it was rejected, until that would have expired. In a dry run
+---Asks people whether the plan may be applied, and posts it. On the last yes that is needed das
+---itself looks at every victim once more and kills those that are unchanged, whether this script
+---still runs or not. Needs the grants kill and, for a channel, notify. Asked again for the same
+---sessions it gives the same request (`repeated`), also where it was rejected, until that would
+---have expired. In a dry run
 ---nobody is asked.
 ---```text
 ---local slow = das.preview{ command = "Query", time = "10m" }
 ---if #slow > 0 then
----  local approval = slow:plan{ kill = "query", reason = "report blocks the shop" }:request_approval{
+---  local plan = slow:plan{ kill = "query", reason = "report blocks the shop" }
+---  local approval = plan:request_approval{
 ---    channel = "ops", approvers = { roles = { "dba" } }, need = 2, ttl = "10m",
 ---  }
 ---  print(approval.id, approval:wait{ timeout = "5m" })
@@ -285,8 +287,8 @@ function plan:request_approval(options) end
 ---A request, as it is at the moment of looking.
 ---@class das.approval
 ---@field id string
----@field state "waiting"|"approved"|"applying"|"applied"|"rejected"|"expired"|"unknown"|"failed"|"dry_run"
----@field hash? string of the plan that is carried out: another than that of the plan it was made from, since it lives longer
+---@field state string "waiting", "approved", "applied", "rejected", "expired", "unknown", ...
+---@field hash? string of the plan that is carried out: not that of the one it was made from
 ---@field need? integer
 ---@field votes das.approval_vote[]
 ---@field expires_at? integer Unix seconds
@@ -296,8 +298,9 @@ function plan:request_approval(options) end
 ---@field repeated boolean somebody has asked for the same before
 local approval = {}
 
----Waits for the answer: until it is there, or so long. Approved: until the plan was carried out, too, if
----that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for the script.
+---Waits for the answer: until it is there, or so long. Approved: until the plan was carried out,
+---too, if that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for the
+---script.
 ---```text
 ---local plan = das.preview{ user = "report", time = "10m" }:plan{ kill = "query" }
 ---local approval = assert(plan:request_approval{ approvers = { users = { "alice" } } })
@@ -1420,7 +1423,7 @@ function das.regex(pattern, flags) end
 -- --- runbooks: das runbook run, docs/runbooks.md -------------------------------------------------
 
 ---@class (exact) das.param
----@field type "string"|"integer"|"number"|"boolean"|"duration" a duration is whole seconds in das.params
+---@field type "string"|"integer"|"number"|"boolean"|"duration" duration: whole seconds
 ---@field default? any none: it has to be given
 ---@field min? any
 ---@field max? any
@@ -1431,12 +1434,12 @@ function das.regex(pattern, flags) end
 ---@field name string
 ---@field description? string
 ---@field params? table<string, das.param>
----@field key? string|fun(params: table): string one open run has a key; "instance": name and instances
+---@field key? string|fun(params: table): string one open run has a key; "instance"
 ---@field timeout? number|string from start to end, waits included, at most 31 days; "1d"
 
 ---Makes the script a runbook; comes before its steps. What is wrong with a parameter, or a run that
----is open with the same key, ends it. The key is "instance" (so without one), "name", or what the
----function returns.
+---is open with the same key, ends it. The key is "instance" (the name with the instances), "name",
+---or what the function returns.
 ---```text
 ---local p = das.runbook{ name = "idle", params = { user = { type = "string", default = "%" } } }
 ---print(p.user)
@@ -1452,10 +1455,10 @@ function das.runbook(options) end
 ---@field acts? boolean it changes something that das does not see
 
 ---`das.step(name, function(attempt) ... end, options)` is one step of a runbook, with a name of its
----own. When it has finished, its result (what has a JSON form, at most 1 MB) is kept, and a run that
----goes on after a restart gets that instead of running it again. It raises what the function raises;
----nil, message, code goes through. A step that may have acted and has no result stops the run until a
----person has decided. Plans, notices and HTTP that writes are refused outside of steps.
+---own. When it has finished, its result (what has a JSON form, at most 1 MB) is kept, and a run
+---that goes on after a restart gets that instead of running it again. It raises what the function
+---raises; nil, message, code goes through. A step that may have acted and has no result stops the
+---run until a person has decided. Plans, notices and HTTP that writes are refused outside of steps.
 ---```text
 ---local seen = das.step("look", function()
 ---  return { sessions = #das.preview{ command = "Query", time = 60 } }
@@ -1908,7 +1911,9 @@ function test_instance:up() end
 ---@class (exact) das.test_run_options
 ---@field config? das.test_config
 ---@field apply? boolean false: a dry run
----@field approvals? "approve"|"reject"|"none" what people say to plan:request_approval, at once ("none")
+---@field approvals? "approve"|"reject"|"none" what people say to request_approval, at once
+---@field params? table of a runbook: { limit = 3 }
+---@field answers? table to its questions, by step: a choice, or a function(question)
 
 ---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
 ---@class (exact) das.test_config
@@ -1952,6 +1957,8 @@ function test_instance:up() end
 ---@field error? string why not
 ---@field limit? string the limit of the script that struck: "cpu", "memory", ...
 ---@field refused? string why a plan, or what was left of it, was refused
+---@field waiting boolean a runbook that asks what the test has no answer to
+---@field steps table[] of a runbook: { { name = "look", kind = "step", status = "done" } }
 
 ---Each is called with a dot and gives the same again, so that they can follow one another.
 ---A pattern is plain text or a Lua pattern: whichever is found.
@@ -1997,7 +2004,8 @@ function test_expectations.spared(ids) end
 ---@return das.test_expectations
 function test_expectations.outcome(id, kind, note) end
 
----Somebody was told: a message of das.notify, the body of a request, or a warning or an error in the log.
+---Somebody was told: a message of das.notify, the body of a request, or a warning or an error in
+---the log.
 ---```lua
 ---test("notify", function(t)
 ---  t.instance{ name = "orders", sessions = { { info = "select * from t", time = 900 } } }
