@@ -11,7 +11,6 @@ use Das qw(das wait_for);
 use MariaDB;
 use Story;
 
-plan skip_all => 'das serve does not answer hooks yet' unless -e 'core/serve/hook_desk.c';
 plan skip_all => MariaDB::missing() if MariaDB::missing();
 
 my $story = Story->new(chats => [qw(Slack Feishu Telegram DingTalk WeCom Teams Discord)]);
@@ -49,7 +48,7 @@ sub request {
     $chat->type(alice => 'kill orders user=app% time=1 reason="they block the report"');
     my $ask = told($chat, bob => qr/Approval wanted: kill 3 sessions on orders/, $n, 'her request is shown to all');
     like($ask->{text}, qr/they block the report/, 'with why');
-    like($ask->{text}, qr/asked by:?\**\s*alice/, 'who') or diag $ask->{text};
+    like($ask->{text}, qr{asked by\W+alice}, 'who') or diag $ask->{text};
     like($ask->{text}, qr/\b$_\b/, 'and whom') for @ids[0 .. 2];
     my ($id) = $ask->{text} =~ /das approve ([0-9a-f]{12})/;
     ok($id, 'and its id');
@@ -71,7 +70,7 @@ sub at_the_end {
     like($list, qr/\bapproval\b/, 'das audit list shows it');
     my $history = sub { return $s->ask(GET => $s->flow('orders', 'query-kill-process-history'), undef, query => [ [ end_time => (time + 10) * 1000 ],
         [ page_num => 1 ], [ page_size => 50 ], [ start_time => (time - 3600) * 1000 ] ])->{json}{killed_sessions} || [] };
-    ok(wait_for(sub { my %had = map { $_->{id} // $_->{process_id} // '' => 1 } @{ $history->() }; $had{ $ids[0] } && $had{ $ids[2] } }), 'and so does the history')
+    ok(wait_for(sub { my %had = map { $_->{session_id} => 1 } @{ $history->() }; $had{ $ids[0] } && $had{ $ids[2] } }), 'and so does the history')
         or diag explain $history->();
     is_deeply([ $chat->faults ], [], "nothing that das sent was refused by $chat->{name}");
     $story->end_round(@ids);

@@ -15,6 +15,7 @@ use Fcntl qw(:flock);
 use File::Temp qw(tempdir tempfile);
 use HTTP::Tiny;
 use JSON::PP;
+use Scalar::Util qw(weaken);
 use Das ();
 use WebServer;
 
@@ -36,7 +37,9 @@ sub new {
     $self->{state} = "$self->{dir}/state";
     $self->keep(sub { %{ $_[0] } = (messages => [], faults => [], limited => 0, busy => 0, taken => 0) });
     $self->set_up;
-    $self->{web} = WebServer->new(handler => sub { return $self->handle($_[0]) });
+    my $weak = $self;
+    weaken($weak);    # else neither of the two is ever destroyed in time, and the server stays
+    $self->{web} = WebServer->new(handler => sub { return $weak->handle($_[0]) });
     $self->{url} = "http://127.0.0.1:$self->{web}{port}";
     return $self;
 }

@@ -145,10 +145,10 @@ sub asked_by_das {
     return @asked;
 }
 
-sub kills { my ($self, $mark) = @_; return grep { $_->[1] =~ /^\s*KILL\b/i } $self->asked_by_das($mark // 0) }
+sub kills { my ($self, $mark) = @_; return grep { $_->[1] =~ /\bKILL\b/ } $self->asked_by_das($mark // 0) }
 
 # A statement without its values.
-sub shape { my ($text) = @_; $text =~ s/'(?:[^'\\]|\\.|'')*'/?/gs; $text =~ s/\b\d+\b/?/g; $text =~ s/\?(?:\s*,\s*\?)+/?/g; $text =~ s/\s+/ /g; return $text }
+sub shape { my ($text) = @_; $text =~ s/x?'(?:[^'\\]|\\.|'')*'/?/gs; $text =~ s/\b\d+\b/?/g; $text =~ s/\?(?:\s*,\s*\?)+/?/g; $text =~ s/\s+/ /g; return $text }
 
 # --- das ---------------------------------------------------------------------------------------------------------
 

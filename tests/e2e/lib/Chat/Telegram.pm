@@ -47,7 +47,7 @@ sub take {
     my ($token, $method) = $r->{path} =~ m{^/bot(42:\w+)/(sendMessage|editMessageText)$} or return;
     return Chat::answer(401, { ok => JSON::PP::false, error_code => 401, description => 'Unauthorized' . ($self->fault('token') || '') }) if $token ne $self->{token};
     return Chat::answer(429, { ok => JSON::PP::false, error_code => 429, description => 'Too Many Requests', parameters => { retry_after => 1 } }) if $self->too_many;
-    return $self->refuse('chat not found') if "$body->{chat_id}" ne "$ROOM";
+    return $self->refuse('chat not found') if "$body->{chat_id}" !~ /^-?\d+$/;
     my ($text, $wrong) = ($body->{parse_mode} // '') eq 'HTML' ? read_html($body->{text}) : ($body->{text});
     return $self->refuse($wrong) if $wrong;
     my @buttons = map { { label => $_->{text}, value => $_->{callback_data} } } map { @$_ } @{ ($body->{reply_markup} || {})->{inline_keyboard} || [] };
@@ -60,7 +60,7 @@ sub take {
     }
     else {
         $id = 100 + $self->so_far;
-        $self->add({ id => $id, text => $text, buttons => \@buttons, thread => $body->{reply_parameters}{message_id} });
+        $self->add({ id => $id, chat => $body->{chat_id}, text => $text, buttons => \@buttons, thread => $body->{reply_parameters}{message_id} });
     }
     return Chat::answer(200, { ok => JSON::PP::true, result => { message_id => $id + 0 } });
 }
