@@ -1,7 +1,7 @@
 /*
  * standing.c - how das itself stands: das.status(), das.history{}, and das.stop(), the off switch.
  *
- * They read the state directory and change nothing but the off switch, which a script can turn on
+ * They look at the state directory and change nothing but the off switch, which a script can turn on
  * and never off.
  */
 #include "bindings/bind.h"
@@ -19,9 +19,10 @@
 #define HISTORY_MOST 100
 #define DAY_MS ((int64_t)86400 * 1000)
 
-/* A handle on the state directory to read; *own: it is the caller's to close. NULL with *rc 0: there
- * is none yet. */
-static struct das_store *open_store(struct das_run *run, bool *own, int *rc, struct das_err *err)
+/* A handle on the state directory, to read or to write; *own: it is the caller's to close. NULL with
+ * *rc 0: there is none yet. */
+static struct das_store *open_store(struct das_run *run, bool write, bool *own, int *rc,
+                                    struct das_err *err)
 {
     struct das_store *s = run->opts->store ? run->opts->store : run->guard.store;
 
@@ -32,7 +33,8 @@ static struct das_store *open_store(struct das_run *run, bool *own, int *rc, str
     if (!run->opts->state_dir)
         return NULL;
     *own = true;
-    *rc = das_store_open_to_read(run->opts->state_dir, &s, err);
+    *rc = write ? das_store_open(run->opts->state_dir, &s, err)
+                : das_store_open_to_read(run->opts->state_dir, &s, err);
     return s;
 }
 
@@ -85,7 +87,7 @@ static int look(struct das_run *run, struct standing *s, struct das_err *err)
     bool own;
     int rc;
 
-    store = open_store(run, &own, &rc, err);
+    store = open_store(run, false, &own, &rc, err);
     if (!store)
         return rc;
     rc = das_breaker_each(store, see_breaker, s, err);
@@ -243,8 +245,10 @@ int das_lua_history(lua_State *L)
         lua_setfield(L, -2, "__gc");
     }
     lua_setmetatable(L, -2);
-    store = open_store(run, &own, &rc, &err);
+    store = open_store(run, true, &own, &rc, &err); // what the journal has comes into it first
     if (store)
+        rc = das_history_catch_up(store, &err);
+    if (store && rc == 0)
         rc = das_history_page(store, name, now - from_s * 1000, now, 1, limit, see_kill, k, &total,
                               &err);
     if (store && own)
