@@ -272,6 +272,10 @@ int das_lua_instance(lua_State *L);
 int das_lua_instances(lua_State *L);
 int das_lua_notify(lua_State *L);      /* das.notify, in notify.c */
 int das_lua_cloud(lua_State *L);       /* das.cloud, in cloud_account.c */
+/* das.status, das.history, das.stop, in standing.c */
+int das_lua_status(lua_State *L);
+int das_lua_history(lua_State *L);
+int das_lua_stop(lua_State *L);
 /* The message at arg, as das.notify() and req.reply() have it, in a value that is pushed. Statements
  * are shown as shapes. In notify.c. */
 struct das_notice *das_read_reply(lua_State *L, int arg);

@@ -19,6 +19,7 @@
 #include "core/cli/cli.h"
 #include "core/cli/stop_files.h"
 #include "core/plan/guard.h"
+#include "core/plan/stop.h"
 #include "core/store/journal.h"
 
 #define PLACES                                                                                     \
@@ -76,65 +77,28 @@ static bool is_there(const char *path)
     return access(path, F_OK) == 0;
 }
 
-/* The folder that path is in, made where it is das's own to make: the run directories. A
- * configuration's folder is there or it is not. 0, or the reason as errno. */
-static int make_folder_of(const char *path)
-{
-    bool machine = strncmp(path, "/run/das/", 9) == 0;
-    size_t len = strlen(path) - strlen("/STOP");
-    char dir[4096];
-
-    if (len < 5 || len >= sizeof dir)
-        return 0;
-    memcpy(dir, path, len);
-    dir[len] = '\0';
-    if (access(dir, F_OK) == 0)
-        return 0;
-    if (strcmp(dir + len - 4, "/das") != 0 || strcmp(dir, "/etc/das") == 0)
-        return ENOENT;
-    for (char *p = strchr(dir + 1, '/'); p; p = strchr(p + 1, '/')) {
-        *p = '\0';
-        mkdir(dir, machine ? 0755 : 0700);
-        *p = '/';
-    }
-    return mkdir(dir, machine ? 0755 : 0700) == 0 || errno == EEXIST ? 0 : errno;
-}
-
-/* Where the text cannot be written any more, because the disk is full, an empty file is as good. */
-static int write_stop(const char *path, struct das_text line, struct das_err *err)
-{
-    int fd;
-
-    if (das_write_file(path, 0644, line, err) == 0)
-        return 0;
-    fd = open(path, O_WRONLY | O_CREAT | O_CLOEXEC, 0644);
-    if (fd < 0)
-        return -1;
-    close(fd);
-    fprintf(stderr, "das stop: the reason could not be written: %s\n", err->msg);
-    return 0;
-}
-
-/* A switch that is on already stays as it is, with the reason of whoever was first. */
+/* A switch that is on already stays as it is, with the reason of whoever was first. Nothing of a
+ * place that this machine does not have is said. */
 static int stop_at(const char *path, struct das_text line)
 {
     const char *one[] = {path, NULL};
     char why[600];
     struct das_err err;
-    int folder;
 
-    if (is_there(path) && das_stopped(one, why, sizeof why)) {
+    switch (das_stop_write(path, line, &err)) {
+    case DAS_STOP_ALREADY:
+        das_stopped(one, why, sizeof why);
         printf("already %s\n", why);
         return 0;
-    }
-    folder = make_folder_of(path);
-    if (folder == ENOENT) /* a place that this machine does not have */
-        return -1;
-    if (folder)
-        das_fail(&err, DAS_E_IO, "%s: %s", path, strerror(folder));
-    if (!folder && write_stop(path, line, &err) == 0) {
+    case DAS_STOP_WRITTEN:
+        if (err.code)
+            fprintf(stderr, "das stop: the reason could not be written: %s\n", err.msg);
         printf("stopped by %s\n", path);
         return 0;
+    case DAS_STOP_NOWHERE:
+        return -1;
+    case DAS_STOP_FAILED:
+        break;
     }
     fprintf(stderr, "das stop: not written: %s\n", err.msg);
     return -1;

@@ -1,0 +1,54 @@
+-- Receives alerts of Alertmanager, Grafana or PagerDuty: gathers facts from the instance that each
+-- is about, and tells a channel. Looks and never kills.
+--
+--   hooks = { alerts = { platform = "alertmanager", path = "/hooks/alerts", channel = "ops",
+--     verify = { tokens = { file = "/etc/das/alertmanager" } },
+--     script = "hooks/alertmanager.lua" } }
+--
+-- Which instance: the label das_instance of the alert, else its label instance without the port.
+-- das.lua has to give the script the grants preview and instance:NAME or tag:TAG.
+local req = ...
+local alert = req.alert
+
+local function find(name)
+  local bare = name and name:gsub(":%d+$", "")
+  for _, instance in ipairs(das.instances()) do
+    if instance.name == name or instance.name == bare then
+      return instance
+    end
+  end
+end
+
+-- What somebody wants to know who is woken up: the oldest statements, and who waits for whom.
+local function facts(instance)
+  local slow, why = instance:preview{ command = "Query", time = 5 }
+  if not slow then
+    return { { "sessions", "cannot be looked at: " .. why } }
+  end
+  local fields = { { "statements over 5 s", #slow } }
+  for _, group in ipairs(slow:group_by("user")) do
+    if #fields < 6 then
+      fields[#fields + 1] = { group.key or "(no user)", group.count }
+    end
+  end
+  return fields, slow:oldest(10)
+end
+
+for _, one in ipairs(alert and alert.alerts or {}) do
+  local instance = find(one.instance)
+  local fields, sessions = {}, nil
+  if instance and one.status ~= "resolved" then
+    fields, sessions = facts(instance)
+  elseif not instance then
+    fields = { { "instance", (one.instance or "none") .. " is not one that das knows" } }
+  end
+  req.reply{
+    title = ("%s: %s"):format(one.status or "alert", one.name or "without a name"),
+    text = one.summary,
+    severity = one.status == "resolved" and "info" or one.severity == "critical" and "critical"
+      or "warning",
+    instance = instance and instance.name or nil,
+    fields = fields,
+    sessions = sessions,
+  }
+end
