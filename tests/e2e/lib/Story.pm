@@ -29,6 +29,12 @@ sub id_of {
 sub new {
     my ($class, %opt) = @_;
     my $self = bless { rounds => 0, members => 0, %opt }, $class;
+    # before all else: their processes would keep open what others wait for the end of
+    for my $kind (@{ $self->{chats} }) {
+        require "Chat/$kind.pm";
+        my $chat = "Chat::$kind"->new(people => { map { $_ => id_of(lc $kind, $_) } keys %roles, 'mallory' });
+        $self->{ $chat->{name} } = $chat;
+    }
     $self->{db} = MariaDB->new(args => [ '--general-log=1', '--general-log-file=general.log' ]);
     $self->{db}->sql('CREATE USER app@localhost; CREATE USER app2@localhost; CREATE USER other@localhost; CREATE USER das@localhost;'
         . ' GRANT PROCESS, CONNECTION ADMIN ON *.* TO das@localhost; CREATE DATABASE shop; CREATE TABLE shop.orders (id INT PRIMARY KEY);'
@@ -36,11 +42,7 @@ sub new {
     $self->{general_log} = "$self->{db}{dir}/data/general.log";
     $self->{herd} = Herd->new($self->{db}{socket});
     $self->{serve} = Serve->new(start => 0, instances => { orders => "mysql://das\@localhost/?socket=$self->{db}{socket}" });
-    for my $kind (@{ $self->{chats} }) {
-        require "Chat/$kind.pm";
-        my $chat = "Chat::$kind"->new(people => { map { $_ => id_of(lc $kind, $_) } keys %roles, 'mallory' });
-        $self->{ $chat->{name} } = $chat->meet($self->{serve}->base);
-    }
+    $_->meet($self->{serve}->base) for $self->chats;
     $self->make_keys;
     $self->write_config;
     return $self;
