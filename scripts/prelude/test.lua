@@ -330,8 +330,7 @@ local function run(path, args, options)
     end
   end
   if options ~= nil then
-    host.options(options, "t.run",
-      { "config", "apply", "approvals", "params", "answers", "hook" })
+    host.options(options, "t.run", { "config", "apply", "approvals", "params", "answers", "hook" })
   end
   options = options or {}
   if options.apply ~= nil and type(options.apply) ~= "boolean" then
