@@ -511,6 +511,26 @@ static void other_hands(void)
              "a vote that nobody took");
 
     begin();
+    must_request(2);
+    vote("alice", true);
+    store_sql(dir, "INSERT INTO approval_votes(approval, person, seq)"
+                   " SELECT approval, 'carl', seq FROM approval_votes");
+    ok(get() < 0 && err.code == DAS_E_DATA, "a vote of somebody else, counted once more");
+
+    begin();
+    must_request(2);
+    vote("alice", true);
+    store_sql(dir, "UPDATE journal SET line = replace(line, '\"need\":2', '\"need\":1')");
+    ok(get() < 0 && strstr(err.msg, "the bytes of a record were changed"),
+       "a record that needs fewer people");
+
+    begin();
+    must_request(2);
+    vote("alice", true);
+    store_sql(dir, "UPDATE approvals SET state = 1");
+    does_nothing("one vote of two, and a state", "the journal has 1 of 2 votes");
+
+    begin();
     must_request(1);
     store_sql(dir, "UPDATE approvals SET plan = CAST(replace(CAST(plan AS TEXT),"
                    " 'too long', 'so long') AS BLOB)");
