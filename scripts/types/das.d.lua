@@ -248,22 +248,28 @@ local plan = {}
 ---@return string? code
 function plan:apply() end
 
+---Empty is nobody.
+---@class (exact) das.approvers
+---@field roles? string[]
+---@field users? string[]
+
 ---@class (exact) das.approval_options
----@field approvers { roles?: string[], users?: string[] } who may say yes, as people of das.lua has them; nobody unless named
+---@field approvers das.approvers who may say yes, as people of das.lua has them
 ---@field need? integer so many of them, 1 to 20; who asks does not count (1)
 ---@field ttl? integer|string until it expires, at most "12h" ("10m")
----@field channel? string where it is posted; without one only `das approvals` shows it
+---@field channel? string where it is posted; without one `das approvals` shows it
 ---@field reason? string the plan's
 
----Asks people whether the plan may be applied, and posts it. On the last yes that is needed das itself
----looks at every victim once more and kills those that are unchanged, whether this script still runs or
----not. Needs the grants kill and, for a channel, notify. Asked again for the same sessions it gives the
----same request (`repeated`), also where it was rejected, until that would have expired. In a dry run
----nobody is asked.
+---Asks people whether the plan may be applied, and posts it. On the last yes that is needed das
+---itself looks at every victim once more and kills those that are unchanged, whether this script
+---still runs or not. Needs the grants kill and, for a channel, notify. Asked again for the same
+---sessions it gives the same request (`repeated`), also where it was rejected, until that would
+---have expired. In a dry run nobody is asked.
 ---```text
 ---local slow = das.preview{ command = "Query", time = "10m" }
 ---if #slow > 0 then
----  local approval = slow:plan{ kill = "query", reason = "report blocks the shop" }:request_approval{
+---  local plan = slow:plan{ kill = "query", reason = "report blocks the shop" }
+---  local approval = plan:request_approval{
 ---    channel = "ops", approvers = { roles = { "dba" } }, need = 2, ttl = "10m",
 ---  }
 ---  print(approval.id, approval:wait{ timeout = "5m" })
@@ -282,11 +288,15 @@ function plan:request_approval(options) end
 ---@field reason? string
 ---@field at integer Unix seconds
 
+---@alias das.approval_state
+---| "waiting" | "approved" | "applying" | "applied" | "rejected" | "expired" | "unknown" | "failed"
+---| "dry_run"
+
 ---A request, as it is at the moment of looking.
 ---@class das.approval
 ---@field id string
----@field state "waiting"|"approved"|"applying"|"applied"|"rejected"|"expired"|"unknown"|"failed"|"dry_run"
----@field hash? string of the plan that is carried out: another than that of the plan it was made from, since it lives longer
+---@field state das.approval_state
+---@field hash? string of the plan that is carried out: not the script's, since it lives longer
 ---@field need? integer
 ---@field votes das.approval_vote[]
 ---@field expires_at? integer Unix seconds
@@ -296,8 +306,8 @@ function plan:request_approval(options) end
 ---@field repeated boolean somebody has asked for the same before
 local approval = {}
 
----Waits for the answer: until it is there, or so long. Approved: until the plan was carried out, too, if
----that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for the script.
+---Waits for the answer: until it is there, or so long. Approved: until the plan was carried out,
+---too, if that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for it.
 ---```text
 ---local plan = das.preview{ user = "report", time = "10m" }:plan{ kill = "query" }
 ---local approval = assert(plan:request_approval{ approvers = { users = { "alice" } } })
@@ -1836,7 +1846,7 @@ function test_instance:up() end
 ---@class (exact) das.test_run_options
 ---@field config? das.test_config
 ---@field apply? boolean false: a dry run
----@field approvals? "approve"|"reject"|"none" what people say to plan:request_approval, at once ("none")
+---@field approvals? "approve"|"reject"|"none" what people say to plan:request_approval ("none")
 
 ---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
 ---@class (exact) das.test_config
