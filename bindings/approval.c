@@ -39,6 +39,12 @@ static int approval_gc(lua_State *L)
     return 0;
 }
 
+/* A test or a replay: nothing leaves the process. */
+static bool in_process(const struct das_run *run)
+{
+    return run->opts->web && run->opts->web->answer;
+}
+
 /* --- options ---------------------------------------------------------------------------------- */
 
 static int64_t take_ms(lua_State *L, int t, const char *what, const char *key, int64_t fallback)
@@ -50,8 +56,8 @@ static int64_t take_ms(lua_State *L, int t, const char *what, const char *key, i
         got = luaL_tolstring(L, -1, NULL);
         if ((lua_type(L, -2) != LUA_TNUMBER && lua_type(L, -2) != LUA_TSTRING) ||
             !das_parse_duration_ms(das_text_of(got), &ms) || ms < 0)
-            das_raise(L, "%s: %s: expected seconds or a duration such as \"10m\", got %s", what, key,
-                      got);
+            das_raise(L, "%s: %s: expected seconds or a duration such as \"10m\", got %s", what,
+                      key, got);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -87,8 +93,9 @@ static void take_approvers(lua_State *L, int t, struct das_approval_ask *ask)
     int at;
 
     if (lua_getfield(L, t, "approvers") != LUA_TTABLE)
-        das_raise(L, "request_approval: approvers: expected a table such as { roles = { \"dba\" } }, "
-                     "got %s",
+        das_raise(L,
+                  "request_approval: approvers: expected a table such as { roles = { \"dba\" } }, "
+                  "got %s",
                   luaL_typename(L, -1));
     at = lua_gettop(L);
     das_check_options(L, at, "request_approval: approvers", allowed, 2);
@@ -128,17 +135,19 @@ static const struct das_channel *take_options(lua_State *L, struct das_approval_
         return NULL;
     if (!das_may(L, "notify"))
         das_need(L, "notify:%s", ask->channel);
-    if (run->opts->votes)
-        return NULL; // nothing leaves a test
+    if (in_process(run))
+        return NULL;
     ch = das_channels_find(run->opts->channels, ask->channel, &err);
     if (!ch)
         das_raise(L, "request_approval: channel: %s", err.msg);
     return ch;
 }
 
-/* --- in a test -------------------------------------------------------------------------------- */
+/* --- in the process
+ * -------------------------------------------------------------------------------- */
 
-/* A test without people has those that the policy names, and for a role as many as are needed. */
+/* Where there are no people there are those that the policy names, and for a role as many as are
+ * needed. */
 static int make_up(struct das_people *to, const struct das_approval_ask *ask, struct das_err *err)
 {
     char name[DAS_PERSON_NAME_SIZE + 8];
@@ -229,7 +238,7 @@ static int answer(struct das_run *run, struct das_store *s, struct approval *sel
                                              .watch = &watch};
     enum das_approval_fate fate;
     struct das_report *report = NULL;
-    int say = run->opts->votes->say;
+    enum das_votes say = run->opts->votes->say;
 
     if (say == DAS_VOTES_NONE)
         return 0;
@@ -270,6 +279,29 @@ static int see_again(lua_State *L, struct das_store *s, struct approval *self, s
     return 0;
 }
 
+/* To whoever wants to know what would have been posted. */
+static int show(struct das_run *run, const struct das_approval *a, const char *channel,
+                struct das_err *err)
+{
+    const struct das_engine_watch *w = run->opts->watch;
+    struct das_plan *plan;
+    struct das_notice n;
+    int rc;
+
+    if (!w || !w->notified)
+        return 0;
+    plan = das_plan_read(a->plan, err);
+    if (!plan)
+        return -1;
+    das_notice_init(&n);
+    rc = das_approval_notice(a, plan, NULL, &n, err);
+    if (rc == 0)
+        w->notified(w->arg, channel, &n);
+    das_notice_clear(&n);
+    das_plan_release(plan);
+    return rc;
+}
+
 static int ask_now(lua_State *L, struct approval *self, const struct das_box *plan,
                    const struct das_channel *ch, struct das_approval_ask *ask, struct das_err *err)
 {
@@ -286,9 +318,10 @@ static int ask_now(lua_State *L, struct approval *self, const struct das_box *pl
     self->repeated = rc == 0;
     if (self->repeated)
         return 0;
+    if (in_process(run) && ask->channel && show(run, self->a, ask->channel, err) < 0)
+        return -1;
     if (run->opts->votes)
-        return answer(run, s, self, plan, ask->people, err) < 0 ? -1
-                                                                        : see_again(L, s, self, err);
+        return answer(run, s, self, plan, ask->people, err) < 0 ? -1 : see_again(L, s, self, err);
     if (!ch)
         return 0;
     posted = das_plan_read(self->a->plan, err);
@@ -300,8 +333,8 @@ static int ask_now(lua_State *L, struct approval *self, const struct das_box *pl
     return rc;
 }
 
-/* plan:request_approval{ channel, approvers = { roles, users }, need, ttl, reason }: an approval, or
- * nil, message, code. */
+/* plan:request_approval{ channel, approvers = { roles, users }, need, ttl, reason }: an approval,
+ * or nil, message, code. */
 int das_plan_request_approval(lua_State *L)
 {
     const struct das_box *plan = das_box_check(L, 1, DAS_PLAN);
@@ -324,9 +357,9 @@ int das_plan_request_approval(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 0);
     memset(self, 0, sizeof *self);
     luaL_setmetatable(L, DAS_APPROVAL);
-    if (!ask.people || (!ask.people->count && run->opts->votes)) {
-        ask.people = run->opts->votes ? &self->made_up : &none;
-        if (run->opts->votes && make_up(&self->made_up, &ask, &err) < 0)
+    if (!ask.people || (!ask.people->count && in_process(run))) {
+        ask.people = in_process(run) ? &self->made_up : &none;
+        if (in_process(run) && make_up(&self->made_up, &ask, &err) < 0)
             return das_raise(L, "request_approval: %s", err.msg);
     }
     self->dry = !run->opts->armed;
@@ -349,7 +382,7 @@ static int64_t deliver(struct das_run *run, struct das_store *s)
     struct das_delivered out;
     struct das_err ignored; /* it stays in the outbox, and das notify --queue says why */
 
-    if ((run->opts->web && run->opts->web->answer) || !d.channels)
+    if (in_process(run) || !d.channels)
         return INT64_MAX;
     d.budget_ms = left < d.budget_ms ? left : d.budget_ms;
     d.sender = das_sender_new(&ignored);
@@ -385,8 +418,8 @@ static const char *word_of(const struct das_approval *a)
                                                : "approved";
 }
 
-/* approval:wait{ timeout = "5m" } -> "approved", "rejected", "expired" or "timeout". Approved: when it
- * was carried out, if that is within the timeout. */
+/* approval:wait{ timeout = "5m" } -> "approved", "rejected", "expired" or "timeout". Approved: when
+ * it was carried out, if that is within the timeout. */
 static int approval_wait(lua_State *L)
 {
     static const char *const allowed[] = {"timeout"};

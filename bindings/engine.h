@@ -49,8 +49,9 @@ struct das_engine_web {
 };
 
 /* How a test decides what its policy asks for. */
+enum das_votes { DAS_VOTES_NONE, DAS_VOTES_YES, DAS_VOTES_NO };
 struct das_engine_votes {
-    enum { DAS_VOTES_NONE, DAS_VOTES_YES, DAS_VOTES_NO } say;
+    enum das_votes say;
 };
 
 /* The script is that of a hook (core/hook): it is called with one table, made of req. */

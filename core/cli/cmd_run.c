@@ -166,7 +166,7 @@ static void send_messages(struct run_opts *o, const struct das_engine_result *r)
     if (rc == 0 && r->end != DAS_END_CANCELLED)
         rc = das_deliver_cli(&d, s, &err);
     if (rc == 0)
-        rc = das_outbox_waiting(s, &waiting, &err);
+        rc = das_outbox_count(s, DAS_OUTBOX_WAITING, &waiting, &err);
     if (rc < 0)
         fprintf(stderr, "das run: messages are not sent: %s\n", err.msg);
     else if (waiting)

@@ -9,6 +9,7 @@
 #include "core/cli/schedule_text.h"
 #include "core/store/habits.h"
 #include "core/store/journal.h"
+#include "core/store/outbox.h"
 
 #define UNKNOWN_SHOWN 20
 
@@ -16,9 +17,9 @@ static const char help[] =
     "das status [-o table|json] [--config FILE]\n"
     "\n"
     "Shows the off switch (das stop), the breakers that are not closed, the kills whose outcome\n"
-    "nobody knows and that nobody has acknowledged, the policies that das serve runs, and the head\n"
-    "of the journal: note it elsewhere, and das audit verify can tell later whether anything before\n"
-    "it was changed.\n"
+    "nobody knows and that nobody has acknowledged, messages that wait or were given up, the policies\n"
+    "that das serve runs, and the head of the journal: note it elsewhere, and das audit verify can\n"
+    "tell later whether anything before it was changed.\n"
     "\n"
     "  -o, --output FORMAT   table, json\n"
     "      --config FILE     instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
@@ -153,6 +154,28 @@ static int put_unknown(struct status *s, struct das_store *store, struct das_err
     return 0;
 }
 
+/* --- messages --------------------------------------------------------------------------------- */
+
+static int put_messages(struct status *s, struct das_store *store, struct das_err *err)
+{
+    int64_t waiting = 0, failed = 0;
+
+    if (store && (das_outbox_count(store, DAS_OUTBOX_WAITING, &waiting, err) < 0 ||
+                  das_outbox_count(store, DAS_OUTBOX_FAILED, &failed, err) < 0))
+        return -1;
+    if (s->json) {
+        das_json_key(&s->out, "messages");
+        das_buf_char(&s->out, '{');
+        das_json_key_int(&s->out, "waiting", waiting);
+        das_json_key_int(&s->out, "failed", failed);
+        das_buf_char(&s->out, '}');
+    } else if (waiting || failed) { /* who sends none is not told so */
+        das_buf_printf(&s->out, "messages    %lld waiting, %lld given up (das notify --queue)\n",
+                       (long long)waiting, (long long)failed);
+    }
+    return 0;
+}
+
 static int put_journal(struct status *s, struct das_store *store, const char *dir,
                        struct das_err *err)
 {
@@ -199,6 +222,8 @@ static int show(struct das_common *c)
         rc = put_breakers(&s, store, &err);
     if (rc == 0)
         rc = put_unknown(&s, store, &err);
+    if (rc == 0)
+        rc = put_messages(&s, store, &err);
     if (rc == 0)
         rc = das_schedule_show(c->state_dir.ptr, s.json, das_terminal_width(), &s.out, &err);
     if (rc == 0)

@@ -5,6 +5,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/cli/interrupt.h"
 
 static void say_why(const struct das_delivery *x, struct das_buf *b)
 {
@@ -53,7 +54,8 @@ static void said(void *arg, const struct das_delivery *x)
 int das_deliver_cli(struct das_deliver_cli *d, struct das_store *s, struct das_err *err)
 {
     struct das_delivering job = {
-        .channels = d->channels, .budget_ms = d->budget_ms, .said = said, .arg = d};
+        .channels = d->channels, .budget_ms = d->budget_ms, .said = said, .arg = d,
+        .cancel = das_interrupt_catch()};
     int rc = -1;
 
     d->fate = DAS_NEXT;

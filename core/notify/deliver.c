@@ -237,7 +237,8 @@ static int send_taken(const struct das_delivering *d, struct das_store *s,
                                          .id = t->items[0].delivery,
                                          .ref = *ref ? ref : NULL,
                                          .thread = *thread ? thread : NULL,
-                                         .left_ms = left_ms < ATTEMPT_MS ? left_ms : ATTEMPT_MS};
+                                         .left_ms = left_ms < ATTEMPT_MS ? left_ms : ATTEMPT_MS,
+                                         .cancel = d->cancel};
         das_sender_send(d->sender, &what, &v);
         rc = settle(d, s, ch, t, &v, out, err);
     }
@@ -290,7 +291,7 @@ int das_deliver(const struct das_delivering *d, struct das_store *s, struct das_
             if (rc < 0)
                 return -1;
             more |= rc > 0;
-            left = until - das_clock_monotonic_ms();
+            left = d->cancel && atomic_load(d->cancel) ? 0 : until - das_clock_monotonic_ms();
         }
     }
     if (more)

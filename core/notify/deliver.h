@@ -37,6 +37,7 @@ struct das_delivering {
     struct das_sender *sender;
     const struct das_channels *channels;
     int64_t budget_ms; /* no attempt is begun after that, and none lasts longer */
+    const atomic_int *cancel; /* not 0: end soon; or NULL */
     /* On the caller's thread; may be NULL. */
     void (*said)(void *arg, const struct das_delivery *d);
     void *arg;

@@ -28,6 +28,7 @@ struct das_sender {
     size_t count;
     bool in_process;
     int64_t until_ms; /* monotonic: the end of what is being sent */
+    const atomic_int *cancel;
 };
 
 struct das_sender *das_sender_new(struct das_err *err)
@@ -203,7 +204,7 @@ static int64_t left_ms(void *ctx)
     const struct das_sender *s = ctx;
     int64_t left = s->until_ms - das_clock_monotonic_ms();
 
-    return left > 0 ? left : 0;
+    return left <= 0 || (s->cancel && atomic_load(s->cancel)) ? 0 : left;
 }
 
 static void unanswered(const struct das_err *err, struct das_verdict *v)
@@ -320,6 +321,7 @@ void das_sender_send(struct das_sender *s, const struct das_sending *what, struc
     t.token = pass->token;
     t.token_until_ms = &pass->until_ms;
     s->until_ms = das_clock_monotonic_ms() + what->left_ms;
+    s->cancel = what->cancel;
     das_vault_init(&vault);
     if (read_secrets(what->channel, &vault, &t, &err) < 0) {
         /* a file that cannot be read now may be there later */

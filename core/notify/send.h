@@ -7,6 +7,8 @@
 #ifndef DAS_NOTIFY_SEND_H
 #define DAS_NOTIFY_SEND_H
 
+#include <stdatomic.h>
+
 #include "core/http/client.h"
 #include "core/notify/kind.h"
 
@@ -27,6 +29,7 @@ struct das_sending {
     const char *ref;    /* of the message to be edited, where the platform can; or NULL */
     const char *thread; /* of the message to be answered; or NULL */
     int64_t left_ms;    /* for all of it */
+    const atomic_int *cancel; /* not 0: give up within a tenth of a second; or NULL */
 };
 /* v is filled in any case; whatever goes wrong on the way is a verdict, too. */
 void das_sender_send(struct das_sender *s, const struct das_sending *what, struct das_verdict *v);

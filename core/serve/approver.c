@@ -158,7 +158,7 @@ static int deliver(const struct das_approver_conf *conf, struct das_store *s, st
     struct das_delivering d = {.channels = &conf->rules->channels, .budget_ms = DELIVER_MS};
     struct das_delivered out;
     int64_t waiting;
-    int rc = das_outbox_waiting(s, &waiting, err);
+    int rc = das_outbox_count(s, DAS_OUTBOX_WAITING, &waiting, err);
 
     if (rc < 0 || !waiting || !d.channels->count)
         return rc;
@@ -207,8 +207,7 @@ static bool wait_for_work(struct das_approver *a)
     clock_gettime(CLOCK_MONOTONIC, &at);
     at.tv_sec += LOOK_MS / 1000;
     pthread_mutex_lock(&a->lock);
-    while (!a->ends && !a->woken &&
-           pthread_cond_timedwait(&a->changed, &a->lock, &at) != ETIMEDOUT)
+    while (!a->ends && !a->woken && pthread_cond_timedwait(&a->changed, &a->lock, &at) != ETIMEDOUT)
         ;
     a->woken = false;
     ends = a->ends;

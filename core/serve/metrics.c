@@ -35,6 +35,10 @@ static const char *const actions[] = {"preview",
                                       "list_db_users",
                                       "list_instances",
                                       "list_nodes",
+                                      "list_approvals",
+                                      "decide_approval",
+                                      "approval_page",
+                                      "approval_form",
                                       "versions",
                                       "version",
                                       "livez",
@@ -43,11 +47,11 @@ static const char *const actions[] = {"preview",
                                       "hook",
                                       "none",
                                       "other"};
-static const int statuses[] = {200, 204, 400, 401, 403, 404, 405, 408, 409, 413,
+static const int statuses[] = {200, 204, 400, 401, 403, 404, 405, 408, 409, 410, 413,
                                414, 417, 429, 431, 500, 501, 503, 504, 505, 0 /* other */};
 static const char *const sources[] = {"mem", "file", "mysql", "das", "other"};
 static const char *const preview_results[] = {"ok", "failed"};
-static const char *const policies[] = {"task", "kill", "policy", "other"};
+static const char *const policies[] = {"task", "kill", "policy", "approval", "other"};
 static const char *const kills[] = {"connection", "query", "soft", "auto", "other"};
 /* das_outcome_name() */
 static const char *const results[] = {"killed",    "killing", "dry_run", "gone",    "changed",

@@ -129,6 +129,21 @@ static inline const char *das_take_bytes(struct das_bytes *b, uint64_t n)
     return (const char *)p;
 }
 
+/* A length and bytes; "" when they are not there. */
+static inline void das_put_text(struct das_buf *out, struct das_text t)
+{
+    das_put_varint(out, t.len);
+    das_buf_text(out, t);
+}
+
+static inline struct das_text das_take_text(struct das_bytes *b)
+{
+    uint64_t len = das_take_varint(b);
+    const char *p = das_take_bytes(b, len);
+
+    return p ? das_text(p, (size_t)len) : das_text("", 0);
+}
+
 /* --- the payload ------------------------------------------------------------------------------ */
 
 /* The text columns of a session, in the order of their streams. */
@@ -194,6 +209,35 @@ enum {
 /* A number in its column: these three, then 3 + 2v for v itself and 4 + 2z for zigzag z behind what
  * was expected. */
 enum { DAS_BN_UNKNOWN, DAS_BN_ABSENT, DAS_BN_RAW, DAS_BN_PLAIN, DAS_BN_DELTA };
+
+/* v, where base is expected. */
+static inline void das_put_number(struct das_buf *out, int64_t v, int64_t base)
+{
+    uint64_t plain = v < 0 ? UINT64_MAX : (uint64_t)v;
+    uint64_t delta = das_zigzag((int64_t)((uint64_t)v - (uint64_t)base));
+
+    if (!das_known(v)) {
+        das_put_varint(out, v == DAS_ABSENT ? DAS_BN_ABSENT : DAS_BN_UNKNOWN);
+    } else if ((plain < delta ? plain : delta) >> 62) {
+        das_put_varint(out, DAS_BN_RAW);
+        das_put_varint(out, (uint64_t)v);
+    } else {
+        das_put_varint(out, plain <= delta ? DAS_BN_PLAIN + 2 * plain : DAS_BN_DELTA + 2 * delta);
+    }
+}
+
+static inline int64_t das_take_number(struct das_bytes *b, int64_t base)
+{
+    uint64_t code = das_take_varint(b);
+
+    if (code >= DAS_BN_PLAIN)
+        return code & 1
+                   ? (int64_t)((code - DAS_BN_PLAIN) >> 1)
+                   : (int64_t)((uint64_t)base + (uint64_t)das_unzigzag((code - DAS_BN_DELTA) >> 1));
+    return code == DAS_BN_RAW      ? (int64_t)das_take_varint(b)
+           : code == DAS_BN_ABSENT ? DAS_ABSENT
+                                   : DAS_UNKNOWN;
+}
 
 /* A text in its column: NULL, the next one that was not there before, or 2 + how many are newer. */
 enum { DAS_BR_NULL, DAS_BR_NEW, DAS_BR_OLD };

@@ -11,6 +11,7 @@
 
 #include "core/base/mem.h"
 #include "core/source/block_sql.h"
+#include "core/source/block_told.h"
 
 #define NEW_ROW UINT32_MAX
 
@@ -82,14 +83,6 @@ void das_unpacked_free(struct das_unpacked *u)
 
 /* --- the layout ------------------------------------------------------------------------------- */
 
-static struct das_text take_text(struct das_bytes *b)
-{
-    uint64_t len = das_take_varint(b);
-    const char *p = das_take_bytes(b, len);
-
-    return p ? das_text(p, (size_t)len) : das_text("", 0);
-}
-
 static int read_columns(struct das_unpacked *u, struct das_bytes *b, struct das_err *err)
 {
     uint64_t count = das_take_varint(b);
@@ -98,7 +91,7 @@ static int read_columns(struct das_unpacked *u, struct das_bytes *b, struct das_
     if (count > DAS_BLOCK_COLUMNS_MAX)
         return damaged(err, "columns are too many");
     for (uint32_t i = 0; i < count; i++) {
-        struct das_text name = take_text(b);
+        struct das_text name = das_take_text(b);
         uint64_t kind = das_take_varint(b);
         int field = das_field_find(name);
 
@@ -279,75 +272,6 @@ fail:
 
 /* --- what is said of a snapshot --------------------------------------------------------------- */
 
-static int64_t take_number(struct das_bytes *b, int64_t base)
-{
-    uint64_t code = das_take_varint(b);
-
-    if (code >= DAS_BN_PLAIN)
-        return code & 1
-                   ? (int64_t)((code - DAS_BN_PLAIN) >> 1)
-                   : (int64_t)((uint64_t)base + (uint64_t)das_unzigzag((code - DAS_BN_DELTA) >> 1));
-    return code == DAS_BN_RAW      ? (int64_t)das_take_varint(b)
-           : code == DAS_BN_ABSENT ? DAS_ABSENT
-                                   : DAS_UNKNOWN;
-}
-
-/* Lag, spread and total: nobody adds anything to them that could run over. */
-static int64_t sane(int64_t v, int64_t else_)
-{
-    return das_known(v) && v >= 0 && v <= INT32_MAX ? v : else_;
-}
-
-static int describe(struct das_bytes b, struct das_snapshot *s, struct das_err *err)
-{
-    struct das_identity id;
-    struct das_text server = take_text(&b), user;
-    size_t n = server.len < sizeof id.server - 1 ? server.len : sizeof id.server - 1;
-    uint64_t count;
-
-    memset(&id, 0, sizeof id);
-    memcpy(id.server, server.ptr, n);
-    id.start_unix_s = take_number(&b, 0);
-    das_snapshot_set_identity(s, &id);
-    das_snapshot_set_lag(s, sane(take_number(&b, 0), 0));
-    das_snapshot_set_spread(s, sane(take_number(&b, 0), 0));
-    das_snapshot_set_total(s, take_number(&b, 0));
-    user = take_text(&b);
-    if (das_snapshot_set_own_user(s, user, err) < 0)
-        return -1;
-    count = das_take_varint(&b);
-    while (count-- && !b.bad) {
-        if (das_snapshot_add_own(s, take_number(&b, 0), err) < 0)
-            return -1;
-    }
-    count = das_take_varint(&b);
-    while (count-- && !b.bad) {
-        struct das_text warning = take_text(&b);
-
-        if (das_snapshot_warn(s, err, "%.*s", (int)(warning.len & INT32_MAX), warning.ptr) < 0)
-            return -1;
-    }
-    return 0;
-}
-
-/* Goes over a description without using it. */
-static void skip_description(struct das_bytes *b)
-{
-    uint64_t own, warnings;
-
-    take_text(b);
-    for (int i = 0; i < 4; i++)
-        take_number(b, 0);
-    take_text(b);
-    own = das_take_varint(b);
-    for (uint64_t i = 0; i < own && !b->bad; i++)
-        take_number(b, 0);
-    warnings = das_take_varint(b);
-    for (uint64_t i = 0; i < warnings && !b->bad; i++)
-        take_text(b);
-    b->bad |= own > DAS_BLOCK_OWN_MAX || warnings > DAS_BLOCK_WARNINGS_MAX;
-}
-
 struct meta {
     uint64_t flags, present, rows;
     int64_t time_ms, seconds;
@@ -373,7 +297,7 @@ static int read_meta(struct das_unpacked *u, struct meta *m, struct das_err *err
     if (!(m->flags & DAS_SF_SAME)) {
         const unsigned char *from = b->p;
 
-        skip_description(b);
+        das_told_skip(b);
         u->told = das_text((const char *)from, (size_t)(b->p - from));
     }
     if (b->bad || !u->told.len)
@@ -488,8 +412,15 @@ static int read_ids(struct das_unpacked *u, struct das_err *err)
     int64_t *last = &u->columns[u->id].last;
 
     for (uint32_t r = 0; r < u->rows; r++) {
-        u->now_columns.ids[r] = u->links[r] == NEW_ROW ? *last = take_number(in, *last)
-                                                       : u->before_columns.ids[u->links[r]];
+        int64_t *id = &u->now_columns.ids[r];
+
+        if (u->links[r] != NEW_ROW) {
+            *id = u->before_columns.ids[u->links[r]];
+            continue;
+        }
+        *id = das_take_number(in, *last);
+        if (das_known(*id))
+            *last = *id;
     }
     return in->bad ? damaged(err, "ids are cut off") : 0;
 }
@@ -513,7 +444,7 @@ static int read_durations(struct das_unpacked *u, struct das_err *err)
         if (ms && das_known(ms[r]))
             v = ms[r] / 1000;
         if (u->changes[r] & DAS_CHANGED_NUMBER(u->duration))
-            v = take_number(in, das_known(v) ? v : 0);
+            v = das_take_number(in, das_known(v) ? v : 0);
         v = das_session_clean_time(v);
         u->now_columns.durations[r] = v == DAS_UNKNOWN ? -1 : (int32_t)v;
     }
@@ -536,7 +467,7 @@ static int read_number_column(struct das_unpacked *u, uint32_t column, struct da
         if (ages)
             v = das_grown(v, c->step);
         if (u->changes[r] & bit) {
-            v = take_number(in, c->kind == DAS_CK_SERIAL ? c->last : das_known(v) ? v : 0);
+            v = das_take_number(in, c->kind == DAS_CK_SERIAL ? c->last : das_known(v) ? v : 0);
             if (das_known(v))
                 c->last = v;
         }
@@ -647,9 +578,9 @@ int das_unpacked_next(struct das_unpacked *u, struct das_snapshot **out, int64_t
     das_snapshot_set_complete(s, m.flags & DAS_SF_COMPLETE);
     das_snapshot_set_partial(s, m.flags & DAS_SF_PARTIAL);
     das_snapshot_set_cut(s, m.flags & DAS_SF_CUT);
-    if (describe((struct das_bytes){(const unsigned char *)u->told.ptr,
-                                    (const unsigned char *)u->told.ptr + u->told.len, false},
-                 s, err) < 0)
+    if (das_told_read((struct das_bytes){(const unsigned char *)u->told.ptr,
+                                         (const unsigned char *)u->told.ptr + u->told.len, false},
+                      s, err) < 0)
         goto fail;
     turn_over(u, s);
     if (!u->left && check_end(u, err) < 0)

@@ -12,6 +12,7 @@
 #include "core/base/mem.h"
 #include "core/session/fingerprint.h"
 #include "core/source/block_sql.h"
+#include "core/source/block_told.h"
 
 #define NEW_ROW UINT32_MAX
 #define RAW_FULL ((size_t)8 << 20) /* what a reader has in memory at once */
@@ -43,8 +44,8 @@ struct das_block {
     struct das_texts texts[DAS_BT_COUNT];
     struct das_arena arena; /* of texts */
     struct das_sql_writer sql;
-    size_t sql_bytes; /* of statements, before they are taken apart */
-    struct das_buf told;    /* what was told of the snapshot before, besides its rows */
+    size_t sql_bytes;    /* of statements, before they are taken apart */
+    struct das_buf told; /* what was told of the snapshot before, besides its rows */
     struct das_buf scratch;
     uint32_t snapshots;
     uint64_t rows;
@@ -406,21 +407,6 @@ static int64_t find_step(const struct das_block *b, const struct number_column *
     return step;
 }
 
-static void put_number(struct das_buf *out, int64_t v, int64_t base)
-{
-    uint64_t plain = v < 0 ? UINT64_MAX : (uint64_t)v;
-    uint64_t delta = das_zigzag((int64_t)((uint64_t)v - (uint64_t)base));
-
-    if (!das_known(v)) {
-        das_put_varint(out, v == DAS_ABSENT ? DAS_BN_ABSENT : DAS_BN_UNKNOWN);
-    } else if ((plain < delta ? plain : delta) >> 62) {
-        das_put_varint(out, DAS_BN_RAW);
-        das_put_varint(out, (uint64_t)v);
-    } else {
-        das_put_varint(out, plain <= delta ? DAS_BN_PLAIN + 2 * plain : DAS_BN_DELTA + 2 * delta);
-    }
-}
-
 static void put_number_column(struct das_block *b, uint32_t column)
 {
     struct number_column *c = &b->columns[column];
@@ -439,7 +425,10 @@ static void put_number_column(struct das_block *b, uint32_t column)
             continue;
         if (c->field != DAS_F_ID)
             b->changes[r] |= DAS_CHANGED_NUMBER(column);
-        put_number(out, v, c->kind == DAS_CK_SERIAL ? c->last : das_known(expected) ? expected : 0);
+        das_put_number(out, v,
+                       c->kind == DAS_CK_SERIAL ? c->last
+                       : das_known(expected)    ? expected
+                                                : 0);
         if (das_known(v))
             c->last = v;
     }
@@ -456,32 +445,6 @@ static void put_numbers(struct das_block *b)
 }
 
 /* --- what is said of a snapshot --------------------------------------------------------------- */
-
-static void put_bytes(struct das_buf *out, struct das_text t)
-{
-    das_put_varint(out, t.len);
-    das_buf_text(out, t);
-}
-
-/* What hardly ever changes from one to the next, and is told only when it does. */
-static void describe(const struct das_snapshot *s, struct das_buf *out)
-{
-    const struct das_identity *id = das_snapshot_identity(s);
-    size_t own = das_snapshot_own_count(s), warnings = das_snapshot_warnings(s);
-
-    put_bytes(out, das_text_of(id->server));
-    put_number(out, id->start_unix_s, 0);
-    put_number(out, das_snapshot_lag(s), 0);
-    put_number(out, das_snapshot_spread(s), 0);
-    put_number(out, das_snapshot_total(s), 0);
-    put_bytes(out, das_snapshot_own_user(s)); /* "" and NULL are the same here */
-    das_put_varint(out, own);
-    for (size_t i = 0; i < own; i++)
-        put_number(out, das_snapshot_own(s, i), 0);
-    das_put_varint(out, warnings);
-    for (size_t i = 0; i < warnings; i++)
-        put_bytes(out, das_text_of(das_snapshot_warning(s, i)));
-}
 
 static bool any_disputed(const struct das_snapshot *s)
 {
@@ -501,7 +464,7 @@ static void put_meta(struct das_block *b, int64_t time_ms)
     bool same;
 
     das_buf_reset(&b->scratch);
-    describe(s, &b->scratch);
+    das_told_put(s, &b->scratch);
     same = b->snapshots && das_text_eq(das_buf_view(&b->scratch), das_buf_view(&b->told));
     das_put_varint(out, (das_snapshot_complete(s) ? DAS_SF_COMPLETE : 0u) |
                             (das_snapshot_partial(s) ? DAS_SF_PARTIAL : 0u) |
@@ -604,7 +567,7 @@ static void put_layout(const struct das_block *b, struct das_buf *out)
 {
     das_put_varint(out, b->column_count);
     for (uint32_t i = 0; i < b->column_count; i++) {
-        put_bytes(out, das_text_of(das_field_name(b->columns[i].field)));
+        das_put_text(out, das_text_of(das_field_name(b->columns[i].field)));
         das_put_varint(out, b->columns[i].kind);
     }
     for (uint32_t i = 0; i < DAS_BS_NUMBERS + b->column_count; i++)
@@ -677,11 +640,11 @@ int das_block_finish(struct das_block *b, const struct das_crc32 *crc, struct da
     rc = das_buf_ok(&b->scratch, err);
     if (rc == 0)
         rc = pack_all(b, raw, &packed, err);
-    if (rc == 0 && (raw > DAS_BLOCK_RAW_MAX || b->sql_bytes > DAS_BLOCK_RAW_MAX || packed.len > DAS_BLOCK_STORED_MAX))
+    if (rc == 0 && (raw > DAS_BLOCK_RAW_MAX || b->sql_bytes > DAS_BLOCK_RAW_MAX ||
+                    packed.len > DAS_BLOCK_STORED_MAX))
         rc = das_fail(err, DAS_E_UNSUPPORTED,
                       "%s: a list of %zu bytes, a recording takes %u at most", b->instance,
-                      b->sql_bytes > raw ? b->sql_bytes : raw,
-                      DAS_BLOCK_RAW_MAX);
+                      b->sql_bytes > raw ? b->sql_bytes : raw, DAS_BLOCK_RAW_MAX);
     if (rc == 0) {
         head.raw = (uint32_t)raw;
         head.stored = (uint32_t)packed.len;

@@ -175,8 +175,10 @@ static void *watch_thread(void *arg)
     struct recorder *r = w->recorder;
     struct das_err err;
 
-    for (int64_t number = 0; wait_until(r, r->start_ms + number * w->every_ms);
+    for (int64_t number = 0; !r->opts->for_ms || number * w->every_ms < r->opts->for_ms;
          number = next_look(w, number)) {
+        if (!wait_until(r, r->start_ms + number * w->every_ms))
+            break;
         if (look(w, &err) < 0)
             note_failure(w, &err);
     }
@@ -269,7 +271,6 @@ int das_record(struct das_recording_writer *writer, const struct das_recorder_op
                struct das_recorder_totals *totals, struct das_err *err)
 {
     struct recorder r = {.opts = opts, .writer = writer};
-    struct das_err other;
     int rc;
 
     *totals = (struct das_recorder_totals){.instances = opts->count, .never = opts->count};
@@ -282,12 +283,14 @@ int das_record(struct das_recording_writer *writer, const struct das_recorder_op
         rc = oversee(&r, totals, err);
     end_all(&r, NULL);
     /* What is there is safe before somebody who hangs is waited for. */
-    if (das_recording_writer_flush(writer, INT64_MAX, rc < 0 ? &other : err) < 0)
+    if (rc == 0 && das_recording_writer_flush(writer, INT64_MAX, err) < 0)
         rc = -1;
     for (size_t i = 0; i < opts->count; i++) {
         if (r.watches[i].started)
             pthread_join(r.watches[i].thread, NULL);
     }
+    if (rc == 0 && das_recording_writer_flush(writer, INT64_MAX, err) < 0)
+        rc = -1; /* what came at the very end */
     count(&r, totals);
     pthread_cond_destroy(&r.changed);
     pthread_mutex_destroy(&r.lock);

@@ -352,10 +352,13 @@ int das_outbox_each(struct das_store *s, const char *channel, int state, int64_t
     return rc;
 }
 
-int das_outbox_waiting(struct das_store *s, int64_t *out, struct das_err *err)
+int das_outbox_count(struct das_store *s, enum das_outbox_state state, int64_t *out,
+                     struct das_err *err)
 {
     *out = 0;
-    return s->format < DAS_FORMAT_OUTBOX ? 0 : das_ask_int(s, out, err, DAS_Q_OUTBOX_WAITING, "");
+    return s->format < DAS_FORMAT_OUTBOX
+               ? 0
+               : das_ask_int(s, out, err, DAS_Q_OUTBOX_COUNT, "i", (int64_t)state);
 }
 
 int das_outbox_purge(struct das_store *s, int64_t now_ms, struct das_err *err)

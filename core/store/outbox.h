@@ -88,8 +88,9 @@ struct das_outbox_row {
 typedef int das_outbox_fn(void *arg, const struct das_outbox_row *r);
 int das_outbox_each(struct das_store *s, const char *channel, int state, int64_t now_ms,
                     int64_t max, das_outbox_fn *fn, void *arg, struct das_err *err);
-/* How many wait, of all channels. */
-int das_outbox_waiting(struct das_store *s, int64_t *out, struct das_err *err);
+/* How many are in that state, of all channels. */
+int das_outbox_count(struct das_store *s, enum das_outbox_state state, int64_t *out,
+                     struct das_err *err);
 /* Forgets what has ended longer ago than DAS_OUTBOX_KEEP_MS. */
 int das_outbox_purge(struct das_store *s, int64_t now_ms, struct das_err *err);
 

@@ -262,7 +262,7 @@ const char *const das_queries[DAS_QUERIES] = {
                          " state, claim_ms, created_ms, due_ms, expires_ms, ended_ms, tries, repeats"
                          " FROM outbox WHERE (?1 = '' OR channel = ?1) AND (?2 < 0 OR state = ?2)"
                          " ORDER BY id DESC LIMIT ?3",
-    [DAS_Q_OUTBOX_WAITING] = "SELECT count(*) FROM outbox WHERE state = 0",
+    [DAS_Q_OUTBOX_COUNT] = "SELECT count(*) FROM outbox WHERE state = ?1",
     [DAS_Q_OUTBOX_PURGE] = "DELETE FROM outbox WHERE state <> 0 AND ended_ms < ?1",
     [DAS_Q_PACE_GET] = "SELECT tat_ms, blocked_ms, digest_ms FROM outbox_pace WHERE channel = ?1",
     [DAS_Q_PACE_PUT] = "INSERT OR REPLACE INTO outbox_pace(channel, tat_ms, blocked_ms, digest_ms)"

@@ -248,6 +248,80 @@ local plan = {}
 ---@return string? code
 function plan:apply() end
 
+---Empty is nobody.
+---@class (exact) das.approvers
+---@field roles? string[]
+---@field users? string[]
+
+---@class (exact) das.approval_options
+---@field approvers das.approvers who may say yes, as people of das.lua has them
+---@field need? integer so many of them, 1 to 20; who asks does not count (1)
+---@field ttl? integer|string until it expires, at most "12h" ("10m")
+---@field channel? string where it is posted; without one `das approvals` shows it
+---@field reason? string the plan's
+
+---Asks people whether the plan may be applied, and posts it. On the last yes that is needed das
+---itself looks at every victim once more and kills those that are unchanged, whether this script
+---still runs or not. Needs the grants kill and, for a channel, notify. Asked again for the same
+---sessions it gives the same request (`repeated`), also where it was rejected, until that would
+---have expired. In a dry run nobody is asked.
+---```text
+---local slow = das.preview{ command = "Query", time = "10m" }
+---if #slow > 0 then
+---  local plan = slow:plan{ kill = "query", reason = "report blocks the shop" }
+---  local approval = plan:request_approval{
+---    channel = "ops", approvers = { roles = { "dba" } }, need = 2, ttl = "10m",
+---  }
+---  print(approval.id, approval:wait{ timeout = "5m" })
+---end
+---```
+---@param options das.approval_options
+---@return das.approval? approval
+---@return string? message
+---@return string? code
+function plan:request_approval(options) end
+
+---@class (exact) das.approval_vote
+---@field person string
+---@field yes boolean
+---@field via string "cli", "page", "api", or a platform
+---@field reason? string
+---@field at integer Unix seconds
+
+---@alias das.approval_state
+---| "waiting" | "approved" | "applying" | "applied" | "rejected" | "expired" | "unknown" | "failed"
+---| "dry_run"
+
+---A request, as it is at the moment of looking.
+---@class das.approval
+---@field id string
+---@field state das.approval_state
+---@field hash? string of the plan that is carried out: not the script's, since it lives longer
+---@field need? integer
+---@field votes das.approval_vote[]
+---@field expires_at? integer Unix seconds
+---@field reason? string
+---@field note? string why nothing was killed, or why nobody knows
+---@field report? table what became of the victims, when it was carried out
+---@field repeated boolean somebody has asked for the same before
+local approval = {}
+
+---Waits for the answer: until it is there, or so long. Approved: until the plan was carried out,
+---too, if that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for it.
+---```text
+---local plan = das.preview{ user = "report", time = "10m" }:plan{ kill = "query" }
+---local approval = assert(plan:request_approval{ approvers = { users = { "alice" } } })
+---local answer = approval:wait{ timeout = "50s" }
+---if answer == "approved" then
+---  print(approval.state, approval.report and approval.report.killed)
+---end
+---```
+---@param options? { timeout?: integer|string }
+---@return "approved"|"rejected"|"expired"|"timeout"|"dry_run"|nil answer
+---@return string? message
+---@return string? code
+function approval:wait(options) end
+
 ---@alias das.outcome_kind
 ---| "killed" | "killing" | "dry_run" | "gone" | "changed" | "protected" | "refused" | "failed"
 ---| "unknown"
@@ -1772,6 +1846,7 @@ function test_instance:up() end
 ---@class (exact) das.test_run_options
 ---@field config? das.test_config
 ---@field apply? boolean false: a dry run
+---@field approvals? "approve"|"reject"|"none" what people say to plan:request_approval ("none")
 
 ---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
 ---@class (exact) das.test_config

@@ -52,7 +52,7 @@ sub standard_webhook {
 
 my $busy = "$dir/busy";    # while it is there, Slack's webhook is too busy
 my $web = WebServer->new(handler => sub {
-    my ($r) = @_;
+    my ($r, $client) = @_;
     my $body = eval { decode_json($r->{body}) };
     local $_ = $r->{path};
     return [ 400, {}, 'invalid_payload' ] if !$body;
@@ -95,6 +95,7 @@ my $web = WebServer->new(handler => sub {
         return [ 200, {}, '' ];
     }
     return standard_webhook($r) if m{^/hook$};
+    if (m{^/slow}) { sysread $client, my $gone, 1; return }    # until whoever asks is killed
     return [ 404, {}, "nothing at $_" ];
 });
 my $url = "http://127.0.0.1:$web->{port}";
@@ -109,7 +110,7 @@ my %secret = (
     teams => "$url/workflows/teams?sig=teams-sig", discord => "$url/api/webhooks/9/discord-token",
     telegram => '42:telegram-token', mattermost => "$url/hooks/mattermost-key", pagerduty => 'pagerduty-key',
     am => 'am-password', hook => "$url/hook", hookkey => "whsec_$hook_key", wrong => 'SECwrong-secret',
-    gone => "$url/gone/gone-url-secret", mail => 'mail password',
+    gone => "$url/gone/gone-url-secret", mail => 'mail password', slow => "$url/slow/slow-url-secret",
 );
 for my $name (keys %secret) {
     open my $out, '>', "$dir/$name" or die;
@@ -221,6 +222,8 @@ $r = das(with($bad), 'notify', '--queue');
 unlike($r->{out} . $r->{err}, qr/url-secret|wrong-secret|ding-token/, 'nor in the queue');
 unlike(`strings -a $dir/bad.state/das.db*`, qr/url-secret|wrong-secret|ding-token/, 'nor in the database');
 
+like(das(with($bad), 'status')->{out}, qr/^messages    3 waiting, 4 given up/m, 'das status counts them');
+
 # --- it waits, over runs --------------------------------------------------------------------------
 
 my $ops = config('ops', "ops = { $channels{slack}, $insecure }");
@@ -242,6 +245,20 @@ like($r->{err}, qr/(sent to ops|queued) as msg_/, 'a key');
 $r = das(with($ops), 'notify', '--dedup', 'k', 'ops', 'once');
 like($r->{err}, qr/the same was said before/, 'is said once');
 is($r->{exit}, 0, 'which is no error');
+
+# --- killed while it sends ------------------------------------------------------------------------
+
+my $slow = config('slow', "ops = { kind = 'slack', url = @{[at('slow')]}, $insecure }");
+my $killed = das_start(with($slow), 'notify', 'ops', 'nobody knows');
+ok(wait_for(sub { grep { $_->{path} =~ /slow/ } $web->requests }), 'a message is on its way');
+kill 'KILL', $killed->{pid};
+das_finish($killed);
+my ($left) = queue($slow);
+is($left->{state}, 'sending', 'whoever sends it was killed: it is still there');
+is($left->{tries}, 1, 'tried once');
+$r = das(with($slow), 'notify', '--send');
+is($r->{exit}, 0, 'for a while nobody else sends it');
+is(scalar(grep { $_->{path} =~ /slow/ } $web->requests), 1, 'since it may have arrived');
 
 # --- what scripts may, and what they get wrong ----------------------------------------------------
 

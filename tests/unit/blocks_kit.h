@@ -218,13 +218,17 @@ struct blocks_list {
     char note[600];
 };
 
+static inline void blocks_drop_last(struct blocks_list *l)
+{
+    l->count--;
+    das_free(l->at[l->count].instance);
+    das_free(l->at[l->count].text);
+}
+
 static inline void blocks_clear(struct blocks_list *l)
 {
-    for (size_t i = 0; i < l->count; i++) {
-        das_free(l->at[i].instance);
-        das_free(l->at[i].text);
-    }
-    l->count = 0;
+    while (l->count)
+        blocks_drop_last(l);
 }
 
 static inline void blocks_add(struct blocks_list *l, const char *instance, int64_t ms,

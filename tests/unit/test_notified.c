@@ -78,7 +78,7 @@ static int64_t waiting(struct das_store *s)
 {
     int64_t n = -1;
 
-    das_outbox_waiting(s, &n, &err);
+    das_outbox_count(s, DAS_OUTBOX_WAITING, &n, &err);
     return n;
 }
 

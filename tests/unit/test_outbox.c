@@ -420,7 +420,7 @@ static void bounds(void)
               " code, error, part_of FROM outbox, c");
     is_int(queue_as("y", NULL, DAS_TRIGGER, DAS_INFO, NULL), -1, "too many wait");
     is_int(err.code, DAS_E_BUSY, "which is said: %s", err.msg);
-    ok(das_outbox_waiting(store, &waiting, &err) == 0 && waiting == DAS_OUTBOX_MAX,
+    ok(das_outbox_count(store, DAS_OUTBOX_WAITING, &waiting, &err) == 0 && waiting == DAS_OUTBOX_MAX,
        "they are counted");
     ok(das_outbox_each(store, "ops", 0, START_MS, 50, count_row, &rows, &err) == 0 && rows == 50,
        "and listed");
@@ -440,7 +440,9 @@ static void bounds(void)
     deliver();
     is_int(in_state(1), 1, "a clock that went back does not close a channel");
     store_sql(dir, "PRAGMA user_version = 2; DROP TABLE outbox; DROP TABLE outbox_pace;"
-                   "DROP TABLE deliveries");
+                   "DROP TABLE deliveries;"
+                   "DROP TABLE approvals; DROP TABLE approval_votes;"
+                   "DROP TABLE approval_links; DROP TABLE approval_forms");
     must(das_store_open_to_read(dir, &old, &err) == 0 && old, "of an older das: %s", err.msg);
     rows = 0;
     ok(das_outbox_each(old, NULL, -1, START_MS, 50, count_row, &rows, &err) == 0 && rows == 0,
