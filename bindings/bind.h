@@ -49,10 +49,10 @@ struct das_run {
     int64_t start_ms;          /* das_clock_monotonic_ms() */
     struct das_patience patience; /* das_run_left_ms(), for what waits in C */
     atomic_int stop;           /* enum das_stop */
+    atomic_int outside;        /* not 0: an instance is waited for */
     /* While another run's thread calls into this state (test_run.c): the processor time that is that
      * thread's limit; else 0. Of the thread that runs Lua here; the other one may read it. */
     atomic_int_least64_t lent_cpu_ms;
-    atomic_int outside;        /* not 0: an instance is waited for */
 
     /* counted by the script's thread, looked at by the other */
     struct {

@@ -54,7 +54,14 @@
  *               insecure = false, region = "local", project = "0123456789abcdef0123456789abcdef",
  *               every = "5s", share = "250ms", connections = 1024, connections_per_address = 128,
  *               header = "16KB", body = "256KB", deadline = "30s", drain = "30s", rate = 100,
- *               url = "https://das.example.com", mode = "auto", kill = { run = 20 } },
+ *               url = "https://das.example.com", workers = 8, hook_workers = 4, hook_queue = 64,
+ *               mode = "auto", kill = { run = 20 } },
+ *     policies = {
+ *       { script = "policies/long_select.lua", args = { "60s" }, instances = { "orders", "tag:prod" },
+ *         every = "10s", -- or cron = "0,30 8-18 * * mon-fri", tz = "Europe/Berlin"
+ *         jitter = "10s", timeout = "30s", backoff = "5m", name = "long_select",
+ *         mode = "auto", limits = { memory = "16MB" }, kill = { run = 3 } },
+ *     },
  *     scripts = {
  *       ["policies/long_select.lua"] = { grants = { "preview", "kill", "tag:prod" },
  *                                        limits = { wall = "5m" }, mode = "auto",
@@ -81,6 +88,10 @@
  * or localhost; one that other machines reach needs tls, or insecure = true. Clients call an
  * instance by its id: 32 letters and digits, and "in01" or the like behind them; without one it is
  * made from the name.
+ *
+ * policies are what `das serve` runs by itself (core/serve/schedule.h). What a script may do is said
+ * in scripts, and holds here, too: mode, limits and kill of a policy can only take some of it away. A
+ * script that scripts gives no mode has that of the policy. instances are names, "tag:TAG" or "*".
  *
  * What stands between a plan and its kills (core/plan/guard.h): limits.kill, windows, freezes,
  * breaker, ramp and outcome_wait hold for every script. A script has `mode` and, under the same

@@ -3,7 +3,8 @@
  * (see config.h and schedule_conf.h).
  *
  * What a script may do is said in one place, scripts; an entry here starts from that and can only
- * take away. It gives the mode where scripts gives the script none.
+ * take away. It gives the mode where scripts gives the script none, and takes every from there where it
+ * has no times of its own.
  */
 #include <string.h>
 
@@ -62,8 +63,9 @@ static void check_name(lua_State *L, const char *in, const struct das_schedule_c
         unsigned char c = (unsigned char)e->name[i], low = das_lower(c);
         if (!len || len > NAME_MAX_LEN ||
             !((low >= 'a' && low <= 'z') || das_is_digit(c) || strchr("_-.", c)))
-            luaL_error(L, "%s.name: expected up to %d letters, digits, \"_\", \"-\" and \".\", got \"%s\"",
-                       in, NAME_MAX_LEN, e->name);
+            luaL_error(
+                L, "%s.name: expected up to %d letters, digits, \"_\", \"-\" and \".\", got \"%s\"",
+                in, NAME_MAX_LEN, e->name);
     }
     for (size_t i = 0; i + 1 < all->count; i++) {
         if (strcmp(all->entries[i].name, e->name) == 0)
@@ -150,17 +152,20 @@ static void read_cron(lua_State *L, int t, const char *in, struct das_schedule_e
 static void read_times(lua_State *L, int t, const char *in, struct das_schedule_entry *e)
 {
     const char *dot = lua_pushfstring(L, "%s.", in);
-    int64_t timeout = TIMEOUT_MS;
+    int64_t timeout = TIMEOUT_MS, every = 0;
 
     das_config_span(L, t, dot, "every", SECOND, DAS_CONFIG_YEAR_MS,
-                    "a duration from \"1s\" to a year", &e->every_ms);
+                    "a duration from \"1s\" to a year", &every);
     read_cron(L, t, in, e);
+    if (every || e->cron_text) // else as scripts has it, which replays go by
+        e->every_ms = every;
     if (!e->every_ms == !e->cron_text)
         luaL_error(L, "%s: expected one of every (\"10s\") and cron (\"*/5 * * * *\")%s", in,
                    e->every_ms ? ", got both" : "");
+    if (e->every_ms && e->every_ms < SECOND)
+        luaL_error(L, "%s.every: expected a duration from \"1s\" to a year; scripts has less", in);
     e->jitter_ms = e->every_ms; // cron: 0, people mean that minute
-    das_config_span(L, t, dot, "jitter", 0,
-                    e->every_ms ? e->every_ms : 24 * DAS_CONFIG_HOUR_MS,
+    das_config_span(L, t, dot, "jitter", 0, e->every_ms ? e->every_ms : 24 * DAS_CONFIG_HOUR_MS,
                     e->every_ms ? "a duration from 0 to that of every"
                                 : "a duration from 0 to \"24h\"",
                     &e->jitter_ms);
@@ -214,6 +219,7 @@ static void read_rules(lua_State *L, int t, const char *in, const struct das_rul
     das_rules_for(rules, e->script, &of);
     limits = e->limits = of.limits;
     e->grants = of.grants;
+    e->every_ms = of.every_ms;
     if (das_policy_rules_copy(&e->rules, of.policy, &err) < 0)
         luaL_error(L, "%s: %s", in, err.msg);
     read_mode(L, t, dot, &e->rules, &e->asked);
@@ -233,8 +239,8 @@ static void read_rules(lua_State *L, int t, const char *in, const struct das_rul
 static void read_entry(lua_State *L, int t, const char *config, const char *in,
                        struct das_rules *rules, const struct das_inventory *inv)
 {
-    static const char *const allowed[] = {"script", "name",   "args",    "instances", "every",
-                                          "cron",   "tz",     "jitter",  "timeout",   "backoff",
+    static const char *const allowed[] = {"script", "name",   "args",   "instances", "every",
+                                          "cron",   "tz",     "jitter", "timeout",   "backoff",
                                           "mode",   "limits", "kill"};
     struct das_schedule_conf *all = rules->schedule;
     struct das_schedule_entry *e = &all->entries[all->count++]; // zeroed, the rules' from here on

@@ -43,8 +43,8 @@ bool das_schedule_entry_means(const struct das_schedule_entry *e, const char *na
     for (size_t i = 0; i < e->instance_count; i++) {
         const char *word = e->instances[i];
         bool tag = strncmp(word, "tag:", 4) == 0;
-        if (strcmp(word, "*") == 0 || (tag ? has_tag(word + 4, tags, tag_count)
-                                           : strcmp(word, name) == 0))
+        if (strcmp(word, "*") == 0 ||
+            (tag ? has_tag(word + 4, tags, tag_count) : strcmp(word, name) == 0))
             return true;
     }
     return false;

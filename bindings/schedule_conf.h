@@ -27,8 +27,8 @@ struct das_schedule_entry {
     /* Those of the script in das.lua, as far as the entry does not take some of it away. */
     struct das_limits limits; /* wall is the timeout */
     struct das_policy_rules rules;
-    const struct das_grants *grants;     /* of the rules of the configuration; NULL: the default */
-    enum das_policy_mode asked;          /* the mode that the entry has: rules.mode may be lower */
+    const struct das_grants *grants; /* of the rules of the configuration; NULL: the default */
+    enum das_policy_mode asked;      /* the mode that the entry has: rules.mode may be lower */
 };
 
 struct das_schedule_conf {

@@ -3,8 +3,8 @@
 
 #include "core/base/calendar.h"
 
-/* In 40 years every date has every day of the week once, also around a year such as 2100 that has no
- * 29 February. */
+/* In 40 years every date has every day of the week once, also around a year such as 2100 that has
+ * no 29 February. */
 #define DAYS_AHEAD (366 * 41)
 #define EVERY_HOUR ((1u << 24) - 1)
 
@@ -206,8 +206,7 @@ static bool by_the_minute(const struct das_cron *c, const struct das_zone *z, in
     return false;
 }
 
-bool das_cron_next(const struct das_cron *c, const struct das_zone *z, int64_t unix_s,
-                   int64_t *at)
+bool das_cron_next(const struct das_cron *c, const struct das_zone *z, int64_t unix_s, int64_t *at)
 {
     int64_t today = floor_div(unix_s + das_zone_offset(z, unix_s), DAS_DAY);
 

@@ -16,10 +16,10 @@
 #include "core/base/zone.h"
 
 struct das_cron {
-    uint64_t minutes;      /* bit 0: the full hour */
-    uint32_t hours, days;  /* days: bit 1 to 31 */
-    uint16_t months;       /* bit 1 to 12 */
-    uint8_t weekdays;      /* bit 0: Sunday */
+    uint64_t minutes;          /* bit 0: the full hour */
+    uint32_t hours, days;      /* days: bit 1 to 31 */
+    uint16_t months;           /* bit 1 to 12 */
+    uint8_t weekdays;          /* bit 0: Sunday */
     bool any_day, any_weekday; /* the field begins with "*" */
 };
 
@@ -28,7 +28,6 @@ int das_cron_parse(struct das_text t, struct das_cron *out, struct das_err *err)
 
 /* The first moment after unix_s (Unix seconds within DAS_UNIX_MIN and DAS_UNIX_MAX) at which it
  * strikes by a clock of z. False: it never does ("0 0 30 2 *"). */
-bool das_cron_next(const struct das_cron *c, const struct das_zone *z, int64_t unix_s,
-                   int64_t *at);
+bool das_cron_next(const struct das_cron *c, const struct das_zone *z, int64_t unix_s, int64_t *at);
 
 #endif

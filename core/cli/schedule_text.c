@@ -39,8 +39,8 @@ static const struct das_shape_field fields[] = {
 };
 static const struct das_shape shape = DAS_SHAPE("policy", turn, fields);
 
-static const char *const columns[] = {"policy",   "instance", "mode",   "result", "last", "next",
-                                      "failures", "-killed",  "-error", NULL};
+static const char *const columns[] = {"policy", "instance", "mode",    "result", "last",
+                                      "next",   "failures", "-killed", "-error", NULL};
 
 /* Those that fail in front; each half stays in its order. */
 static int sort(const struct das_cloud_list *from, struct das_cloud_list *to, struct das_err *err)

@@ -14,11 +14,11 @@
 #include "core/base/mem.h"
 #include "core/serve/schedule_impl.h"
 
-#define SLOW_MS 1000          /* a run that takes longer does not count as one of the workers */
-#define SLOW_MAX 64           /* as long as there are no more of them */
-#define LOOK_MS 60000         /* how soon it is seen that somebody has set the clock */
-#define CLOCK_SET_MS 1000     /* and no clock that is only slewed */
-#define AWAY_MS 15000         /* how long a run that was given up is waited for at the end */
+#define SLOW_MS 1000      /* a run that takes longer does not count as one of the workers */
+#define SLOW_MAX 64       /* as long as there are no more of them */
+#define LOOK_MS 60000     /* how soon it is seen that somebody has set the clock */
+#define CLOCK_SET_MS 1000 /* and no clock that is only slewed */
+#define AWAY_MS 15000     /* how long a run that was given up is waited for at the end */
 
 /* --- the turns -------------------------------------------------------------------------------- */
 

@@ -40,7 +40,7 @@ struct das_schedule_opts {
     const struct das_secrets *secrets;
     const char *const *stop_files;
     const char *state_dir;
-    FILE *log; /* or NULL */
+    FILE *log;                                                  /* or NULL */
     void (*told)(void *arg, const struct das_schedule_told *t); /* on any thread; may be NULL */
     void *arg;
 };
@@ -62,8 +62,8 @@ bool das_schedule_free(struct das_schedule *s);
 /* How long that waits for what was given up; 15 s. */
 void das_schedule_wait_at_end(struct das_schedule *s, int64_t ms);
 
-/* Without threads: runs what is due at this moment, one after the other, on the caller's. When there
- * is something to do again, Unix ms; DAS_NEVER. */
+/* Without threads: runs what is due at this moment, one after the other, on the caller's. When
+ * there is something to do again, Unix ms; DAS_NEVER. */
 int64_t das_schedule_step(struct das_schedule *s);
 
 /* The file for das status, at most every few seconds and only when something happened; now: in any
@@ -83,9 +83,11 @@ void das_schedule_now(struct das_schedule *s, struct das_schedule_now *out);
 #define DAS_SCHEDULE_LOCK "schedule.lock"
 /* Does a process hold the schedule of this state directory? */
 bool das_schedule_is_held(const char *state_dir);
-/* Nothing is scheduled any more: the file of an earlier process goes, unless one that lives holds it. */
+/* Nothing is scheduled any more: the file of an earlier process goes, unless one that lives holds
+ * it. */
 void das_schedule_forget(const char *state_dir);
-/* What the file says, {"written_ms":..,"turns":[..]}; the caller's. *out NULL and 0: there is none. */
+/* What the file says, {"written_ms":..,"turns":[..]}; the caller's. *out NULL and 0: there is none.
+ */
 int das_schedule_read(const char *state_dir, json_t **out, struct das_err *err);
 
 #endif

@@ -1,7 +1,7 @@
 /*
  * schedule_file.c - the lock and the small file of a schedule in the state directory (see
- * schedule.h). The file is for people and for the next start; losing it loses nothing else, so it is
- * not forced to the disk.
+ * schedule.h). The file is for people and for the next start; losing it loses nothing else, so it
+ * is not forced to the disk.
  */
 #include <errno.h>
 #include <fcntl.h>
@@ -167,8 +167,7 @@ void das_schedule_save(struct das_schedule *s, bool now)
     s->saved_ms = at;
     write_all(s, &b);
     if (path_of(s->opts.state_dir, DAS_SCHEDULE_FILE, &path, &err) < 0 ||
-        das_buf_ok(&b, &err) < 0 ||
-        das_write_file_soon(path.ptr, 0600, das_buf_view(&b), &err) < 0)
+        das_buf_ok(&b, &err) < 0 || das_write_file_soon(path.ptr, 0600, das_buf_view(&b), &err) < 0)
         complain(s, &err);
     else
         s->save_failed = false;

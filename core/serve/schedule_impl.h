@@ -16,10 +16,11 @@ struct das_turn {
     struct das_inventory *inventory; /* of this instance alone */
 
     /* under the lock */
-    bool given_up, back;       /* its run was, and is still out there; it came back before that was known */
-    const char *result;        /* das_end_name(); NULL: none yet */
-    char was[16];              /* that of an earlier process, while there is none */
-    char error[240];           /* "": the last run went well */
+    bool given_up,
+        back; /* its run was, and is still out there; it came back before that was known */
+    const char *result; /* das_end_name(); NULL: none yet */
+    char was[16];       /* that of an earlier process, while there is none */
+    char error[240];    /* "": the last run went well */
     int64_t took_ms;
     int64_t killed, refused, would; /* over all runs: sessions; would: of dry runs */
 

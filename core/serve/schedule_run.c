@@ -1,5 +1,6 @@
 /*
- * schedule_run.c - one run of a policy on an instance (see schedule.h), and what the log says of it.
+ * schedule_run.c - one run of a policy on an instance (see schedule.h), and what the log says of
+ * it.
  *
  * What goes wrong is told when it begins, when it changes and when it is over, not each time. What
  * the script prints is told where sessions were ended, or something is new.
@@ -28,8 +29,12 @@ static void put(const struct das_turn *turn, enum das_log_level level, struct da
     const struct das_log_field fields[] = {
         {das_text_of("policy"), das_text_of(turn->entry->name), false},
         {das_text_of("instance"), das_text_of(turn->instance), false}};
-    const struct das_log_event e = {
-        .level = level, .who = "serve", .own = true, .message = message, .fields = fields, .count = 2};
+    const struct das_log_event e = {.level = level,
+                                    .who = "serve",
+                                    .own = true,
+                                    .message = message,
+                                    .fields = fields,
+                                    .count = 2};
     FILE *log = turn->schedule->opts.log;
     struct das_buf b = {0};
 
@@ -188,10 +193,9 @@ static void say_result(struct das_turn *turn, const struct das_turn_run *run,
                        const struct das_engine_result *r, const char *trouble)
 {
     const char *wrong = *trouble ? trouble : r->refused;
-    size_t would = r->totals[DAS_O_DRY_RUN], sent = r->totals[DAS_O_KILLED] +
-                                                    r->totals[DAS_O_KILLING] +
-                                                    r->totals[DAS_O_FAILED] +
-                                                    r->totals[DAS_O_UNKNOWN];
+    size_t would = r->totals[DAS_O_DRY_RUN],
+           sent = r->totals[DAS_O_KILLED] + r->totals[DAS_O_KILLING] + r->totals[DAS_O_FAILED] +
+                  r->totals[DAS_O_UNKNOWN];
     bool news = strncmp(turn->told, wrong, sizeof turn->told - 1) != 0;
 
     if (run && (sent || news || (would && would != turn->told_would)))
@@ -266,6 +270,8 @@ void das_turn_go(struct das_turn *turn)
     if (!away && run)
         fflush(run->out);
     find_trouble(&result, rc, &err, trouble, sizeof trouble);
+    if (*trouble && result.end == DAS_END_DONE) /* the script, but not what it asked for */
+        result.end = DAS_END_ERROR;
     if (result.end != DAS_END_CANCELLED)
         say_result(turn, away ? NULL : run, &result, trouble);
     tell(turn, &result, !*trouble, late_ms);

@@ -120,10 +120,12 @@ static void tell_policies(struct das_server *s)
         const struct das_schedule_entry *e = &s->opts->schedule->entries[i];
         const char *mode = das_policy_mode_name(e->rules.mode);
         size_t n = das_schedule_instances(s->schedule, e);
-        das_serve_say(s, n ? DAS_LOG_INFO : DAS_LOG_WARN, "policy %s runs on %zu instance%s, mode %s",
-                      e->name, n, n == 1 ? "" : "s", mode);
+        das_serve_say(s, n ? DAS_LOG_INFO : DAS_LOG_WARN,
+                      "policy %s runs on %zu instance%s, mode %s", e->name, n, n == 1 ? "" : "s",
+                      mode);
         if (e->asked != e->rules.mode)
-            das_serve_say(s, DAS_LOG_WARN, "policy %s: mode %s, and not %s: scripts of das.lua allows no more",
+            das_serve_say(s, DAS_LOG_WARN,
+                          "policy %s: mode %s, and not %s: scripts of das.lua allows no more",
                           e->name, mode, das_policy_mode_name(e->asked));
     }
 }

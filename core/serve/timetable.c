@@ -75,8 +75,8 @@ int64_t das_jitter(const char *policy, const char *instance, int64_t span_ms)
 
 struct place {
     struct das_slot slot;
-    size_t at;         /* in the heap */
-    size_t next, prev; /* in a queue (next alone), or in the list of those that run */
+    size_t at;          /* in the heap */
+    size_t next, prev;  /* in a queue (next alone), or in the list of those that run */
     bool slow, failing; /* while it runs */
 };
 

@@ -23,11 +23,11 @@
 
 /* When a slot is due. Times are Unix milliseconds. */
 struct das_tempo {
-    int64_t every_ms;           /* 0: by cron */
+    int64_t every_ms; /* 0: by cron */
     const struct das_cron *cron;
     const struct das_zone *zone;
-    int64_t offset_ms;          /* behind the full interval since 1970, or behind the minute of cron */
-    int64_t backoff_ms;         /* the longest that one that fails is left alone */
+    int64_t offset_ms;  /* behind the full interval since 1970, or behind the minute of cron */
+    int64_t backoff_ms; /* the longest that one that fails is left alone */
 };
 /* The first tick after that moment; DAS_NEVER. */
 int64_t das_tempo_next(const struct das_tempo *t, int64_t after_ms);
@@ -48,11 +48,11 @@ enum das_slot_state {
 
 struct das_slot {
     enum das_slot_state state;
-    int64_t tick_ms;    /* the next one; due, running: the one it is about */
-    int64_t began_ms;   /* the last run; 0: none yet */
+    int64_t tick_ms;  /* the next one; due, running: the one it is about */
+    int64_t began_ms; /* the last run; 0: none yet */
     int64_t ended_ms;
-    int64_t late_ms;    /* how long after its tick the last run began */
-    int64_t failures;   /* in a row */
+    int64_t late_ms;  /* how long after its tick the last run began */
+    int64_t failures; /* in a row */
     int64_t runs, failed, skipped;
 };
 

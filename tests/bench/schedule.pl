@@ -59,7 +59,7 @@ sub bench_schedule {
     my $near = Serve->new(timeout => 900, start => 0,
         instances => { map { $_ => "das://local/$Serve::PROJECT/$id{$_}?endpoint=http://127.0.0.1:$far->{port}" } keys %id },
         more => qq(clouds = { default = { access_key = "$far->{key}{access}", secret_key = { file = "$dir/secret" }, rate = 0 } },
-          policies = { { script = "$policy", instances = { "*" }, every = "${EVERY}s", mode = "auto" } },));
+          policies = { { script = "$policy", args = { "1h" }, instances = { "*" }, every = "${EVERY}s", mode = "auto" } },));
     $near->start;
     my ($pid, $ticks) = ($near->{run}{pid}, POSIX::sysconf(POSIX::_SC_CLK_TCK()));
     {
@@ -81,9 +81,9 @@ sub bench_schedule {
     my $due = $took * $COUNT / $EVERY;
     $say_bound->('runs, as many as were due', abs($runs / $due - 1), 0.02, sprintf '%d of %.0f, %d failed, %d times skipped', $runs, $due, $m1->{bad}, $m1->{skipped});
     $say_bound->('none failed or was skipped', $m1->{bad} + $m1->{skipped}, 0, 'none may be');
-    $say_bound->('processor time', $share, 25, sprintf '%.1f %% of a core, %.2f ms for each run; at most 25 %%', $share, 10 * $share * $took / $runs);
-    $say_bound->('memory', memory($pid), 65536, sprintf '%d KB, %.1f KB for each instance; at most 64 MB', memory($pid), memory($pid) / $COUNT);
-    $say_bound->('lateness p99', $late{0.99}, 50, sprintf 'at most %g ms (p50 %g ms, p99.9 %g ms); at most 50 ms', @late{0.99, 0.5, 0.999});
+    $say_bound->('processor time', $share, 15, sprintf '%.1f %% of a core, %.2f ms for each run; at most 15 %%', $share, 10 * $share * $took / $runs);
+    $say_bound->('memory', memory($pid), 40960, sprintf '%d KB, %.1f KB for each instance; at most 40 MB', memory($pid), memory($pid) / $COUNT);
+    $say_bound->('lateness p99', $late{0.99}, 25, sprintf 'at most %g ms (p50 %g ms, p99.9 %g ms); at most 25 ms', @late{0.99, 0.5, 0.999});
     $near->stop;
     $far->stop;
 }

@@ -132,4 +132,15 @@ sleep 1;
 is($left->(), $rest, 'nobody dies afterwards');
 is(das($s->opt, 'audit', 'list', '--unknown', '-o', 'json')->{out}, '', 'nothing is unknown');
 is(das($s->opt, 'audit', 'verify')->{exit}, 0, 'the journal is whole');
+
+# --- a server that never answers ---------------------------------------------------------------------------------------
+$s->write_config(instances => { one => "mysql://das\@localhost/?socket=$db{one}{socket}", two => "mysql://das\@localhost/?socket=$db{two}{socket}&read_timeout=1h" },
+    more => 'policies = { { script = "watch.lua", args = { "keep" }, instances = { "*" }, every = "1s", timeout = "1s" } }');
+$s->start;
+ok(wait_for(sub { (turn('watch', 'two')->{runs} || 0) > 0 }, 30), 'it answers once');
+$db{two}->signal('STOP');
+ok(wait_for(sub { turn('watch', 'two')->{away} }, 30), 'then a run is given up');
+is($s->stop->{exit}, 0, 'the server ends all the same');
+ok(turn('watch', 'two')->{away}, 'and das status knows what was left behind');
+$db{two}->signal('CONT');
 done_testing();

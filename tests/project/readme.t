@@ -59,7 +59,7 @@ for my $file ('README.md', glob('docs/*.md')) {
             my @parts = split /^\$ /m, $block->{text};
             for my $part (@parts[ 1 .. $#parts ]) {
                 my ($command, $shown) = split /\n/, $part, 2;
-                my $out = `$command 2>&1`;
+                my $out = `{ $command\n} 2>&1`;
                 my $code = $? >> 8;
                 my @absent = grep { /\S/ && $_ ne '...' && index($out, $_) < 0 } split /\n/, $shown // '';
                 ok($code == 0 && !@absent, "$where: $command") or diag("exit $code, not shown: ", join("\n", @absent), "\ngot: $out");

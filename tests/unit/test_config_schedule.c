@@ -1,5 +1,5 @@
-/* test_config_schedule.c - das.lua: which policies das serve runs by itself, where, when and how far
- * they may go. */
+/* test_config_schedule.c - das.lua: which policies das serve runs by itself, where, when and how
+ * far they may go. */
 #include "bindings/schedule_conf.h"
 #include "core/base/mem.h"
 #include "tests/unit/config_kit.h"
@@ -118,7 +118,8 @@ static const struct das_schedule_entry *with_script(const char *of_script, const
 static void rules_of_scripts(void)
 {
     const struct das_schedule_entry *e = with_script(
-        "mode = 'auto', kill = { run = 5 }, limits = { memory = '8MB', wall = '20s', instructions = "
+        "mode = 'auto', kill = { run = 5 }, limits = { memory = '8MB', wall = '20s', instructions "
+        "= "
         "1000 }, grants = { 'preview', 'kill', 'tag:prod' }, windows = { { from = '22:00', to = "
         "'06:00' } }",
         "");
@@ -131,7 +132,8 @@ static void rules_of_scripts(void)
     e = with_script("mode = 'auto', kill = { run = 5 }, limits = { memory = '8MB', wall = '20s' }",
                     "mode = 'notify', kill = { run = 2, minute = 3 }, limits = { memory = '4MB', "
                     "instructions = 7 }, timeout = '2s'");
-    ok(e->rules.mode == DAS_POLICY_NOTIFY && e->rules.limits.run == 2 && e->rules.limits.minute == 3,
+    ok(e->rules.mode == DAS_POLICY_NOTIFY && e->rules.limits.run == 2 &&
+           e->rules.limits.minute == 3,
        "an entry takes away");
     ok(e->limits.memory == 4 << 20 && e->limits.instructions == 7 && e->limits.wall_ms == 2000,
        "of that, too");
@@ -145,8 +147,17 @@ static void rules_of_scripts(void)
     ok(e->limits.memory == 8 << 20 && e->limits.wall_ms == 20000 && e->limits.instructions == 9,
        "no room");
 
+    snprintf(more, sizeof more, "scripts = { ['%s'] = { every = '7s' } },", script);
+    ok(good(more, "{ " HERE " }")->every_ms == 7000, "without times of its own, those of scripts");
+    ok(good(more, "{ " HERE ", every = '3s' }")->every_ms == 3000, "else its own");
+    e = good(more, "{ " HERE ", cron = '* * * * *' }");
+    ok(!e->every_ms && e->cron_text && !e->jitter_ms, "or cron");
+    snprintf(more, sizeof more, "scripts = { ['%s'] = { every = '500ms' } },", script);
+    bad(file(more, "{ " HERE " }"), "policies[1].every: expected a duration from");
+
     e = with_script("kill = { run = 5 }", "mode = 'auto'");
-    ok(e->rules.mode == DAS_POLICY_AUTO && e->rules.mode_is_set, "where scripts has no mode, it has one");
+    ok(e->rules.mode == DAS_POLICY_AUTO && e->rules.mode_is_set,
+       "where scripts has no mode, it has one");
     ok(e->rules.limits.run == 5, "and the script's limits");
 }
 
@@ -163,7 +174,8 @@ static void refused(void)
     bad_entry(HERE ", every = 9, instance = 'x'", "unknown key \"instance\"; did you mean");
     bad_entry("script = '@', every = 9", "policies[1].instances: expected a list of names");
     bad_entry("script = '@', every = 9, instances = {}", "policies[1].instances: expected a list");
-    bad_entry("script = '@', every = 9, instances = 'orders'", "policies[1].instances: expected a list");
+    bad_entry("script = '@', every = 9, instances = 'orders'",
+              "policies[1].instances: expected a list");
     bad_entry("script = '@', every = 9, instances = { 'order' }", "did you mean \"orders\"");
     bad_entry("script = '@', every = 9, instances = { 'tag:test' }",
               "policies[1].instances: no instance has the tag \"test\"");
@@ -177,11 +189,13 @@ static void refused(void)
     bad_entry(HERE ", cron = '0 0 30 2 *'", "policies[1].cron: expected a time that comes");
     bad_entry(HERE ", cron = '* * * * *', tz = 'Mars/Base'", "policies[1].tz: unknown time zone");
     bad_entry(HERE ", every = 9, tz = 'UTC'", "policies[1].tz: expected cron besides");
-    bad_entry(HERE ", every = 9, jitter = '10s'", "policies[1].jitter: expected a duration from 0 to");
+    bad_entry(HERE ", every = 9, jitter = '10s'",
+              "policies[1].jitter: expected a duration from 0 to");
     bad_entry(HERE ", every = 9, timeout = '10ms'", "policies[1].timeout: expected");
     bad_entry(HERE ", every = 9, backoff = -1", "policies[1].backoff: expected");
     bad_entry(HERE ", every = 9, mode = 'autp'", "did you mean \"auto\"");
-    bad_entry(HERE ", every = 9, limits = { kill = 1 }", "policies[1].limits: unknown key \"kill\"");
+    bad_entry(HERE ", every = 9, limits = { kill = 1 }",
+              "policies[1].limits: unknown key \"kill\"");
     bad_entry(HERE ", every = 9, limits = 7", "policies[1].limits: expected a table");
     bad_entry(HERE ", every = 9, kill = { run = -1 }", "policies[1].kill.run: expected");
     bad_entry(HERE ", every = 9, args = { 1 }", "policies[1].args: expected a list of strings");

@@ -54,7 +54,7 @@ static const char *strikes(const char *text, const struct das_zone *z, const cha
     return out;
 }
 
-#define STRIKES(text, z, from, count, want)                                                        \
+#define STRIKES(text, z, from, count, want) \
     is_str(strikes(text, z, from, count), want, "%s after %s", text, from)
 
 static void test_fields(void)
@@ -173,7 +173,8 @@ static void test_refused(void)
     refuse("? * * * *", "minute: expected");
 }
 
-/* --- the same, found by trying every minute ----------------------------------------------------- */
+/* --- the same, found by trying every minute -----------------------------------------------------
+ */
 
 static bool shows(const struct das_cron *c, const struct das_zone *z, int64_t at)
 {

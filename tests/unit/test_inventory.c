@@ -1,5 +1,6 @@
 /* test_inventory.c - instances by name: adding, choosing, finding, opening; and empty previews. */
 #include "core/source/inventory.h"
+#include "core/source/memory.h"
 
 
 #include <unistd.h>
@@ -104,6 +105,43 @@ static void opening_again(void)
     is_str(das_source_name(again), "a", "by its name");
     das_inventory_free(inv);
     das_source_close(again);
+}
+
+/* One instance by itself, for another thread: what is done there is seen here. */
+static void split(void)
+{
+    static const char *const tags[] = {"prod", "eu"};
+    const struct das_source_conf a = {.name = "a", .spec = "mem:tests/samples/show_tsv.txt"},
+                                 b = {.name = "b",
+                                      .spec = "mem:tests/samples/show_tsv.txt",
+                                      .tags = tags,
+                                      .tag_count = 2};
+    struct das_cloud_conf account = das_cloud_conf_default;
+    struct das_inventory *inv = das_inventory_new(&err), *alone;
+    struct das_source *s;
+
+    account.name = "default";
+    must(das_inventory_add(inv, &a, &err) == 0 && das_inventory_add(inv, &b, &err) == 0 &&
+             das_inventory_add_cloud(inv, &account, &err) == 0,
+         "two, and an account");
+    ok(!das_inventory_split(inv, 1, &err), "not before it is open");
+    must(das_inventory_open(inv, 1, &err), "then it is");
+    must((alone = das_inventory_split(inv, 1, &err)) != NULL, "by itself");
+    is_int(das_inventory_count(alone), 1, "there is no other");
+    is_str(das_inventory_name(alone, 0), "b", "it has its name");
+    is_str(das_inventory_tag(alone, 0, 1), "eu", "and its tags");
+    ok(das_inventory_cloud(alone, NULL, &err) == das_inventory_cloud(inv, NULL, &err),
+       "the account is the same one, with its rate");
+    must((s = das_inventory_open(alone, 0, &err)) && s != das_inventory_open(inv, 1, &err),
+         "a handle of its own");
+    ok(das_memory_down(s, "gone", &err) == 0, "on the same instance");
+    das_inventory_free(alone);
+    {
+        struct das_snapshot *snap = NULL;
+        ok(das_source_list(das_inventory_open(inv, 1, &err), NULL, &snap, &err) < 0,
+           "what happens there is seen here");
+    }
+    das_inventory_free(inv);
 }
 
 static void specs(void)
@@ -229,6 +267,7 @@ int main(void)
     choosing();
     opening();
     opening_again();
+    split();
     specs();
     read_once();
     no_memory();

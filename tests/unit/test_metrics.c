@@ -2,6 +2,8 @@
  * and nothing that a client says becomes a label. */
 #include "core/serve/metrics.h"
 
+#include "bindings/engine.h"
+
 #include <fcntl.h>
 #include <pthread.h>
 #include <unistd.h>
@@ -223,6 +225,7 @@ static void bounded(void)
             das_metrics_action(m, word, word, word, 1);
             das_metrics_blocked(m, word);
             das_metrics_auth(m, word);
+            das_metrics_policy(m, word, -1, NAN);
         }
         das_metrics_request(m, NULL, -5, NAN);
         das_metrics_request(m, "", 0, INFINITY);
@@ -241,6 +244,7 @@ static void bounded(void)
     is_metric("das_http_requests_total", "action=other;status=404;", 2);
     is_metric("das_actions_total", "policy=other;action=other;result=other;", 10002);
     is_metric("das_auth_total", "result=other;", 10002);
+    is_metric("das_policy_runs_total", "result=other;", 10000);
     das_metrics_free(m);
 }
 
@@ -260,6 +264,21 @@ static void names(void)
                  das_outcome_name((enum das_outcome_kind)k));
         is_metric("das_actions_total", labels, 1);
     }
+    das_metrics_action(m, "policy", "auto", "killed", 2);
+    das_metrics_policy(m, "ok", 0.002, 1);
+    for (int k = DAS_END_ERROR; k <= DAS_END_STUCK; k++)
+        das_metrics_policy(m, das_end_name((enum das_end)k), 0.002, 1);
+    scrape(m, &now, "each end of a policy");
+    is_metric("das_actions_total", "policy=policy;action=auto;result=killed;", 2);
+    is_metric("das_policy_runs_total", "result=ok;", 1);
+    is_metric("das_policy_runs_total", "result=other;", 0);
+    for (int k = DAS_END_ERROR; k <= DAS_END_STUCK; k++) {
+        snprintf(labels, sizeof labels, "result=%s;", das_end_name((enum das_end)k));
+        is_metric("das_policy_runs_total", labels, 1);
+    }
+    is_metric("das_policy_lateness_seconds_count", "", 5);
+    is_int(sample_find("das_policy_lateness_seconds_bucket", "", "0.001")->value, 0, "none that early");
+    is_int(sample_find("das_policy_lateness_seconds_bucket", "", "0.0025")->value, 5, "all by then");
     das_metrics_free(m);
 }
 

@@ -1,6 +1,6 @@
 /*
- * test_schedule.c - policies that das serve runs by itself, with real runs of real scripts: hours of
- * them on a clock of their own, step by step, and then on threads, with an instance that hangs.
+ * test_schedule.c - policies that das serve runs by itself, with real runs of real scripts: hours
+ * of them on a clock of their own, step by step, and then on threads, with an instance that hangs.
  */
 #include "core/serve/schedule.h"
 
@@ -91,10 +91,10 @@ static void make_schedule(FILE *log)
         exit(1);
 }
 
-#define KILL_OLDEST                                                                                \
-    "local found = assert(das.preview{ command = 'Query', time = 60 })\n"                          \
-    "if found.total_count > 0 then\n"                                                              \
-    "  found:oldest(1):plan{ kill = 'connection', reason = 'old' }:apply()\n"                      \
+#define KILL_OLDEST                                                           \
+    "local found = assert(das.preview{ command = 'Query', time = 60 })\n"     \
+    "if found.total_count > 0 then\n"                                         \
+    "  found:oldest(1):plan{ kill = 'connection', reason = 'old' }:apply()\n" \
     "end\n"
 
 /* Sessions 1 to n, of which number i has run for i s. */
@@ -104,7 +104,8 @@ static void add_aging(const char *instance, int n)
 
     das_buf_str(&b, LIST_HEAD);
     for (int id = 1; id <= n; id++)
-        das_buf_printf(&b, "%d\tapp\t10.0.0.1:4000\tshop\tQuery\t%d\tSending data\tselect 1\n", id, id);
+        das_buf_printf(&b, "%d\tapp\t10.0.0.1:4000\tshop\tQuery\t%d\tSending data\tselect 1\n", id,
+                       id);
     add_instance(instance, b.ptr, b.len);
     das_buf_clear(&b);
 }
@@ -121,7 +122,8 @@ static json_t *turn_of(const char *instance)
         tap_diag("file: %s", err.msg);
         exit(1);
     }
-    json_array_foreach(json_object_get(file, "turns"), i, turn) {
+    json_array_foreach(json_object_get(file, "turns"), i, turn)
+    {
         if (strcmp(json_string_value(json_object_get(turn, "instance")), instance) == 0)
             return turn;
     }
@@ -170,7 +172,8 @@ static void test_minutes(void)
     fleet_open();
     entries[0] = entry(KILL_OLDEST, 10 * SEC);
     make_schedule(NULL);
-    ok(try_schedule(NULL, &second) < 0 && err.code == DAS_E_BUSY, "not twice in one state directory: %s", err.msg);
+    ok(try_schedule(NULL, &second) < 0 && err.code == DAS_E_BUSY,
+       "not twice in one state directory: %s", err.msg);
     ok(das_schedule_is_held(temp_state_dir()), "others see that it lives");
     ok(number_of("orders", "began_ms") == 0 && strcmp(text_of("orders", "result"), "null") == 0,
        "no run yet");
@@ -290,8 +293,7 @@ static void test_cron(void)
     fleet_open();
     entries[0] = entry("", 0);
     entries[0].zone = das_zone_load("Europe/Berlin", &err);
-    if (!entries[0].zone ||
-        das_cron_parse(das_text_of("30 2,3 * * *"), &entries[0].cron, &err) < 0)
+    if (!entries[0].zone || das_cron_parse(das_text_of("30 2,3 * * *"), &entries[0].cron, &err) < 0)
         exit(1);
     make_schedule(NULL);
     until(night + 30 * MINUTE + 2 * HOUR);
@@ -427,7 +429,8 @@ static void test_hung(void)
     is_int(heard.stuck, 1, "as stuck");
     ok(wait_away(1), "and is away");
     before = heard.of_first;
-    ok(wait_for_runs(&heard.of_first, before + 2), "the other one runs on: it was not the script's fault");
+    ok(wait_for_runs(&heard.of_first, before + 2),
+       "the other one runs on: it was not the script's fault");
     is_int(heard.of_second, 1, "the one that is away does not begin again");
     ok(json_is_true(json_object_get(turn_of("hung"), "away")), "the file says so");
     set_gate(true);

@@ -1,5 +1,5 @@
-/* test_timetable.c - when policies are due and which may begin: ticks, jitter, overlap, backoff, the
- * share of those that fail or take long, a clock that is set. Nothing here waits. */
+/* test_timetable.c - when policies are due and which may begin: ticks, jitter, overlap, backoff,
+ * the share of those that fail or take long, a clock that is set. Nothing here waits. */
 #include "core/serve/timetable.h"
 
 #include "tests/unit/kit.h"
@@ -39,10 +39,12 @@ static void test_ticks(void)
 
     is_int(das_tempo_next(&ten, BEGIN), BEGIN + 3 * SEC, "every 10 s, 3 s behind");
     is_int(das_tempo_next(&ten, BEGIN + 3 * SEC), BEGIN + 13 * SEC, "after a tick comes the next");
-    is_int(das_tempo_next(&ten, BEGIN + 3 * SEC - 1), BEGIN + 3 * SEC, "a moment before it, itself");
+    is_int(das_tempo_next(&ten, BEGIN + 3 * SEC - 1), BEGIN + 3 * SEC,
+           "a moment before it, itself");
     is_int(das_tempo_next(&ten, -1), 3 * SEC, "also before 1970");
     is_int(das_tempo_next(&ten, -7001), -7 * SEC, "and long before");
-    is_int(das_tempo_count(&ten, BEGIN + 3 * SEC, BEGIN + 33 * SEC), 3, "ticks after one up to another");
+    is_int(das_tempo_count(&ten, BEGIN + 3 * SEC, BEGIN + 33 * SEC), 3,
+           "ticks after one up to another");
     is_int(das_tempo_count(&ten, BEGIN + 3 * SEC, BEGIN + 13 * SEC - 1), 0, "none between two");
     is_int(das_tempo_count(&ten, BEGIN, BEGIN - DAY), 0, "none backwards");
     is_int(das_tempo_count(&ten, 0, INT64_MAX / 2), 100000, "and no more than that");
@@ -271,7 +273,8 @@ static void test_slow(void)
         das_timetable_done(t, (size_t)more[i], BEGIN + 12 * SEC + 1, true, false);
     is_int(take_all(t, BEGIN + 12 * SEC + 1, more), 8, "nor those after them");
     das_timetable_look(t, BEGIN + 20 * SEC);
-    is_int(das_timetable_ready(t), 0, "but no more are slow than may be: the rest holds its workers");
+    is_int(das_timetable_ready(t), 0,
+           "but no more are slow than may be: the rest holds its workers");
     for (int i = 0; i < 16; i++)
         das_timetable_done(t, (size_t)list[i], BEGIN + 20 * SEC, false, false);
     das_timetable_look(t, BEGIN + 20 * SEC);
@@ -311,7 +314,8 @@ static void test_failing(void)
     das_timetable_free(t);
 }
 
-/* --- a day of everything ------------------------------------------------------------------------ */
+/* --- a day of everything ------------------------------------------------------------------------
+ */
 
 struct life {
     int64_t ends_ms; /* of the run; 0: it does not run */
@@ -349,7 +353,8 @@ static void test_random_day(void)
         }
         das_timetable_look(t, now);
         while ((slot = das_timetable_take(t, now)) >= 0) {
-            int64_t took = (int64_t)kit_below(10) ? (int64_t)kit_below(50) : (int64_t)kit_below(9000);
+            int64_t took =
+                (int64_t)kit_below(10) ? (int64_t)kit_below(50) : (int64_t)kit_below(9000);
             early += das_timetable_slot(t, (size_t)slot)->tick_ms > now;
             twice += lives[slot].ends_ms != 0;
             lives[slot] = (struct life){now + 1 + took, kit_below(5) != 0};
