@@ -77,7 +77,9 @@ void das_hook_mattermost(struct das_hook_call *c)
     struct das_sign_target t = {0};
     json_t *json;
 
-    if (body.len && body.ptr[0] == '{') {
+    if (body.len > DAS_HOOK_UNSURE_MAX) {
+        das_hook_refuse(c, 400, "body: it is too long");
+    } else if (body.len && body.ptr[0] == '{') {
         json = das_hook_json(c, body);
         if (json)
             button(c, json);

@@ -61,7 +61,8 @@ static bool check_event(struct das_hook_call *c, const json_t *event)
     if (time && !json_is_null(time)) {
         if (das_time_parse(das_hook_member(event, "time"), &unix_s, &err) < 0)
             return das_hook_refuse(c, 400, "a CloudEvent whose time is none");
-        c->out->time_ms = unix_s * 1000;
+        if (unix_s > 0)
+            c->out->time_ms = unix_s * 1000;
     }
     return das_hook_id_of(c, parts, 2);
 }
@@ -261,15 +262,15 @@ static bool put_data(struct das_hook_call *c, struct das_text type, struct das_b
     return true;
 }
 
-static bool write_event(struct das_hook_call *c, const json_t *event, struct das_text type)
+static bool write_event(struct das_hook_call *c, json_t *event, struct das_text type)
 {
     struct das_buf *b = &c->out->bytes;
-    const char *key;
-    json_t *value;
 
     das_buf_char(b, '{');
-    json_object_foreach((json_t *)(uintptr_t)event, key, value)
-        das_json_key_text(b, key, das_text(json_string_value(value), json_string_length(value)));
+    for (void *i = json_object_iter(event); i; i = json_object_iter_next(event, i)) {
+        const char *key = json_object_iter_key(i);
+        das_json_key_text(b, key, das_hook_member(event, key));
+    }
     if (type.ptr)
         das_json_key_text(b, "datacontenttype", type);
     if (!put_data(c, type, b))

@@ -73,6 +73,16 @@ static bool is_signed(struct das_hook_call *c, const struct proof *p, enum das_h
     return good > 0 || (good == 0 && das_hook_mismatch(c, "the signature is wrong"));
 }
 
+/* p NULL: unsigned, so at the most a question, which is short. */
+static bool may_read(struct das_hook_call *c, const struct proof *p, enum das_hash kind,
+                     const struct das_hook_list *keys)
+{
+    if (p)
+        return is_signed(c, p, kind, keys);
+    return c->request->body.len <= DAS_HOOK_UNSURE_MAX ||
+           das_hook_malformed(c, "header X-Lark-Signature: it is missing");
+}
+
 static bool is_question(const json_t *body)
 {
     return das_text_is(das_hook_member(body, "type"), "url_verification");
@@ -197,9 +207,8 @@ void das_hook_feishu(struct das_hook_call *c)
     bool signed_ = false;
     json_t *body;
 
-    if (!take(c, &p, &signed_))
-        return;
-    if (signed_ && !is_signed(c, &p, DAS_SHA256, &c->conf->encrypt_keys))
+    if (!take(c, &p, &signed_) ||
+        !may_read(c, signed_ ? &p : NULL, DAS_SHA256, &c->conf->encrypt_keys))
         return;
     body = open_body(c);
     if (!body)
@@ -236,9 +245,7 @@ void das_hook_feishu_card(struct das_hook_call *c)
     bool signed_ = false;
     json_t *body;
 
-    if (!take(c, &p, &signed_))
-        return;
-    if (signed_ && !is_signed(c, &p, DAS_SHA1, &c->conf->tokens))
+    if (!take(c, &p, &signed_) || !may_read(c, signed_ ? &p : NULL, DAS_SHA1, &c->conf->tokens))
         return;
     body = das_hook_json(c, c->request->body);
     if (!body)

@@ -14,6 +14,7 @@
 #include "core/base/crypto.h"
 #include "core/hook/hook_verify.h"
 
+#define DAS_HOOK_UNSURE_MAX ((size_t)64 << 10) /* of a body that is read before it is believed */
 #define DAS_HOOK_SHA1_HEX ((size_t)40)
 #define DAS_HOOK_SHA256_HEX ((size_t)64)
 #define DAS_HOOK_SHA256_BASE64 ((size_t)44)

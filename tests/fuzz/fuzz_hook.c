@@ -1,118 +1,195 @@
 /*
- * fuzz_hook.c - bytes as what a verified request brings: the first says which platform, the second
- * what kind, and the rest is the body. What is made of it goes through the grammar and becomes
- * arguments; whatever is taken has to be plain.
+ * fuzz_hook.c - requests to hooks. The first byte says for which platform, the second how.
+ *
+ * Raw: the rest is METHOD TARGET, headers and a body, for a hook whose secrets nobody knows:
+ * whatever it is, it is never let in. Signed: the rest is a body, which is signed well, so that
+ * what lies behind the signature is reached; then one byte of what is signed is changed, and it
+ * must not get through.
  */
 #include <stdlib.h>
-#include <string.h>
 
-#include "core/base/mem.h"
-#include "core/hook/ask.h"
+#include "core/base/crypto.h"
+#include "tests/unit/hook_kit.h"
+
+#define BODY_MAX 3000
+#define RAW_HEADERS 40
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size);
 
-#define TEXT(s) ((char *)(uintptr_t)(s))
-
 static struct das_err err;
 
-static bool knows(void *arg, const char *instance)
+/* --- a verdict means what it says ---------------------------------------------------------------
+ */
+
+static bool within(struct das_text part, struct das_text all)
 {
-    (void)arg;
-    return strcmp(instance, "orders") == 0;
+    return part.len == 0 || (part.ptr >= all.ptr && part.ptr + part.len <= all.ptr + all.len);
 }
 
-static void check_value(const char *value)
+static void check(const struct das_hook_verdict *v, const struct das_hook_request *r)
 {
-    struct das_text t = das_text_of(value);
-
-    if (t.len >= DAS_HOOK_VALUE_SIZE || !das_utf8_valid(t))
-        abort();
-    for (size_t i = 0; i < t.len; i++) {
-        if ((unsigned char)t.ptr[i] < ' ')
+    if (v->outcome == DAS_HOOK_REFUSED) {
+        if ((v->status != 400 && v->status != 401 && v->status != 403 && v->status != 405) ||
+            !*v->reason || v->id_count || v->answer.len || v->body.ptr)
             abort();
-    }
-}
-
-static void check_args(const struct das_hook_line *l)
-{
-    static char *choices[] = {TEXT("a"), TEXT("b")};
-    static const struct das_hook_command c = {
-        .name = TEXT("p"),
-        .params = {{.name = TEXT("instance"), .type = DAS_HOOK_INSTANCE},
-                   {.name = TEXT("n"), .type = DAS_HOOK_INTEGER, .least = 1, .most = 9},
-                   {.name = TEXT("time"), .type = DAS_HOOK_DURATION, .most = 100},
-                   {.name = TEXT("kind"), .type = DAS_HOOK_CHOICE, .choices = choices,
-                    .choice_count = 2},
-                   {.name = TEXT("fixed"), .immutable = true, .fallback = TEXT("x"), .most = 9}},
-        .param_count = 5};
-    const struct das_hook_reach reach = {knows, NULL};
-    json_t *args = das_hook_args(&c, l, &reach, &err);
-    json_int_t n = json_integer_value(json_object_get(args, "n"));
-    const char *instance = json_string_value(json_object_get(args, "instance"));
-    const char *fixed = json_string_value(json_object_get(args, "fixed"));
-
-    if (args && (n < 0 || n > 9 || (instance && strcmp(instance, "orders") != 0) || !fixed ||
-                 strcmp(fixed, "x") != 0))
-        abort();
-    json_decref(args);
-    args = das_hook_args(NULL, l, NULL, &err);
-    json_decref(args);
-}
-
-static void read_line(struct das_text text)
-{
-    struct das_hook_line *l = das_calloc(1, sizeof *l);
-
-    if (l && das_hook_line_read(text, l, &err) == 0) {
-        if (*l->command && !das_hook_is_key(l->command))
+    } else if (v->outcome == DAS_HOOK_ANSWERED) {
+        if ((v->status != 200 && v->status != 204) || v->id_count || v->body.ptr)
             abort();
-        for (size_t i = 0; i < l->count; i++) {
-            if (*l->items[i].key && !das_hook_is_key(l->items[i].key))
+    } else {
+        if (!v->id_count || v->keep_ms <= 0 || v->keep_ms < 2 * v->window_ms || v->time_ms <= 0 ||
+            (!within(v->body, r->body) && !within(v->body, das_buf_view(&v->bytes))))
+            abort();
+        for (size_t i = 0; i < v->id_count; i++) {
+            if (!*v->ids[i].text || !memchr(v->ids[i].text, '\0', sizeof v->ids[i].text))
                 abort();
-            check_value(l->items[i].value);
         }
-        check_args(l);
-    } else if (l && (l->count || *l->command)) {
-        abort();
     }
-    das_free(l);
 }
 
-static void read_body(enum das_hook_platform p, unsigned char what, struct das_text body)
+static enum das_hook_outcome judge(const struct das_hook_conf *conf,
+                                   const struct das_hook_request *r, int64_t now_ms)
 {
-    const struct das_hook hook = {.platform = p};
-    const struct das_hook_verdict v = {.outcome = DAS_HOOK_ACCEPTED,
-                                       .body = body,
-                                       .format = (enum das_hook_format)(what % 4),
-                                       .kind = (enum das_hook_kind)(what / 4 % DAS_HOOK_KINDS)};
-    struct das_hook_ask a = {0};
-    struct das_hook_ack ack = {0};
-    json_t *alert;
-    bool shown;
+    struct das_hook_verdict v = {0};
+    enum das_hook_outcome outcome;
 
-    if (das_hook_ask_read(&hook, &v, 1764000000000, &a, &err) == 0) {
-        if (a.url && strncmp(a.url, "https://", 8) != 0)
+    if (das_hook_verify(conf, r, now_ms, &v, &err) < 0)
+        abort();
+    check(&v, r);
+    outcome = v.outcome;
+    das_hook_verdict_clear(&v);
+    return outcome;
+}
+
+/* --- raw ----------------------------------------------------------------------------------------
+ */
+
+/* Secrets that are in no seed and that no input can hold. */
+static void draw(struct das_hook_list *list, char text[2][65])
+{
+    for (size_t i = 0; i < list->count; i++) {
+        if (das_random_hex(text[i], 32, &err) < 0)
             abort();
-        read_line(das_buf_view(&a.line));
-        if (das_hook_ack(&hook, &a, "words", false, &ack, &shown, &err) < 0)
-            abort();
-        alert = a.json ? das_hook_alert(p, a.json, NULL, 0, &err) : NULL;
-        json_decref(alert);
+        list->items[i] = das_text(text[i], 64);
     }
-    das_buf_clear(&ack.body);
-    das_hook_ask_clear(&a);
+}
+
+static bool cut(struct das_text *rest, char sep, struct das_text *item)
+{
+    const char *end = rest->len ? memchr(rest->ptr, sep, rest->len) : NULL;
+
+    if (!end)
+        return false;
+    *item = das_text(rest->ptr, (size_t)(end - rest->ptr));
+    *rest = das_text(end + 1, rest->len - item->len - 1);
+    return true;
+}
+
+static void raw(enum das_hook_platform p, struct das_text rest)
+{
+    struct das_sign_pair headers[RAW_HEADERS];
+    struct das_hook_request r = {.headers = headers};
+    struct das_hook_conf conf;
+    char texts[4][2][65];
+    struct das_text line, name, value;
+
+    hook_conf(p, &conf);
+    draw(&conf.secrets, texts[0]);
+    draw(&conf.tokens, texts[1]);
+    draw(&conf.encrypt_keys, texts[2]);
+    draw(&conf.public_keys, texts[3]);
+    if (p == DAS_HOOK_WECOM)
+        conf.encrypt_keys.items[0].len = conf.encrypt_keys.items[1].len = 43;
+    if (!cut(&rest, '\n', &line) || !cut(&line, ' ', &r.method))
+        return;
+    r.target = line;
+    while (r.header_count < RAW_HEADERS && cut(&rest, '\n', &line) && line.len) {
+        value = line;
+        if (cut(&value, ':', &name))
+            headers[r.header_count++] = (struct das_sign_pair){name, das_text_trim(value)};
+    }
+    r.body = rest;
+    das_hook_xml_get(r.body, "Encrypt", &value);
+    if (judge(&conf, &r, (int64_t)HOOK_NOW * 1000) != DAS_HOOK_REFUSED)
+        abort();
+}
+
+/* --- signed -------------------------------------------------------------------------------------
+ */
+
+static bool signs_body(enum das_hook_platform p)
+{
+    return p != DAS_HOOK_DINGTALK && p != DAS_HOOK_WECOM && p != DAS_HOOK_MATTERMOST &&
+           p != DAS_HOOK_TELEGRAM && p < DAS_HOOK_ALERTMANAGER;
+}
+
+static bool signs_header(const char *name)
+{
+    return strncmp(name, "X-GitHub-", 9) != 0 && strcmp(name, "Content-Type") != 0;
+}
+
+/* What may be changed, for which: *n bytes. NULL: nothing there. */
+static char *choose(struct hook *h, unsigned which, size_t *n)
+{
+    size_t i;
+
+    if (which % 4 == 0 && signs_body(h->platform) && h->body_len) {
+        *n = h->body_len;
+        return h->body;
+    }
+    if (which % 4 == 1 && h->place == HOOK_IN_QUERY) {
+        char *query = strchr(h->path, '?') + 1;
+        *n = strlen(query);
+        return query;
+    }
+    if (which % 4 == 2 && h->count) {
+        i = which / 4 % h->count;
+        *n = strlen(h->values[i]);
+        return signs_header(h->names[i]) && *n ? h->values[i] : NULL;
+    }
+    if (h->place == HOOK_IN_BODY) { /* "token=" */
+        *n = strlen(h->sig);
+        return h->body + 6;
+    }
+    i = h->platform >= DAS_HOOK_ALERTMANAGER ? h->prefix : 0; /* schemes are in any case */
+    *n = strlen(h->sig + i);
+    return h->sig + i;
+}
+
+static void signed_well(enum das_hook_platform p, const uint8_t *data, size_t size)
+{
+    struct hook h;
+    size_t n = 0, at;
+    char *part;
+
+    if (size < 4)
+        return;
+    hook_make_bytes(&h, p, data[0] % 2, HOOK_NOW,
+                    das_text((const char *)data + 4, size - 4 < BODY_MAX ? size - 4 : BODY_MAX));
+    if (judge(&h.conf, &h.request, h.now_ms) == DAS_HOOK_REFUSED)
+        return;
+    part = choose(&h, data[0] / 2u, &n);
+    at = n ? ((size_t)data[1] << 8 | data[2]) % n : 0;
+    if (!part || !data[3] || (char)(part[at] ^ (char)data[3]) == '\0')
+        return;
+    part[at] = (char)(part[at] ^ (char)data[3]);
+    hook_put_together(&h);
+    if (judge(&h.conf, &h.request, h.now_ms) != DAS_HOOK_REFUSED)
+        abort();
 }
 
 int LLVMFuzzerTestOneInput(const uint8_t *data, size_t size)
 {
-    struct das_text rest;
+    struct das_sign_target t = {0};
+    enum das_hook_platform p;
 
-    if (size < 2)
+    if (size < 3)
         return 0;
-    rest = das_text((const char *)data + 2, size - 2);
-    if (data[0] >= DAS_HOOK_PLATFORMS)
-        read_line(rest);
+    p = (enum das_hook_platform)(data[0] % DAS_HOOK_PLATFORMS);
+    das_hook_form_read(das_text((const char *)data + 2, size - 2), &t, &err);
+    das_sign_target_clear(&t);
+    if (data[1] % 2)
+        signed_well(p, data + 2, size - 2);
     else
-        read_body((enum das_hook_platform)data[0], data[1], rest);
+        raw(p, das_text((const char *)data + 2, size - 2));
     return 0;
 }
