@@ -62,6 +62,18 @@
  *         jitter = "10s", timeout = "30s", backoff = "5m", name = "long_select",
  *         mode = "auto", limits = { memory = "16MB" }, kill = { run = 3 } },
  *     },
+ *     hooks = {
+ *       slack = { platform = "slack", path = "/hooks/slack",
+ *                 verify = { secrets = { file = "/etc/das/slack-secret" } }, -- or a list of places
+ *                 allow = { roles = { "dba" }, users = { "carol" } }, instances = { "tag:prod" },
+ *                 commands = { preview = { script = "hooks/preview.lua", help = "what matches",
+ *                   params = { { name = "instance", type = "instance", required = true },
+ *                              { name = "time", type = "duration", default = "60s" },
+ *                              { name = "kind", default = "query", immutable = true } } } },
+ *                 channel = "ops", reply_hosts = { "hooks.slack.com" }, timeout = "60s" },
+ *       alerts = { platform = "alertmanager", path = "/hooks/alerts", channel = "ops",
+ *                  verify = { tokens = { env = "ALERTS" } }, script = "hooks/alertmanager.lua" },
+ *     },
  *     scripts = {
  *       ["policies/long_select.lua"] = { grants = { "preview", "kill", "tag:prod" },
  *                                        limits = { wall = "5m" }, mode = "auto",
@@ -76,6 +88,8 @@
  *
  * people are who may approve (docs/approvals.md): an id of a platform, of this machine (os) or of das
  * serve (key) is one person's only. Each is a text or a list of them.
+ *
+ * hooks are requests of chats and alerts that das serve takes (docs/hooks.md, core/hook/hook.h).
  *
  * channels are where das.notify() sends to (docs/notify.md says what each kind needs).
  *

@@ -228,7 +228,7 @@ function result.__index(r, key)
   local value = run.fields[key]
   if value == nil and not optional[key] then
     raise(("a result has no field %s; it has victims, outcomes, notes, reports, previews, plans, "
-      .. "output, log, requests, messages, ok, error, limit, refused"):format(show(key)))
+      .. "output, log, requests, messages, replies, ok, error, limit, refused"):format(show(key)))
   end
   return value
 end

@@ -1223,6 +1223,146 @@ function das.http.post(url, body, options) end
 ---@return string? code
 function das.notify(channel, message) end
 
+-- --- hooks: what a script gets that das serve calls for a chat or an alert (docs/hooks.md) --------
+
+---Who asked: the person of das.lua that the platform's id stands for. Never a name that somebody
+---chose in a chat.
+---@class (exact) das.hook_user
+---@field name string in people of das.lua
+---@field id string the platform's id
+---@field roles string[]
+
+---@class (exact) das.hook_alert_item
+---@field name? string
+---@field status? string "firing" or "resolved"
+---@field severity? string
+---@field instance? string the label das_instance, else instance
+---@field summary? string
+---@field labels table<string, string>
+---@field annotations table<string, string>
+---@field starts_at? string
+---@field ends_at? string
+---@field url? string
+---@field key? string
+---@field service? string of PagerDuty
+
+---An alert of Alertmanager, Grafana or PagerDuty in one form. Alerts that came before are left out.
+---@class (exact) das.hook_alert
+---@field source string the platform
+---@field status? string
+---@field receiver? string
+---@field title? string
+---@field key? string
+---@field url? string
+---@field event? string of PagerDuty
+---@field truncated? integer alerts that the sender left out
+---@field alerts das.hook_alert_item[]
+
+---An answer; it needs a title, a text, fields or sessions. Statements are shown as shapes.
+---@class (exact) das.reply
+---@field title? string
+---@field text? string
+---@field severity? das.severity
+---@field instance? string
+---@field link? string
+---@field fields? table<string, string|number|boolean>|string[][]
+---@field buttons? das.button[]
+---@field sessions? das.selection|das.plan|das.report|das.session[]
+---@field public? boolean all of the chat may see it, where the platform can tell (false)
+
+---What the script of a hook is called with: `local req = ...`
+---@class das.hook_request
+---@field hook string its name in das.lua
+---@field platform string "slack", "feishu", "alertmanager", ...
+---@field kind "command"|"button"|"alert"|"event"
+---@field user? das.hook_user nil: a machine
+---@field command? string
+---@field args? table<string, string|integer> as the command declares them; nothing of it is code
+---@field button? string the value of a button that is none of das's
+---@field alert? das.hook_alert
+---@field json? table the body, where it is JSON
+local hook_request = {}
+
+---Answers whoever asked, there and now: to the address that came with the request while it is good,
+---else into the chat through the hook's channel. At most 20 answers; each counts as a request of the
+---run. Raises for a mistake in the answer.
+---```text
+---local req = ...
+---local found, why = das.instance(req.args.instance):preview{ user = req.args.user }
+---req.reply{ title = found and #found .. " sessions" or "failed", text = why, sessions = found }
+---```
+---@param answer string|das.reply
+---@return boolean? sent
+---@return string? message
+---@return string? code
+function hook_request.reply(answer) end
+
+-- --- how das stands ------------------------------------------------------------------------------
+
+---@class (exact) das.breaker_status
+---@field policy string
+---@field instance string
+---@field state string "open" or "half-open"
+---@field reason string
+
+---@class (exact) das.standing
+---@field stopped? string why nothing is killed: the off switch; nil: it is not set
+---@field unknown integer kills whose outcome nobody knows
+---@field approvals integer requests that wait, or are being carried out
+---@field breakers das.breaker_status[] that are not closed
+
+---Would das kill at all, and what should somebody look at? Needs the grant preview.
+---```lua
+---local now = assert(das.status())
+---print(now.stopped or "kills are possible", now.unknown)
+---```
+---@return das.standing? standing
+---@return string? message
+---@return string? code
+function das.status() end
+
+---@class (exact) das.history_options
+---@field instance string
+---@field from? integer|string how long ago at the most, "1d" when not said
+---@field limit? integer 1 to 100; 20
+
+---@class (exact) das.killed
+---@field id integer
+---@field at integer Unix seconds
+---@field user? string
+---@field host? string
+---@field db? string
+---@field command? string
+---@field state? string
+---@field sql_info? string as the journal has it
+---@field state_duration? integer
+---@field source string "task", "api", "policy", "person"
+---@field unknown boolean nobody knows what became of it
+
+---What das has killed on an instance lately, newest first; .total counts all of them. Needs the grant
+---preview.
+---```lua
+---for _, kill in ipairs(das.history{ instance = das.instances()[1].name, from = "2h" }) do
+---  print(os.date("!%H:%M", kill.at), kill.id, kill.user)
+---end
+---```
+---@param options das.history_options
+---@return das.killed[]? kills
+---@return string? message
+---@return string? code
+function das.history(options) end
+
+---Turns the off switch on: no das of this machine kills anything until somebody runs das resume. A
+---script cannot turn it off. Needs the grant "stop".
+---```text
+---assert(das.stop("fail-over of orders"))
+---```
+---@param reason string one line
+---@return boolean? stopped
+---@return string? message
+---@return string? code
+function das.stop(reason) end
+
 -- --- das.crypto: raw bytes in, raw bytes out ---------------------------------------------------
 
 ---@class das.crypto
@@ -1847,6 +1987,18 @@ function test_instance:up() end
 ---@field config? das.test_config
 ---@field apply? boolean false: a dry run
 ---@field approvals? "approve"|"reject"|"none" what people say to plan:request_approval ("none")
+---@field hook? das.test_hook the script is that of a hook, and this is what it gets
+
+---@class (exact) das.test_hook
+---@field command? string
+---@field args? table<string, string|integer>
+---@field user? string|das.hook_user alice with the role dba when not said
+---@field platform? string
+---@field kind? string
+---@field alert? table
+---@field json? table
+---@field button? string
+---@field hook? string
 
 ---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
 ---@class (exact) das.test_config
@@ -1885,7 +2037,8 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
----@field messages das.message[] given to das.notify: channel, title, text, severity, event, ...
+---@field messages das.message[] given to das.notify: channel, title, text, severity, event, fields by name, ids of sessions
+---@field replies table[] given to req.reply by the script of a hook: title, text, fields by name, ids of sessions, public
 ---@field ok boolean it ran to its end
 ---@field error? string why not
 ---@field limit? string the limit of the script that struck: "cpu", "memory", ...
