@@ -15,6 +15,7 @@
 #include "core/base/patience.h"
 #include "core/base/secret.h"
 #include "core/http/client.h"
+#include "core/store/runbook.h"
 
 #define DAS_FILTER "das.filter"
 #define DAS_SELECTION "das.selection"
@@ -39,6 +40,7 @@ enum das_stop {
     DAS_STOP_OUTPUT,
     DAS_STOP_HTTP_REQUESTS,
     DAS_STOP_HTTP_BYTES,
+    DAS_STOP_PARK, /* a runbook: it goes on later, or das_run.book.halt says why not */
 };
 
 /* One run. The thread that runs the script and the one that waits for it share it; every
@@ -47,6 +49,7 @@ struct das_run {
     const struct das_engine_opts *opts;
     struct das_limits limits;
     int64_t start_ms;          /* das_clock_monotonic_ms() */
+    atomic_int_least64_t wall_from_ms; /* the same; in a runbook its last step or wait began or ended */
     struct das_patience patience; /* das_run_left_ms(), for what waits in C */
     atomic_int stop;           /* enum das_stop */
     atomic_int outside;        /* not 0: an instance is waited for */
@@ -77,6 +80,16 @@ struct das_run {
     size_t memory_asked;        /* refused once; 0: nothing */
     uint64_t resumes;           /* of coroutines */
     uint64_t untold;            /* bytes of boxes that the collector was not told of yet */
+    struct {
+        bool declared;          /* das.runbook{} was called: the script is a runbook */
+        bool in_step;
+        struct das_runbook_step step; /* that it is in */
+        int64_t step_until_ms;  /* das_clock_monotonic_ms(); 0: no timeout of its own */
+        int64_t step_timeout_ms;
+        int64_t until_ms;       /* Unix ms: the run's timeout */
+        int64_t sleeps;         /* long ones so far */
+        struct das_err halt;    /* why it cannot go on; code 0: it goes on later */
+    } book;
     bool memory_refused;
     bool closing;               /* the state is being closed: nothing is limited any more */
 
@@ -114,6 +127,21 @@ struct das_act_result;
 struct das_cloud_call;
 int das_run_act(struct das_run *run, struct das_act_order *order, struct das_cloud_call *call,
                 struct das_act_result *out, struct das_err *err);
+/* step.c: before anything that changes the world outside. In a runbook it raises outside of a step
+ * ("WHAT: ..."), and a step may have acted from then on, which is on the disk on return. armed: it
+ * will be done; else it only would be. detail is for people, without secrets; may be NULL. */
+void das_run_acts(lua_State *L, const char *what, bool armed, const char *detail);
+/* What became of it, for the run's record: note is JSON or text. */
+void das_run_noted(struct das_run *run, const char *kind, struct das_text note);
+/* The same of a report: who was killed and what became of it, by the shape of the statements. */
+void das_run_note_report(struct das_run *run, const struct das_report *report);
+/* The run ends here and cannot be caught: it goes on later (err NULL), or not, and why. */
+int das_run_park(lua_State *L, const struct das_err *err) __attribute__((noreturn));
+/* A sleep of a runbook that survives the end of the process: true when it is over already. */
+bool das_run_slept(lua_State *L, double seconds);
+/* require.c: a module of a runbook is the one it began with. */
+void das_run_check_module(lua_State *L, const char *path);
+int64_t das_run_step_left_ms(const struct das_run *run); /* INT64_MAX: there is no such timeout */
 /* To opts->watch, if there is one. */
 void das_run_tell_previewed(struct das_run *run, const char *instance,
                             const struct das_selection *sel);
@@ -255,6 +283,7 @@ struct das_notice *das_read_reply(lua_State *L, int arg);
 void das_push_hook(lua_State *L, const struct das_engine_hook *hook);
 int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
 int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */
+int das_lua_runbook(lua_State *L);     /* das.runbook, in runbook.c */
 /* A das object as print() shows it, in the run's output format. False: not ours. */
 bool das_render_value(lua_State *L, int arg, struct das_buf *b);
 
@@ -275,6 +304,8 @@ void das_open_json(lua_State *L);
 void das_open_log(lua_State *L);
 void das_open_regex(lua_State *L); /* das.regex */
 void das_open_time(lua_State *L); /* das.time, and das.sleep */
+void das_open_runbook(lua_State *L); /* das.runbook, das.params */
+void das_open_step(lua_State *L); /* das.step */
 
 void das_open_require(lua_State *L);   /* the global require(): [-0, +0] */
 /* require(name) gives the value on top, whatever lies in the script's folder [-1, +0]. */

@@ -69,6 +69,7 @@ static int act(lua_State *L, struct job *j)
     j->order.instance = j->target.name;
     j->order.cloud = j->target.cloud;
     j->order.place = j->target.place;
+    das_run_acts(L, das_cloud_act_name(j->order.act), run->opts->armed, j->target.name);
     call = das_cloud_call_of(L);
     if (das_run_act(run, &j->order, &call, &j->result, &err) < 0) {
         if (err.code == DAS_E_USAGE && !call.status)

@@ -60,6 +60,7 @@ void das_open_root(lua_State *L)
         {"status", das_lua_status},
         {"history", das_lua_history},
         {"stop", das_lua_stop},
+        {"runbook", das_lua_runbook},
         {NULL, NULL},
     };
     const struct das_engine_opts *opts = das_run_of(L)->opts;

@@ -18,7 +18,7 @@
 
 const char *das_end_name(enum das_end e)
 {
-    static const char *const names[] = {"done", "error", "limit", "cancelled", "stuck"};
+    static const char *const names[] = {"done", "error", "limit", "cancelled", "stuck", "waiting"};
 
     return names[e];
 }
@@ -231,6 +231,15 @@ int das_run_judge(struct das_run *run, int status, const char *message, struct d
     struct das_engine_result *r = &run->result;
     char text[200];
 
+    if (stop == DAS_STOP_PARK && run->book.halt.code) {
+        r->end = DAS_END_ERROR;
+        *err = run->book.halt;
+        return -1;
+    }
+    if (stop == DAS_STOP_PARK) {
+        r->end = DAS_END_WAITING;
+        return 0;
+    }
     if (stop != DAS_STOP_NOT) {
         r->end = stop == DAS_STOP_CANCEL ? DAS_END_CANCELLED : DAS_END_LIMIT;
         r->limit = das_stop_limit(stop);

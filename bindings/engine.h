@@ -64,6 +64,27 @@ struct das_engine_hook {
     void *arg;
 };
 
+/* Makes a script that says das.runbook{} a runbook: its steps are kept in the store, and a later run
+ * of the engine goes on where this one ended (bindings/runbook.h does all of it). */
+struct das_runbook_go {
+    struct das_store *store;   /* for the script's thread alone; stays open */
+    int64_t id;                /* of the run; 0: das.runbook{} starts a new one and sets it */
+    const char *const *params; /* of a new one: "NAME=VALUE" */
+    size_t param_count;
+    const char *params_json;   /* an object: the values of one that goes on, or a new one's; may be
+                                  NULL */
+    const char *instances;     /* of a new one: JSON, a list of texts to choose them by again */
+    int64_t until_ms;          /* of one that goes on: its timeout, Unix ms */
+    const char *sha256;        /* of the script of one that goes on, as it was claimed with */
+    bool accept_change;        /* of the script and its modules; a parameter that is no more is
+                                  forgotten */
+    bool stays;                /* long waits go by on the run's clock, instead of ending the run */
+    /* stays: the answer to a question (asks: JSON, as in core/store/runbook.h); NULL: none, and the
+     * run waits for it. May be NULL. */
+    const char *(*answer)(void *arg, const char *step, const char *asks);
+    void *arg;
+};
+
 struct das_coverage;
 struct das_bench; /* what a file of tests is run with (testing.h) */
 
@@ -94,6 +115,7 @@ struct das_engine_opts {
                                           NULL */
     const struct das_engine_watch *watch; /* may be NULL */
     const struct das_engine_web *web;  /* NULL: requests go out */
+    struct das_runbook_go *runbook;    /* NULL: das.runbook{} raises */
     struct das_coverage *coverage;     /* counts the lines that ran; may be NULL */
     struct das_bench *bench;           /* the script is a file of tests; NULL: it is a policy */
     const struct das_engine_hook *hook; /* NULL: it is called with args */
@@ -118,6 +140,7 @@ enum das_end {
     DAS_END_LIMIT,     /* a limit struck */
     DAS_END_CANCELLED, /* by the caller */
     DAS_END_STUCK,     /* over a limit or cancelled, and could not be interrupted */
+    DAS_END_WAITING,   /* a runbook that goes on later: the store says when, or what for */
 };
 const char *das_end_name(enum das_end e); /* "done", "limit", ... */
 
@@ -171,7 +194,7 @@ void das_engine_health(struct das_engine *e, struct das_buf *b);
 int das_script_read(const char *path, struct das_buf *b, struct das_err *err);
 
 /* Runs the script on a thread of its own and waits for it, at the most half a second over its
- * limits. 0 when the script ran to its end within them. Else -1: DAS_E_SCRIPT with script:line,
+ * limits. 0 when the script ran to its end within them, or waits. Else -1: DAS_E_SCRIPT with script:line,
  * DAS_E_LIMIT, DAS_E_CANCELLED, or DAS_E_STUCK: then the thread still runs, and all that opts point
  * to must stay as it is for the rest of the process. result is to be cleared in any case. */
 int das_engine_run(const struct das_engine_opts *opts, struct das_engine_result *result,

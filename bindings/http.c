@@ -424,6 +424,23 @@ static void push_response(lua_State *L, struct das_http_response *r)
     luaL_setmetatable(L, RESPONSE);
 }
 
+/* Only what asks may be sent outside of a runbook's step; what can be sent twice leaves the step one
+ * that can be done again. The path of a URL may be a secret. */
+static void announce(lua_State *L, const struct das_http_request *req)
+{
+    const char *m = req->method, *host = strstr(req->url, "://"), *at;
+    char text[200];
+
+    if (strcmp(m, "GET") == 0 || strcmp(m, "HEAD") == 0 || strcmp(m, "OPTIONS") == 0)
+        return;
+    host = host ? host + 3 : "";
+    at = host + strcspn(host, "/?#");
+    for (const char *p = host; p < at; p++)
+        host = *p == '@' ? p + 1 : host;
+    snprintf(text, sizeof text, "%.20s %.*s", m, (int)(at - host < 150 ? at - host : 150), host);
+    das_run_acts(L, "http", !req->idempotent && !das_http_idempotent(m), text);
+}
+
 /* --- the functions ----------------------------------------------------------------------------------- */
 
 static int perform(lua_State *L, struct call *c, struct das_http_request *req)
@@ -437,6 +454,7 @@ static int perform(lua_State *L, struct call *c, struct das_http_request *req)
 
     if (req->body.ptr && (strcmp(req->method, "GET") == 0 || strcmp(req->method, "HEAD") == 0))
         return das_raise(L, "http: a %s has no body", req->method);
+    announce(L, req);
     req->headers = &c->headers;
     if (das_http_perform(client(L), req, &guard, &c->resp, &err) < 0) {
         das_run_check(L);

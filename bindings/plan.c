@@ -179,6 +179,16 @@ int das_selection_plan(lua_State *L)
 
 /* --- the plan -------------------------------------------------------------------------------- */
 
+/* A runbook's step may have acted from here on. */
+static void announce(lua_State *L, const struct das_plan *p)
+{
+    char text[200];
+
+    snprintf(text, sizeof text, "plan %.16s: %zu on %.100s", das_plan_hash(p), das_plan_victims(p),
+             das_plan_instance(p));
+    das_run_acts(L, "plan:apply", das_run_of(L)->opts->armed, text);
+}
+
 static int plan_apply(lua_State *L)
 {
     struct das_box *self = das_box_check(L, 1, DAS_PLAN), *box;
@@ -187,6 +197,7 @@ static int plan_apply(lua_State *L)
     struct das_err err;
 
     das_need(L, "kill"); // in a dry run too: it shall find out what the armed one would
+    announce(L, self->object);
     fflush(run->opts->out);
     box = das_box_push(L, DAS_REPORT);
     if (das_run_apply(run, self->object, self->source, &report, &err) < 0) {
@@ -194,6 +205,7 @@ static int plan_apply(lua_State *L)
         return das_push_world_failure(L, &err);
     }
     box->object = report;
+    das_run_note_report(run, report);
     das_run_check(L);
     return 1;
 }

@@ -38,6 +38,8 @@ void das_open_prelude(lua_State *L)
     das_open_log(L);
     das_open_regex(L);
     das_open_time(L);
+    das_open_runbook(L);
+    das_open_step(L);
     das_load_embedded(L, "das");
     das_open_filter(L);
     lua_pop(L, 1);

@@ -229,6 +229,7 @@ static void begin(struct das_run *run, lua_State *L)
     run->memory_refused = false;
     run->memory_asked = 0;
     run->start_ms = das_clock_monotonic_ms();
+    atomic_store(&run->wall_from_ms, run->start_ms);
     lua_sethook(L, das_run_hook, LUA_MASKCOUNT, DAS_HOOK_STEPS);
 }
 

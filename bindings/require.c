@@ -96,6 +96,7 @@ static int lua_require(lua_State *L)
                          name);
     check_circle(L, name);
     tell_required(L, lua_tostring(L, -1)); // also one that is not there: it may come
+    das_run_check_module(L, lua_tostring(L, -1));
     switch (luaL_loadfilex(L, lua_tostring(L, -1), "t")) {
     case LUA_OK:
         break;

@@ -25,6 +25,7 @@ int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct
     run->opts = opts;
     run->limits = opts->limits ? *opts->limits : das_limits_default;
     run->start_ms = das_clock_monotonic_ms();
+    atomic_init(&run->wall_from_ms, run->start_ms);
     run->patience = (struct das_patience){left_ms, run};
     atomic_init(&run->stop, DAS_STOP_NOT);
     atomic_init(&run->outside, 0);
@@ -46,6 +47,7 @@ void das_run_clear(struct das_run *run)
     das_run_kill_clear(run);
     das_vault_clear(&run->vault);
     das_buf_clear(&run->warned);
+    das_runbook_step_clear(&run->book.step);
     das_engine_result_clear(&run->result);
     pthread_mutex_destroy(&run->lock);
 }
@@ -69,6 +71,7 @@ const char *das_stop_limit(enum das_stop stop)
         return "http_bytes";
     case DAS_STOP_NOT:
     case DAS_STOP_CANCEL:
+    case DAS_STOP_PARK:
         break;
     }
     return NULL;
@@ -108,6 +111,9 @@ void das_run_stop_text(const struct das_run *run, enum das_stop stop, char *text
     case DAS_STOP_CANCEL:
         snprintf(text, size, "the run was cancelled");
         return;
+    case DAS_STOP_PARK:
+        snprintf(text, size, "the runbook goes on later");
+        return;
     case DAS_STOP_NOT:
         break;
     }
@@ -129,7 +135,7 @@ enum das_stop das_run_over(struct das_run *run, int64_t cpu_ms)
         return (enum das_stop)atomic_load(&run->stop);
     if (run->opts->cancel && atomic_load(run->opts->cancel))
         return stop_for(run, DAS_STOP_CANCEL);
-    if (das_clock_monotonic_ms() - run->start_ms >= run->limits.wall_ms)
+    if (das_run_wall_left_ms(run) <= 0)
         return stop_for(run, DAS_STOP_WALL);
     if (cpu_ms >= run->limits.cpu_ms)
         return stop_for(run, DAS_STOP_CPU);
@@ -142,6 +148,16 @@ int64_t das_own_cpu_ms(void)
 
     clock_gettime(CLOCK_THREAD_CPUTIME_ID, &ts);
     return (int64_t)ts.tv_sec * 1000 + ts.tv_nsec / 1000000;
+}
+
+int64_t das_run_step_left_ms(const struct das_run *run)
+{
+    int64_t left;
+
+    if (!run->book.step_until_ms)
+        return INT64_MAX;
+    left = run->book.step_until_ms - das_clock_monotonic_ms();
+    return left > 0 ? left : 0;
 }
 
 static enum das_stop over_now(struct das_run *run)
@@ -167,6 +183,19 @@ static int raise_stop(lua_State *L, enum das_stop stop)
     return das_raise(L, "%s", text);
 }
 
+/* A step over its own timeout ends, and the run may go on: until then as if a limit had struck. */
+static void check_step(lua_State *L)
+{
+    const struct das_run *run = das_run_of(L);
+    char text[40];
+
+    if (das_run_step_left_ms(run) > 0)
+        return;
+    lua_sethook(L, das_run_hook, LUA_MASKCOUNT, 1);
+    snprintf(text, sizeof text, "%g", (double)run->book.step_timeout_ms / 1000);
+    das_raise(L, "step \"%s\" took longer than %s s (timeout)", run->book.step.name, text);
+}
+
 void das_run_hook(lua_State *L, lua_Debug *ar)
 {
     struct das_run *run = das_run_of(L);
@@ -180,6 +209,17 @@ void das_run_hook(lua_State *L, lua_Debug *ar)
     stop = over_now(run);
     if (stop != DAS_STOP_NOT)
         raise_stop(L, stop);
+    check_step(L);
+}
+
+int das_run_park(lua_State *L, const struct das_err *err)
+{
+    struct das_run *run = das_run_of(L);
+
+    if (err && !run->book.halt.code)
+        run->book.halt = *err;
+    raise_stop(L, stop_for(run, DAS_STOP_PARK));
+    __builtin_unreachable();
 }
 
 /* A coroutine counts its own instructions from 0, so that a short one never comes to the hook. */
@@ -203,13 +243,14 @@ bool das_run_stopped(lua_State *L)
 
 int64_t das_run_wall_left_ms(const struct das_run *run)
 {
-    return run->limits.wall_ms - (das_clock_monotonic_ms() - run->start_ms);
+    return run->limits.wall_ms - (das_clock_monotonic_ms() - atomic_load(&run->wall_from_ms));
 }
 
 int64_t das_run_left_ms(const struct das_run *run)
 {
-    int64_t left = das_run_wall_left_ms(run);
+    int64_t left = das_run_wall_left_ms(run), step = das_run_step_left_ms(run);
 
+    left = left < step ? left : step;
     if (atomic_load(&run->stop) != DAS_STOP_NOT ||
         (run->opts->cancel && atomic_load(run->opts->cancel)))
         return 0;
@@ -222,6 +263,7 @@ void das_run_check(lua_State *L)
 
     if (stop != DAS_STOP_NOT)
         raise_stop(L, stop);
+    check_step(L);
 }
 
 void das_run_count_output(lua_State *L, size_t bytes)

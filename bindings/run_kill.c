@@ -111,6 +111,8 @@ static bool has_to_end(struct das_run *run, char *why, size_t size)
 
     if (stop != DAS_STOP_NOT)
         das_run_stop_text(run, stop, why, size);
+    else if (das_run_step_left_ms(run) <= 0)
+        snprintf(why, size, "its step had taken longer than its timeout");
     else if (run->memory_refused) /* what it decided, it may have decided on half of the data */
         snprintf(why, size, "the run had hit its limit of memory before");
     else
@@ -168,7 +170,7 @@ static void after_kill(void *arg, const struct das_plan *p, size_t victim,
 
 static bool is_cancelled(void *arg)
 {
-    return das_run_over(arg, das_own_cpu_ms()) != DAS_STOP_NOT;
+    return das_run_over(arg, das_own_cpu_ms()) != DAS_STOP_NOT || das_run_step_left_ms(arg) <= 0;
 }
 
 /* --- who watches ----------------------------------------------------------------------------------- */

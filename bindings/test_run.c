@@ -8,6 +8,7 @@
  */
 #include <string.h>
 
+#include "bindings/runbook.h"
 #include "bindings/test_impl.h"
 #include "bindings/test_seen.h"
 #include "core/base/json.h"
@@ -21,7 +22,7 @@ struct test_run {
     struct das_bench *bench;
     lua_State *L; /* of the test, while the policy runs */
     atomic_bool over;
-    int answer, applying;   /* functions of the test, in the registry; LUA_NOREF */
+    int answer, applying, choose; /* functions of the test, in the registry; LUA_NOREF */
     struct das_buf trouble; /* the first error that one of them raised */
 
     char *path;
@@ -34,6 +35,8 @@ struct test_run {
     struct das_buf req;      /* of a hook: JSON; empty: it is none */
     struct das_buf messages; /* CHANNEL, tab, the message as JSON; one a line */
     struct das_seen seen;
+    struct das_runbook_go go;
+    struct das_buf choice; /* the last answer to a question */
     struct das_engine_result result;
     struct das_err err;
     int rc;
@@ -50,6 +53,7 @@ static void run_free(struct test_run *r)
     das_buf_clear(&r->messages);
     das_buf_clear(&r->req);
     das_buf_clear(&r->trouble);
+    das_buf_clear(&r->choice);
     das_seen_clear(&r->seen);
     das_engine_result_clear(&r->result);
     das_free(r);
@@ -75,7 +79,7 @@ static struct test_run *push_run(lua_State *L)
     if (!r)
         luaL_error(L, "out of memory");
     r->bench = das_bench_of(L);
-    r->answer = r->applying = LUA_NOREF;
+    r->answer = r->applying = r->choose = LUA_NOREF;
     atomic_init(&r->over, false);
     das_test_rules_init(&r->rules);
     return r;
@@ -208,6 +212,38 @@ static int call_applying(lua_State *L)
     }
     lua_call(L, 2, 0);
     return 0;
+}
+
+struct doubt {
+    struct test_run *r;
+    const char *step, *asks;
+    bool answered;
+};
+
+/* The test's function: choose(step, asks) -> a choice, or nil */
+static int call_choose(lua_State *L)
+{
+    struct doubt *d = lua_touserdata(L, 1);
+
+    lua_rawgeti(L, LUA_REGISTRYINDEX, d->r->choose);
+    lua_pushstring(L, d->step);
+    lua_pushstring(L, d->asks);
+    lua_call(L, 2, 1);
+    if (lua_isnil(L, -1))
+        return 0;
+    das_buf_reset(&d->r->choice);
+    das_buf_str(&d->r->choice, luaL_checkstring(L, -1));
+    d->answered = !d->r->choice.failed;
+    return 0;
+}
+
+static const char *choose(void *arg, const char *step, const char *asks)
+{
+    struct test_run *r = arg;
+    struct doubt d = {r, step, asks, false};
+
+    return r->choose != LUA_NOREF && call_test(r, call_choose, &d) && d.answered ? r->choice.ptr
+                                                                                  : NULL;
 }
 
 static void previewed(void *arg, const char *instance, const struct das_selection *sel)
@@ -349,7 +385,12 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
     if (!opts.out || !opts.log)
         luaL_error(L, "out of memory");
     r->L = L;
-    r->rc = das_engine_run(&opts, &r->result, &r->err);
+    r->go.store = r->bench->store;
+    r->go.stays = true;
+    r->go.answer = choose;
+    r->go.arg = r;
+    r->go.instances = "[]";
+    r->rc = das_runbook_try(&opts, &r->go, &r->result, &r->err);
     if (r->result.end == DAS_END_STUCK) {
         atomic_store(&r->over, true);
         r->bench->stuck = true;
@@ -515,9 +556,58 @@ static void push_messages(lua_State *L, const struct das_buf *lines)
     }
 }
 
-static void push_result(lua_State *L, const struct test_run *r)
+struct step_list {
+    lua_State *L;
+    lua_Integer n;
+};
+
+/* In a protected call: an error of Lua would leave the walk in the middle. */
+static int set_step(lua_State *L)
 {
-    lua_createtable(L, 0, 10);
+    const struct das_runbook_step *step = lua_touserdata(L, 2);
+
+    lua_createtable(L, 0, 4);
+    set_text(L, "name", step->name);
+    set_text(L, "kind", das_step_kind_name(step->kind));
+    set_text(L, "status", das_step_status_name(step->status));
+    set_text(L, "error", *step->error ? step->error : NULL);
+    lua_rawseti(L, 1, lua_tointeger(L, 3));
+    return 0;
+}
+
+static int see_step(void *arg, const struct das_runbook_step *step)
+{
+    struct step_list *s = arg;
+    lua_State *L = s->L;
+
+    lua_pushcfunction(L, set_step);
+    lua_pushvalue(L, -2);
+    lua_pushlightuserdata(L, (void *)(uintptr_t)step);
+    lua_pushinteger(L, ++s->n);
+    return lua_pcall(L, 3, 0, 0) == LUA_OK ? 0 : 1;
+}
+
+/* Of a runbook, in the order in which they began. */
+static void push_steps(lua_State *L, struct test_run *r)
+{
+    struct step_list s = {L, 0};
+    int rc = 0;
+
+    lua_newtable(L);
+    luaL_checkstack(L, 8, NULL);
+    if (r->go.id)
+        rc = das_step_each(r->bench->store, r->go.id, see_step, &s, &r->err);
+    if (rc > 0)
+        lua_error(L);
+    if (rc < 0)
+        luaL_error(L, "%s", r->err.msg);
+}
+
+static void push_result(lua_State *L, struct test_run *r)
+{
+    lua_createtable(L, 0, 12);
+    lua_pushboolean(L, r->result.end == DAS_END_WAITING);
+    lua_setfield(L, -2, "waiting");
     lua_pushboolean(L, r->rc == 0);
     lua_setfield(L, -2, "ok");
     if (r->rc < 0)
@@ -540,6 +630,8 @@ static void push_result(lua_State *L, const struct test_run *r)
     lua_setfield(L, -2, "previews");
     push_plans(L, &r->seen);
     lua_setfield(L, -2, "plans");
+    push_steps(L, r);
+    lua_setfield(L, -2, "steps");
 }
 
 static int take_function(lua_State *L, int arg)
@@ -551,8 +643,8 @@ static int take_function(lua_State *L, int arg)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* run(path, args, config, armed, instances, answer, applying, approvals, hook) -> result, and what
- * explain() wants. hook: JSON, or nil */
+/* run(path, args, config, armed, instances, answer, applying, approvals, hook, params, choose) ->
+ * result, and what explain() wants. hook, params: JSON, or nil */
 static int run_policy(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
@@ -561,8 +653,8 @@ static int run_policy(lua_State *L)
 
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_checktype(L, 5, LUA_TTABLE);
-    lua_settop(L, 9);
-    r = push_run(L); // 10
+    lua_settop(L, 11);
+    r = push_run(L); // 12
     path = das_bench_path(L, r->bench, "t.run", path);
     das_bench_used(r->bench, path);
     r->path = das_strdup(path);
@@ -580,9 +672,12 @@ static int run_policy(lua_State *L)
     r->votes.say = strcmp(luaL_optstring(L, 8, "none"), "approve") == 0  ? DAS_VOTES_YES
                    : strcmp(luaL_optstring(L, 8, "none"), "reject") == 0 ? DAS_VOTES_NO
                                                                          : DAS_VOTES_NONE;
+    r->go.params_json = lua_tostring(L, 10);
+    r->choose = take_function(L, 11);
     engine(L, r, args);
     luaL_unref(L, LUA_REGISTRYINDEX, r->answer);
     luaL_unref(L, LUA_REGISTRYINDEX, r->applying);
+    luaL_unref(L, LUA_REGISTRYINDEX, r->choose);
     if (r->trouble.len) { // also where one of them used up what the test may
         das_push_buf(L, &r->trouble);
         return lua_error(L);
@@ -590,7 +685,7 @@ static int run_policy(lua_State *L)
     if (r->seen.failed || r->out.failed || r->log.failed || r->messages.failed || r->req.failed)
         return luaL_error(L, "out of memory");
     push_result(L, r);
-    lua_pushvalue(L, 10);
+    lua_pushvalue(L, 12);
     return 2;
 }
 

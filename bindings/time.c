@@ -291,6 +291,8 @@ static int lua_sleep(lua_State *L)
 
     fflush(das_run_of(L)->opts->out); // what was printed is seen before the wait
     das_run_check(L);
+    if (das_run_slept(L, seconds))
+        return 0;
     while ((left = until - das_clock_monotonic_ms()) > 0) {
         int64_t step = left < STEP_MS ? left : STEP_MS;
         das_clock_sleep_ms(step);

@@ -14,7 +14,8 @@ sub tree {
     my (@plain, @deep);
     for my $name (@names) {
         my $inner = $path eq '' ? $name : "$path.$name";
-        if ($inner ne '_G' && $globals->{$inner}) { push @deep, "$indent$name = { fields = {\n" . tree($inner, "$indent  ") . "$indent} },\n" }
+        if ($inner eq 'das.params') { push @deep, "$indent$name = { other_fields = true },\n" }
+        elsif ($inner ne '_G' && $globals->{$inner}) { push @deep, "$indent$name = { fields = {\n" . tree($inner, "$indent  ") . "$indent} },\n" }
         else { push @plain, "\"$name\"," }
     }
     my $text = '';

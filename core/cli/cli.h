@@ -123,6 +123,7 @@ int das_cmd_reject(int argc, char **argv);
 int das_cmd_approvals(int argc, char **argv);
 int das_cmd_serve(int argc, char **argv);
 int das_cmd_key(int argc, char **argv);
+int das_cmd_runbook(int argc, char **argv);
 int das_cmd_token(int argc, char **argv);
 
 #endif

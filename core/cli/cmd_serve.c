@@ -9,6 +9,7 @@
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/cli/cli.h"
+#include "core/cli/runbook_cli.h"
 #include "core/serve/serve.h"
 
 #define LOG_BUFFER (64 << 10)
@@ -145,6 +146,8 @@ static int serve(struct job *j, struct das_err *err)
         .stop = &stop,
         .reload = &reload,
         .ready = ready,
+        .runbook = das_runbook_carry_on,
+        .runbook_arg = c,
     };
 
     if (das_inventory_count(c->inventory) == 0)

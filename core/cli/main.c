@@ -13,6 +13,7 @@ static const char help[] =
     "  das preview -i INSTANCE [criteria]    which sessions match, right now\n"
     "  das explain -i INSTANCE --policy SCRIPT | criteria    why each session is in or out\n"
     "  das run [-i INSTANCE] SCRIPT          run a policy; a dry run unless --apply is given\n"
+    "  das runbook run FILE | list | show | resume | answer ...    steps that survive a crash\n"
     "  das plan show FILE                    what a saved plan would kill (das run --plan-out FILE)\n"
     "  das apply FILE                        kill what a saved plan says, verified once more\n"
     "  das stop REASON, das resume           the off switch: no kills until das resume\n"
@@ -60,6 +61,7 @@ static const struct {
     {"import-pt-kill", das_cmd_import_pt_kill},
     {"notify", das_cmd_notify},
     {"test", das_cmd_test},       {"replay", das_cmd_replay},
+    {"runbook", das_cmd_runbook},
     {"record", das_cmd_record},
     {"serve", das_cmd_serve},
     {"approve", das_cmd_approve}, {"reject", das_cmd_reject},

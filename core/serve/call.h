@@ -26,6 +26,7 @@
 #include "core/serve/metrics.h"
 #include "core/serve/news.h"
 #include "core/serve/refusal.h"
+#include "core/serve/runbooks.h"
 #include "core/serve/schedule.h"
 #include "core/serve/serve.h"
 #include "core/store/store.h"
@@ -40,6 +41,7 @@ struct das_server {
     struct das_fleet *fleet;
     struct das_auth *auth;
     struct das_keeper *keeper;
+    struct das_runbooks *runbooks; /* or NULL */
     struct das_metrics *metrics;
     struct das_httpd *httpd;
     struct das_killer killer;

@@ -2,7 +2,7 @@
  * serve.c - starts and ends das serve (see serve.h and call.h).
  *
  * The order is that of need: store, keys, instances, tasks, and only when all of them stand, the
- * door. It ends the other way round: the door first, then what is in flight, then the tasks.
+ * door, and what was left undone. It ends the other way round: the door first, then what is in flight, then the tasks.
  */
 #include "core/serve/serve.h"
 
@@ -232,6 +232,27 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     return das_task_each(s->desk, NULL, true, INT64_MAX, say_orphan, s, err) < 0 ? -1 : 0;
 }
 
+static void told_runbook(void *arg, int64_t id, const char *line, int level)
+{
+    if (id)
+        das_serve_say(arg, level, "runbook %lld: %s", (long long)id, line);
+    else
+        das_serve_say(arg, level, "runbooks: %s", line);
+}
+
+/* Last of all: a run that goes on may ask what stands by then. */
+static int open_runbooks(struct das_server *s, struct das_err *err)
+{
+    const struct das_serve_opts *o = s->opts;
+    const struct das_runbooks_conf conf = {.state_dir = o->state_dir,
+                                           .carry_on = o->runbook,
+                                           .arg = o->runbook_arg,
+                                           .told = told_runbook,
+                                           .told_arg = s};
+
+    return o->runbook ? das_runbooks_new(&conf, &s->runbooks, err) : 0;
+}
+
 static int open_door(struct das_server *s, struct das_err *err)
 {
     static const char *const here[] = {"127.0.0.1:7070"};
@@ -386,6 +407,7 @@ bool das_server_close(struct das_server *s)
 
     atomic_store(&s->cancel, 1);
     das_httpd_stop(s->httpd);
+    das_runbooks_free(s->runbooks);
     das_keeper_free(s->keeper);
     stuck = !das_hook_desk_free(s->hooks); /* it wakes the approver */
     if (stuck)
@@ -405,7 +427,8 @@ bool das_server_close(struct das_server *s)
 
 static int serve(struct das_server *s, struct das_serve_end *end, struct das_err *err)
 {
-    if (open_door(s, err) < 0 || (s->schedule && das_schedule_start(s->schedule, err) < 0))
+    if (open_door(s, err) < 0 || open_runbooks(s, err) < 0 ||
+        (s->schedule && das_schedule_start(s->schedule, err) < 0))
         return -1;
     tell_addresses(s);
     tell_policies(s);

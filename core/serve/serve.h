@@ -31,6 +31,9 @@ struct das_serve_opts {
     /* It serves: "http://127.0.0.1:7070 ...", and the instances, "NAME  ID" a line. May be NULL. */
     void (*ready)(void *arg, const char *addresses, const char *instances);
     void *arg;
+    /* Carries a runbook on (runbooks.h), with runbook_arg. NULL: none are. */
+    int (*runbook)(void *arg, int64_t id, const atomic_int *cancel, struct das_err *err);
+    void *runbook_arg;
 };
 
 struct das_serve_end {

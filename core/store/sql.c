@@ -81,27 +81,55 @@ static const char format_2[] =
     " PRIMARY KEY(hook, proof, id)) STRICT, WITHOUT ROWID;"                                 \
     "CREATE INDEX deliveries_until ON deliveries(until_ms);"
 
-static const char format_3[] = OUTBOX_TABLES DELIVERY_TABLES;
-
 /* Kills that people have to say yes to. seq: of the records that say what was asked for, and voted.
  * Links and forms are known by their SHA-256. */
-static const char format_4[] =
-    "CREATE TABLE approvals(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL,"
-    " plan BLOB NOT NULL, subject TEXT NOT NULL, state INTEGER NOT NULL,"
-    " expires_ms INTEGER NOT NULL, claim TEXT NOT NULL, delivery TEXT NOT NULL,"
-    " decided_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, note TEXT NOT NULL,"
-    " result BLOB NOT NULL) STRICT;"
-    "CREATE INDEX approvals_open ON approvals(n) WHERE state < 3;"
-    "CREATE INDEX approvals_subject ON approvals(subject, n);"
-    "CREATE TABLE approval_votes(n INTEGER PRIMARY KEY, approval TEXT NOT NULL,"
-    " person TEXT NOT NULL, seq INTEGER NOT NULL, UNIQUE(approval, person)) STRICT;"
-    "CREATE TABLE approval_links(hash TEXT PRIMARY KEY, approval TEXT NOT NULL,"
-    " person TEXT NOT NULL, used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE approval_forms(n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE,"
-    " link TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX approval_forms_link ON approval_forms(link, n);";
+#define APPROVAL_TABLES                                                                            \
+    "CREATE TABLE approvals(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL," \
+    " plan BLOB NOT NULL, subject TEXT NOT NULL, state INTEGER NOT NULL,"                          \
+    " expires_ms INTEGER NOT NULL, claim TEXT NOT NULL, delivery TEXT NOT NULL,"                   \
+    " decided_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, note TEXT NOT NULL,"                 \
+    " result BLOB NOT NULL) STRICT;"                                                               \
+    "CREATE INDEX approvals_open ON approvals(n) WHERE state < 3;"                                 \
+    "CREATE INDEX approvals_subject ON approvals(subject, n);"                                     \
+    "CREATE TABLE approval_votes(n INTEGER PRIMARY KEY, approval TEXT NOT NULL,"                   \
+    " person TEXT NOT NULL, seq INTEGER NOT NULL, UNIQUE(approval, person)) STRICT;"               \
+    "CREATE TABLE approval_links(hash TEXT PRIMARY KEY, approval TEXT NOT NULL,"                   \
+    " person TEXT NOT NULL, used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"                      \
+    "CREATE TABLE approval_forms(n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE,"                \
+    " link TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;"                                      \
+    "CREATE INDEX approval_forms_link ON approval_forms(link, n);"
 
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3, format_4};
+/* Runbooks. A key is had by one open run at a time; dry runs have keys of their own. stretches:
+ * each process that carried a run on, by its run id. notes: what happened in a step, for people. */
+#define RUNBOOK_TABLES                                                                             \
+    "CREATE TABLE runbooks(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"              \
+    " path TEXT NOT NULL, sha256 TEXT NOT NULL, instances TEXT NOT NULL, params TEXT NOT NULL,"    \
+    " key TEXT NOT NULL, armed INTEGER NOT NULL, who TEXT NOT NULL, status INTEGER NOT NULL,"      \
+    " run TEXT NOT NULL, started_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"                \
+    " ended_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, wake_ms INTEGER NOT NULL,"             \
+    " cancel INTEGER NOT NULL, error TEXT NOT NULL) STRICT;"                                       \
+    "CREATE UNIQUE INDEX runbooks_key ON runbooks(key, armed) WHERE status < 3;"                   \
+    "CREATE TABLE stretches(id INTEGER PRIMARY KEY, run TEXT NOT NULL, runbook INTEGER NOT NULL,"  \
+    " who TEXT NOT NULL, began_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL,"                    \
+    " how TEXT NOT NULL) STRICT;"                                                                  \
+    "CREATE INDEX stretches_of ON stretches(runbook);"                                             \
+    "CREATE INDEX stretches_run ON stretches(run);"                                                \
+    "CREATE TABLE steps(runbook INTEGER NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL,"         \
+    " kind INTEGER NOT NULL, status INTEGER NOT NULL, acts INTEGER NOT NULL,"                      \
+    " attempts INTEGER NOT NULL, failures INTEGER NOT NULL, begun_ms INTEGER NOT NULL,"            \
+    " ended_ms INTEGER NOT NULL, wake_ms INTEGER NOT NULL, asks TEXT NOT NULL,"                    \
+    " result TEXT NOT NULL, error TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,"         \
+    " PRIMARY KEY(runbook, n)) STRICT, WITHOUT ROWID;"                                             \
+    "CREATE UNIQUE INDEX steps_name ON steps(runbook, name);"                                      \
+    "CREATE TABLE step_notes(id INTEGER PRIMARY KEY AUTOINCREMENT, runbook INTEGER NOT NULL,"      \
+    " n INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, note TEXT NOT NULL) STRICT;" \
+    "CREATE INDEX step_notes_of ON step_notes(runbook, id);"                                       \
+    "CREATE TABLE runbook_modules(runbook INTEGER NOT NULL, path TEXT NOT NULL,"                   \
+    " sha256 TEXT NOT NULL, PRIMARY KEY(runbook, path)) STRICT, WITHOUT ROWID;"
+
+static const char format_3[] = OUTBOX_TABLES DELIVERY_TABLES APPROVAL_TABLES RUNBOOK_TABLES;
+
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
@@ -110,6 +138,12 @@ const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, forma
     " end_ms, running, who FROM tasks"
 
 #define OUTBOX_ITEM "SELECT id, delivery, message, created_ms, tries, repeats FROM outbox"
+#define RUNBOOKS                                                                             \
+    "SELECT id, name, path, sha256, instances, params, key, armed, who, status, run,"        \
+    " started_ms, changed_ms, ended_ms, until_ms, wake_ms, cancel, error FROM runbooks"
+#define STEPS                                                                                \
+    "SELECT n, name, kind, status, acts, attempts, failures, begun_ms, ended_ms, wake_ms,"   \
+    " asks, result, error, who, reason FROM steps"
 
 const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_BEGIN_WRITE] = "BEGIN IMMEDIATE",
@@ -142,7 +176,10 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_SPEND] = "UPDATE kills SET at_ms = ?3 WHERE id = ?1 AND run = ?2 AND at_ms = " UNSPENT,
     [DAS_Q_GIVE_BACK] = "DELETE FROM kills WHERE id = ?1 AND run = ?2 AND at_ms = " UNSPENT,
     [DAS_Q_GIVE_BACK_RUN] = "DELETE FROM kills WHERE run = ?1 AND at_ms = " UNSPENT,
-    [DAS_Q_COUNT_RUN] = "SELECT count(*) FROM kills WHERE at_ms > ?1 AND run = ?2",
+    /* A runbook is one run, however many processes carried it on. */
+    [DAS_Q_COUNT_RUN] = "SELECT count(*) FROM kills WHERE at_ms > ?1 AND run IN (SELECT ?2 UNION"
+                        " SELECT run FROM stretches WHERE runbook ="
+                        " (SELECT runbook FROM stretches WHERE run = ?2 AND ended_ms = 0))",
     [DAS_Q_COUNT_ALL] = "SELECT count(*) FROM kills WHERE at_ms > ?1",
     [DAS_Q_COUNT_INSTANCE] = "SELECT count(*) FROM kills WHERE at_ms > ?1 AND instance = ?2",
     [DAS_Q_COUNT_USER] =
@@ -313,4 +350,47 @@ const char *const das_queries[DAS_QUERIES] = {
                         " approval_forms WHERE link = ?1 ORDER BY n DESC LIMIT 1 OFFSET ?2)",
     [DAS_Q_FORM_TAKE] = "DELETE FROM approval_forms WHERE hash = ?1 AND link = ?2"
                         " AND until_ms > ?3",
+    [DAS_Q_RUNBOOK_ADD] = "INSERT INTO runbooks(name, path, sha256, instances, params, key, armed,"
+                          " who, status, run, started_ms, changed_ms, ended_ms, until_ms, wake_ms,"
+                          " cancel, error)"
+                          " VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, 0, ?9, ?10, ?10, 0, ?11, 0, 0, '')",
+    [DAS_Q_RUNBOOK_GET] = RUNBOOKS " WHERE id = ?1",
+    [DAS_Q_RUNBOOK_ALL] = RUNBOOKS " ORDER BY id DESC LIMIT ?1",
+    [DAS_Q_RUNBOOK_OPEN] = RUNBOOKS " WHERE status < 3 ORDER BY id DESC LIMIT ?1",
+    [DAS_Q_RUNBOOK_SAME_KEY] =
+        "SELECT id FROM runbooks WHERE key = ?1 AND armed = ?2 AND status < 3",
+    [DAS_Q_RUNBOOK_CLAIM] = "UPDATE runbooks SET status = 0, run = ?2, changed_ms = ?3, wake_ms = 0"
+                            " WHERE id = ?1",
+    [DAS_Q_RUNBOOK_OWN] = "SELECT 1 + cancel FROM runbooks WHERE id = ?1 AND run = ?2"
+                          " AND status = 0",
+    /* ended_ms: only of what has ended */
+    [DAS_Q_RUNBOOK_SET] = "UPDATE runbooks SET status = ?2, changed_ms = ?3,"
+                          " ended_ms = iif(?2 >= 3, ?3, 0), run = '', wake_ms = 0, error = ?4"
+                          " WHERE id = ?1",
+    [DAS_Q_RUNBOOK_WAIT] = "UPDATE runbooks SET status = 1, changed_ms = ?2, run = '',"
+                           " wake_ms = ?3 WHERE id = ?1",
+    [DAS_Q_RUNBOOK_WAKE] = "UPDATE runbooks SET changed_ms = ?2, wake_ms = min(wake_ms, ?2)"
+                           " WHERE id = ?1",
+    [DAS_Q_RUNBOOK_SCRIPT] = "UPDATE runbooks SET sha256 = ?2 WHERE id = ?1",
+    [DAS_Q_RUNBOOK_CANCEL] = "UPDATE runbooks SET cancel = 1 WHERE id = ?1",
+    [DAS_Q_STRETCH_ADD] = "INSERT INTO stretches(run, runbook, who, began_ms, ended_ms,"
+                          " how) VALUES(?1, ?2, ?3, ?4, 0, '')",
+    [DAS_Q_STRETCH_END] = "UPDATE stretches SET ended_ms = ?2, how = ?3"
+                           " WHERE run = ?1 AND ended_ms = 0",
+    [DAS_Q_STRETCH_OF] = "SELECT who, began_ms, ended_ms, how FROM stretches WHERE runbook = ?1"
+                         " ORDER BY id",
+    [DAS_Q_STEP_PUT] = "INSERT OR REPLACE INTO steps(runbook, n, name, kind, status, acts,"
+                       " attempts, failures, begun_ms, ended_ms, wake_ms, asks, result, error, who,"
+                       " reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
+                       " ?14, ?15, ?16)",
+    [DAS_Q_STEP_NEXT] = "SELECT ifnull(max(n), 0) + 1 FROM steps WHERE runbook = ?1",
+    [DAS_Q_STEP_GET] = STEPS " WHERE runbook = ?1 AND name = ?2",
+    [DAS_Q_STEP_ALL] = STEPS " WHERE runbook = ?1 ORDER BY n",
+    [DAS_Q_STEP_ACTS] = "UPDATE steps SET acts = 1 WHERE runbook = ?1 AND n = ?2",
+    [DAS_Q_NOTE_ADD] = "INSERT INTO step_notes(runbook, n, at_ms, kind, note)"
+                       " VALUES(?1, ?2, ?3, ?4, ?5)",
+    [DAS_Q_NOTE_ALL] = "SELECT n, at_ms, kind, note FROM step_notes WHERE runbook = ?1 ORDER BY id",
+    [DAS_Q_MODULE_GET] = "SELECT sha256 FROM runbook_modules WHERE runbook = ?1 AND path = ?2",
+    [DAS_Q_MODULE_PUT] = "INSERT OR REPLACE INTO runbook_modules(runbook, path, sha256)"
+                         " VALUES(?1, ?2, ?3)",
 };

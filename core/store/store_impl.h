@@ -12,11 +12,12 @@
 #include "core/store/journal.h"
 #include "core/store/store.h"
 
-#define DAS_STORE_FORMAT 4             /* user_version of the database */
+#define DAS_STORE_FORMAT 3             /* user_version of the database */
 /* Which format first had what: one that is only read may be older. */
 #define DAS_FORMAT_SERVE 2
 #define DAS_FORMAT_OUTBOX 3
-#define DAS_FORMAT_APPROVAL 4
+#define DAS_FORMAT_APPROVAL 3
+#define DAS_FORMAT_RUNBOOKS 3
 #define DAS_STORE_APPLICATION 0x646173 /* "das", application_id of the database */
 #define DAS_STORE_BUSY_MS 10000        /* how long another process may hold the database */
 
@@ -147,6 +148,31 @@ enum das_query {
     DAS_Q_FORM_ADD,
     DAS_Q_FORM_TRIM,
     DAS_Q_FORM_TAKE,
+
+    DAS_Q_RUNBOOK_ADD,
+    DAS_Q_RUNBOOK_GET,
+    DAS_Q_RUNBOOK_ALL,
+    DAS_Q_RUNBOOK_OPEN,
+    DAS_Q_RUNBOOK_SAME_KEY,
+    DAS_Q_RUNBOOK_CLAIM,
+    DAS_Q_RUNBOOK_OWN,
+    DAS_Q_RUNBOOK_SET,
+    DAS_Q_RUNBOOK_WAIT,
+    DAS_Q_RUNBOOK_WAKE,
+    DAS_Q_RUNBOOK_SCRIPT,
+    DAS_Q_RUNBOOK_CANCEL,
+    DAS_Q_STRETCH_ADD,
+    DAS_Q_STRETCH_END,
+    DAS_Q_STRETCH_OF,
+    DAS_Q_STEP_PUT,
+    DAS_Q_STEP_NEXT,
+    DAS_Q_STEP_GET,
+    DAS_Q_STEP_ALL,
+    DAS_Q_STEP_ACTS,
+    DAS_Q_NOTE_ADD,
+    DAS_Q_NOTE_ALL,
+    DAS_Q_MODULE_GET,
+    DAS_Q_MODULE_PUT,
     DAS_QUERIES
 };
 extern const char *const das_queries[DAS_QUERIES];

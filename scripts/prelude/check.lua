@@ -326,7 +326,8 @@ end
 
 function visit.Index(self, node)
   local where, object = self:chain(node[1])
-  if type(object) ~= "table" or object == globals or node[2].tag ~= "String" then
+  if type(object) ~= "table" or object == globals or object == das.params
+    or node[2].tag ~= "String" then
     return
   end
   local key = node[2].value

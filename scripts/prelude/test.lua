@@ -228,7 +228,7 @@ function result.__index(r, key)
   local value = run.fields[key]
   if value == nil and not optional[key] then
     raise(("a result has no field %s; it has victims, outcomes, notes, reports, previews, plans, "
-      .. "output, log, requests, messages, replies, ok, error, limit, refused"):format(show(key)))
+      .. "steps, waiting, output, log, requests, messages, replies, ok, error, limit, refused"):format(show(key)))
   end
   return value
 end
@@ -293,6 +293,28 @@ local function split_replies(fields)
   end
 end
 
+-- Answers to a runbook's questions by the names of their steps: a choice, or a function that is
+-- given the question.
+local function chooser(given)
+  return given and function(step, asks)
+    local choice = given[step]
+    if type(choice) == "function" then
+      choice = choice(das.json.decode(asks))
+    end
+    if choice == nil then
+      return nil
+    end
+    local choices = das.json.decode(asks).choices
+    for _, each in ipairs(choices) do
+      if each == choice then
+        return choice
+      end
+    end
+    raise(("t.run: answers: %s: expected %s, got %s")
+      :format(show(step), table.concat(choices, ", "), show(choice)))
+  end
+end
+
 local function run(path, args, options)
   if type(path) ~= "string" then
     expected("t.run", "the path of a policy", path)
@@ -307,7 +329,7 @@ local function run(path, args, options)
     end
   end
   if options ~= nil then
-    host.options(options, "t.run", { "config", "apply", "approvals", "hook" })
+    host.options(options, "t.run", { "config", "apply", "approvals", "hook", "params", "answers" })
   end
   options = options or {}
   if options.apply ~= nil and type(options.apply) ~= "boolean" then
@@ -317,12 +339,18 @@ local function run(path, args, options)
   if said ~= nil and said ~= "approve" and said ~= "reject" and said ~= "none" then
     expected("t.run: approvals", '"approve", "reject" or "none"', said)
   end
+  for _, key in ipairs{ "params", "answers" } do
+    if options[key] ~= nil and type(options[key]) ~= "table" then
+      expected("t.run: " .. key, "a table", options[key])
+    end
+  end
   local requests = {}
   local where = host.where()
   local req = hook_request(options.hook)
   args = args or {}
   local fields, raw = host.run(path, table.move(args, 1, #args, 1, {}), options.config,
-    options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil, said, req)
+    options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil, said, req,
+    options.params and das.json.encode(options.params), chooser(options.answers))
   split_replies(fields)
   fields.log = lines_of(fields.log)
   fields.requests = requests

@@ -392,6 +392,8 @@ function instance:preview(filter, options) end
 ---@field time das.time
 ---@field log das.log
 ---@field http das.http
+---@field step das.step
+---@field params table<string, any> a runbook's parameters, as das.runbook{} has declared them
 das = {}
 
 ---A filter from a table of criteria, checked at once.
@@ -452,7 +454,8 @@ function das.instances() end
 ---@param filter das.filter|das.criteria
 function das.protect(filter) end
 
----Waits; limits and cancel strike in between.
+---Waits; limits and cancel strike in between. In a runbook, between steps, 30 s and more need no
+---process: the run ends here and goes on when its moment has come.
 ---```lua
 ---local before = #das.preview{ command = "Query", time = 2 }
 ---das.sleep(0.1) -- what is fast is gone by then
@@ -1564,6 +1567,75 @@ function regex:match(text) end
 ---@nodiscard
 function das.regex(pattern, flags) end
 
+-- --- runbooks: das runbook run, docs/runbooks.md -------------------------------------------------
+
+---@class (exact) das.param
+---@field type "string"|"integer"|"number"|"boolean"|"duration" duration: whole seconds
+---@field default? any none: it has to be given
+---@field min? any
+---@field max? any
+---@field choices? any[] nothing else is taken
+---@field help? string
+
+---@class (exact) das.runbook_options
+---@field name string
+---@field description? string
+---@field params? table<string, das.param>
+---@field key? string|fun(params: table): string one open run has a key; "instance"
+---@field timeout? number|string from start to end, waits included, at most 31 days; "1d"
+
+---Makes the script a runbook; comes before its steps. What is wrong with a parameter, or a run that
+---is open with the same key, ends it. The key is "instance" (the name with the instances), "name",
+---or what the function returns.
+---```text
+---local p = das.runbook{ name = "idle", params = { user = { type = "string", default = "%" } } }
+---print(p.user)
+---```
+---@param options das.runbook_options
+---@return table<string, any> params das.params
+function das.runbook(options) end
+
+---@class (exact) das.step_options
+---@field retry? integer attempts in all, 1 to 100; one that acted is not tried again; 1
+---@field wait? number|string between attempts, less than 30 s; 1
+---@field timeout? number|string of one attempt, at most limits.wall
+---@field acts? boolean it changes something that das does not see
+
+---`das.step(name, function(attempt) ... end, options)` is one step of a runbook, with a name of its
+---own. When it has finished, its result (what has a JSON form, at most 1 MB) is kept, and a run
+---that goes on after a restart gets that instead of running it again. It raises what the function
+---raises; nil, message, code goes through. A step that may have acted and has no result stops the
+---run until a person has decided. Plans, notices and HTTP that writes are refused outside of steps.
+---```text
+---local seen = das.step("look", function()
+---  return { sessions = #das.preview{ command = "Query", time = 60 } }
+---end, { retry = 3, wait = "2s", timeout = "30s" })
+---```
+---@class das.step
+---@overload fun(name: string, f: (fun(attempt: integer): any), options?: das.step_options): any
+das.step = {}
+
+---@class (exact) das.ask_options
+---@field question string
+---@field choices string[] 1 to 20
+---@field name? string of the step; the question
+---@field approvers? string[] names, or "role:NAME"; without a list: everybody; an empty one: nobody
+---@field channel? string where it is asked
+---@field ttl? number|string how long the question stands; "8h"
+---@field default? string the choice when nobody has answered by then
+
+---Asks people, and waits for hours or days: the run ends here and goes on with the answer.
+---```text
+---local choice, who = das.step.ask{ name = "kill?", question = "Kill 12 sessions?",
+---  choices = { "leave", "kill" }, default = "leave", ttl = "1h" }
+---```
+---@param options das.ask_options
+---@return string? choice nil: nobody answered in time, and there is no default
+---@return string? who answered; or a message
+---@return string? code "expired"
+---@nodiscard
+function das.step.ask(options) end
+
 -- --- das.time: moments are seconds since 1970, durations seconds -------------------------------
 
 ---@class das.time
@@ -1988,6 +2060,8 @@ function test_instance:up() end
 ---@field apply? boolean false: a dry run
 ---@field approvals? "approve"|"reject"|"none" what people say to plan:request_approval ("none")
 ---@field hook? das.test_hook the script is that of a hook, and this is what it gets
+---@field params? table of a runbook: { limit = 3 }
+---@field answers? table to its questions, by step: a choice, or a function(question)
 
 ---@class (exact) das.test_hook
 ---@field command? string
@@ -2043,6 +2117,8 @@ function test_instance:up() end
 ---@field error? string why not
 ---@field limit? string the limit of the script that struck: "cpu", "memory", ...
 ---@field refused? string why a plan, or what was left of it, was refused
+---@field waiting boolean a runbook that asks what the test has no answer to
+---@field steps table[] of a runbook: { { name = "look", kind = "step", status = "done" } }
 
 ---Each is called with a dot and gives the same again, so that they can follow one another.
 ---A pattern is plain text or a Lua pattern: whichever is found.

@@ -29,7 +29,7 @@ for my $part (split /^(?=###? )/m, $page) {
 is_deeply(\@bare, [], 'each function has a description');
 is_deeply(\@untried, [], 'and an example');
 my $globals = decode_json(`$das check --names`)->{globals};
-my %of = map { $_ => 1 } 'version', 'args', 'dry_run', grep { $globals->{"das.$_"} } @{ $globals->{das} };
+my %of = map { $_ => 1 } 'version', 'args', 'dry_run', 'params', grep { $globals->{"das.$_"} } @{ $globals->{das} };
 is_deeply([ grep { !$functions{"das.$_"} && !$of{$_} } @{ $globals->{das} } ], [], 'the page has all functions of das');
 my %anchor;
 while ($page =~ /^#+ (.*)$/mg) { my $a = lc $1; $a =~ s/[^\w\- ]//g; $a =~ tr/ /-/; $anchor{$a}++ }
@@ -63,17 +63,20 @@ print $bad "print(io, das.previw, os.execute, das.preview, das.args[1], string.l
 close $bad;
 my $said = `luacheck --no-color --codes --config scripts/types/luacheckrc $dir/bad.lua`;
 is(scalar(() = $said =~ /\((?:W113|W143)\)/g), 3, 'luacheckrc knows what das has') or diag($said);
-is(system('luacheck -q --config scripts/types/luacheckrc scripts/policies scripts/hooks scripts/demo >/dev/null'), 0, 'our policies pass');
+is(system('luacheck -q --config scripts/types/luacheckrc scripts/policies scripts/hooks scripts/runbooks scripts/demo >/dev/null'), 0, 'our policies pass');
 
 # --- every policy runs --------------------------------------------------------------------------
 $ENV{DAS_CONFIG} = das_config();    # in which they may kill
 for my $script (grep { !m{^scripts/(prelude|types|hooks)/|/das\.lua$} } split /\n/, `git ls-files -co --exclude-standard 'scripts/*.lua'`) {
     for my $armed ('', '--apply') {
         for my $list ('recording.jsonl', 'show_vertical.txt') {
-            my $out = `$das run $armed -i mem:tests/samples/$list $script 2>&1`;
+            my ($verb, $params) = ('run', '');
+            ($verb, $params) = ('runbook run', '--param wait=0') if $script =~ m{/runbooks/};
+            $params .= ' --param user=report%' if $script =~ /runaway/;
+            my $out = `$das $verb $armed -i mem:tests/samples/$list $params $script 2>&1`;
             my $code = $? >> 8;
             ok($code == 0 || ($armed && $code =~ /^[45]$/), "das run $armed -i mem:$list $script") or diag("exit $code\n$out");
-            my @traces = $out =~ /^das run: .*\.lua:\d+:.*/mg;
+            my @traces = $out =~ /^das run(?:book)?: .*\.lua:\d+:.*/mg;
             is_deeply(\@traces, [], 'without an error or a warning about it');
         }
     }

@@ -9,6 +9,7 @@ use warnings;
 use Test::More;
 use Cwd qw(getcwd);
 use File::Basename qw(dirname);
+use File::Copy qw(copy);
 use File::Temp qw(tempfile tempdir);
 
 my $das = $ENV{DAS} || getcwd() . '/build/das';
@@ -51,7 +52,9 @@ for my $file ('README.md', glob('docs/*.md')) {
             my ($fh, $script) = tempfile(SUFFIX => '.lua', UNLINK => 1);
             print $fh $block->{text};
             close $fh;
-            my $out = `$das run -i mem:tests/samples/recording.jsonl $script 2>&1`;
+            my $verb = $block->{text} =~ /^local p = das\.runbook/m ? 'runbook run' : 'run';
+            my $out = `$das $verb -i mem:tests/samples/recording.jsonl $script 2>&1`;
+            copy($script, "$folder/long_selects.lua") if $verb ne 'run';    # which a test below it is of
             is($?, 0, "$where runs") or diag($out);
             $count++;
         }
