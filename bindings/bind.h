@@ -283,6 +283,7 @@ struct das_notice *das_read_reply(lua_State *L, int arg);
 void das_push_hook(lua_State *L, const struct das_engine_hook *hook);
 int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
 int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */
+int das_lua_json_encode(lua_State *L); /* das.json.encode */
 int das_lua_runbook(lua_State *L);     /* das.runbook, in runbook.c */
 /* A das object as print() shows it, in the run's output format. False: not ours. */
 bool das_render_value(lua_State *L, int arg, struct das_buf *b);

@@ -61,6 +61,10 @@ struct das_engine_hook {
     /* An answer to whoever asked, on the script's thread. DAS_E_UNSUPPORTED: there is nowhere to
      * send it. open: all of the chat may see it. */
     int (*reply)(void *arg, const struct das_notice *n, bool open, struct das_err *err);
+    /* The runbook at path (absolute) on that instance, by itself and after this script; params: an
+     * object as JSON. DAS_E_BUSY: there is no room for it. */
+    int (*runbook)(void *arg, const char *path, const char *instance, struct das_text params,
+                   struct das_err *err);
     void *arg;
 };
 

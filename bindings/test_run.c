@@ -288,6 +288,22 @@ static int replied(void *arg, const struct das_notice *n, bool open, struct das_
     return 0;
 }
 
+/* A runbook is begun elsewhere: what would be is noted like a message. */
+static int begun(void *arg, const char *path, const char *instance, struct das_text params,
+                 struct das_err *err)
+{
+    struct test_run *r = arg;
+    const char *slash = strrchr(path, '/');
+
+    (void)err;
+    das_buf_str(&r->messages, "=runbook\t{");
+    das_json_key_text(&r->messages, "title", das_text_of(slash ? slash + 1 : path));
+    das_json_key_text(&r->messages, "instance", das_text_of(instance));
+    das_json_key_text(&r->messages, "text", params);
+    das_buf_str(&r->messages, "}\n");
+    return 0;
+}
+
 static void required(void *arg, const char *path)
 {
     das_bench_used(((struct test_run *)arg)->bench, path);
@@ -358,7 +374,7 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
                                            .required = required};
     const struct das_engine_web web = {.arg = r, .answer = answer};
     const struct das_engine_hook hook = {
-        .name = "test", .req = das_buf_view(&r->req), .reply = replied, .arg = r};
+        .name = "test", .req = das_buf_view(&r->req), .reply = replied, .runbook = begun, .arg = r};
     struct das_engine_opts opts = {
         .path = r->path,
         .args = r->args,

@@ -20,7 +20,12 @@ struct das_hook_worker {
     struct das_inventory **inventories;  /* one a hook, made when first needed; this thread's */
 };
 
-enum das_hook_job_kind { DAS_HOOK_JOB_SCRIPT, DAS_HOOK_JOB_VOTE, DAS_HOOK_JOB_WORDS };
+enum das_hook_job_kind {
+    DAS_HOOK_JOB_SCRIPT,
+    DAS_HOOK_JOB_RUNBOOK,
+    DAS_HOOK_JOB_VOTE,
+    DAS_HOOK_JOB_WORDS
+};
 
 /* What waits to be done. Owned by the line, then by its worker; a request that waits for the first
  * answer (teams) holds it, too. */
@@ -35,6 +40,7 @@ struct das_hook_job {
     char who[200];                   /* for the journal: "alice (slack U123)" */
     struct das_buf req;              /* of a script: JSON */
     struct das_buf words;            /* of WORDS */
+    char *path, *instance, *params;  /* of RUNBOOK; params: JSON */
     int answers;                     /* sent so far */
 
     /* under desk->lock */

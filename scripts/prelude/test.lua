@@ -228,7 +228,7 @@ function result.__index(r, key)
   local value = run.fields[key]
   if value == nil and not optional[key] then
     raise(("a result has no field %s; it has victims, outcomes, notes, reports, previews, plans, "
-      .. "steps, waiting, output, log, requests, messages, replies, ok, error, limit, refused"):format(show(key)))
+      .. "steps, waiting, output, log, requests, messages, replies, runbooks, ok, error, limit, refused"):format(show(key)))
   end
   return value
 end
@@ -282,11 +282,15 @@ end
 -- Answers of a hook are told like messages, to a channel that nothing can be called.
 local function split_replies(fields)
   local messages
-  fields.replies, messages, fields.messages = {}, fields.messages, {}
+  fields.replies, fields.runbooks = {}, {}
+  messages, fields.messages = fields.messages, {}
   for _, message in ipairs(messages) do
     if message.channel == "=reply" or message.channel == "!reply" then
       message.public, message.channel = message.channel == "!reply", nil
       fields.replies[#fields.replies + 1] = message
+    elseif message.channel == "=runbook" then
+      fields.runbooks[#fields.runbooks + 1] = { script = message.title, instance = message.instance,
+        params = das.json.decode(message.text) }
     else
       fields.messages[#fields.messages + 1] = message
     end

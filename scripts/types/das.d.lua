@@ -1300,6 +1300,25 @@ local hook_request = {}
 ---@return string? code
 function hook_request.reply(answer) end
 
+---@class (exact) das.hook_runbook
+---@field instance string
+---@field params? table<string, string|number|boolean>
+
+---Has a runbook begun on an instance when this script is over. It goes by the rules that das.lua has
+---for its own script, das serve carries it on, and its end, or that it waits, is answered like
+---req.reply() does. path: beside this script, or absolute; never of what somebody wrote. Needs the
+---grant "runbook".
+---```text
+---local req = ...
+---req.runbook("../runbooks/runaway_report.lua", { instance = "orders", params = { user = "report%" } })
+---```
+---@param path string
+---@param options das.hook_runbook
+---@return boolean? begun
+---@return string? message
+---@return string? code
+function hook_request.runbook(path, options) end
+
 -- --- how das stands ------------------------------------------------------------------------------
 
 ---@class (exact) das.breaker_status
@@ -2112,6 +2131,7 @@ function test_instance:up() end
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
 ---@field messages das.message[] given to das.notify: channel, title, text, severity, event, fields by name, ids of sessions
+---@field runbooks table[] that the script of a hook has begun: script, instance, params
 ---@field replies table[] given to req.reply by the script of a hook: title, text, fields by name, ids of sessions, public
 ---@field ok boolean it ran to its end
 ---@field error? string why not
