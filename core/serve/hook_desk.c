@@ -1,4 +1,5 @@
-/* hook_desk.c - see hook_desk.h: begins and ends; the line of jobs and the threads that take them. */
+/* hook_desk.c - see hook_desk.h: begins and ends; the line of jobs and the threads that take them.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>

@@ -16,8 +16,8 @@ struct das_hook_worker {
     struct das_hook_desk *desk;
     pthread_t thread;
     bool started;
-    struct das_sender *sender;           /* made when first needed */
-    struct das_inventory **inventories;  /* one a hook, made when first needed; this thread's */
+    struct das_sender *sender;          /* made when first needed */
+    struct das_inventory **inventories; /* one a hook, made when first needed; this thread's */
 };
 
 enum das_hook_job_kind {
@@ -45,9 +45,9 @@ struct das_hook_job {
 
     /* under desk->lock */
     int holders;
-    bool waited_for;              /* somebody holds the answer to the request open */
+    bool waited_for; /* somebody holds the answer to the request open */
     bool answered, over;
-    struct das_hook_ack at_once;  /* the answer for them */
+    struct das_hook_ack at_once; /* the answer for them */
 };
 
 struct das_hook_desk {
@@ -55,7 +55,7 @@ struct das_hook_desk {
     pthread_rwlock_t keys_lock;
     struct das_hook_keys **keys; /* one a hook */
     pthread_mutex_t store_lock;
-    struct das_store *store;     /* of deliveries */
+    struct das_store *store; /* of deliveries */
     struct das_engine *engine;
     atomic_int cancel;
 

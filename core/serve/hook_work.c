@@ -1,6 +1,7 @@
 /*
- * hook_work.c - one job of a hook, on a worker's thread (see hook_desk.h): a script or a runbook, as
- * far as the rules of das.lua let it go; or a vote on a request for a kill, which no script sees.
+ * hook_work.c - one job of a hook, on a worker's thread (see hook_desk.h): a script or a runbook,
+ * as far as the rules of das.lua let it go; or a vote on a request for a kill, which no script
+ * sees.
  */
 #include <string.h>
 
@@ -92,8 +93,7 @@ static struct das_inventory *inventory_of(struct das_hook_worker *w, const struc
 
     if (!w->inventories[i]) {
         pthread_mutex_lock(&d->store_lock); /* the inventory is for one at a time, too */
-        w->inventories[i] =
-            das_inventory_pick(d->conf.inventory, wants, (void *)(uintptr_t)h, err);
+        w->inventories[i] = das_inventory_pick(d->conf.inventory, wants, (void *)(uintptr_t)h, err);
         pthread_mutex_unlock(&d->store_lock);
     }
     return w->inventories[i];
@@ -211,8 +211,7 @@ static int set_runbook(struct run *r, struct das_err *err)
     das_buf_char(&r->instances, '[');
     das_json_str(&r->instances, j->instance);
     das_buf_char(&r->instances, ']');
-    if (das_buf_ok(&r->instances, err) < 0 ||
-        das_store_open(d->conf.state_dir, &r->store, err) < 0)
+    if (das_buf_ok(&r->instances, err) < 0 || das_store_open(d->conf.state_dir, &r->store, err) < 0)
         return -1;
     pthread_mutex_lock(&d->store_lock);
     r->inventory = das_inventory_pick(d->conf.inventory, is_named, j->instance, err);

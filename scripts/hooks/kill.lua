@@ -2,7 +2,8 @@
 --
 --   hooks = { slack = { ..., commands = { kill = { script = "hooks/kill.lua", params = {
 --     { name = "instance", type = "instance", required = true },
---     { name = "user" }, { name = "db" }, { name = "host" }, { name = "command" }, { name = "info" },
+--     { name = "user" }, { name = "db" }, { name = "host" }, { name = "command" },
+--     { name = "info" },
 --     { name = "time", type = "duration", default = "60s" },
 --     { name = "limit", type = "integer", min = 1, max = 20, default = 3 },
 --     { name = "kind", type = "choice", choices = { "query", "connection" }, default = "query" },

@@ -228,7 +228,8 @@ function result.__index(r, key)
   local value = run.fields[key]
   if value == nil and not optional[key] then
     raise(("a result has no field %s; it has victims, outcomes, notes, reports, previews, plans, "
-      .. "steps, waiting, output, log, requests, messages, replies, runbooks, ok, error, limit, refused"):format(show(key)))
+      .. "steps, waiting, output, log, requests, messages, replies, runbooks, ok, error, limit, "
+      .. "refused"):format(show(key)))
   end
   return value
 end
@@ -353,7 +354,8 @@ local function run(path, args, options)
   local req = hook_request(options.hook)
   args = args or {}
   local fields, raw = host.run(path, table.move(args, 1, #args, 1, {}), options.config,
-    options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil, said, req,
+    options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil,
+    said, req,
     options.params and das.json.encode(options.params), chooser(options.answers))
   split_replies(fields)
   fields.log = lines_of(fields.log)

@@ -1226,7 +1226,7 @@ function das.http.post(url, body, options) end
 ---@return string? code
 function das.notify(channel, message) end
 
--- --- hooks: what a script gets that das serve calls for a chat or an alert (docs/hooks.md) --------
+-- --- hooks: what a script gets that das serve calls for a chat or an alert (docs/hooks.md) -------
 
 ---Who asked: the person of das.lua that the platform's id stands for. Never a name that somebody
 ---chose in a chat.
@@ -1287,8 +1287,8 @@ function das.notify(channel, message) end
 local hook_request = {}
 
 ---Answers whoever asked, there and now: to the address that came with the request while it is good,
----else into the chat through the hook's channel. At most 20 answers; each counts as a request of the
----run. Raises for a mistake in the answer.
+---else into the chat through the hook's channel. At most 20 answers; each counts as a request of
+---the run. Raises for a mistake in the answer.
 ---```text
 ---local req = ...
 ---local found, why = das.instance(req.args.instance):preview{ user = req.args.user }
@@ -1304,13 +1304,13 @@ function hook_request.reply(answer) end
 ---@field instance string
 ---@field params? table<string, string|number|boolean>
 
----Has a runbook begun on an instance when this script is over. It goes by the rules that das.lua has
----for its own script, das serve carries it on, and its end, or that it waits, is answered like
+---Has a runbook begun on an instance when this script is over. It goes by the rules that das.lua
+---has for its own script, das serve carries it on, and its end, or that it waits, is answered like
 ---req.reply() does. path: beside this script, or absolute; never of what somebody wrote. Needs the
 ---grant "runbook".
 ---```text
 ---local req = ...
----req.runbook("../runbooks/runaway_report.lua", { instance = "orders", params = { user = "report%" } })
+---req.runbook("../runbooks/runaway_report.lua", { instance = "orders", params = { user = "app" } })
 ---```
 ---@param path string
 ---@param options das.hook_runbook
@@ -1361,8 +1361,8 @@ function das.status() end
 ---@field source string "task", "api", "policy", "person"
 ---@field unknown boolean nobody knows what became of it
 
----What das has killed on an instance lately, newest first; .total counts all of them. Needs the grant
----preview.
+---What das has killed on an instance lately, newest first; .total counts all of them. Needs the
+---grant preview.
 ---```lua
 ---for _, kill in ipairs(das.history{ instance = das.instances()[1].name, from = "2h" }) do
 ---  print(os.date("!%H:%M", kill.at), kill.id, kill.user)
@@ -2130,9 +2130,9 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
----@field messages das.message[] given to das.notify: channel, title, text, severity, event, fields by name, ids of sessions
+---@field messages das.message[] of das.notify: channel, title, fields by name, ids of sessions
 ---@field runbooks table[] that the script of a hook has begun: script, instance, params
----@field replies table[] given to req.reply by the script of a hook: title, text, fields by name, ids of sessions, public
+---@field replies table[] of req.reply: title, text, fields by name, ids of sessions, public
 ---@field ok boolean it ran to its end
 ---@field error? string why not
 ---@field limit? string the limit of the script that struck: "cpu", "memory", ...
@@ -2184,7 +2184,8 @@ function test_expectations.spared(ids) end
 ---@return das.test_expectations
 function test_expectations.outcome(id, kind, note) end
 
----Somebody was told: a message of das.notify, the body of a request, or a warning or an error in the log.
+---Somebody was told: a message of das.notify, the body of a request, or a warning or an error in
+---the log.
 ---```lua
 ---test("notify", function(t)
 ---  t.instance{ name = "orders", sessions = { { info = "select * from t", time = 900 } } }

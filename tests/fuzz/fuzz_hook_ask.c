@@ -1,7 +1,7 @@
 /*
- * fuzz_hook_ask.c - bytes as what a verified request brings: the first says which platform, the second
- * what kind, and the rest is the body. What is made of it goes through the grammar and becomes
- * arguments; whatever is taken has to be plain.
+ * fuzz_hook_ask.c - bytes as what a verified request brings: the first says which platform, the
+ * second what kind, and the rest is the body. What is made of it goes through the grammar and
+ * becomes arguments; whatever is taken has to be plain.
  */
 #include <stdlib.h>
 #include <string.h>
@@ -38,12 +38,12 @@ static void check_args(const struct das_hook_line *l)
     static char *choices[] = {TEXT("a"), TEXT("b")};
     static const struct das_hook_command c = {
         .name = TEXT("p"),
-        .params = {{.name = TEXT("instance"), .type = DAS_HOOK_INSTANCE},
-                   {.name = TEXT("n"), .type = DAS_HOOK_INTEGER, .least = 1, .most = 9},
-                   {.name = TEXT("time"), .type = DAS_HOOK_DURATION, .most = 100},
-                   {.name = TEXT("kind"), .type = DAS_HOOK_CHOICE, .choices = choices,
-                    .choice_count = 2},
-                   {.name = TEXT("fixed"), .immutable = true, .fallback = TEXT("x"), .most = 9}},
+        .params =
+            {{.name = TEXT("instance"), .type = DAS_HOOK_INSTANCE},
+             {.name = TEXT("n"), .type = DAS_HOOK_INTEGER, .least = 1, .most = 9},
+             {.name = TEXT("time"), .type = DAS_HOOK_DURATION, .most = 100},
+             {.name = TEXT("kind"), .type = DAS_HOOK_CHOICE, .choices = choices, .choice_count = 2},
+             {.name = TEXT("fixed"), .immutable = true, .fallback = TEXT("x"), .most = 9}},
         .param_count = 5};
     const struct das_hook_reach reach = {knows, NULL};
     json_t *args = das_hook_args(&c, l, &reach, &err);

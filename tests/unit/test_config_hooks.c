@@ -1,5 +1,5 @@
-/* test_config_hooks.c - das.lua: which hooks there are, who may, what they run; and every mistake by
- * the name of its field. */
+/* test_config_hooks.c - das.lua: which hooks there are, who may, what they run; and every mistake
+ * by the name of its field. */
 #include "core/base/mem.h"
 #include "core/hook/keys.h"
 #include "tests/unit/config_kit.h"
@@ -45,7 +45,8 @@ static void bad_hook(const char *keys, const char *part)
 static const char all[] =
     "slack = { " SLACK ", allow = { roles = { 'dba' }, users = { 'bob' } }, timeout = '5m', "
     "instances = { 'tag:prod', 'billing' }, channel = 'ops', reply_hosts = { 'chat.example.com' }, "
-    "commands = { preview = { script = '@', help = 'looks', allow = { users = { 'alice' } }, params "
+    "commands = { preview = { script = '@', help = 'looks', allow = { users = { 'alice' } }, "
+    "params "
     "= { { name = 'instance', type = 'instance', required = true }, { name = 'time', type = "
     "'duration', default = 60, max = 100 }, { name = 'kind', type = 'choice', choices = { 'a', 'b' "
     "}, default = 'a', immutable = true } } } } },"
@@ -111,7 +112,8 @@ static void mistakes(void)
     bad_hook(SLACK ", script = '@'", "hooks.h.allow: expected who may");
     bad_hook(SLACK ", script = '@', allow = {}", "hooks.h.allow: expected roles or users");
     bad_hook(SLACK ", script = '@', allow = { roles = { 'x' } }", "hooks.h.allow.roles: nobody");
-    bad_hook(SLACK ", script = '@', allow = { users = { 'x' } }", "hooks.h.allow.users: there is no");
+    bad_hook(SLACK ", script = '@', allow = { users = { 'x' } }",
+             "hooks.h.allow.users: there is no");
     bad_hook(HERE ", instances = {}", "hooks.h.instances: expected a list");
     bad_hook(HERE ", instances = { 'order' }", "did you mean \"orders\"?");
     bad_hook(HERE ", instances = { 'tag:x' }", "hooks.h.instances: no instance has the tag");
@@ -120,12 +122,14 @@ static void mistakes(void)
     bad_hook(HERE ", timeout = '2h'", "hooks.h.timeout: expected a duration");
     bad_hook("platform = 'bearer', path = '/hooks/b', script = '@'",
              "needs tokens, or user and passwords");
-    bad_hook("platform = 'bearer', path = '/hooks/b', script = '@', verify = { tokens = { env = 'T' "
-             "} }, commands = { p = { script = '@' } }",
-             "hooks.h.commands: nobody writes to platform");
-    bad_hook("platform = 'bearer', path = '/hooks/b', script = '@', verify = { tokens = { env = 'T' "
-             "} }, allow = { roles = { 'dba' } }",
-             "hooks.h.allow: platform \"bearer\" names nobody");
+    bad_hook(
+        "platform = 'bearer', path = '/hooks/b', script = '@', verify = { tokens = { env = 'T' "
+        "} }, commands = { p = { script = '@' } }",
+        "hooks.h.commands: nobody writes to platform");
+    bad_hook(
+        "platform = 'bearer', path = '/hooks/b', script = '@', verify = { tokens = { env = 'T' "
+        "} }, allow = { roles = { 'dba' } }",
+        "hooks.h.allow: platform \"bearer\" names nobody");
     bad(file("H = { " HERE " }"), "expected a name of small letters");
     bad(file("a = { " HERE " }, b = { " HERE " }"), "\"/hooks/slack\" is the path of hooks.");
 }

@@ -1,5 +1,5 @@
-/* test_hook_ask.c - what requests of each platform ask for, where answers may go, what is answered at
- * once, and alerts in one form. The requests are verified ones: how, test_hook_*.c has. */
+/* test_hook_ask.c - what requests of each platform ask for, where answers may go, what is answered
+ * at once, and alerts in one form. The requests are verified ones: how, test_hook_*.c has. */
 #include <stdlib.h>
 
 #include "core/base/mem.h"
@@ -15,10 +15,8 @@ static struct das_hook_ask a;
 static int take(enum das_hook_platform p, enum das_hook_kind kind, enum das_hook_format format,
                 const char *body)
 {
-    struct das_hook_verdict v = {.outcome = DAS_HOOK_ACCEPTED,
-                                 .body = das_text_of(body),
-                                 .format = format,
-                                 .kind = kind};
+    struct das_hook_verdict v = {
+        .outcome = DAS_HOOK_ACCEPTED, .body = das_text_of(body), .format = format, .kind = kind};
 
     das_hook_ask_clear(&a);
     hook.platform = p;
@@ -59,7 +57,8 @@ static void slack(void)
     line_is("status", "slack, mentioned");
     is_str(a.chat, "C3", "in a channel");
     take(DAS_HOOK_SLACK, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
-         "{\"event\":{\"type\":\"app_mention\",\"bot_id\":\"B1\",\"user\":\"U3\",\"text\":\"status\"}"
+         "{\"event\":{\"type\":\"app_mention\",\"bot_id\":\"B1\",\"user\":\"U3\",\"text\":"
+         "\"status\"}"
          "}");
     is_int(a.what, DAS_HOOK_NOTHING, "what a bot says is nothing");
     take(DAS_HOOK_SLACK, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
@@ -83,7 +82,8 @@ static void feishu(void)
          "\"content\":\"{}\"}}}");
     is_int(a.what, DAS_HOOK_NOTHING, "an app's message");
     take(DAS_HOOK_FEISHU, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
-         "{\"event\":{\"operator\":{\"open_id\":\"ou_2\"},\"action\":{\"value\":{\"das\":\"v2\"}}}}");
+         "{\"event\":{\"operator\":{\"open_id\":\"ou_2\"},\"action\":{\"value\":{\"das\":\"v2\"}}}"
+         "}");
     is_str(a.button, "v2", "a card's button");
     take(DAS_HOOK_FEISHU_CARD, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
          "{\"open_id\":\"ou_3\",\"action\":{\"value\":{\"das\":\"v3\"}}}");
@@ -106,9 +106,10 @@ static void others(void)
          "<Content><![CDATA[preview orders]]></Content></xml>");
     line_is("preview orders", "wecom");
     is_str(a.ids[0], "li", "who");
-    take(DAS_HOOK_TEAMS, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
-         "{\"type\":\"message\",\"text\":\"<at>das</at>&nbsp;preview info=&quot;a&quot;\",\"from\":{"
-         "\"id\":\"29:x\",\"aadObjectId\":\"aad\"}}");
+    take(
+        DAS_HOOK_TEAMS, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+        "{\"type\":\"message\",\"text\":\"<at>das</at>&nbsp;preview info=&quot;a&quot;\",\"from\":{"
+        "\"id\":\"29:x\",\"aadObjectId\":\"aad\"}}");
     line_is(" preview info=\"a\"", "teams");
     is_str(a.ids[0], "aad", "the directory's id first");
     take(DAS_HOOK_MATTERMOST, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
@@ -127,9 +128,10 @@ static void discord(void)
     is_str(a.ids[0], "9", "who");
     is_str(a.url, "https://discord.com/api/v10/webhooks/77/tok", "where to");
     is_int(a.url_until_ms - NOW, 15 * 60000, "a quarter of an hour");
-    take(DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
-         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7/../8\",\"token\":\"t\",\"data\":{\"name\":"
-         "\"das\",\"options\":[{\"name\":\"line\",\"value\":\"preview orders\"}]}}");
+    take(
+        DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
+        "{\"user\":{\"id\":\"9\"},\"application_id\":\"7/../8\",\"token\":\"t\",\"data\":{\"name\":"
+        "\"das\",\"options\":[{\"name\":\"line\",\"value\":\"preview orders\"}]}}");
     line_is("preview orders", "discord, one line");
     ok(!a.url, "an app's id is a number");
     take(DAS_HOOK_DISCORD, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
@@ -256,23 +258,25 @@ static void alerts(void)
     const bool second[] = {false, true};
     char *text = alert_of(DAS_HOOK_ALERTMANAGER, body, NULL, 0);
 
-    is_str(text,
-           "{\"alerts\":[{\"annotations\":{\"summary\":\"s\"},\"instance\":\"orders\",\"key\":\"f\","
-           "\"labels\":{\"alertname\":\"A\",\"das_instance\":\"orders\",\"instance\":\"db1:3306\","
-           "\"severity\":\"critical\"},\"name\":\"A\",\"severity\":\"critical\",\"starts_at\":\"t\","
-           "\"status\":\"firing\",\"summary\":\"s\"},{\"annotations\":{},\"labels\":{\"alertname\":"
-           "\"B\"},\"name\":\"B\"}],\"key\":\"g\",\"receiver\":\"das\",\"source\":\"alertmanager\","
-           "\"status\":\"firing\",\"truncated\":2,\"url\":\"http://am\"}",
-           "alertmanager");
+    is_str(
+        text,
+        "{\"alerts\":[{\"annotations\":{\"summary\":\"s\"},\"instance\":\"orders\",\"key\":\"f\","
+        "\"labels\":{\"alertname\":\"A\",\"das_instance\":\"orders\",\"instance\":\"db1:3306\","
+        "\"severity\":\"critical\"},\"name\":\"A\",\"severity\":\"critical\",\"starts_at\":\"t\","
+        "\"status\":\"firing\",\"summary\":\"s\"},{\"annotations\":{},\"labels\":{\"alertname\":"
+        "\"B\"},\"name\":\"B\"}],\"key\":\"g\",\"receiver\":\"das\",\"source\":\"alertmanager\","
+        "\"status\":\"firing\",\"truncated\":2,\"url\":\"http://am\"}",
+        "alertmanager");
     free(text);
     text = alert_of(DAS_HOOK_GRAFANA, body, second, 2);
     ok(text && !strstr(text, "\"name\":\"A\"") && strstr(text, "\"name\":\"B\""), "only new ones");
     free(text);
-    text = alert_of(DAS_HOOK_PAGERDUTY,
-                    "{\"event\":{\"event_type\":\"incident.resolved\",\"occurred_at\":\"t\",\"data\":"
-                    "{\"id\":\"Q\",\"title\":\"T\",\"urgency\":\"high\",\"service\":{\"summary\":"
-                    "\"S\"}}}}",
-                    NULL, 0);
+    text =
+        alert_of(DAS_HOOK_PAGERDUTY,
+                 "{\"event\":{\"event_type\":\"incident.resolved\",\"occurred_at\":\"t\",\"data\":"
+                 "{\"id\":\"Q\",\"title\":\"T\",\"urgency\":\"high\",\"service\":{\"summary\":"
+                 "\"S\"}}}}",
+                 NULL, 0);
     ok(text && strstr(text, "\"status\":\"resolved\"") && strstr(text, "\"service\":\"S\""),
        "pagerduty");
     free(text);

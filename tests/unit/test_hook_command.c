@@ -44,7 +44,8 @@ static void grammar(void)
     good("preview orders user=app% time=60 info=\"select~from\"",
          "preview|orders|user=app%|time=60|info=select~from");
     good("p \"two words\" k=\"a \\\"b\\\" \\\\ c\"", "p|two words|k=a \"b\" \\ c");
-    good("p info=select~from host=10.0.0.1:3306 x=a,b@c/d+e*f-g", "p|info=select~from|"
+    good("p info=select~from host=10.0.0.1:3306 x=a,b@c/d+e*f-g",
+         "p|info=select~from|"
          "host=10.0.0.1:3306|x=a,b@c/d+e*f-g");
     good("p k=\"\"", "p|k=");
     good("p k=\"a=b\" \"c=d\"", "p|k=a=b|c=d");
@@ -117,15 +118,17 @@ static void bounds(void)
 static char *kinds[] = {TEXT("query"), TEXT("connection")};
 static struct das_hook_command command = {
     .name = TEXT("kill"),
-    .params = {{.name = TEXT("instance"), .type = DAS_HOOK_INSTANCE, .required = true},
-               {.name = TEXT("user"), .type = DAS_HOOK_STRING, .most = 10},
-               {.name = TEXT("time"), .type = DAS_HOOK_DURATION, .fallback = TEXT("60s"),
-                .most = 3600},
-               {.name = TEXT("limit"), .type = DAS_HOOK_INTEGER, .least = 1, .most = 20},
-               {.name = TEXT("kind"), .type = DAS_HOOK_CHOICE, .choices = kinds,
-                .choice_count = 2},
-               {.name = TEXT("role"), .type = DAS_HOOK_STRING, .immutable = true,
-                .fallback = TEXT("dba"), .most = 10}},
+    .params =
+        {{.name = TEXT("instance"), .type = DAS_HOOK_INSTANCE, .required = true},
+         {.name = TEXT("user"), .type = DAS_HOOK_STRING, .most = 10},
+         {.name = TEXT("time"), .type = DAS_HOOK_DURATION, .fallback = TEXT("60s"), .most = 3600},
+         {.name = TEXT("limit"), .type = DAS_HOOK_INTEGER, .least = 1, .most = 20},
+         {.name = TEXT("kind"), .type = DAS_HOOK_CHOICE, .choices = kinds, .choice_count = 2},
+         {.name = TEXT("role"),
+          .type = DAS_HOOK_STRING,
+          .immutable = true,
+          .fallback = TEXT("dba"),
+          .most = 10}},
     .param_count = 6};
 
 static bool knows(void *arg, const char *instance)
@@ -191,8 +194,7 @@ static void parameters(void)
     is_str(raw, "{\"1\":\"a\",\"2\":\"b c\",\"k\":\"v\"}", "without declarations all is text");
     free(raw);
     das_hook_usage(&command, &b);
-    is_str(b.ptr,
-           "kill instance=NAME [user=TEXT] [time=5m] [limit=N] [kind=query|connection]",
+    is_str(b.ptr, "kill instance=NAME [user=TEXT] [time=5m] [limit=N] [kind=query|connection]",
            "what can be said, and not what cannot");
     das_buf_clear(&b);
     ok(das_hook_check_param(&p, &err) < 0, "a default has to fit");
