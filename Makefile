@@ -163,7 +163,7 @@ demo: deps
 # With SAN= only what runs compiled code: the guards on the text of the project need it once.
 # What takes longest begins first.
 LONG   = tests/e2e/torture.t
-CHECKS = $(LONG) $(UNIT) tests/lua/*.t tests/policies/*.t tests/runbooks/*.t tests/hooks/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
+CHECKS = $(LONG) $(UNIT) tests/lua/*.t tests/policies/*.t tests/hooks/*.t tests/runbooks/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
 
 check: deps-check
 	@$(MAKE) -s --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS) $(VARIANTS)
@@ -198,13 +198,14 @@ bench: deps-bench
 
 install: all
 	install -d '$(DESTDIR)$(PREFIX)/bin' '$(DESTDIR)$(PREFIX)/share/das/policies' \
-	  '$(DESTDIR)$(PREFIX)/share/das/runbooks' '$(DESTDIR)$(PREFIX)/share/das/hooks' \
+	  '$(DESTDIR)$(PREFIX)/share/das/hooks' \
+	  '$(DESTDIR)$(PREFIX)/share/das/runbooks' \
 	  '$(DESTDIR)$(PREFIX)/share/das/types' '$(DESTDIR)$(PREFIX)/share/doc/das' \
 	  '$(DESTDIR)$(PREFIX)/lib/systemd/system'
 	install -m 755 $(BUILD)/das '$(DESTDIR)$(PREFIX)/bin/das'
 	install -m 644 scripts/policies/*.lua '$(DESTDIR)$(PREFIX)/share/das/policies/'
-	install -m 644 scripts/runbooks/*.lua '$(DESTDIR)$(PREFIX)/share/das/runbooks/'
 	install -m 644 scripts/hooks/*.lua '$(DESTDIR)$(PREFIX)/share/das/hooks/'
+	install -m 644 scripts/runbooks/*.lua '$(DESTDIR)$(PREFIX)/share/das/runbooks/'
 	install -m 644 scripts/types/das.d.lua '$(DESTDIR)$(PREFIX)/share/das/types/'
 	install -m 644 scripts/types/luacheckrc '$(DESTDIR)$(PREFIX)/share/das/luacheckrc'
 	sed 's|/usr/local|$(PREFIX)|' scripts/types/luarc.json >'$(DESTDIR)$(PREFIX)/share/das/luarc.json'

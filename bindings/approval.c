@@ -56,8 +56,8 @@ static int64_t take_ms(lua_State *L, int t, const char *what, const char *key, i
         got = luaL_tolstring(L, -1, NULL);
         if ((lua_type(L, -2) != LUA_TNUMBER && lua_type(L, -2) != LUA_TSTRING) ||
             !das_parse_duration_ms(das_text_of(got), &ms) || ms < 0)
-            das_raise(L, "%s: %s: expected seconds or a duration such as \"10m\", got %s", what, key,
-                      got);
+            das_raise(L, "%s: %s: expected seconds or a duration such as \"10m\", got %s", what,
+                      key, got);
         lua_pop(L, 1);
     }
     lua_pop(L, 1);
@@ -93,8 +93,9 @@ static void take_approvers(lua_State *L, int t, struct das_approval_ask *ask)
     int at;
 
     if (lua_getfield(L, t, "approvers") != LUA_TTABLE)
-        das_raise(L, "request_approval: approvers: expected a table such as { roles = { \"dba\" } }, "
-                     "got %s",
+        das_raise(L,
+                  "request_approval: approvers: expected a table such as { roles = { \"dba\" } }, "
+                  "got %s",
                   luaL_typename(L, -1));
     at = lua_gettop(L);
     das_check_options(L, at, "request_approval: approvers", allowed, 2);
@@ -142,9 +143,11 @@ static const struct das_channel *take_options(lua_State *L, struct das_approval_
     return ch;
 }
 
-/* --- in the process -------------------------------------------------------------------------------- */
+/* --- in the process
+ * -------------------------------------------------------------------------------- */
 
-/* Where there are no people there are those that the policy names, and for a role as many as are needed. */
+/* Where there are no people there are those that the policy names, and for a role as many as are
+ * needed. */
 static int make_up(struct das_people *to, const struct das_approval_ask *ask, struct das_err *err)
 {
     char name[DAS_PERSON_NAME_SIZE + 8];
@@ -318,8 +321,7 @@ static int ask_now(lua_State *L, struct approval *self, const struct das_box *pl
     if (in_process(run) && ask->channel && show(run, self->a, ask->channel, err) < 0)
         return -1;
     if (run->opts->votes)
-        return answer(run, s, self, plan, ask->people, err) < 0 ? -1
-                                                                        : see_again(L, s, self, err);
+        return answer(run, s, self, plan, ask->people, err) < 0 ? -1 : see_again(L, s, self, err);
     if (!ch)
         return 0;
     posted = das_plan_read(self->a->plan, err);
@@ -331,8 +333,8 @@ static int ask_now(lua_State *L, struct approval *self, const struct das_box *pl
     return rc;
 }
 
-/* plan:request_approval{ channel, approvers = { roles, users }, need, ttl, reason }: an approval, or
- * nil, message, code. */
+/* plan:request_approval{ channel, approvers = { roles, users }, need, ttl, reason }: an approval,
+ * or nil, message, code. */
 int das_plan_request_approval(lua_State *L)
 {
     const struct das_box *plan = das_box_check(L, 1, DAS_PLAN);
@@ -417,8 +419,8 @@ static const char *word_of(const struct das_approval *a)
                                                : "approved";
 }
 
-/* approval:wait{ timeout = "5m" } -> "approved", "rejected", "expired" or "timeout". Approved: when it
- * was carried out, if that is within the timeout. */
+/* approval:wait{ timeout = "5m" } -> "approved", "rejected", "expired" or "timeout". Approved: when
+ * it was carried out, if that is within the timeout. */
 static int approval_wait(lua_State *L)
 {
     static const char *const allowed[] = {"timeout"};

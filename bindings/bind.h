@@ -52,10 +52,10 @@ struct das_run {
     atomic_int_least64_t wall_from_ms; /* the same; in a runbook its last step or wait began or ended */
     struct das_patience patience; /* das_run_left_ms(), for what waits in C */
     atomic_int stop;           /* enum das_stop */
+    atomic_int outside;        /* not 0: an instance is waited for */
     /* While another run's thread calls into this state (test_run.c): the processor time that is that
      * thread's limit; else 0. Of the thread that runs Lua here; the other one may read it. */
     atomic_int_least64_t lent_cpu_ms;
-    atomic_int outside;        /* not 0: an instance is waited for */
 
     /* counted by the script's thread, looked at by the other */
     struct {
@@ -283,6 +283,7 @@ struct das_notice *das_read_reply(lua_State *L, int arg);
 void das_push_hook(lua_State *L, const struct das_engine_hook *hook);
 int das_lua_secret(lua_State *L);      /* das.secret, in secret.c */
 int das_lua_json_decode(lua_State *L); /* das.json.decode, in json.c */
+int das_lua_json_encode(lua_State *L); /* das.json.encode */
 int das_lua_runbook(lua_State *L);     /* das.runbook, in runbook.c */
 /* A das object as print() shows it, in the run's output format. False: not ours. */
 bool das_render_value(lua_State *L, int arg, struct das_buf *b);

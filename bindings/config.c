@@ -263,7 +263,7 @@ void das_config_limits(lua_State *L, const char *where, struct das_limits *to)
 static bool known_grant(const char *name)
 {
     static const char *const whole[] = {"preview", "kill", "cloud_kill", "notify", "http",
-                                         "stop"};
+                                         "stop", "runbook"};
     static const char *const prefixes[] = {"http:", "secret:", "instance:", "tag:", "cloud:",
                                            "notify:"};
 
@@ -293,7 +293,7 @@ void das_config_grants(lua_State *L, int t, const char *where, struct das_script
     for (size_t i = 0; i < n; i++) {
         if (!known_grant(names[i]))
             luaL_error(L, "%s.grants: unknown grant \"%s\"; expected preview, kill, cloud_kill, "
-                          "stop, notify, notify:CHANNEL, http, http:HOST, secret:NAME, "
+                          "stop, runbook, notify, notify:CHANNEL, http, http:HOST, secret:NAME, "
                           "instance:NAME, tag:TAG or cloud:NAME",
                        where, names[i]);
         if (!(e->grants.names[i] = das_strdup(names[i])))

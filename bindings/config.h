@@ -54,12 +54,25 @@
  *               insecure = false, region = "local", project = "0123456789abcdef0123456789abcdef",
  *               every = "5s", share = "250ms", connections = 1024, connections_per_address = 128,
  *               header = "16KB", body = "256KB", deadline = "30s", drain = "30s", rate = 100,
- *               url = "https://das.example.com", workers = 8, mode = "auto", kill = { run = 20 } },
+ *               url = "https://das.example.com", workers = 8, hook_workers = 4, hook_queue = 64,
+ *               mode = "auto", kill = { run = 20 } },
  *     policies = {
  *       { script = "policies/long_select.lua", args = { "60s" }, instances = { "orders", "tag:prod" },
  *         every = "10s", -- or cron = "0,30 8-18 * * mon-fri", tz = "Europe/Berlin"
  *         jitter = "10s", timeout = "30s", backoff = "5m", name = "long_select",
  *         mode = "auto", limits = { memory = "16MB" }, kill = { run = 3 } },
+ *     },
+ *     hooks = {
+ *       slack = { platform = "slack", path = "/hooks/slack",
+ *                 verify = { secrets = { file = "/etc/das/slack-secret" } }, -- or a list of places
+ *                 allow = { roles = { "dba" }, users = { "carol" } }, instances = { "tag:prod" },
+ *                 commands = { preview = { script = "hooks/preview.lua", help = "what matches",
+ *                   params = { { name = "instance", type = "instance", required = true },
+ *                              { name = "time", type = "duration", default = "60s" },
+ *                              { name = "kind", default = "query", immutable = true } } } },
+ *                 channel = "ops", reply_hosts = { "hooks.slack.com" }, timeout = "60s" },
+ *       alerts = { platform = "alertmanager", path = "/hooks/alerts", channel = "ops",
+ *                  verify = { tokens = { env = "ALERTS" } }, script = "hooks/alertmanager.lua" },
  *     },
  *     scripts = {
  *       ["policies/long_select.lua"] = { grants = { "preview", "kill", "tag:prod" },
@@ -75,6 +88,8 @@
  *
  * people are who may approve (docs/approvals.md): an id of a platform, of this machine (os) or of das
  * serve (key) is one person's only. Each is a text or a list of them.
+ *
+ * hooks are requests of chats and alerts that das serve takes (docs/hooks.md, core/hook/hook.h).
  *
  * channels are where das.notify() sends to (docs/notify.md says what each kind needs).
  *

@@ -260,8 +260,8 @@ static void read_bound(lua_State *L, int t, const char *where, const char *key, 
 /* Its table at the top of the stack. */
 static void read_param(lua_State *L, const char *in, struct das_hook_command *c)
 {
-    static const char *const allowed[] = {"name",    "type",    "default", "required",
-                                          "choices", "immutable", "min",    "max"};
+    static const char *const allowed[] = {"name",    "type",      "default", "required",
+                                          "choices", "immutable", "min",     "max"};
     int t = lua_gettop(L), type;
     struct das_hook_param *p;
     const char *dot, *word;
@@ -269,7 +269,8 @@ static void read_param(lua_State *L, const char *in, struct das_hook_command *c)
 
     luaL_checkstack(L, 20, NULL);
     if (!lua_istable(L, t))
-        luaL_error(L, "%s: expected a table such as { name = \"time\", type = \"duration\" }, got %s",
+        luaL_error(L,
+                   "%s: expected a table such as { name = \"time\", type = \"duration\" }, got %s",
                    in, luaL_typename(L, t));
     if (c->param_count == DAS_HOOK_PARAMS_MAX)
         luaL_error(L, "%s: expected at most %d parameters", in, DAS_HOOK_PARAMS_MAX);
@@ -285,8 +286,7 @@ static void read_param(lua_State *L, const char *in, struct das_hook_command *c)
     word = das_config_text(L, t, in, "type");
     type = word ? find_type(word) : DAS_HOOK_STRING;
     if (type < 0)
-        luaL_error(L,
-                   "%s.type: expected string, integer, duration, choice or instance, got \"%s\"",
+        luaL_error(L, "%s.type: expected string, integer, duration, choice or instance, got \"%s\"",
                    in, word);
     p->type = (enum das_hook_type)type;
     take_list(L, t, in, "choices", &p->choices, &p->choice_count);
@@ -373,8 +373,7 @@ static void read_commands(lua_State *L, int t, const char *where, struct reader 
         lua_pushnil(L);
         while (lua_next(L, at)) {
             if (lua_type(L, -2) != LUA_TSTRING)
-                luaL_error(L, "%s.commands: expected names, got a %s", where,
-                           luaL_typename(L, -2));
+                luaL_error(L, "%s.commands: expected names, got a %s", where, luaL_typename(L, -2));
             read_command(L, where, lua_tostring(L, -2), r);
             lua_pop(L, 1);
         }
@@ -404,8 +403,8 @@ static void read_platform(lua_State *L, int t, const char *where, struct das_hoo
 /* Its table at the top of the stack. */
 static void read_hook(lua_State *L, const char *name, struct reader *r)
 {
-    static const char *const allowed[] = {"platform", "path",    "verify",      "script",
-                                          "commands", "allow",   "instances",   "channel",
+    static const char *const allowed[] = {"platform", "path",     "verify",     "script",
+                                          "commands", "allow",    "instances",  "channel",
                                           "timeout",  "insecure", "reply_hosts"};
     const char *where, *dot;
     int t = lua_gettop(L);

@@ -8,7 +8,7 @@
 static void read_ids(lua_State *L, int t, const char *where, const char *word,
                      const struct das_people *people, struct das_person *x)
 {
-    const char **list;
+    const char *one[1], **list = one;
     size_t n = 1;
     struct das_err err;
     bool several;
@@ -19,10 +19,12 @@ static void read_ids(lua_State *L, int t, const char *where, const char *word,
     }
     several = lua_istable(L, -1);
     lua_pop(L, 1);
-    list = several ? das_config_list(L, t, where, word, &n) : NULL; // on the stack
+    if (several)
+        list = das_config_list(L, t, where, word, &n); // on the stack
+    else
+        one[0] = das_config_text(L, t, where, word);
     for (size_t i = 0; i < n; i++) {
-        const char *id = several ? list[i] : das_config_text(L, t, where, word);
-        if (das_person_add_id(people, x, word, id, &err) < 0)
+        if (das_person_add_id(people, x, word, list[i], &err) < 0)
             luaL_error(L, "%s", err.msg);
     }
     if (several)
@@ -41,7 +43,8 @@ static void read_person(lua_State *L, const char *name, struct das_people *to)
     luaL_checkstack(L, 20, NULL);
     where = lua_pushfstring(L, "people.%s", name);
     if (!lua_istable(L, t))
-        luaL_error(L, "%s: expected a table such as { roles = { \"dba\" }, os = \"alice\" }, got %s",
+        luaL_error(L,
+                   "%s: expected a table such as { roles = { \"dba\" }, os = \"alice\" }, got %s",
                    where, luaL_typename(L, t));
     for (size_t i = 0; i < DAS_PEOPLE_WORDS; i++)
         allowed[i] = das_people_words[i];

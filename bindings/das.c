@@ -57,10 +57,10 @@ void das_open_root(lua_State *L)
         {"protect", das_lua_protect},
         {"secret", das_lua_secret},
         {"notify", das_lua_notify},
-        {"runbook", das_lua_runbook},
         {"status", das_lua_status},
         {"history", das_lua_history},
         {"stop", das_lua_stop},
+        {"runbook", das_lua_runbook},
         {NULL, NULL},
     };
     const struct das_engine_opts *opts = das_run_of(L)->opts;

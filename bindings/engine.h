@@ -54,6 +54,20 @@ struct das_engine_votes {
     enum das_votes say;
 };
 
+/* The script is that of a hook (core/hook): it is called with one table, made of req. */
+struct das_engine_hook {
+    const char *name;    /* of the hook, for the record of a plan */
+    struct das_text req; /* a JSON object */
+    /* An answer to whoever asked, on the script's thread. DAS_E_UNSUPPORTED: there is nowhere to
+     * send it. open: all of the chat may see it. */
+    int (*reply)(void *arg, const struct das_notice *n, bool open, struct das_err *err);
+    /* The runbook at path (absolute) on that instance, by itself and after this script; params: an
+     * object as JSON. DAS_E_BUSY: there is no room for it. */
+    int (*runbook)(void *arg, const char *path, const char *instance, struct das_text params,
+                   struct das_err *err);
+    void *arg;
+};
+
 /* Makes a script that says das.runbook{} a runbook: its steps are kept in the store, and a later run
  * of the engine goes on where this one ended (bindings/runbook.h does all of it). */
 struct das_runbook_go {
@@ -72,16 +86,6 @@ struct das_runbook_go {
     /* stays: the answer to a question (asks: JSON, as in core/store/runbook.h); NULL: none, and the
      * run waits for it. May be NULL. */
     const char *(*answer)(void *arg, const char *step, const char *asks);
-    void *arg;
-};
-
-/* The script is that of a hook (core/hook): it is called with one table, made of req. */
-struct das_engine_hook {
-    const char *name;    /* of the hook, for the record of a plan */
-    struct das_text req; /* a JSON object */
-    /* An answer to whoever asked, on the script's thread. DAS_E_UNSUPPORTED: there is nowhere to
-     * send it. open: all of the chat may see it. */
-    int (*reply)(void *arg, const struct das_notice *n, bool open, struct das_err *err);
     void *arg;
 };
 

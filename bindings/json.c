@@ -359,7 +359,7 @@ static void check_encode_options(lua_State *L, int arg, struct writer *w)
 }
 
 /* encode(value, {indent = 2, invalid_utf8 = "replace"}) */
-static int json_encode(lua_State *L)
+int das_lua_json_encode(lua_State *L)
 {
     struct writer w = {.L = L, .what = "encode"};
 
@@ -562,7 +562,7 @@ static void push_mark(lua_State *L, const char *name)
 static void push_table(lua_State *L, lua_CFunction decode_function)
 {
     lua_createtable(L, 0, 6);
-    lua_pushcfunction(L, json_encode);
+    lua_pushcfunction(L, das_lua_json_encode);
     lua_setfield(L, -2, "encode");
     lua_pushcfunction(L, decode_function);
     lua_setfield(L, -2, "decode");

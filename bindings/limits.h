@@ -26,7 +26,7 @@ struct das_limits {
 };
 extern const struct das_limits das_limits_default;
 
-/* Capabilities by name: "preview", "kill", "stop" (the off switch), "notify" (any channel) or "notify:CHANNEL", "http" (any public host) or "http:HOST" (HOST
+/* Capabilities by name: "preview", "kill", "stop" (the off switch), "runbook" (a hook's script begins them), "notify" (any channel) or "notify:CHANNEL", "http" (any public host) or "http:HOST" (HOST
  * may begin with "*."), "secret:NAME", "instance:NAME", "tag:TAG", "cloud:NAME" (what an account can
  * list), "cloud_kill" (what ends sessions at the cloud without a plan). */
 struct das_grants {

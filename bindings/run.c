@@ -28,8 +28,8 @@ int das_run_init(struct das_run *run, const struct das_engine_opts *opts, struct
     atomic_init(&run->wall_from_ms, run->start_ms);
     run->patience = (struct das_patience){left_ms, run};
     atomic_init(&run->stop, DAS_STOP_NOT);
-    atomic_init(&run->lent_cpu_ms, 0);
     atomic_init(&run->outside, 0);
+    atomic_init(&run->lent_cpu_ms, 0);
     pthread_mutex_init(&run->lock, NULL);
     das_protect_init(&run->protect);
     for (size_t i = 0; opts->protect && i < opts->protect->count; i++) {

@@ -1,8 +1,8 @@
 /*
  * standing.c - how das itself stands: das.status(), das.history{}, and das.stop(), the off switch.
  *
- * They look at the state directory and change nothing but the off switch, which a script can turn on
- * and never off.
+ * They look at the state directory and change nothing but the off switch, which a script can turn
+ * on and never off.
  */
 #include "bindings/bind.h"
 
@@ -19,8 +19,8 @@
 #define HISTORY_MOST 100
 #define DAY_MS ((int64_t)86400 * 1000)
 
-/* A handle on the state directory, to read or to write; *own: it is the caller's to close. NULL with
- * *rc 0: there is none yet. */
+/* A handle on the state directory, to read or to write; *own: it is the caller's to close. NULL
+ * with *rc 0: there is none yet. */
 static struct das_store *open_store(struct das_run *run, bool write, bool *own, int *rc,
                                     struct das_err *err)
 {
@@ -230,7 +230,8 @@ int das_lua_history(lua_State *L)
     if (lua_getfield(L, 1, "from") != LUA_TNIL) {
         text = luaL_tolstring(L, -1, NULL);
         if (!das_parse_duration(das_text_of(text), &from_s) || from_s <= 0)
-            return das_raise(L, "history: from: expected how long ago, such as \"1d\", got %s", text);
+            return das_raise(L, "history: from: expected how long ago, such as \"1d\", got %s",
+                             text);
     }
     if (lua_getfield(L, 1, "limit") != LUA_TNIL) {
         limit = lua_tointegerx(L, -1, &at);

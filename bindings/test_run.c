@@ -288,6 +288,22 @@ static int replied(void *arg, const struct das_notice *n, bool open, struct das_
     return 0;
 }
 
+/* A runbook is begun elsewhere: what would be is noted like a message. */
+static int begun(void *arg, const char *path, const char *instance, struct das_text params,
+                 struct das_err *err)
+{
+    struct test_run *r = arg;
+    const char *slash = strrchr(path, '/');
+
+    (void)err;
+    das_buf_str(&r->messages, "=runbook\t{");
+    das_json_key_text(&r->messages, "title", das_text_of(slash ? slash + 1 : path));
+    das_json_key_text(&r->messages, "instance", das_text_of(instance));
+    das_json_key_text(&r->messages, "text", params);
+    das_buf_str(&r->messages, "}\n");
+    return 0;
+}
+
 static void required(void *arg, const char *path)
 {
     das_bench_used(((struct test_run *)arg)->bench, path);
@@ -358,7 +374,7 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
                                            .required = required};
     const struct das_engine_web web = {.arg = r, .answer = answer};
     const struct das_engine_hook hook = {
-        .name = "test", .req = das_buf_view(&r->req), .reply = replied, .arg = r};
+        .name = "test", .req = das_buf_view(&r->req), .reply = replied, .runbook = begun, .arg = r};
     struct das_engine_opts opts = {
         .path = r->path,
         .args = r->args,
@@ -643,8 +659,8 @@ static int take_function(lua_State *L, int arg)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* run(path, args, config, armed, instances, answer, applying, approvals, params, choose, hook) -> result,
- * and what explain() wants. params, hook: JSON, or nil */
+/* run(path, args, config, armed, instances, answer, applying, approvals, hook, params, choose) ->
+ * result, and what explain() wants. hook, params: JSON, or nil */
 static int run_policy(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
@@ -660,8 +676,8 @@ static int run_policy(lua_State *L)
     r->path = das_strdup(path);
     if (!r->path)
         return luaL_error(L, "out of memory");
-    if (!lua_isnil(L, 11))
-        das_buf_str(&r->req, luaL_checkstring(L, 11));
+    if (!lua_isnil(L, 9))
+        das_buf_str(&r->req, luaL_checkstring(L, 9));
     r->armed = lua_toboolean(L, 4);
     args = take_args(L, 2, r);
     das_test_rules_read(L, 3, &r->rules);
@@ -672,8 +688,8 @@ static int run_policy(lua_State *L)
     r->votes.say = strcmp(luaL_optstring(L, 8, "none"), "approve") == 0  ? DAS_VOTES_YES
                    : strcmp(luaL_optstring(L, 8, "none"), "reject") == 0 ? DAS_VOTES_NO
                                                                          : DAS_VOTES_NONE;
-    r->go.params_json = lua_tostring(L, 9);
-    r->choose = take_function(L, 10);
+    r->go.params_json = lua_tostring(L, 10);
+    r->choose = take_function(L, 11);
     engine(L, r, args);
     luaL_unref(L, LUA_REGISTRYINDEX, r->answer);
     luaL_unref(L, LUA_REGISTRYINDEX, r->applying);

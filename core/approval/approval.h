@@ -20,30 +20,30 @@
 #include "core/plan/plan.h"
 #include "core/store/approval.h"
 
-#define DAS_APPROVAL_TTL_MS 600000       /* the default */
+#define DAS_APPROVAL_TTL_MS 600000 /* the default */
 #define DAS_APPROVAL_TTL_MIN_MS 1000
 #define DAS_APPROVAL_TTL_MAX_MS 43200000 /* 12 hours */
-#define DAS_APPROVAL_GRACE_MS 300000     /* so long after that an approved plan can be carried out */
+#define DAS_APPROVAL_GRACE_MS 300000 /* so long after that an approved plan can be carried out */
 #define DAS_APPROVAL_NEED_MAX 20
-#define DAS_APPROVAL_REASON_MAX 1000     /* bytes, of a request and of a vote */
-#define DAS_APPROVAL_PREFIX 12           /* digits of a plan's hash that a button has */
-#define DAS_APPROVAL_PREFIX_MIN 8        /* and that a vote has to name */
+#define DAS_APPROVAL_REASON_MAX 1000 /* bytes, of a request and of a vote */
+#define DAS_APPROVAL_PREFIX 12       /* digits of a plan's hash that a button has */
+#define DAS_APPROVAL_PREFIX_MIN 8    /* and that a vote has to name */
 
 /* --- asking ----------------------------------------------------------------------------------- */
 
 struct das_approval_ask {
     const struct das_plan *plan;
-    const char *channel;                          /* NULL: nobody is told */
-    const char *const *roles, *const *users;      /* who may say yes; empty: nobody */
+    const char *channel;                     /* NULL: nobody is told */
+    const char *const *roles, *const *users; /* who may say yes; empty: nobody */
     size_t role_count, user_count;
-    int64_t need;          /* so many of them */
-    int64_t ttl_ms;        /* until it expires */
-    const char *reason;    /* NULL: the plan's */
-    const char *by;        /* who asks, for people: a user of the machine, a policy; may be NULL */
-    const char *person;    /* who asks, as a person: has no vote. NULL: none */
+    int64_t need;       /* so many of them */
+    int64_t ttl_ms;     /* until it expires */
+    const char *reason; /* NULL: the plan's */
+    const char *by;     /* who asks, for people: a user of the machine, a policy; may be NULL */
+    const char *person; /* who asks, as a person: has no vote. NULL: none */
     const struct das_people *people;
     const struct das_policy_rules *rules; /* of the plan's policy */
-    const struct das_vault *vault; /* what no record may hold; may be NULL */
+    const struct das_vault *vault;        /* what no record may hold; may be NULL */
 };
 /* What is stored is the plan made anew, so that it lives as long as the request and
  * DAS_APPROVAL_GRACE_MS more. 1 and *out; 0 and *out: the same sessions are asked for already, or
@@ -67,17 +67,17 @@ struct das_ballot {
     const char *hash_prefix; /* of the plan that was shown to the person */
     const char *person;      /* NULL or unknown: nobody, and no vote */
     bool yes;
-    const char *reason;      /* may be NULL */
-    const char *via;         /* "cli", "page", "api", "slack" ... */
-    const char *link;        /* hash of the link that is used up by it; NULL: none */
-    const char *no;          /* why the caller cannot let it count, for words and journal; NULL */
+    const char *reason; /* may be NULL */
+    const char *via;    /* "cli", "page", "api", "slack" ... */
+    const char *link;   /* hash of the link that is used up by it; NULL: none */
+    const char *no;     /* why the caller cannot let it count, for words and journal; NULL */
 };
 enum das_ballot_kind {
     DAS_BALLOT_COUNTED,  /* others are needed, too */
     DAS_BALLOT_APPROVED, /* it was the last one needed: carry it out (das_approval_carry_out()) */
     DAS_BALLOT_REJECTED,
-    DAS_BALLOT_REFUSED,  /* it does not count, as words say; it is in the journal where the request
-                            and the person exist */
+    DAS_BALLOT_REFUSED, /* it does not count, as words say; it is in the journal where the request
+                           and the person exist */
 };
 struct das_ballot_result {
     enum das_ballot_kind kind;
@@ -90,11 +90,10 @@ int das_approval_vote(struct das_store *s, const struct das_people *people,
                       const struct das_vault *vault, const struct das_ballot *ballot,
                       struct das_ballot_result *out, struct das_err *err);
 
-/* The opaque value of a button, "das:approval:ID:HASHPREFIX:y" (or ":n"), and what it means. False: it
- * is none. */
+/* The opaque value of a button, "das:approval:ID:HASHPREFIX:y" (or ":n"), and what it means. False:
+ * it is none. */
 #define DAS_APPROVAL_VALUE_SIZE 48
-void das_approval_value(const struct das_approval *a, bool yes,
-                        char out[DAS_APPROVAL_VALUE_SIZE]);
+void das_approval_value(const struct das_approval *a, bool yes, char out[DAS_APPROVAL_VALUE_SIZE]);
 struct das_approval_value {
     char id[DAS_APPROVAL_ID_SIZE];
     char prefix[DAS_SHA256_HEX];
@@ -102,7 +101,8 @@ struct das_approval_value {
 };
 bool das_approval_value_read(struct das_text t, struct das_approval_value *out);
 
-/* --- carrying out ------------------------------------------------------------------------------ */
+/* --- carrying out ------------------------------------------------------------------------------
+ */
 
 /* What a plan needs to be applied, from whoever has it. */
 struct das_approval_means {
@@ -125,10 +125,11 @@ enum das_approval_fate {
     DAS_FATE_EXPIRED,
     DAS_FATE_SETTLED, /* applied, failed or unknown: the request says which */
 };
-/* Does what is due for the request: expires it; carries out an approved one, having claimed it before,
- * so that of any number of processes one does; settles one whose process died by what the journal
- * says, and carries it out anew only where the journal shows that it was never begun. report (may be
- * NULL) is set where the plan was applied now. s is the run of the kills. -1: the store failed. */
+/* Does what is due for the request: expires it; carries out an approved one, having claimed it
+ * before, so that of any number of processes one does; settles one whose process died by what the
+ * journal says, and carries it out anew only where the journal shows that it was never begun.
+ * report (may be NULL) is set where the plan was applied now. s is the run of the kills. -1: the
+ * store failed. */
 int das_approval_carry_out(struct das_store *s, const char *id,
                            const struct das_approval_means *means, enum das_approval_fate *fate,
                            struct das_report **report, struct das_err *err);
@@ -138,7 +139,8 @@ int das_approval_carry_out(struct das_store *s, const char *id,
 typedef char das_approval_id[DAS_APPROVAL_ID_SIZE];
 int das_approval_due(struct das_store *s, das_approval_id *ids, size_t n, struct das_err *err);
 
-/* --- telling ----------------------------------------------------------------------------------- */
+/* --- telling -----------------------------------------------------------------------------------
+ */
 
 /* "approved by alice, bob; 3 killed" */
 void das_approval_words(const struct das_approval *a, struct das_buf *b);
@@ -147,11 +149,11 @@ void das_approval_json(const struct das_approval *a, struct das_buf *b);
 
 /* The message that asks, into the outbox: with buttons where clicks come back, else with a link for
  * each person who may sign in on the page (url is das serve's own, or NULL) and the command. */
-int das_approval_post(struct das_store *s, const struct das_approval *a, const struct das_plan *plan,
-                      const struct das_channel *ch, const struct das_people *people,
-                      const char *url, struct das_err *err);
-/* The same message as it stands now: edits it, or answers where the platform cannot edit. channels may
- * be NULL, or lack the request's: then nothing is said. */
+int das_approval_post(struct das_store *s, const struct das_approval *a,
+                      const struct das_plan *plan, const struct das_channel *ch,
+                      const struct das_people *people, const char *url, struct das_err *err);
+/* The same message as it stands now: edits it, or answers where the platform cannot edit. channels
+ * may be NULL, or lack the request's: then nothing is said. */
 int das_approval_tell(struct das_store *s, const char *id, const struct das_channels *channels,
                       struct das_err *err);
 /* Only makes it: for who queues nothing (das test). */

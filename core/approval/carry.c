@@ -2,7 +2,8 @@
  * carry.c - the plan of an approved request, carried out once (see approval.h).
  *
  * First the claim is on the disk, then the plan is applied, then what became of it is written down.
- * Who finds a claim of a run that died asks the journal: a plan that was begun is never begun again.
+ * Who finds a claim of a run that died asks the journal: a plan that was begun is never begun
+ * again.
  */
 #include <stdio.h>
 #include <string.h>
@@ -50,7 +51,8 @@ static void end(struct carrying *c, struct das_approval_step *step, enum das_app
     das_approval_put(&step->members, c->means->vault, "note", note);
 }
 
-/* Votes and plan once more, from the journal's bytes: what stands in a table is no reason to kill. */
+/* Votes and plan once more, from the journal's bytes: what stands in a table is no reason to kill.
+ */
 static bool is_sound(struct carrying *c, const struct das_approval *a, char *why, size_t size)
 {
     struct das_err err;

@@ -29,14 +29,19 @@ static int field(struct das_notice *n, const char *name, const char *value, stru
 static int set_texts(const struct das_approval *a, const struct das_plan *plan,
                      struct das_notice *n, struct das_err *err)
 {
-    static const char *const titles[DAS_APPROVAL_STATES] = {
-        "Approval wanted", "Approved", "Approved", "Approved", "Rejected", "Expired",
-        "Approved, outcome unknown", "Approved, nothing was killed"};
+    static const char *const titles[DAS_APPROVAL_STATES] = {"Approval wanted",
+                                                            "Approved",
+                                                            "Approved",
+                                                            "Approved",
+                                                            "Rejected",
+                                                            "Expired",
+                                                            "Approved, outcome unknown",
+                                                            "Approved, nothing was killed"};
     struct das_buf title = {0}, text = {0}, filter = {0};
     int rc;
 
-    das_buf_printf(&title, "%s: kill %lld session%s on %s", titles[a->state],
-                   (long long)a->victims, a->victims == 1 ? "" : "s", a->instance);
+    das_buf_printf(&title, "%s: kill %lld session%s on %s", titles[a->state], (long long)a->victims,
+                   a->victims == 1 ? "" : "s", a->instance);
     das_buf_str(&text, a->reason);
     das_filter_print(das_plan_filter(plan), &filter);
     das_buf_printf(&text, "%sFilter: %.*s\n", *a->reason ? "\n" : "", (int)filter.len,
@@ -95,8 +100,8 @@ static int set_rows(const struct das_approval *a, const struct das_plan *plan, b
     int rc = das_notice_rows(n, count, (int64_t)count, err);
 
     for (size_t i = 0; i < count && i < DAS_NOTICE_ROWS && rc == 0; i++) {
-        const char *word = json_string_value(
-            json_object_get(json_array_get(outcomes, i), "outcome"));
+        const char *word =
+            json_string_value(json_object_get(json_array_get(outcomes, i), "outcome"));
         struct das_session s;
         das_plan_victim(plan, i, &s);
         rc = das_notice_row(n, &s, das_text_of(word), shape, err);
@@ -174,9 +179,9 @@ static int add_links(struct das_store *s, const struct das_approval *a,
     return rc;
 }
 
-int das_approval_post(struct das_store *s, const struct das_approval *a, const struct das_plan *plan,
-                      const struct das_channel *ch, const struct das_people *people,
-                      const char *url, struct das_err *err)
+int das_approval_post(struct das_store *s, const struct das_approval *a,
+                      const struct das_plan *plan, const struct das_channel *ch,
+                      const struct das_people *people, const char *url, struct das_err *err)
 {
     char delivery[DAS_DELIVERY_SIZE];
     struct das_notice n;
@@ -213,8 +218,8 @@ static int tell(struct das_store *s, const struct das_approval *a, const struct 
     das_notice_init(&n);
     n.at_ms = das_clock_unix_ms();
     if (das_approval_notice(a, plan, ch, &n, err) == 0 &&
-        das_notice_text(&n, das_channel_edits(ch) ? &n.update : &n.thread,
-                        das_text_of(a->delivery), DAS_NOTICE_KEY, err) == 0)
+        das_notice_text(&n, das_channel_edits(ch) ? &n.update : &n.thread, das_text_of(a->delivery),
+                        DAS_NOTICE_KEY, err) == 0)
         rc = 0;
     /* an edit takes the buttons away: they are still needed */
     if (rc == 0 && a->state == DAS_APPROVAL_WAITING && das_channel_clicks(ch))

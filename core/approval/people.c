@@ -7,8 +7,8 @@
 #include "core/base/text.h"
 
 const char *const das_people_words[DAS_PEOPLE_WORDS + 1] = {
-    "slack",   "feishu",   "lark",       "dingtalk",  "wecom",  "teams", "discord", "telegram",
-    "mattermost", "pagerduty", "github", "email", "os",    "key",     NULL,
+    "slack",      "feishu",    "lark",   "dingtalk", "wecom", "teams", "discord", "telegram",
+    "mattermost", "pagerduty", "github", "email",    "os",    "key",   NULL,
 };
 
 void das_people_init(struct das_people *p)
@@ -80,9 +80,10 @@ int das_person_add_role(struct das_person *x, const char *role, struct das_err *
     char **bigger;
 
     if (!is_name(role))
-        return das_fail(err, DAS_E_CONFIG,
-                        "people.%s.roles: \"%.80s\": expected letters, digits, \"_\", \"-\" and \".\"",
-                        x->name, role);
+        return das_fail(
+            err, DAS_E_CONFIG,
+            "people.%s.roles: \"%.80s\": expected letters, digits, \"_\", \"-\" and \".\"", x->name,
+            role);
     if (das_person_has_role(x, role))
         return 0;
     bigger = das_grow(x->roles, x->role_count + 1, sizeof *bigger);
@@ -106,8 +107,9 @@ int das_person_add_id(const struct das_people *p, struct das_person *x, const ch
         return das_fail(err, DAS_E_CONFIG, "people.%s.%s: expected an id without blanks", x->name,
                         word);
     if (other)
-        return das_fail(err, DAS_E_CONFIG, "people.%s.%s: \"%.100s\" is %s already: one id is one person",
-                        x->name, word, id, other->name);
+        return das_fail(err, DAS_E_CONFIG,
+                        "people.%s.%s: \"%.100s\" is %s already: one id is one person", x->name,
+                        word, id, other->name);
     bigger = das_grow(x->ids, x->id_count + 1, sizeof *bigger);
     if (!bigger)
         return das_fail_nomem(err);

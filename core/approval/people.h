@@ -27,7 +27,7 @@ struct das_person {
     struct das_person_id {
         const char *word; /* of das_people_words */
         char *id;
-    } *ids;
+    } * ids;
     size_t id_count;
 };
 

@@ -133,8 +133,8 @@ static void put_plain(struct das_buf *b, struct das_text t)
     das_json_text(b, t);
 }
 
-/* The same sessions with the same statements, killed in the same way, are the same subject, whenever
- * they were previewed; how long they have run is left out. */
+/* The same sessions with the same statements, killed in the same way, are the same subject,
+ * whenever they were previewed; how long they have run is left out. */
 static int subject_of(const struct das_plan *p, const char *policy, char out[DAS_SHA256_HEX],
                       struct das_err *err)
 {

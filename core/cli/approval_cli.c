@@ -139,8 +139,8 @@ static int show_report(struct das_approval_cli *c, const struct das_report *r, s
     return rc;
 }
 
-int das_approval_cli_carry(struct das_approval_cli *c, const char *id,
-                           enum das_approval_fate *fate, int *code, struct das_err *err)
+int das_approval_cli_carry(struct das_approval_cli *c, const char *id, enum das_approval_fate *fate,
+                           int *code, struct das_err *err)
 {
     struct das_report *report = NULL;
     struct das_approval *a = NULL;
@@ -168,9 +168,8 @@ int das_approval_cli_carry(struct das_approval_cli *c, const char *id,
 
 void das_approval_cli_deliver(struct das_approval_cli *c)
 {
-    struct das_deliver_cli d = {.command = c->command,
-                                .channels = &c->common.rules.channels,
-                                .budget_ms = DELIVER_MS};
+    struct das_deliver_cli d = {
+        .command = c->command, .channels = &c->common.rules.channels, .budget_ms = DELIVER_MS};
     struct das_err err;
 
     if (d.channels->count && das_deliver_cli(&d, c->store, &err) < 0)

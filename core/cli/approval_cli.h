@@ -27,8 +27,8 @@ void das_approval_cli_close(struct das_approval_cli *c);
 int das_approval_cli_get(struct das_approval_cli *c, const char *id, struct das_approval **out,
                          struct das_err *err);
 /* Does what is due for it, tells its channel, and prints the report of what was killed. */
-int das_approval_cli_carry(struct das_approval_cli *c, const char *id,
-                           enum das_approval_fate *fate, int *code, struct das_err *err);
+int das_approval_cli_carry(struct das_approval_cli *c, const char *id, enum das_approval_fate *fate,
+                           int *code, struct das_err *err);
 /* Sends what waits to be sent. Never fails: it stays in the outbox. */
 void das_approval_cli_deliver(struct das_approval_cli *c);
 /* A request as it is, for people or as a JSON object. */

@@ -19,8 +19,10 @@ static const char help[] =
     "Kills that scripts asked for (plan:request_approval), newest first: who may decide, who did,\n"
     "and what became of it. das approve and das reject decide.\n"
     "\n"
-    "run does what is due: expires what nobody decided in time, and carries out what is approved and\n"
-    "was not carried out, because a process died. das serve does it by itself. What had been begun\n"
+    "run does what is due: expires what nobody decided in time, and carries out what is approved "
+    "and\n"
+    "was not carried out, because a process died. das serve does it by itself. What had been "
+    "begun\n"
     "already is never begun again: the journal says what became of it.\n"
     "\n"
     "      --open           only those that still wait\n"
@@ -202,8 +204,9 @@ static int run(struct job *j, int n, char **words, int *code, struct das_err *er
     if (!is_show && !is_run && strcmp(what, "list") != 0)
         return das_fail(err, DAS_E_USAGE, "expected list, show or run, got \"%.40s\"", what);
     if (is_show ? n != 2 : n > 1)
-        return das_fail(err, DAS_E_USAGE, is_show ? "show: which request? das approvals list"
-                                                  : "%s takes nothing behind it",
+        return das_fail(err, DAS_E_USAGE,
+                        is_show ? "show: which request? das approvals list"
+                                : "%s takes nothing behind it",
                         what);
     if (j->cli.common.output == DAS_OUT_CSV)
         return das_fail(err, DAS_E_USAGE, "-o: expected table or json, got \"csv\"");

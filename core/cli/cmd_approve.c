@@ -15,8 +15,10 @@
 static const char help_approve[] =
     "das approve ID [--reason TEXT] [-o table|json] [--config FILE]\n"
     "\n"
-    "Says yes to a kill that a script asked for (plan:request_approval). Who you are is told by your\n"
-    "user of this machine, which people of das.lua maps to a person (os = \"alice\"). With the last\n"
+    "Says yes to a kill that a script asked for (plan:request_approval). Who you are is told by "
+    "your\n"
+    "user of this machine, which people of das.lua maps to a person (os = \"alice\"). With the "
+    "last\n"
     "yes that is needed das looks at every victim once more and kills those that are unchanged.\n"
     "\n"
     "      --reason TEXT    why; the journal keeps it\n"
@@ -29,7 +31,8 @@ static const char help_approve[] =
     "  das approve 3f62c09a17be --reason 'the report can be run again'\n"
     "\n"
     "Exit: 0 counted, or done, 1 failed, 2 usage or configuration, 4 some kills failed or were\n"
-    "refused, 5 the vote does not count, or a guard said no, 8 a kill was sent and its outcome is not\n"
+    "refused, 5 the vote does not count, or a guard said no, 8 a kill was sent and its outcome is "
+    "not\n"
     "known.\n";
 
 static const char help_reject[] =
@@ -127,8 +130,7 @@ static int vote(struct job *j, const struct das_approval *a, int *code, struct d
         return -1;
     fprintf(stderr, "das %s: %s: %s\n", j->cli.command, a->id, r.words);
     *code = r.kind == DAS_BALLOT_REFUSED ? DAS_EXIT_BLOCKED : DAS_EXIT_DONE;
-    if (r.changed &&
-        das_approval_tell(j->cli.store, a->id, &j->cli.common.rules.channels, err) < 0)
+    if (r.changed && das_approval_tell(j->cli.store, a->id, &j->cli.common.rules.channels, err) < 0)
         return -1;
     return r.kind == DAS_BALLOT_APPROVED ? carry_out(j, a->id, code, err) : 0;
 }
@@ -149,9 +151,10 @@ static int run(struct job *j, int n, char **words, int *code, struct das_err *er
         das_approval_cli_get(&j->cli, words[0], &a, err) < 0)
         return -1;
     if (!j->cli.person)
-        rc = das_fail(err, DAS_E_BLOCKED,
-                      "the user %s is nobody in people of das.lua: os = \"%s\" makes a person of it",
-                      j->cli.who, j->cli.who);
+        rc =
+            das_fail(err, DAS_E_BLOCKED,
+                     "the user %s is nobody in people of das.lua: os = \"%s\" makes a person of it",
+                     j->cli.who, j->cli.who);
     else if (j->yes && a->state == DAS_APPROVAL_WAITING && show_plan(a, err) < 0)
         rc = -1;
     else

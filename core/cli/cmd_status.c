@@ -17,9 +17,9 @@ static const char help[] =
     "das status [-o table|json] [--config FILE]\n"
     "\n"
     "Shows the off switch (das stop), the breakers that are not closed, the kills whose outcome\n"
-    "nobody knows and that nobody has acknowledged, messages that wait or were given up, the\n"
-    "policies that das serve runs, and the head of the journal: note it elsewhere, and das audit\n"
-    "verify can tell later whether anything before it was changed.\n"
+    "nobody knows and that nobody has acknowledged, messages that wait or were given up, the policies\n"
+    "that das serve runs, and the head of the journal: note it elsewhere, and das audit verify can\n"
+    "tell later whether anything before it was changed.\n"
     "\n"
     "  -o, --output FORMAT   table, json\n"
     "      --config FILE     instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
@@ -223,9 +223,9 @@ static int show(struct das_common *c)
     if (rc == 0)
         rc = put_unknown(&s, store, &err);
     if (rc == 0)
-        rc = das_schedule_show(c->state_dir.ptr, s.json, das_terminal_width(), &s.out, &err);
-    if (rc == 0)
         rc = put_messages(&s, store, &err);
+    if (rc == 0)
+        rc = das_schedule_show(c->state_dir.ptr, s.json, das_terminal_width(), &s.out, &err);
     if (rc == 0)
         rc = put_journal(&s, store, c->state_dir.ptr, &err);
     if (rc == 0)

@@ -43,7 +43,8 @@ static json_t *choice(const struct das_hook_param *p, const char *text, struct d
     return NULL;
 }
 
-/* NULL with err where it is none, or there is no memory. reach NULL: instances are not looked for. */
+/* NULL with err where it is none, or there is no memory. reach NULL: instances are not looked for.
+ */
 static json_t *convert(const struct das_hook_param *p, const char *text,
                        const struct das_hook_reach *reach, struct das_err *err)
 {

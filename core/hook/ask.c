@@ -152,10 +152,10 @@ static int slack_form(struct das_text body, int64_t now_ms, struct das_hook_ask 
     struct das_text user, text, url, chat;
     int rc = das_hook_form_read(body, &t, err);
 
-    if (rc == 0 && (das_hook_form_get(&t, "user_id", &user) != 1 ||
-                    das_hook_form_get(&t, "text", &text) < 0 ||
-                    das_hook_form_get(&t, "response_url", &url) < 0 ||
-                    das_hook_form_get(&t, "channel_id", &chat) < 0))
+    if (rc == 0 &&
+        (das_hook_form_get(&t, "user_id", &user) != 1 || das_hook_form_get(&t, "text", &text) < 0 ||
+         das_hook_form_get(&t, "response_url", &url) < 0 ||
+         das_hook_form_get(&t, "channel_id", &chat) < 0))
         rc = das_fail(err, DAS_E_DATA, "body: expected user_id, text and response_url, each once");
     if (rc == 0) {
         add_person(a, user);
@@ -229,8 +229,7 @@ static int feishu(const struct das_hook_verdict *v, struct das_hook_ask *a, stru
 
     if (v->kind == DAS_HOOK_BUTTON) {
         feishu_person(a, json_object_get(event, "operator"));
-        put_id(a->chat, sizeof a->chat,
-               member(json_object_get(event, "context"), "open_chat_id"));
+        put_id(a->chat, sizeof a->chat, member(json_object_get(event, "context"), "open_chat_id"));
         put_button(a, member(inside(event, "action", "value"), "das"));
         return 0;
     }

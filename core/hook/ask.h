@@ -23,15 +23,15 @@ enum das_hook_what {
 struct das_hook_ask {
     enum das_hook_what what;
     char ids[DAS_HOOK_PERSON_IDS][DAS_HOOK_PLACE_SIZE]; /* of the person, the surest first; "" */
-    struct das_buf line;                    /* of a person, without who is addressed */
-    char button[DAS_NOTICE_VALUE + 1];      /* the value that das gave it; "": it is not das's */
-    json_t *json;                           /* the body, where it is JSON */
-    json_t *alert;                          /* das_hook_alert() of it, or NULL */
+    struct das_buf line;                                /* of a person, without who is addressed */
+    char button[DAS_NOTICE_VALUE + 1]; /* the value that das gave it; "": it is not das's */
+    json_t *json;                      /* the body, where it is JSON */
+    json_t *alert;                     /* das_hook_alert() of it, or NULL */
 
-    char *url;            /* where an answer may go; wiped; NULL: nowhere */
-    int64_t url_until_ms; /* Unix */
-    int url_uses;         /* how often */
-    char chat[DAS_HOOK_PLACE_SIZE];    /* id of the chat it comes from; "": none */
+    char *url;                          /* where an answer may go; wiped; NULL: nowhere */
+    int64_t url_until_ms;               /* Unix */
+    int url_uses;                       /* how often */
+    char chat[DAS_HOOK_PLACE_SIZE];     /* id of the chat it comes from; "": none */
     char callback[DAS_HOOK_PLACE_SIZE]; /* telegram: of the press, to be answered; else "" */
 };
 
@@ -59,8 +59,8 @@ struct das_hook_ack {
     const char *type; /* NULL: no body */
     struct das_buf body;
 };
-/* text (NULL: none) is for the person, where the platform shows it here: *shown says so. Else it has
- * to be sent like a result. open: for all of the chat. */
+/* text (NULL: none) is for the person, where the platform shows it here: *shown says so. Else it
+ * has to be sent like a result. open: for all of the chat. */
 int das_hook_ack(const struct das_hook *h, const struct das_hook_ask *a, const char *text,
                  bool open, struct das_hook_ack *out, bool *shown, struct das_err *err);
 /* Does the platform take a result in the answer to the request and nowhere else? (teams) */

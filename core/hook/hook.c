@@ -112,8 +112,8 @@ static unsigned given(const struct das_hook *h)
     return (h->secrets.count ? DAS_HOOK_F_SECRETS : 0u) |
            (h->tokens.count ? DAS_HOOK_F_TOKENS : 0u) |
            (h->encrypt_keys.count ? DAS_HOOK_F_ENCRYPT_KEYS : 0u) |
-           (h->public_keys.count ? DAS_HOOK_F_PUBLIC_KEYS : 0u) |
-           (h->user ? DAS_HOOK_F_USER : 0u) | (h->passwords.count ? DAS_HOOK_F_PASSWORDS : 0u) |
+           (h->public_keys.count ? DAS_HOOK_F_PUBLIC_KEYS : 0u) | (h->user ? DAS_HOOK_F_USER : 0u) |
+           (h->passwords.count ? DAS_HOOK_F_PASSWORDS : 0u) |
            (h->receive_id ? DAS_HOOK_F_RECEIVE_ID : 0u) |
            (h->signature_header ? DAS_HOOK_F_SIGNATURE_HEADER : 0u) |
            (h->timestamp_header ? DAS_HOOK_F_TIMESTAMP_HEADER : 0u) |

@@ -35,8 +35,8 @@ struct das_hook_param {
     char *name;
     enum das_hook_type type;
     bool required;
-    bool immutable;   /* its value is the default, and nobody may say another */
-    char *fallback;   /* the default, as somebody would write it; NULL: none */
+    bool immutable; /* its value is the default, and nobody may say another */
+    char *fallback; /* the default, as somebody would write it; NULL: none */
     char **choices;
     size_t choice_count;
     int64_t least, most; /* of integers, durations (s), and bytes of a string */
@@ -83,10 +83,10 @@ struct das_hook {
     char **instances; /* "orders", "tag:prod", "*"; none: all of das serve */
     size_t instance_count;
 
-    char *channel;     /* of channels: for replies where the platform has no place for them */
+    char *channel;      /* of channels: for replies where the platform has no place for them */
     char **reply_hosts; /* where a reply may go that the request names; none: the platform's own */
     size_t reply_host_count;
-    bool insecure;     /* replies also without TLS */
+    bool insecure;      /* replies also without TLS */
     int64_t timeout_ms; /* of a script */
 };
 

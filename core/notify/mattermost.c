@@ -3,6 +3,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/base/crypto.h"
 #include "core/base/json.h"
 #include "core/notify/kind.h"
 
@@ -27,6 +28,27 @@ static void put_fields(const struct das_notice *n, struct das_buf *b)
     das_buf_char(b, ']');
 }
 
+/* Mattermost signs no clicks: what das puts in comes back, and das serve looks at it. */
+static void put_sign(const struct das_turn *t, struct das_text value, struct das_buf *b)
+{
+    struct das_buf said = {0}, hex = {0};
+    struct das_hash_value h;
+    struct das_err err;
+
+    das_buf_str(&said, "das.button:");
+    das_buf_text(&said, value);
+    if (das_buf_ok(&said, &err) == 0 &&
+        das_hmac(DAS_SHA256, t->secrets[DAS_CHANNEL_SECRET], das_buf_view(&said), &h, &err) == 0) {
+        das_hex_encode(das_text((const char *)h.bytes, h.len), &hex);
+        das_json_key_text(b, "sign", das_buf_view(&hex));
+    } else {
+        b->failed = true;
+    }
+    b->failed |= hex.failed;
+    das_buf_clear(&said);
+    das_buf_clear(&hex);
+}
+
 static void put_actions(const struct das_turn *t, struct das_buf *b)
 {
     const struct das_notice *n = t->notice;
@@ -47,6 +69,8 @@ static void put_actions(const struct das_turn *t, struct das_buf *b)
         das_json_key(b, "context");
         das_buf_char(b, '{');
         das_json_key_text(b, "value", n->buttons[i].value);
+        if (t->secrets[DAS_CHANNEL_SECRET].ptr)
+            put_sign(t, n->buttons[i].value, b);
         das_buf_str(b, "}}}");
     }
     das_buf_char(b, ']');
@@ -117,7 +141,7 @@ const struct das_kind das_kind_mattermost = {
     .word = "mattermost",
     .form = "incoming webhook",
     .needs = {"url"},
-    .takes = {"channel", "callback"},
+    .takes = {"channel", "callback", "secret"},
     .pace = {10, 500},
     .button_bytes = DAS_NOTICE_VALUE,
     .make = make,

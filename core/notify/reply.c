@@ -41,16 +41,16 @@ static int slack_closed(struct das_turn *t, struct das_post *p, struct das_err *
 
 static int mattermost_open(struct das_turn *t, struct das_post *p, struct das_err *err)
 {
-    return das_kind_mattermost.make(t, p, err) < 0 ? -1
-                                                   : insert(p, "\"response_type\":\"in_channel\"",
-                                                            err);
+    return das_kind_mattermost.make(t, p, err) < 0
+               ? -1
+               : insert(p, "\"response_type\":\"in_channel\"", err);
 }
 
 static int mattermost_closed(struct das_turn *t, struct das_post *p, struct das_err *err)
 {
-    return das_kind_mattermost.make(t, p, err) < 0 ? -1
-                                                   : insert(p, "\"response_type\":\"ephemeral\"",
-                                                            err);
+    return das_kind_mattermost.make(t, p, err) < 0
+               ? -1
+               : insert(p, "\"response_type\":\"ephemeral\"", err);
 }
 
 /* Flag 64: only the person sees it. */
@@ -67,9 +67,15 @@ static void read_plain(struct das_turn *t, const struct das_answer *a, struct da
 }
 
 static const struct das_kind replies[][2] = {
-    {{.word = "slack", .form = "reply", .make = slack_closed, .read = read_plain,
+    {{.word = "slack",
+      .form = "reply",
+      .make = slack_closed,
+      .read = read_plain,
       .button_bytes = 2000},
-     {.word = "slack", .form = "reply", .make = slack_open, .read = read_plain,
+     {.word = "slack",
+      .form = "reply",
+      .make = slack_open,
+      .read = read_plain,
       .button_bytes = 2000}},
     {{.word = "mattermost", .form = "reply", .make = mattermost_closed, .read = read_plain},
      {.word = "mattermost", .form = "reply", .make = mattermost_open, .read = read_plain}},
@@ -94,13 +100,12 @@ bool das_reply_channel(const char *platform, const char *url, bool open, bool in
     if (!k)
         return false;
     *out = das_channel_default;
-    out->name = (char *)(uintptr_t)"reply";
+    out->name = (char *)(uintptr_t) "reply";
     out->kind = k;
     out->insecure = insecure;
-    out->secrets[DAS_CHANNEL_URL] =
-        (struct das_secret_place){.name = (char *)(uintptr_t)"url",
-                                  .where = (char *)(uintptr_t)url,
-                                  .from = DAS_SECRET_GIVEN};
+    out->secrets[DAS_CHANNEL_URL] = (struct das_secret_place){.name = (char *)(uintptr_t) "url",
+                                                              .where = (char *)(uintptr_t)url,
+                                                              .from = DAS_SECRET_GIVEN};
     return true;
 }
 

@@ -12,8 +12,8 @@
  * the platform asks. False: answers to such an address are not known there. */
 bool das_reply_channel(const char *platform, const char *url, bool open, bool insecure,
                        struct das_channel *out);
-/* ch, but into another chat of the same platform, which is named by its id. Borrows from both. False:
- * the channel has no such choice. */
+/* ch, but into another chat of the same platform, which is named by its id. Borrows from both.
+ * False: the channel has no such choice. */
 bool das_reply_into(const struct das_channel *ch, const char *chat, struct das_channel *out);
 
 /* The notice as the body of an answer to the request; appended. DAS_E_UNSUPPORTED: that platform

@@ -116,8 +116,7 @@ static struct das_text field(const struct das_sign_target *t, const char *name)
             n++;
         }
     }
-    return n == 1 && !memchr(found.ptr ? found.ptr : "", '\0', found.len) ? found
-                                                                        : das_text("", 0);
+    return n == 1 && !memchr(found.ptr ? found.ptr : "", '\0', found.len) ? found : das_text("", 0);
 }
 
 static int read_form(struct das_call *call, struct das_sign_target *t, struct das_err *err)
@@ -144,10 +143,8 @@ static int sign_in(struct das_call *call, struct das_text token)
                                        .path = das_text_of("/approvals"),
                                        .headers = &header,
                                        .header_count = 1};
-    const struct das_auth_ask ask = {.request = &r,
-                                     .peer = call->http->peer,
-                                     .writes = true,
-                                     .now_ms = das_clock_unix_ms()};
+    const struct das_auth_ask ask = {
+        .request = &r, .peer = call->http->peer, .writes = true, .now_ms = das_clock_unix_ms()};
 
     return das_auth_check(call->server->auth, &ask, &call->caller, &call->refusal);
 }
@@ -178,8 +175,8 @@ static int decide(struct das_call *call, const struct page *p, const struct das_
 
     if (!ballot.yes && !das_text_is(decision, "reject"))
         return say(call, 400, "This does not count", "Approve or Reject was expected.");
-    snprintf(plan, sizeof plan, "%.*s", (int)(field(t, "plan").len < 64 ? field(t, "plan").len : 64),
-             field(t, "plan").ptr);
+    snprintf(plan, sizeof plan, "%.*s",
+             (int)(field(t, "plan").len < 64 ? field(t, "plan").len : 64), field(t, "plan").ptr);
     snprintf(why, sizeof why, "%.*s", (int)(reason.len < 500 ? reason.len : 500), reason.ptr);
     if (sign_in(call, field(t, "token")) < 0)
         return refused(call);

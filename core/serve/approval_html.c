@@ -113,8 +113,8 @@ static void put_victims(struct das_buf *b, const struct das_plan *plan)
         if (das_known(s.state_duration))
             das_buf_int(b, s.state_duration);
         das_buf_str(b, "</td><td><code>");
-        das_html_text(b, das_text(s.sql_info.ptr, s.sql_info.len < SQL_MAX ? s.sql_info.len
-                                                                           : SQL_MAX));
+        das_html_text(
+            b, das_text(s.sql_info.ptr, s.sql_info.len < SQL_MAX ? s.sql_info.len : SQL_MAX));
         das_buf_str(b, s.sql_info.len > SQL_MAX ? " \xe2\x80\xa6</code></td></tr>\n"
                                                 : "</code></td></tr>\n");
     }
@@ -133,18 +133,18 @@ static void put_form(struct das_buf *b, const struct das_approval *a, const char
                    "<input type=\"hidden\" name=\"form\" value=\"%s\">"
                    "<input type=\"hidden\" name=\"plan\" value=\"%s\">",
                    form, a->hash);
-    das_buf_str(b,
-                "<label>Your access token of das serve <input type=\"password\" name=\"token\" "
-                "autocomplete=\"off\" required></label>\n"
-                "<label>Reason <input name=\"reason\" size=\"60\" maxlength=\"500\"></label>\n"
-                "<button name=\"decision\" value=\"approve\">Approve</button>"
-                "<button name=\"decision\" value=\"reject\">Reject</button></form>\n");
+    das_buf_str(b, "<label>Your access token of das serve <input type=\"password\" name=\"token\" "
+                   "autocomplete=\"off\" required></label>\n"
+                   "<label>Reason <input name=\"reason\" size=\"60\" maxlength=\"500\"></label>\n"
+                   "<button name=\"decision\" value=\"approve\">Approve</button>"
+                   "<button name=\"decision\" value=\"reject\">Reject</button></form>\n");
 }
 
 void das_html_approval(struct das_buf *b, const struct das_approval *a, const struct das_plan *plan,
                        const char *person, const char *form)
 {
-    begin(b, a->state == DAS_APPROVAL_WAITING ? "Kill these sessions?" : "A kill that was asked for");
+    begin(b,
+          a->state == DAS_APPROVAL_WAITING ? "Kill these sessions?" : "A kill that was asked for");
     put_facts(b, a, plan);
     put_victims(b, plan);
     if (form)

@@ -207,8 +207,7 @@ static bool wait_for_work(struct das_approver *a)
     clock_gettime(CLOCK_MONOTONIC, &at);
     at.tv_sec += LOOK_MS / 1000;
     pthread_mutex_lock(&a->lock);
-    while (!a->ends && !a->woken &&
-           pthread_cond_timedwait(&a->changed, &a->lock, &at) != ETIMEDOUT)
+    while (!a->ends && !a->woken && pthread_cond_timedwait(&a->changed, &a->lock, &at) != ETIMEDOUT)
         ;
     a->woken = false;
     ends = a->ends;

@@ -26,8 +26,8 @@
 #include "core/serve/metrics.h"
 #include "core/serve/news.h"
 #include "core/serve/refusal.h"
-#include "core/serve/schedule.h"
 #include "core/serve/runbooks.h"
+#include "core/serve/schedule.h"
 #include "core/serve/serve.h"
 #include "core/store/store.h"
 

@@ -1,4 +1,5 @@
-/* hook_desk.c - see hook_desk.h: begins and ends; the line of jobs and the threads that take them. */
+/* hook_desk.c - see hook_desk.h: begins and ends; the line of jobs and the threads that take them.
+ */
 #include <errno.h>
 #include <stdarg.h>
 #include <string.h>
@@ -53,6 +54,9 @@ static void job_free(struct das_hook_job *j)
     das_hook_ask_clear(&j->ask);
     das_buf_clear(&j->req);
     das_buf_clear(&j->words);
+    das_free(j->path);
+    das_free(j->instance);
+    das_free(j->params);
     das_buf_clear(&j->at_once.body);
     das_free(j);
 }

@@ -59,10 +59,10 @@ struct das_hook_taken {
     const struct das_hook *hook;
     const char *result; /* as das_metrics_hook() has it */
     char person[DAS_PERSON_NAME_SIZE];
-    char why[300];      /* for the log only; "": nothing to say */
+    char why[300]; /* for the log only; "": nothing to say */
     int status;
-    const char *allow;  /* of a 405 */
-    const char *type;   /* of the body; NULL: there is none */
+    const char *allow; /* of a 405 */
+    const char *type;  /* of the body; NULL: there is none */
     int64_t retry_after;
 };
 /* One request to t->hook; out is its answer: body, and headers besides. */

@@ -16,11 +16,16 @@ struct das_hook_worker {
     struct das_hook_desk *desk;
     pthread_t thread;
     bool started;
-    struct das_sender *sender;           /* made when first needed */
-    struct das_inventory **inventories;  /* one a hook, made when first needed; this thread's */
+    struct das_sender *sender;          /* made when first needed */
+    struct das_inventory **inventories; /* one a hook, made when first needed; this thread's */
 };
 
-enum das_hook_job_kind { DAS_HOOK_JOB_SCRIPT, DAS_HOOK_JOB_VOTE, DAS_HOOK_JOB_WORDS };
+enum das_hook_job_kind {
+    DAS_HOOK_JOB_SCRIPT,
+    DAS_HOOK_JOB_RUNBOOK,
+    DAS_HOOK_JOB_VOTE,
+    DAS_HOOK_JOB_WORDS
+};
 
 /* What waits to be done. Owned by the line, then by its worker; a request that waits for the first
  * answer (teams) holds it, too. */
@@ -35,13 +40,14 @@ struct das_hook_job {
     char who[200];                   /* for the journal: "alice (slack U123)" */
     struct das_buf req;              /* of a script: JSON */
     struct das_buf words;            /* of WORDS */
+    char *path, *instance, *params;  /* of RUNBOOK; params: JSON */
     int answers;                     /* sent so far */
 
     /* under desk->lock */
     int holders;
-    bool waited_for;              /* somebody holds the answer to the request open */
+    bool waited_for; /* somebody holds the answer to the request open */
     bool answered, over;
-    struct das_hook_ack at_once;  /* the answer for them */
+    struct das_hook_ack at_once; /* the answer for them */
 };
 
 struct das_hook_desk {
@@ -49,7 +55,7 @@ struct das_hook_desk {
     pthread_rwlock_t keys_lock;
     struct das_hook_keys **keys; /* one a hook */
     pthread_mutex_t store_lock;
-    struct das_store *store;     /* of deliveries */
+    struct das_store *store; /* of deliveries */
     struct das_engine *engine;
     atomic_int cancel;
 

@@ -15,9 +15,9 @@
 #include "core/serve/hook_desk_impl.h"
 
 #define TRIES 3
-#define WAIT_MS 1000    /* before the second, and three times that before the third */
-#define SEND_MS 15000   /* for one */
-#define ANSWERS_MAX 20  /* of one request */
+#define WAIT_MS 1000   /* before the second, and three times that before the third */
+#define SEND_MS 15000  /* for one */
+#define ANSWERS_MAX 20 /* of one request */
 
 /* True: somebody held the answer open, and has it now. */
 static bool say_at_once(struct das_hook_job *j, const struct das_notice *n)
@@ -76,9 +76,8 @@ static int need_sender(struct das_hook_worker *w, struct das_err *err)
     return w->sender ? 0 : -1;
 }
 
-static int send_now(struct das_hook_worker *w, struct das_hook_job *j,
-                    const struct das_channel *ch, bool by_url, const struct das_notice *n,
-                    struct das_err *err)
+static int send_now(struct das_hook_worker *w, struct das_hook_job *j, const struct das_channel *ch,
+                    bool by_url, const struct das_notice *n, struct das_err *err)
 {
     char id[40];
     struct das_sending what = {.channel = ch, .notice = n, .id = id, .left_ms = SEND_MS};

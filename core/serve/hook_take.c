@@ -227,8 +227,7 @@ static void enqueue(struct taking *k, const char *word)
     snprintf(text, sizeof text, "%s: working on it.", word ? word : "das");
     das_buf_reset(&ack.body);
     if (das_hook_ack(k->hook, &j->ask,
-                     j->ask.what == DAS_HOOK_LINE && k->hook->platform != DAS_HOOK_DISCORD &&
-                             word
+                     j->ask.what == DAS_HOOK_LINE && k->hook->platform != DAS_HOOK_DISCORD && word
                          ? text
                          : NULL,
                      false, &ack, &shown, &err) < 0) {
@@ -373,8 +372,7 @@ static void press(struct taking *k)
     if (das_approval_value_read(das_text_of(j->ask.button), &value)) {
         j->kind = DAS_HOOK_JOB_VOTE;
         enqueue(k, NULL);
-    } else if (!k->hook->script || !*j->ask.button ||
-               !das_hook_allows(k->hook, NULL, j->person)) {
+    } else if (!k->hook->script || !*j->ask.button || !das_hook_allows(k->hook, NULL, j->person)) {
         result(k, "ignored", 200, "the button is none that is known here");
         tell(k, NULL);
     } else if (make_req(j, NULL, NULL, &err) < 0) {

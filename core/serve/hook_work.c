@@ -1,11 +1,14 @@
 /*
- * hook_work.c - one job of a hook, on a worker's thread (see hook_desk.h): a script, as far as the
- * rules of das.lua let it go; or a vote on a request for a kill, which no script sees.
+ * hook_work.c - one job of a hook, on a worker's thread (see hook_desk.h): a script or a runbook,
+ * as far as the rules of das.lua let it go; or a vote on a request for a kill, which no script
+ * sees.
  */
 #include <string.h>
 
+#include "bindings/runbook.h"
 #include "core/approval/approval.h"
 #include "core/base/clock.h"
+#include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/serve/hook_desk_impl.h"
@@ -66,6 +69,9 @@ struct run {
     atomic_int holders;   /* the worker, and the script */
     bool left;            /* it got stuck: inventory and job are its own */
     FILE *out;
+    struct das_store *store; /* of a runbook */
+    struct das_runbook_go go;
+    struct das_buf instances; /* of it: JSON */
 };
 
 static bool wants(void *arg, struct das_inventory *inv, size_t i)
@@ -87,8 +93,7 @@ static struct das_inventory *inventory_of(struct das_hook_worker *w, const struc
 
     if (!w->inventories[i]) {
         pthread_mutex_lock(&d->store_lock); /* the inventory is for one at a time, too */
-        w->inventories[i] =
-            das_inventory_pick(d->conf.inventory, wants, (void *)(uintptr_t)h, err);
+        w->inventories[i] = das_inventory_pick(d->conf.inventory, wants, (void *)(uintptr_t)h, err);
         pthread_mutex_unlock(&d->store_lock);
     }
     return w->inventories[i];
@@ -111,8 +116,10 @@ static void run_free(struct run *r)
     struct das_hook_desk *d = r->desk;
     struct das_hook_job *j = r->left ? r->job : NULL;
 
-    if (r->left)
-        das_inventory_free(r->inventory);
+    if (r->left || r->store)
+        das_inventory_free(r->inventory); /* else it is the worker's */
+    das_store_close(r->store);
+    das_buf_clear(&r->instances);
     if (r->out)
         fclose(r->out);
     pthread_mutex_destroy(&r->lock);
@@ -147,7 +154,71 @@ static ssize_t drop(void *cookie, const char *p, size_t n)
 
 static const char *script_of(const struct das_hook_job *j)
 {
+    if (j->kind == DAS_HOOK_JOB_RUNBOOK)
+        return j->path;
     return j->command ? j->command->script : j->hook->script;
+}
+
+/* --- runbooks --------------------------------------------------------------------------------- */
+
+static int copy_place(const struct das_hook_job *from, struct das_hook_job *to)
+{
+    memcpy(to->ask.chat, from->ask.chat, sizeof to->ask.chat);
+    to->ask.url = from->ask.url ? das_strdup(from->ask.url) : NULL;
+    to->ask.url_until_ms = from->ask.url_until_ms;
+    to->ask.url_uses = from->ask.url_uses;
+    return from->ask.url && !to->ask.url ? -1 : 0;
+}
+
+/* One more job: the runbook waits for a worker like a request does. */
+static int begin_runbook(void *arg, const char *path, const char *instance, struct das_text params,
+                         struct das_err *err)
+{
+    const struct run *r = arg;
+    struct das_hook_job *j = das_calloc(1, sizeof *j);
+    bool busy;
+
+    if (!j)
+        return das_fail_nomem(err);
+    j->desk = r->desk;
+    j->hook = r->job->hook;
+    j->person = r->job->person;
+    j->kind = DAS_HOOK_JOB_RUNBOOK;
+    j->holders = 1;
+    memcpy(j->who, r->job->who, sizeof j->who);
+    j->path = das_strdup(path);
+    j->instance = das_strdup(instance);
+    j->params = das_strndup(params.ptr, params.len);
+    if (!j->path || !j->instance || !j->params || copy_place(r->job, j) < 0) {
+        das_hook_job_release(j);
+        return das_fail_nomem(err);
+    }
+    busy = das_hook_put(r->desk, j) < 0;
+    das_hook_job_release(j);
+    return busy ? das_fail(err, DAS_E_BUSY, "runbook: no room in the line of hooks") : 0;
+}
+
+static bool is_named(void *arg, struct das_inventory *inv, size_t i)
+{
+    return strcmp(das_inventory_name(inv, i), arg) == 0;
+}
+
+static int set_runbook(struct run *r, struct das_err *err)
+{
+    struct das_hook_job *j = r->job;
+    struct das_hook_desk *d = r->desk;
+
+    das_buf_char(&r->instances, '[');
+    das_json_str(&r->instances, j->instance);
+    das_buf_char(&r->instances, ']');
+    if (das_buf_ok(&r->instances, err) < 0 || das_store_open(d->conf.state_dir, &r->store, err) < 0)
+        return -1;
+    pthread_mutex_lock(&d->store_lock);
+    r->inventory = das_inventory_pick(d->conf.inventory, is_named, j->instance, err);
+    pthread_mutex_unlock(&d->store_lock);
+    r->go = (struct das_runbook_go){
+        .store = r->store, .params_json = j->params, .instances = r->instances.ptr};
+    return r->inventory ? 0 : -1;
 }
 
 static struct run *run_new(struct das_hook_worker *w, struct das_hook_job *j, struct das_err *err)
@@ -164,17 +235,21 @@ static struct run *run_new(struct das_hook_worker *w, struct das_hook_job *j, st
     r->worker = w;
     r->desk = w->desk;
     r->job = j;
-    r->hook = (struct das_engine_hook){j->hook->name, das_buf_view(&j->req), reply, r};
+    r->hook = (struct das_engine_hook){.name = j->hook->name,
+                                       .req = das_buf_view(&j->req),
+                                       .reply = reply,
+                                       .runbook = begin_runbook,
+                                       .arg = r};
     das_rules_for(w->desk->conf.rules, script_of(j), &r->rules);
     r->limits = r->rules.limits;
     if (j->hook->timeout_ms < r->limits.wall_ms)
         r->limits.wall_ms = j->hook->timeout_ms;
-    r->inventory = inventory_of(w, j->hook, err);
+    r->inventory = j->kind == DAS_HOOK_JOB_RUNBOOK ? NULL : inventory_of(w, j->hook, err);
     r->out = fopencookie(NULL, "w", io);
-    if (r->inventory && r->out)
-        return r;
-    if (r->inventory)
+    if (!r->out)
         das_fail_nomem(err);
+    if (r->out && (j->kind == DAS_HOOK_JOB_RUNBOOK ? set_runbook(r, err) == 0 : !!r->inventory))
+        return r;
     run_free(r);
     return NULL;
 }
@@ -182,7 +257,7 @@ static struct run *run_new(struct das_hook_worker *w, struct das_hook_job *j, st
 static int start(struct run *r, struct das_engine_result *result, struct das_err *err)
 {
     const struct das_hook_desk_conf *c = &r->desk->conf;
-    const struct das_engine_opts opts = {
+    struct das_engine_opts opts = {
         .path = script_of(r->job),
         .inventory = r->inventory,
         .protect = c->protect,
@@ -197,7 +272,7 @@ static int start(struct run *r, struct das_engine_result *result, struct das_err
         .policy = r->rules.policy,
         .stop_files = c->stop_files,
         .state_dir = c->state_dir,
-        .hook = &r->hook,
+        .hook = r->store ? NULL : &r->hook,
         .user = r->job->who,
         .cancel = &r->desk->cancel,
         .engine = r->desk->engine,
@@ -208,7 +283,8 @@ static int start(struct run *r, struct das_engine_result *result, struct das_err
     };
 
     atomic_fetch_add(&r->holders, 1);
-    return das_engine_run(&opts, result, err);
+    return r->store ? das_runbook_run(&opts, &r->go, result, err)
+                    : das_engine_run(&opts, result, err);
 }
 
 /* The inventory and the job stay with a script that got stuck. */
@@ -221,7 +297,8 @@ static void leave_behind(struct run *r)
     d->away++;
     r->job->holders++;
     pthread_mutex_unlock(&d->lock);
-    w->inventories[r->job->hook - d->conf.rules->hooks.items] = NULL;
+    if (!r->store)
+        w->inventories[r->job->hook - d->conf.rules->hooks.items] = NULL;
     pthread_mutex_lock(&r->lock);
     r->worker = NULL;
     r->left = true;
@@ -255,6 +332,30 @@ static void trouble_words(const struct das_hook_job *j, const struct das_err *er
     snprintf(out, size, "%s failed: %.*s", what, (int)(n < 300 ? n : 300), err->msg);
 }
 
+/* What became of a runbook, for people. */
+static void tell_runbook(struct das_hook_worker *w, struct das_hook_job *j, const struct run *r,
+                         const struct das_engine_result *result, int rc, const struct das_err *err)
+{
+    long long id = r ? (long long)r->go.id : 0;
+    const char *slash = strrchr(j->path, '/'), *name = slash ? slash + 1 : j->path;
+    struct das_err ignored;
+    char words[700];
+
+    if (rc < 0 && id)
+        snprintf(words, sizeof words, "Runbook %lld (%s on %s): %.400s", id, name, j->instance,
+                 err->msg);
+    else if (rc < 0)
+        snprintf(words, sizeof words, "No runbook %s on %s: %.400s", name, j->instance, err->msg);
+    else if (result->end == DAS_END_WAITING)
+        snprintf(words, sizeof words,
+                 "Runbook %lld (%s on %s) waits; das runbook show %lld tells what for.", id, name,
+                 j->instance, id);
+    else
+        snprintf(words, sizeof words, "Runbook %lld (%s on %s) is done: das runbook show %lld.", id,
+                 name, j->instance, id);
+    das_hook_say_words(w, j, words, &ignored);
+}
+
 static void do_script(struct das_hook_worker *w, struct das_hook_job *j)
 {
     struct das_engine_result result = {.end = DAS_END_ERROR};
@@ -272,7 +373,9 @@ static void do_script(struct das_hook_worker *w, struct das_hook_job *j)
     say_result(j, &result, rc, &err);
     if (w->desk->conf.approver)
         das_approver_wake(w->desk->conf.approver); /* messages that were queued */
-    if (rc < 0 && das_hook_is_chat(j->hook->platform)) {
+    if (j->kind == DAS_HOOK_JOB_RUNBOOK) {
+        tell_runbook(w, j, r, &result, rc, &err);
+    } else if (rc < 0 && das_hook_is_chat(j->hook->platform)) {
         trouble_words(j, &err, words, sizeof words);
         das_hook_say_words(w, j, words, &ignored);
     } else if (rc == 0 && !j->answers && das_hook_is_chat(j->hook->platform)) {
@@ -291,6 +394,7 @@ void das_hook_job_do(struct das_hook_worker *w, struct das_hook_job *j)
 
     switch (j->kind) {
     case DAS_HOOK_JOB_SCRIPT:
+    case DAS_HOOK_JOB_RUNBOOK:
         do_script(w, j);
         return;
     case DAS_HOOK_JOB_VOTE:

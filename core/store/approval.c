@@ -360,8 +360,7 @@ static int carry_out(struct das_store *s, const struct das_approval *a,
 
     if (append(s, a->id, step->event, das_buf_view(&step->members), &seq, err) < 0)
         return -1;
-    if (step->voter &&
-        das_do(s, err, DAS_Q_APPROVAL_VOTE, "ssi", a->id, step->voter, seq) < 0)
+    if (step->voter && das_do(s, err, DAS_Q_APPROVAL_VOTE, "ssi", a->id, step->voter, seq) < 0)
         return -1;
     if (step->state >= 0 && set_state(s, a, step->state, err) < 0)
         return -1;
@@ -369,8 +368,7 @@ static int carry_out(struct das_store *s, const struct das_approval *a,
         return -1;
     if (step->note && das_do(s, err, DAS_Q_APPROVAL_NOTE, "ss", a->id, step->note) < 0)
         return -1;
-    if (step->result.ptr &&
-        das_do(s, err, DAS_Q_APPROVAL_RESULT, "sb", a->id, step->result) < 0)
+    if (step->result.ptr && das_do(s, err, DAS_Q_APPROVAL_RESULT, "sb", a->id, step->result) < 0)
         return -1;
     if (!step->link)
         return 0;
@@ -436,8 +434,8 @@ int das_approval_set_delivery(struct das_store *s, const char *id, const char *d
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-int das_approval_each(struct das_store *s, bool open, int64_t max, das_approval_id_fn *fn, void *arg,
-                      struct das_err *err)
+int das_approval_each(struct das_store *s, bool open, int64_t max, das_approval_id_fn *fn,
+                      void *arg, struct das_err *err)
 {
     sqlite3_stmt *st;
     int rc;
@@ -516,13 +514,15 @@ static void judge(const struct trace *t, struct das_approval_trace *out)
     const char *victim, *word;
     size_t used = 0;
 
-    json_object_foreach(t->last, victim, said) {
+    json_object_foreach(t->last, victim, said)
+    {
         word = json_string_value(said);
         out->doubt |= strcmp(word, "unknown") == 0;
         out->settled++;
         json_object_set_new(counts, word, json_integer(int_of(counts, word) + 1));
     }
-    json_object_foreach(counts, word, n) {
+    json_object_foreach(counts, word, n)
+    {
         if (used < sizeof out->words)
             used += (size_t)snprintf(out->words + used, sizeof out->words - used, "%s%s %lld",
                                      used ? ", " : "", word, (long long)json_integer_value(n));
@@ -579,7 +579,7 @@ int das_approval_form_add(struct das_store *s, const char *form_hash, const char
     if (das_do(s, err, DAS_Q_FORM_ADD, "ssi", form_hash, link_hash, until_ms) < 0)
         return -1;
     return das_do(s, err, DAS_Q_FORM_TRIM, "si", link_hash, (int64_t)DAS_APPROVAL_FORMS) < 0 ? -1
-                                                                                           : 0;
+                                                                                             : 0;
 }
 
 int das_approval_form_take(struct das_store *s, const char *form_hash, const char *link_hash,

@@ -10,9 +10,8 @@
  * to it was changed, left out, moved or cut off.
  *
  * Kinds: "begin" (first record of a journal: a random id), "apply", "refused", "intent",
- * "outcome", "respawned", "breaker", "stop", "resume", "acknowledged", "runbook", "approval"
- * (approval.h), and of das serve "task", "switch", "access". The writer gives the members; seq, prev,
- * time_ms, run and kind are added
+ * "outcome", "respawned", "breaker", "stop", "resume", "acknowledged", "approval" (approval.h),
+ * "runbook", and of das serve "task", "switch", "access". The writer gives the members; seq, prev, time_ms, run and kind are added
  * here.
  *
  * What the records mean to each other is read from their bytes, so these come first: after the kind

@@ -1,14 +1,23 @@
 -- Receives alerts of Alertmanager, Grafana or PagerDuty: gathers facts from the instance that each
--- is about, and tells a channel. Looks and never kills.
+-- is about, tells a channel, and begins the runbook that is meant for it. Looks and never kills;
+-- what the runbook does, its own rules say.
 --
 --   hooks = { alerts = { platform = "alertmanager", path = "/hooks/alerts", channel = "ops",
 --     verify = { tokens = { file = "/etc/das/alertmanager" } },
 --     script = "hooks/alertmanager.lua" } }
 --
 -- Which instance: the label das_instance of the alert, else its label instance without the port.
--- das.lua has to give the script the grants preview and instance:NAME or tag:TAG.
+-- das.lua has to give the script the grants preview, runbook, and instance:NAME or tag:TAG, and the
+-- runbooks theirs.
 local req = ...
 local alert = req.alert
+
+-- Which runbook for which alert, by its name here: nothing that an alert says chooses a script.
+local runbooks = {
+  MySQLTooManyConnections = { "../runbooks/connection_exhaustion.lua", { limit = 200 } },
+  MySQLMetadataLockPileup = { "../runbooks/metadata_lock_pileup.lua" },
+  MySQLReplicaLag = { "../runbooks/replica_lag.lua" },
+}
 
 local function find(name)
   local bare = name and name:gsub(":%d+$", "")
@@ -41,6 +50,11 @@ for _, one in ipairs(alert and alert.alerts or {}) do
     fields, sessions = facts(instance)
   elseif not instance then
     fields = { { "instance", (one.instance or "none") .. " is not one that das knows" } }
+  end
+  local runbook = instance and one.status ~= "resolved" and runbooks[one.name]
+  if runbook then
+    local begun, why = req.runbook(runbook[1], { instance = instance.name, params = runbook[2] })
+    fields[#fields + 1] = { "runbook", begun and "begun" or why }
   end
   req.reply{
     title = ("%s: %s"):format(one.status or "alert", one.name or "without a name"),

@@ -228,8 +228,8 @@ function result.__index(r, key)
   local value = run.fields[key]
   if value == nil and not optional[key] then
     raise(("a result has no field %s; it has victims, outcomes, notes, reports, previews, plans, "
-      .. "steps, waiting, output, log, requests, messages, ok, error, limit, refused"):format(
-      show(key)))
+      .. "steps, waiting, output, log, requests, messages, replies, runbooks, ok, error, limit, "
+      .. "refused"):format(show(key)))
   end
   return value
 end
@@ -253,28 +253,6 @@ end
 local function run_hooks(name, ids)
   for _, f in ipairs(on_apply) do
     f(by_name[name], ids)
-  end
-end
-
--- Answers to a runbook's questions by the names of their steps: a choice, or a function that is
--- given the question.
-local function chooser(given)
-  return given and function(step, asks)
-    local choice = given[step]
-    if type(choice) == "function" then
-      choice = choice(das.json.decode(asks))
-    end
-    if choice == nil then
-      return nil
-    end
-    local choices = das.json.decode(asks).choices
-    for _, each in ipairs(choices) do
-      if each == choice then
-        return choice
-      end
-    end
-    raise(("t.run: answers: %s: expected %s, got %s")
-      :format(show(step), table.concat(choices, ", "), show(choice)))
   end
 end
 
@@ -305,14 +283,40 @@ end
 -- Answers of a hook are told like messages, to a channel that nothing can be called.
 local function split_replies(fields)
   local messages
-  fields.replies, messages, fields.messages = {}, fields.messages, {}
+  fields.replies, fields.runbooks = {}, {}
+  messages, fields.messages = fields.messages, {}
   for _, message in ipairs(messages) do
     if message.channel == "=reply" or message.channel == "!reply" then
       message.public, message.channel = message.channel == "!reply", nil
       fields.replies[#fields.replies + 1] = message
+    elseif message.channel == "=runbook" then
+      fields.runbooks[#fields.runbooks + 1] = { script = message.title, instance = message.instance,
+        params = das.json.decode(message.text) }
     else
       fields.messages[#fields.messages + 1] = message
     end
+  end
+end
+
+-- Answers to a runbook's questions by the names of their steps: a choice, or a function that is
+-- given the question.
+local function chooser(given)
+  return given and function(step, asks)
+    local choice = given[step]
+    if type(choice) == "function" then
+      choice = choice(das.json.decode(asks))
+    end
+    if choice == nil then
+      return nil
+    end
+    local choices = das.json.decode(asks).choices
+    for _, each in ipairs(choices) do
+      if each == choice then
+        return choice
+      end
+    end
+    raise(("t.run: answers: %s: expected %s, got %s")
+      :format(show(step), table.concat(choices, ", "), show(choice)))
   end
 end
 
@@ -330,7 +334,7 @@ local function run(path, args, options)
     end
   end
   if options ~= nil then
-    host.options(options, "t.run", { "config", "apply", "approvals", "params", "answers", "hook" })
+    host.options(options, "t.run", { "config", "apply", "approvals", "hook", "params", "answers" })
   end
   options = options or {}
   if options.apply ~= nil and type(options.apply) ~= "boolean" then
@@ -350,8 +354,9 @@ local function run(path, args, options)
   local req = hook_request(options.hook)
   args = args or {}
   local fields, raw = host.run(path, table.move(args, 1, #args, 1, {}), options.config,
-    options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil, said,
-    options.params and das.json.encode(options.params), chooser(options.answers), req)
+    options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil,
+    said, req,
+    options.params and das.json.encode(options.params), chooser(options.answers))
   split_replies(fields)
   fields.log = lines_of(fields.log)
   fields.requests = requests

@@ -248,19 +248,23 @@ local plan = {}
 ---@return string? code
 function plan:apply() end
 
+---Empty is nobody.
+---@class (exact) das.approvers
+---@field roles? string[]
+---@field users? string[]
+
 ---@class (exact) das.approval_options
----@field approvers { roles?: string[], users?: string[] } who may say yes; nobody unless named
+---@field approvers das.approvers who may say yes, as people of das.lua has them
 ---@field need? integer so many of them, 1 to 20; who asks does not count (1)
 ---@field ttl? integer|string until it expires, at most "12h" ("10m")
----@field channel? string where it is posted; without one only `das approvals` shows it
+---@field channel? string where it is posted; without one `das approvals` shows it
 ---@field reason? string the plan's
 
 ---Asks people whether the plan may be applied, and posts it. On the last yes that is needed das
 ---itself looks at every victim once more and kills those that are unchanged, whether this script
 ---still runs or not. Needs the grants kill and, for a channel, notify. Asked again for the same
 ---sessions it gives the same request (`repeated`), also where it was rejected, until that would
----have expired. In a dry run
----nobody is asked.
+---have expired. In a dry run nobody is asked.
 ---```text
 ---local slow = das.preview{ command = "Query", time = "10m" }
 ---if #slow > 0 then
@@ -284,11 +288,15 @@ function plan:request_approval(options) end
 ---@field reason? string
 ---@field at integer Unix seconds
 
+---@alias das.approval_state
+---| "waiting" | "approved" | "applying" | "applied" | "rejected" | "expired" | "unknown" | "failed"
+---| "dry_run"
+
 ---A request, as it is at the moment of looking.
 ---@class das.approval
 ---@field id string
----@field state string "waiting", "approved", "applied", "rejected", "expired", "unknown", ...
----@field hash? string of the plan that is carried out: not that of the one it was made from
+---@field state das.approval_state
+---@field hash? string of the plan that is carried out: not the script's, since it lives longer
 ---@field need? integer
 ---@field votes das.approval_vote[]
 ---@field expires_at? integer Unix seconds
@@ -299,8 +307,7 @@ function plan:request_approval(options) end
 local approval = {}
 
 ---Waits for the answer: until it is there, or so long. Approved: until the plan was carried out,
----too, if that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for the
----script.
+---too, if that is within the time. The run's own limits hold: `limits = { wall = "10m" }` for it.
 ---```text
 ---local plan = das.preview{ user = "report", time = "10m" }:plan{ kill = "query" }
 ---local approval = assert(plan:request_approval{ approvers = { users = { "alice" } } })
@@ -446,46 +453,6 @@ function das.instances() end
 ---```
 ---@param filter das.filter|das.criteria
 function das.protect(filter) end
-
----How das stands: whether it is stopped, kills of unknown outcome, requests that wait for people,
----and breakers that are not closed. Needs the grant preview.
----```lua
----local now = das.status()
----print(now.stopped or "not stopped", now.unknown, now.approvals, #now.breakers)
----```
----@return das.standing? status
----@return string? message
----@return string? code
-function das.status() end
-
----@class das.standing
----@field stopped? string by whom, and why
----@field unknown integer kills of unknown outcome that nobody has acknowledged
----@field approvals integer requests that wait for people, or are being carried out
----@field breakers { policy: string, instance: string, state: string, reason: string }[]
-
----What was killed on an instance, the latest first, as the journal has it. Needs the grant preview.
----```lua
----local name = das.instances()[1].name
----for _, kill in ipairs(das.history{ instance = name, from = "1d", limit = 5 } or {}) do
----  print(kill.at, kill.id, kill.user, kill.source)
----end
----```
----@param options { instance: string, from?: string|integer, limit?: integer }
----@return table[]? kills
----@return string? message
----@return string? code
-function das.history(options) end
-
----Turns the off switch: no kills until `das resume`. Needs the grant stop.
----```text
----das.stop("the deploy goes wrong")
----```
----@param reason string one line
----@return boolean? done
----@return string? message
----@return string? code
-function das.stop(reason) end
 
 ---Waits; limits and cancel strike in between. In a runbook, between steps, 30 s and more need no
 ---process: the run ends here and goes on when its moment has come.
@@ -1259,6 +1226,165 @@ function das.http.post(url, body, options) end
 ---@return string? code
 function das.notify(channel, message) end
 
+-- --- hooks: what a script gets that das serve calls for a chat or an alert (docs/hooks.md) -------
+
+---Who asked: the person of das.lua that the platform's id stands for. Never a name that somebody
+---chose in a chat.
+---@class (exact) das.hook_user
+---@field name string in people of das.lua
+---@field id string the platform's id
+---@field roles string[]
+
+---@class (exact) das.hook_alert_item
+---@field name? string
+---@field status? string "firing" or "resolved"
+---@field severity? string
+---@field instance? string the label das_instance, else instance
+---@field summary? string
+---@field labels table<string, string>
+---@field annotations table<string, string>
+---@field starts_at? string
+---@field ends_at? string
+---@field url? string
+---@field key? string
+---@field service? string of PagerDuty
+
+---An alert of Alertmanager, Grafana or PagerDuty in one form. Alerts that came before are left out.
+---@class (exact) das.hook_alert
+---@field source string the platform
+---@field status? string
+---@field receiver? string
+---@field title? string
+---@field key? string
+---@field url? string
+---@field event? string of PagerDuty
+---@field truncated? integer alerts that the sender left out
+---@field alerts das.hook_alert_item[]
+
+---An answer; it needs a title, a text, fields or sessions. Statements are shown as shapes.
+---@class (exact) das.reply
+---@field title? string
+---@field text? string
+---@field severity? das.severity
+---@field instance? string
+---@field link? string
+---@field fields? table<string, string|number|boolean>|string[][]
+---@field buttons? das.button[]
+---@field sessions? das.selection|das.plan|das.report|das.session[]
+---@field public? boolean all of the chat may see it, where the platform can tell (false)
+
+---What the script of a hook is called with: `local req = ...`
+---@class das.hook_request
+---@field hook string its name in das.lua
+---@field platform string "slack", "feishu", "alertmanager", ...
+---@field kind "command"|"button"|"alert"|"event"
+---@field user? das.hook_user nil: a machine
+---@field command? string
+---@field args? table<string, string|integer> as the command declares them; nothing of it is code
+---@field button? string the value of a button that is none of das's
+---@field alert? das.hook_alert
+---@field json? table the body, where it is JSON
+local hook_request = {}
+
+---Answers whoever asked, there and now: to the address that came with the request while it is good,
+---else into the chat through the hook's channel. At most 20 answers; each counts as a request of
+---the run. Raises for a mistake in the answer.
+---```text
+---local req = ...
+---local found, why = das.instance(req.args.instance):preview{ user = req.args.user }
+---req.reply{ title = found and #found .. " sessions" or "failed", text = why, sessions = found }
+---```
+---@param answer string|das.reply
+---@return boolean? sent
+---@return string? message
+---@return string? code
+function hook_request.reply(answer) end
+
+---@class (exact) das.hook_runbook
+---@field instance string
+---@field params? table<string, string|number|boolean>
+
+---Has a runbook begun on an instance when this script is over. It goes by the rules that das.lua
+---has for its own script, das serve carries it on, and its end, or that it waits, is answered like
+---req.reply() does. path: beside this script, or absolute; never of what somebody wrote. Needs the
+---grant "runbook".
+---```text
+---local req = ...
+---req.runbook("../runbooks/runaway_report.lua", { instance = "orders", params = { user = "app" } })
+---```
+---@param path string
+---@param options das.hook_runbook
+---@return boolean? begun
+---@return string? message
+---@return string? code
+function hook_request.runbook(path, options) end
+
+-- --- how das stands ------------------------------------------------------------------------------
+
+---@class (exact) das.breaker_status
+---@field policy string
+---@field instance string
+---@field state string "open" or "half-open"
+---@field reason string
+
+---@class (exact) das.standing
+---@field stopped? string why nothing is killed: the off switch; nil: it is not set
+---@field unknown integer kills whose outcome nobody knows
+---@field approvals integer requests that wait, or are being carried out
+---@field breakers das.breaker_status[] that are not closed
+
+---Would das kill at all, and what should somebody look at? Needs the grant preview.
+---```lua
+---local now = assert(das.status())
+---print(now.stopped or "kills are possible", now.unknown)
+---```
+---@return das.standing? standing
+---@return string? message
+---@return string? code
+function das.status() end
+
+---@class (exact) das.history_options
+---@field instance string
+---@field from? integer|string how long ago at the most, "1d" when not said
+---@field limit? integer 1 to 100; 20
+
+---@class (exact) das.killed
+---@field id integer
+---@field at integer Unix seconds
+---@field user? string
+---@field host? string
+---@field db? string
+---@field command? string
+---@field state? string
+---@field sql_info? string as the journal has it
+---@field state_duration? integer
+---@field source string "task", "api", "policy", "person"
+---@field unknown boolean nobody knows what became of it
+
+---What das has killed on an instance lately, newest first; .total counts all of them. Needs the
+---grant preview.
+---```lua
+---for _, kill in ipairs(das.history{ instance = das.instances()[1].name, from = "2h" }) do
+---  print(os.date("!%H:%M", kill.at), kill.id, kill.user)
+---end
+---```
+---@param options das.history_options
+---@return das.killed[]? kills
+---@return string? message
+---@return string? code
+function das.history(options) end
+
+---Turns the off switch on: no das of this machine kills anything until somebody runs das resume. A
+---script cannot turn it off. Needs the grant "stop".
+---```text
+---assert(das.stop("fail-over of orders"))
+---```
+---@param reason string one line
+---@return boolean? stopped
+---@return string? message
+---@return string? code
+function das.stop(reason) end
+
 -- --- das.crypto: raw bytes in, raw bytes out ---------------------------------------------------
 
 ---@class das.crypto
@@ -1951,10 +2077,21 @@ function test_instance:up() end
 ---@class (exact) das.test_run_options
 ---@field config? das.test_config
 ---@field apply? boolean false: a dry run
----@field approvals? "approve"|"reject"|"none" what people say to request_approval, at once
+---@field approvals? "approve"|"reject"|"none" what people say to plan:request_approval ("none")
+---@field hook? das.test_hook the script is that of a hook, and this is what it gets
 ---@field params? table of a runbook: { limit = 3 }
 ---@field answers? table to its questions, by step: a choice, or a function(question)
----@field hook? table the script is a hook's: { command = "preview", args = { user = "app%" } }
+
+---@class (exact) das.test_hook
+---@field command? string
+---@field args? table<string, string|integer>
+---@field user? string|das.hook_user alice with the role dba when not said
+---@field platform? string
+---@field kind? string
+---@field alert? table
+---@field json? table
+---@field button? string
+---@field hook? string
 
 ---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
 ---@class (exact) das.test_config
@@ -1993,7 +2130,9 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
----@field messages das.message[] given to das.notify: channel, title, text, severity, event, ...
+---@field messages das.message[] of das.notify: channel, title, fields by name, ids of sessions
+---@field runbooks table[] that the script of a hook has begun: script, instance, params
+---@field replies table[] of req.reply: title, text, fields by name, ids of sessions, public
 ---@field ok boolean it ran to its end
 ---@field error? string why not
 ---@field limit? string the limit of the script that struck: "cpu", "memory", ...

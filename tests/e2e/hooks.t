@@ -19,7 +19,7 @@ plan skip_all => MariaDB::missing() if MariaDB::missing();
 
 sub write_file { my ($path, $text) = @_; open my $out, '>', $path or die "$path: $!"; print $out $text; close $out }
 
-my $scripts = do { require Cwd; Cwd::abs_path('scripts/hooks') };
+my ($scripts, $runbooks) = do { require Cwd; (Cwd::abs_path('scripts/hooks'), Cwd::abs_path('scripts/runbooks')) };
 my $secret = '8f742231b10e8888abcd99yyyzzz85a5';
 my $feishu = { key => 'feishu encrypt key', token => 'feishu-verification-token' };
 my $ding = 'dingtalk-app-secret';
@@ -95,6 +95,8 @@ people = {
     feishu = { kind = "feishu", app = "cli_1", secret = @{[ place('app') ]}, channel = "oc_default", endpoint = "http://$here/feishu", insecure = true },
   },
   scripts = {
+    ["$scripts/alertmanager.lua"] = { grants = { "preview", "runbook", "tag:prod" } },
+    ["$runbooks/connection_exhaustion.lua"] = { mode = "auto", grants = { "preview", "kill", "tag:prod" } },
     ["$scripts/stop.lua"] = { grants = { "stop" } },
     ["$scripts/kill.lua"] = { mode = "approve", grants = { "preview", "kill", "notify:ops", "tag:prod" } },
     ["*"] = { grants = { "preview", "tag:prod" } },
@@ -275,6 +277,12 @@ like(answer_to(qr{^/ops}), qr/TooManyConnections.*connections at 95 %/s, 'runs i
 HookSender::post($s, '/hooks/alerts', HookSender::alertmanager($alerts, [ $one, { %$one, fingerprint => 'f2', labels => { alertname => 'Second', instance => 'orders:3306' } } ]));
 like(answer_to(qr{^/ops}, 2), qr/Second/, 'of a group that comes again only what is new');
 is(scalar(grep { /TooManyConnections/ } answers(qr{^/ops})), 1, 'and once');
+
+HookSender::post($s, '/hooks/alerts', HookSender::alertmanager($alerts, [ { %$one, fingerprint => 'f3', labels => { alertname => 'MySQLTooManyConnections',
+    das_instance => 'orders', runbook => '/etc/passwd' } } ]));
+like(answer_to(qr{^/ops}, 3), qr/runbook.*begun/s, 'an alert begins a runbook');
+like(answer_to(qr{^/ops}, 4), qr/Runbook 1 \(connection_exhaustion\.lua on orders\) is done: das runbook show 1/, 'whose end is told');
+like(das($s->opt, 'runbook', 'show', '1')->{out}, qr/connection exhaustion/, 'and which is kept');
 
 # --- buttons ----------------------------------------------------------------------------------------------------------------------
 my $asked_for = answers(qr{^/ops});

@@ -105,7 +105,8 @@ my $made = json($out);
 is(join(' ', sort keys %$made), 'access_key actions created expires instances name secret_key', 'as JSON');
 is_deeply($made->{instances}, [qw(orders tag:prod elsewhere)], 'instances');
 is_deeply($made->{actions}, [ map { "das:$_" } qw(clouddba:listProcess :showCloudDBAInfo clouddba:listKillTaskRecord
-      clouddba:showKillTaskSwitch clouddba:listInstances clouddba:listDbUser clouddba:listApproval clouddba:deleteProcess) ],
+      clouddba:showKillTaskSwitch clouddba:listInstances clouddba:listDbUser clouddba:listApproval
+      clouddba:deleteProcess) ],
     'words are written out, each action once');
 like($err, qr/--instances: .*"elsewhere"/, 'an instance that das.lua does not have is remarked');
 unlike($err, qr/"orders"|"\*"/, 'one that it has is not');

@@ -28,10 +28,11 @@ my %mistakes = (
     stop => [ [ 'public = true', 'public = false' ], [ 'if done', 'if not done' ] ],
     history => [ [ 'kills.total == 1', 'kills.total == 0' ] ],
     explain => [ [ 'found:explain(args.id)', 'found:explain(11)' ] ],
-    alertmanager => [ [ ':gsub(":%d+$", "")', '' ], [ 'one.status ~= "resolved"', 'one.status == "resolved"' ],
+    alertmanager => [ [ 'and one.status ~= "resolved" and runbooks', 'and runbooks' ], [ 'limit = 200', 'limit = 20' ], [ ':gsub(":%d+$", "")', '' ], [ 'one.status ~= "resolved"', 'one.status == "resolved"' ],
         [ 'one.severity == "critical"', 'one.severity == "warning"' ], [ 'time = 5 }', 'time = 50 }' ] ],
 );
-make_path("$dir/tests/hooks", "$dir/scripts/hooks");
+make_path("$dir/tests/hooks", "$dir/scripts/hooks", "$dir/scripts/runbooks");
+copy($_, "$dir/$_") or die for glob 'scripts/runbooks/*.lua';
 copy('tests/hooks/hooks_test.lua', "$dir/tests/hooks/hooks_test.lua") or die;
 for my $name (sort keys %mistakes) {
     for my $m (@{ $mistakes{$name} }) {

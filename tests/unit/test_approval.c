@@ -1,6 +1,6 @@
 /* test_approval.c - kills that people have to say yes to: who may ask, whose vote counts, what is
- * carried out, and what is not when somebody has been at the database. On a clock that only the test
- * moves. */
+ * carried out, and what is not when somebody has been at the database. On a clock that only the
+ * test moves. */
 #include "core/approval/approval.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
@@ -85,7 +85,8 @@ static const char *const alice[] = {"alice"};
 static struct das_plan *new_plan(void)
 {
     static const struct das_asked asked = {.user = "cron", .script = "/p.lua"};
-    const struct das_plan_opts opts = {.mode = DAS_MODE_QUERY, .reason = "too long", .asked = &asked};
+    const struct das_plan_opts opts = {
+        .mode = DAS_MODE_QUERY, .reason = "too long", .asked = &asked};
     struct das_filter *f = kit_all();
     struct das_plan *p = plan_of(victims, 2, f, &opts);
 
@@ -153,8 +154,8 @@ static void refused(const char *who, bool yes, const char *why)
 {
     enum das_ballot_kind kind = vote(who, yes);
 
-    ok(kind == DAS_BALLOT_REFUSED && strstr(said.words, why), "%s is refused: %s", who ? who : "nobody",
-       why);
+    ok(kind == DAS_BALLOT_REFUSED && strstr(said.words, why), "%s is refused: %s",
+       who ? who : "nobody", why);
     if (kind != DAS_BALLOT_REFUSED || !strstr(said.words, why))
         tap_diag("%d: %s", kind, said.words);
 }
@@ -259,7 +260,8 @@ static void asking(void)
     no_request(x, DAS_E_USAGE, "3 besides who asks may approve, and 4 are needed");
     x = ask, x.need = 3, x.person = "alice";
     no_request(x, DAS_E_USAGE, "2 besides who asks");
-    x = ask, x.roles = NULL, x.role_count = 0, x.users = alice, x.user_count = 1, x.person = "alice";
+    x = ask, x.roles = NULL, x.role_count = 0, x.users = alice, x.user_count = 1,
+    x.person = "alice";
     no_request(x, DAS_E_USAGE, "0 besides who asks");
     x = ask, x.need = 0;
     no_request(x, DAS_E_USAGE, "need: expected 1 to 20, got 0");
@@ -511,6 +513,26 @@ static void other_hands(void)
              "a vote that nobody took");
 
     begin();
+    must_request(2);
+    vote("alice", true);
+    store_sql(dir, "INSERT INTO approval_votes(approval, person, seq)"
+                   " SELECT approval, 'carl', seq FROM approval_votes");
+    ok(get() < 0 && err.code == DAS_E_DATA, "a vote of somebody else, counted once more");
+
+    begin();
+    must_request(2);
+    vote("alice", true);
+    store_sql(dir, "UPDATE journal SET line = replace(line, '\"need\":2', '\"need\":1')");
+    ok(get() < 0 && strstr(err.msg, "the bytes of a record were changed"),
+       "a record that needs fewer people");
+
+    begin();
+    must_request(2);
+    vote("alice", true);
+    store_sql(dir, "UPDATE approvals SET state = 1");
+    does_nothing("one vote of two, and a state", "the journal has 1 of 2 votes");
+
+    begin();
     must_request(1);
     store_sql(dir, "UPDATE approvals SET plan = CAST(replace(CAST(plan AS TEXT),"
                    " 'too long', 'so long') AS BLOB)");
@@ -718,8 +740,10 @@ static void who_is_who(void)
     ok(!das_people_add(&p, "al ice", &err), "and has no blanks");
     x = das_people_add(&p, "bob", &err);
     ok(das_person_add_id(&p, x, "slack", "U1", &err) < 0, "so is an id");
-    is_str(err.msg, "people.bob.slack: \"U1\" is alice already: one id is one person", "and says so");
-    is_int(das_person_add_id(&p, x, "slack", "U2", &err), 0, "the same id elsewhere is another one");
+    is_str(err.msg, "people.bob.slack: \"U1\" is alice already: one id is one person",
+           "and says so");
+    is_int(das_person_add_id(&p, x, "slack", "U2", &err), 0,
+           "the same id elsewhere is another one");
     ok(das_person_add_id(&p, x, "os", "", &err) < 0, "an empty id");
     is_str(das_people_by(&p, "slack", "U2")->name, "bob", "found by it");
     ok(!das_people_by(&p, "slack", "u1") && !das_people_by(&p, "os", "alice"), "exactly");

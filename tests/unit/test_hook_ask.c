@@ -1,0 +1,299 @@
+/* test_hook_ask.c - what requests of each platform ask for, where answers may go, what is answered
+ * at once, and alerts in one form. The requests are verified ones: how, test_hook_*.c has. */
+#include <stdlib.h>
+
+#include "core/base/mem.h"
+#include "core/hook/ask.h"
+#include "tests/unit/kit.h"
+
+#define NOW ((int64_t)1764000000000)
+
+static struct das_err err;
+static struct das_hook hook;
+static struct das_hook_ask a;
+
+static int take(enum das_hook_platform p, enum das_hook_kind kind, enum das_hook_format format,
+                const char *body)
+{
+    struct das_hook_verdict v = {
+        .outcome = DAS_HOOK_ACCEPTED, .body = das_text_of(body), .format = format, .kind = kind};
+
+    das_hook_ask_clear(&a);
+    hook.platform = p;
+    return das_hook_ask_read(&hook, &v, NOW, &a, &err);
+}
+
+static void line_is(const char *want, const char *name)
+{
+    is_int(a.what, DAS_HOOK_LINE, "%s: a line", name);
+    is_str(a.line.ptr ? a.line.ptr : "", want, "%s: %s", name, want);
+}
+
+/* --- chats ------------------------------------------------------------------------------------ */
+
+static void slack(void)
+{
+    must(take(DAS_HOOK_SLACK, DAS_HOOK_COMMAND, DAS_HOOK_FORM,
+              "user_id=U1&user_name=boss&text=preview+info%3D%22a+%26lt%3B+b+%26amp%3B%22&channel_"
+              "id=C1&response_url=https%3A%2F%2Fhooks.slack.com%2Fcommands%2F1") == 0,
+         "slack: %s", err.msg);
+    line_is("preview info=\"a < b &\"", "slack");
+    is_str(a.ids[0], "U1", "by the id, not the name");
+    is_str(a.url, "https://hooks.slack.com/commands/1", "where the answer goes");
+    is_int(a.url_until_ms - NOW, 30 * 60000, "half an hour");
+    is_int(a.url_uses, 5, "five times");
+    ok(take(DAS_HOOK_SLACK, DAS_HOOK_COMMAND, DAS_HOOK_FORM, "text=x&user_id=U1&user_id=U2") < 0,
+       "two users are none");
+    take(DAS_HOOK_SLACK, DAS_HOOK_COMMAND, DAS_HOOK_FORM,
+         "user_id=U1&text=x&response_url=https%3A%2F%2Fevil.example%2Fhooks.slack.com");
+    ok(!a.url, "an address elsewhere is none");
+    take(DAS_HOOK_SLACK, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
+         "{\"user\":{\"id\":\"U2\"},\"channel\":{\"id\":\"C2\"},\"actions\":[{\"value\":\"v1\"}]}");
+    is_int(a.what, DAS_HOOK_PRESS, "a button");
+    is_str(a.button, "v1", "its value");
+    take(DAS_HOOK_SLACK, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+         "{\"event\":{\"type\":\"app_mention\",\"user\":\"U3\",\"text\":\"<@UDAS> status\","
+         "\"channel\":\"C3\"}}");
+    line_is("status", "slack, mentioned");
+    is_str(a.chat, "C3", "in a channel");
+    take(DAS_HOOK_SLACK, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+         "{\"event\":{\"type\":\"app_mention\",\"bot_id\":\"B1\",\"user\":\"U3\",\"text\":"
+         "\"status\"}"
+         "}");
+    is_int(a.what, DAS_HOOK_NOTHING, "what a bot says is nothing");
+    take(DAS_HOOK_SLACK, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+         "{\"event\":{\"type\":\"message\",\"user\":\"U3\",\"text\":\"status\",\"channel_type\":"
+         "\"channel\"}}");
+    is_int(a.what, DAS_HOOK_NOTHING, "nor is what people say to each other");
+}
+
+static void feishu(void)
+{
+    take(DAS_HOOK_FEISHU, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+         "{\"event\":{\"sender\":{\"sender_type\":\"user\",\"sender_id\":{\"open_id\":\"ou_1\","
+         "\"user_id\":\"e1\"}},\"message\":{\"chat_id\":\"oc_1\",\"message_type\":\"text\","
+         "\"content\":\"{\\\"text\\\":\\\"@_user_1 preview orders\\\"}\"}}}");
+    line_is("preview orders", "feishu");
+    is_str(a.ids[0], "ou_1", "open_id");
+    is_str(a.ids[1], "e1", "user_id");
+    is_str(a.chat, "oc_1", "chat");
+    take(DAS_HOOK_FEISHU, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+         "{\"event\":{\"sender\":{\"sender_type\":\"app\"},\"message\":{\"message_type\":\"text\","
+         "\"content\":\"{}\"}}}");
+    is_int(a.what, DAS_HOOK_NOTHING, "an app's message");
+    take(DAS_HOOK_FEISHU, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
+         "{\"event\":{\"operator\":{\"open_id\":\"ou_2\"},\"action\":{\"value\":{\"das\":\"v2\"}}}"
+         "}");
+    is_str(a.button, "v2", "a card's button");
+    take(DAS_HOOK_FEISHU_CARD, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
+         "{\"open_id\":\"ou_3\",\"action\":{\"value\":{\"das\":\"v3\"}}}");
+    is_str(a.button, "v3", "and of the old kind");
+    is_str(a.ids[0], "ou_3", "by whom");
+}
+
+static void others(void)
+{
+    take(DAS_HOOK_DINGTALK, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+         "{\"text\":{\"content\":\" status \"},\"senderStaffId\":\"s1\",\"senderId\":\"$:x\","
+         "\"sessionWebhook\":\"https://oapi.dingtalk.com/robot/s\",\"sessionWebhookExpiredTime\":"
+         "1764000005000}");
+    line_is("status", "dingtalk");
+    is_str(a.ids[0], "s1", "the staff id");
+    is_str(a.ids[1], "", "and no other");
+    is_int(a.url_until_ms - NOW, 5000, "as long as it says");
+    take(DAS_HOOK_WECOM, DAS_HOOK_MESSAGE, DAS_HOOK_XML,
+         "<xml><FromUserName><![CDATA[li]]></FromUserName><MsgType><![CDATA[text]]></MsgType>"
+         "<Content><![CDATA[preview orders]]></Content></xml>");
+    line_is("preview orders", "wecom");
+    is_str(a.ids[0], "li", "who");
+    take(
+        DAS_HOOK_TEAMS, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+        "{\"type\":\"message\",\"text\":\"<at>das</at>&nbsp;preview info=&quot;a&quot;\",\"from\":{"
+        "\"id\":\"29:x\",\"aadObjectId\":\"aad\"}}");
+    line_is(" preview info=\"a\"", "teams");
+    is_str(a.ids[0], "aad", "the directory's id first");
+    take(DAS_HOOK_MATTERMOST, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
+         "{\"user_id\":\"m1\",\"context\":{\"value\":\"v4\"}}");
+    is_str(a.button, "v4", "mattermost: a button");
+}
+
+static void discord(void)
+{
+    take(DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
+         "{\"application_id\":\"77\",\"token\":\"tok\",\"member\":{\"user\":{\"id\":\"9\"}},"
+         "\"data\":{\"name\":\"das\",\"options\":[{\"name\":\"preview\",\"options\":[{\"name\":"
+         "\"instance\",\"value\":\"orders\"},{\"name\":\"info\",\"value\":\"a \\\" user=x\"},{"
+         "\"name\":\"limit\",\"value\":3}]}]}}");
+    line_is(" preview instance=\"orders\" info=\"a \\\" user=x\" limit=3", "discord");
+    is_str(a.ids[0], "9", "who");
+    is_str(a.url, "https://discord.com/api/v10/webhooks/77/tok", "where to");
+    is_int(a.url_until_ms - NOW, 15 * 60000, "a quarter of an hour");
+    take(
+        DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
+        "{\"user\":{\"id\":\"9\"},\"application_id\":\"7/../8\",\"token\":\"t\",\"data\":{\"name\":"
+        "\"das\",\"options\":[{\"name\":\"line\",\"value\":\"preview orders\"}]}}");
+    line_is("preview orders", "discord, one line");
+    ok(!a.url, "an app's id is a number");
+    take(DAS_HOOK_DISCORD, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
+         "{\"user\":{\"id\":\"9\"},\"data\":{\"custom_id\":\"v5\"}}");
+    is_str(a.button, "v5", "a button");
+}
+
+static void telegram(void)
+{
+    take(DAS_HOOK_TELEGRAM, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
+         "{\"message\":{\"from\":{\"id\":55},\"chat\":{\"id\":-100},\"text\":\"/preview@das_bot "
+         "orders\"}}");
+    line_is("preview  orders", "telegram");
+    is_str(a.ids[0], "55", "who");
+    is_str(a.chat, "-100", "where");
+    take(DAS_HOOK_TELEGRAM, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
+         "{\"message\":{\"from\":{\"id\":55},\"chat\":{\"id\":1},\"text\":\"/das status\"}}");
+    line_is("  status", "telegram, /das");
+    take(DAS_HOOK_TELEGRAM, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
+         "{\"callback_query\":{\"id\":\"q1\",\"from\":{\"id\":55},\"data\":\"v6\",\"message\":{"
+         "\"chat\":{\"id\":1}}}}");
+    is_str(a.button, "v6", "a button");
+    is_str(a.callback, "q1", "which is answered by its id");
+    take(DAS_HOOK_TELEGRAM, DAS_HOOK_MESSAGE, DAS_HOOK_JSON,
+         "{\"message\":{\"from\":{\"id\":1,\"is_bot\":true},\"text\":\"status\"}}");
+    is_int(a.what, DAS_HOOK_NOTHING, "a bot's message");
+}
+
+/* --- where answers may go --------------------------------------------------------------------- */
+
+static void places(void)
+{
+    static char *own[] = {(char *)(uintptr_t) "chat.example.com:8443"};
+
+    hook = (struct das_hook){.platform = DAS_HOOK_SLACK};
+    ok(das_hook_may_reply_to(&hook, "https://hooks.slack.com/x"), "the platform's own");
+    ok(!das_hook_may_reply_to(&hook, "http://hooks.slack.com/x"), "with TLS");
+    ok(!das_hook_may_reply_to(&hook, "https://hooks.slack.com.evil.example/"), "not a longer name");
+    ok(!das_hook_may_reply_to(&hook, "https://hooks.slack.com@evil.example/"), "no user");
+    ok(!das_hook_may_reply_to(&hook, "https://hooks.slack.com:444/"), "no other port");
+    ok(!das_hook_may_reply_to(&hook, "https://evil.example/?hooks.slack.com"), "no query");
+    ok(!das_hook_may_reply_to(&hook, "file:///etc/passwd"), "no file");
+    hook = (struct das_hook){
+        .platform = DAS_HOOK_MATTERMOST, .reply_hosts = own, .reply_host_count = 1};
+    ok(das_hook_may_reply_to(&hook, "https://chat.example.com:8443/hooks/1"), "as configured");
+    ok(!das_hook_may_reply_to(&hook, "https://chat.example.com/hooks/1"), "exactly");
+    hook = (struct das_hook){.platform = DAS_HOOK_MATTERMOST};
+    ok(!das_hook_may_reply_to(&hook, "https://chat.example.com/"), "nowhere without configuration");
+}
+
+/* --- answers at once -------------------------------------------------------------------------- */
+
+static void ack_is(enum das_hook_platform p, enum das_hook_what what, const char *text, bool shown,
+                   const char *part, const char *name)
+{
+    struct das_hook_ack ack = {0};
+    bool got = false;
+    json_t *json;
+
+    hook = (struct das_hook){.platform = p};
+    das_hook_ask_clear(&a);
+    a.what = what;
+    must(das_hook_ack(&hook, &a, text, false, &ack, &got, &err) == 0, "%s: %s", name, err.msg);
+    ok(got == shown, "%s: %s", name, shown ? "is shown" : "is not shown here");
+    if (*part)
+        has_str(ack.body.ptr ? ack.body.ptr : "", part, "%s: %s", name, part);
+    else
+        is_int(ack.body.len, 0, "%s: an empty answer", name);
+    json = ack.body.len ? json_loadb(ack.body.ptr, ack.body.len, 0, NULL) : json_null();
+    ok(json != NULL, "%s: JSON", name);
+    json_decref(json);
+    das_buf_clear(&ack.body);
+}
+
+static void acks(void)
+{
+    ack_is(DAS_HOOK_SLACK, DAS_HOOK_LINE, "no <@U1> & so", true, "\"response_type\":\"ephemeral\"",
+           "slack");
+    ack_is(DAS_HOOK_SLACK, DAS_HOOK_LINE, NULL, true, "", "slack, silent");
+    ack_is(DAS_HOOK_SLACK, DAS_HOOK_PRESS, "no", false, "", "slack, a button");
+    ack_is(DAS_HOOK_MATTERMOST, DAS_HOOK_LINE, "no", true, "\"response_type\":\"ephemeral\"",
+           "mattermost");
+    ack_is(DAS_HOOK_MATTERMOST, DAS_HOOK_PRESS, "no", true, "{\"ephemeral_text\":\"no\"}",
+           "mattermost, a button");
+    ack_is(DAS_HOOK_TEAMS, DAS_HOOK_LINE, "no", true, "\"type\":\"message\"", "teams");
+    ack_is(DAS_HOOK_DISCORD, DAS_HOOK_LINE, NULL, false, "{\"type\":5,\"data\":{\"flags\":64}}",
+           "discord");
+    ack_is(DAS_HOOK_DISCORD, DAS_HOOK_LINE, "no", true, "{\"type\":4,\"data\":{\"flags\":64,",
+           "discord, words");
+    ack_is(DAS_HOOK_DISCORD, DAS_HOOK_PRESS, NULL, false, "{\"type\":6}", "discord, a button");
+    ack_is(DAS_HOOK_FEISHU, DAS_HOOK_LINE, "no", false, "{}", "feishu");
+    ack_is(DAS_HOOK_FEISHU, DAS_HOOK_PRESS, "no", true,
+           "{\"toast\":{\"type\":\"info\",\"content\":\"no\"}}", "feishu, a button");
+    ack_is(DAS_HOOK_DINGTALK, DAS_HOOK_LINE, "no", false, "{\"msgtype\":\"empty\"}", "dingtalk");
+    ack_is(DAS_HOOK_WECOM, DAS_HOOK_LINE, "no", false, "", "wecom");
+    ack_is(DAS_HOOK_TELEGRAM, DAS_HOOK_PRESS, "no", true, "\"method\":\"answerCallbackQuery\"",
+           "telegram, a button");
+    ack_is(DAS_HOOK_ALERTMANAGER, DAS_HOOK_REPORT, NULL, false, "{}", "alertmanager");
+}
+
+/* --- alerts ----------------------------------------------------------------------------------- */
+
+static char *alert_of(enum das_hook_platform p, const char *body, const bool *fresh, size_t n)
+{
+    json_t *in = json_loads(body, 0, NULL), *out;
+    char *text;
+
+    must(in != NULL, "JSON");
+    out = das_hook_alert(p, in, fresh, n, &err);
+    text = out ? json_dumps(out, JSON_COMPACT | JSON_SORT_KEYS) : NULL;
+    json_decref(in);
+    json_decref(out);
+    return text;
+}
+
+static void alerts(void)
+{
+    static const char body[] =
+        "{\"version\":\"4\",\"status\":\"firing\",\"receiver\":\"das\",\"groupKey\":\"g\","
+        "\"truncatedAlerts\":2,\"externalURL\":\"http://am\",\"alerts\":[{\"status\":\"firing\","
+        "\"labels\":{\"alertname\":\"A\",\"severity\":\"critical\",\"instance\":\"db1:3306\","
+        "\"das_instance\":\"orders\"},\"annotations\":{\"summary\":\"s\"},\"startsAt\":\"t\","
+        "\"fingerprint\":\"f\"},{\"labels\":{\"alertname\":\"B\"}}]}";
+    const bool second[] = {false, true};
+    char *text = alert_of(DAS_HOOK_ALERTMANAGER, body, NULL, 0);
+
+    is_str(
+        text,
+        "{\"alerts\":[{\"annotations\":{\"summary\":\"s\"},\"instance\":\"orders\",\"key\":\"f\","
+        "\"labels\":{\"alertname\":\"A\",\"das_instance\":\"orders\",\"instance\":\"db1:3306\","
+        "\"severity\":\"critical\"},\"name\":\"A\",\"severity\":\"critical\",\"starts_at\":\"t\","
+        "\"status\":\"firing\",\"summary\":\"s\"},{\"annotations\":{},\"labels\":{\"alertname\":"
+        "\"B\"},\"name\":\"B\"}],\"key\":\"g\",\"receiver\":\"das\",\"source\":\"alertmanager\","
+        "\"status\":\"firing\",\"truncated\":2,\"url\":\"http://am\"}",
+        "alertmanager");
+    free(text);
+    text = alert_of(DAS_HOOK_GRAFANA, body, second, 2);
+    ok(text && !strstr(text, "\"name\":\"A\"") && strstr(text, "\"name\":\"B\""), "only new ones");
+    free(text);
+    text =
+        alert_of(DAS_HOOK_PAGERDUTY,
+                 "{\"event\":{\"event_type\":\"incident.resolved\",\"occurred_at\":\"t\",\"data\":"
+                 "{\"id\":\"Q\",\"title\":\"T\",\"urgency\":\"high\",\"service\":{\"summary\":"
+                 "\"S\"}}}}",
+                 NULL, 0);
+    ok(text && strstr(text, "\"status\":\"resolved\"") && strstr(text, "\"service\":\"S\""),
+       "pagerduty");
+    free(text);
+    text = alert_of(DAS_HOOK_ALERTMANAGER, "{\"alerts\":3}", NULL, 0);
+    ok(!text && err.code == DAS_E_DATA, "no list of alerts");
+}
+
+int main(void)
+{
+    slack();
+    feishu();
+    others();
+    discord();
+    telegram();
+    places();
+    acks();
+    alerts();
+    das_hook_ask_clear(&a);
+    return tap_done();
+}
