@@ -163,7 +163,7 @@ demo: deps
 # With SAN= only what runs compiled code: the guards on the text of the project need it once.
 # What takes longest begins first.
 LONG   = tests/e2e/torture.t
-CHECKS = $(LONG) $(UNIT) tests/lua/*.t tests/policies/*.t tests/runbooks/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
+CHECKS = $(LONG) $(UNIT) tests/lua/*.t tests/policies/*.t tests/runbooks/*.t tests/hooks/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
 
 check: deps-check
 	@$(MAKE) -s --no-print-directory QUIET=1 -j2 all $(UNIT) $(TOOLS) $(VARIANTS)

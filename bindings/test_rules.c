@@ -53,7 +53,8 @@ static void read_secrets(lua_State *L, int t, struct das_secrets *to)
 /* Without a list of its own a policy may do all that a test can answer for. */
 static void default_grants(lua_State *L, struct das_test_rules *r)
 {
-    static const char *const names[] = {"preview", "kill", "http", "notify", "instance:*"};
+    static const char *const names[] = {"preview",    "kill", "http", "notify",
+                                        "instance:*", "stop"};
     const size_t fixed = sizeof names / sizeof *names, n = fixed + r->secrets.count;
     struct das_grants *g = &r->script.grants;
     struct das_buf name = {0};

@@ -32,6 +32,7 @@ struct test_run {
     struct das_engine_votes votes;
     struct das_inventory *inventory;
     struct das_buf out, log;
+    struct das_buf req;      /* of a hook: JSON; empty: it is none */
     struct das_buf messages; /* CHANNEL, tab, the message as JSON; one a line */
     struct das_seen seen;
     struct das_runbook_go go;
@@ -50,6 +51,7 @@ static void run_free(struct test_run *r)
     das_buf_clear(&r->out);
     das_buf_clear(&r->log);
     das_buf_clear(&r->messages);
+    das_buf_clear(&r->req);
     das_buf_clear(&r->trouble);
     das_buf_clear(&r->choice);
     das_seen_clear(&r->seen);
@@ -278,6 +280,14 @@ static void notified(void *arg, const char *channel, const struct das_notice *n)
     das_buf_char(&r->messages, '\n');
 }
 
+/* What the script of a hook answers; "!": for all of the chat. No channel is called like that. */
+static int replied(void *arg, const struct das_notice *n, bool open, struct das_err *err)
+{
+    (void)err;
+    notified(arg, open ? "!reply" : "=reply", n);
+    return 0;
+}
+
 static void required(void *arg, const char *path)
 {
     das_bench_used(((struct test_run *)arg)->bench, path);
@@ -347,6 +357,8 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
                                            .notified = notified,
                                            .required = required};
     const struct das_engine_web web = {.arg = r, .answer = answer};
+    const struct das_engine_hook hook = {
+        .name = "test", .req = das_buf_view(&r->req), .reply = replied, .arg = r};
     struct das_engine_opts opts = {
         .path = r->path,
         .args = r->args,
@@ -362,6 +374,7 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
         .watch = &watch,
         .web = &web,
         .votes = &r->votes,
+        .hook = r->req.len ? &hook : NULL,
         .coverage = r->bench->opts->coverage,
         .user = "test",
         .cancel = r->bench->opts->cancel,
@@ -482,6 +495,37 @@ static void set_bytes(lua_State *L, const char *key, struct das_text t)
     lua_setfield(L, -2, key);
 }
 
+static void push_fields(lua_State *L, const json_t *fields)
+{
+    const json_t *f;
+    size_t i;
+
+    lua_newtable(L);
+    json_array_foreach(fields, i, f)
+    {
+        const json_t *name = json_object_get(f, "name"), *value = json_object_get(f, "value");
+        das_push_text(L, das_text(json_string_value(name), json_string_length(name)));
+        das_push_text(L, das_text(json_string_value(value), json_string_length(value)));
+        if (lua_isnil(L, -2))
+            lua_pop(L, 2);
+        else
+            lua_rawset(L, -3);
+    }
+}
+
+static void push_ids(lua_State *L, const json_t *sessions)
+{
+    const json_t *s;
+    size_t i;
+
+    lua_newtable(L);
+    json_array_foreach(sessions, i, s)
+    {
+        lua_pushinteger(L, json_integer_value(json_object_get(s, "id")));
+        lua_rawseti(L, -2, (lua_Integer)i + 1);
+    }
+}
+
 /* Messages as a policy gave them to das.notify. */
 static void push_messages(lua_State *L, const struct das_buf *lines)
 {
@@ -494,7 +538,11 @@ static void push_messages(lua_State *L, const struct das_buf *lines)
         const char *tab = memchr(at, '\t', (size_t)(end - at));
         struct das_err err;
         json_t *o = das_json_parse(tab + 1, (size_t)(stop - tab - 1), NULL, &err);
-        lua_createtable(L, 0, 6);
+        lua_createtable(L, 0, 8);
+        push_fields(L, json_object_get(o, "fields"));
+        lua_setfield(L, -2, "fields");
+        push_ids(L, json_object_get(o, "sessions"));
+        lua_setfield(L, -2, "sessions");
         set_bytes(L, "channel", das_text(at, (size_t)(tab - at)));
         for (const char *const *key = (const char *const[]){"title", "text", "severity", "event",
                                                            "dedup", "instance", "link", NULL};
@@ -595,8 +643,8 @@ static int take_function(lua_State *L, int arg)
     return luaL_ref(L, LUA_REGISTRYINDEX);
 }
 
-/* run(path, args, config, armed, instances, answer, applying, approvals, params, choose) -> result, and
- * what explain() wants. params: JSON */
+/* run(path, args, config, armed, instances, answer, applying, approvals, params, choose, hook) -> result,
+ * and what explain() wants. params, hook: JSON, or nil */
 static int run_policy(lua_State *L)
 {
     const char *path = luaL_checkstring(L, 1);
@@ -605,13 +653,15 @@ static int run_policy(lua_State *L)
 
     luaL_checktype(L, 2, LUA_TTABLE);
     luaL_checktype(L, 5, LUA_TTABLE);
-    lua_settop(L, 10);
-    r = push_run(L); // 11
+    lua_settop(L, 11);
+    r = push_run(L); // 12
     path = das_bench_path(L, r->bench, "t.run", path);
     das_bench_used(r->bench, path);
     r->path = das_strdup(path);
     if (!r->path)
         return luaL_error(L, "out of memory");
+    if (!lua_isnil(L, 11))
+        das_buf_str(&r->req, luaL_checkstring(L, 11));
     r->armed = lua_toboolean(L, 4);
     args = take_args(L, 2, r);
     das_test_rules_read(L, 3, &r->rules);
@@ -632,10 +682,10 @@ static int run_policy(lua_State *L)
         das_push_buf(L, &r->trouble);
         return lua_error(L);
     }
-    if (r->seen.failed || r->out.failed || r->log.failed || r->messages.failed)
+    if (r->seen.failed || r->out.failed || r->log.failed || r->messages.failed || r->req.failed)
         return luaL_error(L, "out of memory");
     push_result(L, r);
-    lua_pushvalue(L, 11);
+    lua_pushvalue(L, 12);
     return 2;
 }
 

@@ -278,6 +278,44 @@ local function chooser(given)
   end
 end
 
+-- What the script of a hook is called with, as JSON; nil: it is the script of no hook.
+local function hook_request(hook)
+  if hook == nil then
+    return nil
+  end
+  if type(hook) ~= "table" then
+    expected("t.run: hook", "a table such as { command = \"preview\", args = { ... } }", hook)
+  end
+  host.options(hook, "t.run: hook",
+    { "hook", "platform", "kind", "user", "command", "args", "alert", "json", "button" })
+  local user = hook.user
+  if type(user) == "string" then
+    user = { name = user, id = user, roles = das.json.empty_array }
+  end
+  local machine = hook.alert ~= nil or hook.json ~= nil
+  return das.json.encode{
+    hook = hook.hook or "test", platform = hook.platform or (machine and "alertmanager" or "slack"),
+    kind = hook.kind or (hook.alert and "alert" or machine and "event" or "command"),
+    user = user or (not machine and { name = "alice", id = "UALICE", roles = { "dba" } } or nil),
+    command = hook.command, args = not machine and (hook.args or {}) or nil, alert = hook.alert,
+    json = hook.json, button = hook.button,
+  }
+end
+
+-- Answers of a hook are told like messages, to a channel that nothing can be called.
+local function split_replies(fields)
+  local messages
+  fields.replies, messages, fields.messages = {}, fields.messages, {}
+  for _, message in ipairs(messages) do
+    if message.channel == "=reply" or message.channel == "!reply" then
+      message.public, message.channel = message.channel == "!reply", nil
+      fields.replies[#fields.replies + 1] = message
+    else
+      fields.messages[#fields.messages + 1] = message
+    end
+  end
+end
+
 local function run(path, args, options)
   if type(path) ~= "string" then
     expected("t.run", "the path of a policy", path)
@@ -292,7 +330,7 @@ local function run(path, args, options)
     end
   end
   if options ~= nil then
-    host.options(options, "t.run", { "config", "apply", "approvals", "params", "answers" })
+    host.options(options, "t.run", { "config", "apply", "approvals", "params", "answers", "hook" })
   end
   options = options or {}
   if options.apply ~= nil and type(options.apply) ~= "boolean" then
@@ -309,10 +347,12 @@ local function run(path, args, options)
   end
   local requests = {}
   local where = host.where()
+  local req = hook_request(options.hook)
   args = args or {}
   local fields, raw = host.run(path, table.move(args, 1, #args, 1, {}), options.config,
     options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil, said,
-    options.params and das.json.encode(options.params), chooser(options.answers))
+    options.params and das.json.encode(options.params), chooser(options.answers), req)
+  split_replies(fields)
   fields.log = lines_of(fields.log)
   fields.requests = requests
   fields.outcomes, fields.notes = {}, {}

@@ -447,6 +447,46 @@ function das.instances() end
 ---@param filter das.filter|das.criteria
 function das.protect(filter) end
 
+---How das stands: whether it is stopped, kills of unknown outcome, requests that wait for people,
+---and breakers that are not closed. Needs the grant preview.
+---```lua
+---local now = das.status()
+---print(now.stopped or "not stopped", now.unknown, now.approvals, #now.breakers)
+---```
+---@return das.standing? status
+---@return string? message
+---@return string? code
+function das.status() end
+
+---@class das.standing
+---@field stopped? string by whom, and why
+---@field unknown integer kills of unknown outcome that nobody has acknowledged
+---@field approvals integer requests that wait for people, or are being carried out
+---@field breakers { policy: string, instance: string, state: string, reason: string }[]
+
+---What was killed on an instance, the latest first, as the journal has it. Needs the grant preview.
+---```lua
+---local name = das.instances()[1].name
+---for _, kill in ipairs(das.history{ instance = name, from = "1d", limit = 5 } or {}) do
+---  print(kill.at, kill.id, kill.user, kill.source)
+---end
+---```
+---@param options { instance: string, from?: string|integer, limit?: integer }
+---@return table[]? kills
+---@return string? message
+---@return string? code
+function das.history(options) end
+
+---Turns the off switch: no kills until `das resume`. Needs the grant stop.
+---```text
+---das.stop("the deploy goes wrong")
+---```
+---@param reason string one line
+---@return boolean? done
+---@return string? message
+---@return string? code
+function das.stop(reason) end
+
 ---Waits; limits and cancel strike in between. In a runbook, between steps, 30 s and more need no
 ---process: the run ends here and goes on when its moment has come.
 ---```lua
@@ -1914,6 +1954,7 @@ function test_instance:up() end
 ---@field approvals? "approve"|"reject"|"none" what people say to request_approval, at once
 ---@field params? table of a runbook: { limit = 3 }
 ---@field answers? table to its questions, by step: a choice, or a function(question)
+---@field hook? table the script is a hook's: { command = "preview", args = { user = "app%" } }
 
 ---What das.lua can say for one script (see `das.lua` in the README), and what it protects.
 ---@class (exact) das.test_config

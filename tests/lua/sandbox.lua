@@ -15,8 +15,8 @@ t.is(keys(_G), "_G _VERSION assert collectgarbage coroutine das error getmetatab
   .. "math next os pairs pcall print rawequal rawget rawlen rawset require select setmetatable "
   .. "string table tonumber tostring type utf8 xpcall", "globals")
 t.is(keys(os), "clock date difftime time", "os")
-t.is(keys(das), "args cloud crypto dry_run filter http instance instances json log notify params "
-  .. "preview protect regex retry runbook secret sleep step time version", "das")
+t.is(keys(das), "args cloud crypto dry_run filter history http instance instances json log notify "
+  .. "params preview protect regex retry runbook secret sleep status step stop time version", "das")
 t.is(keys(das.http), "get post request", "das.http")
 t.is(keys(das.json), "array_mt decode empty_array empty_array_mt encode null", "das.json")
 t.is(keys(require "cjson"), keys(das.json), "cjson")

@@ -63,11 +63,11 @@ print $bad "print(io, das.previw, os.execute, das.preview, das.args[1], string.l
 close $bad;
 my $said = `luacheck --no-color --codes --config scripts/types/luacheckrc $dir/bad.lua`;
 is(scalar(() = $said =~ /\((?:W113|W143)\)/g), 3, 'luacheckrc knows what das has') or diag($said);
-is(system('luacheck -q --config scripts/types/luacheckrc scripts/policies scripts/runbooks scripts/demo >/dev/null'), 0, 'our policies pass');
+is(system('luacheck -q --config scripts/types/luacheckrc scripts/policies scripts/runbooks scripts/hooks scripts/demo >/dev/null'), 0, 'our policies pass');
 
 # --- every policy runs --------------------------------------------------------------------------
 $ENV{DAS_CONFIG} = das_config();    # in which they may kill
-for my $script (grep { !m{^scripts/(prelude|types)/|/das\.lua$} } split /\n/, `git ls-files -co --exclude-standard 'scripts/*.lua'`) {
+for my $script (grep { !m{^scripts/(prelude|types|hooks)/|/das\.lua$} } split /\n/, `git ls-files -co --exclude-standard 'scripts/*.lua'`) {
     for my $armed ('', '--apply') {
         for my $list ('recording.jsonl', 'show_vertical.txt') {
             my ($verb, $params) = ('run', '');

@@ -9,7 +9,7 @@ my $build = $ENV{BUILD} || 'build';
 my $root = tempdir(CLEANUP => 1);
 my $log = `make -s --no-print-directory BUILD=$build install PREFIX=/opt/das 'DESTDIR=$root/a b' 2>&1`;
 is($?, 0, 'make install with PREFIX and a DESTDIR with a blank') or diag($log);
-for my $file (qw(bin/das share/das/policies/long_select.lua share/das/runbooks/replica_lag.lua share/das/types/das.d.lua
+for my $file (qw(bin/das share/das/policies/long_select.lua share/das/runbooks/replica_lag.lua share/das/hooks/preview.lua share/das/types/das.d.lua
   share/das/luacheckrc share/das/luarc.json share/doc/das/api.md share/doc/das/README.md
   lib/systemd/system/das-serve.service)) {
     ok(-s "$root/a b/opt/das/$file", "installed $file");
