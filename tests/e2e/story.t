@@ -72,6 +72,7 @@ sub at_the_end {
         [ page_num => 1 ], [ page_size => 50 ], [ start_time => (time - 3600) * 1000 ] ])->{json}{killed_sessions} || [] };
     ok(wait_for(sub { my %had = map { $_->{session_id} => 1 } @{ $history->() }; $had{ $ids[0] } && $had{ $ids[2] } }), 'and so does the history')
         or diag explain $history->();
+    says($chat, alice => 'history orders from=1h', qr/session $ids[0] of app,[^\n]*(?s:.*)session $ids[2] of app2|session $ids[2] of app2,[^\n]*(?s:.*)session $ids[0] of app/, 'also in the chat');
     is_deeply([ $chat->faults ], [], "nothing that das sent was refused by $chat->{name}");
     $story->end_round(@ids);
 }

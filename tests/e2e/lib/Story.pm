@@ -58,16 +58,21 @@ sub make_keys {
     $self->{key} = { map { $_->{name} => $_->{id} } @{ decode_json(das($s->opt, 'token', 'list', '-o', 'json')->{out})->{tokens} } };
 }
 
-sub script { my ($self, $name) = @_; return abs_path("tests/e2e/story/$name.lua") }
+sub script { my ($self, $name) = @_; return abs_path("scripts/$name") // die "scripts/$name is not there\n" }
 
-# What may be typed there.
+# What may be typed there: the scripts of hooks that come with das.
 sub commands {
     my ($self, $chat) = @_;
+    my %at = map { $_ => $self->script("hooks/$_.lua") } qw(preview kill status stop history);
     my $who = '{ name = "instance", type = "instance", required = true }, { name = "user" }, { name = "info" },'
         . ' { name = "time", type = "duration", default = "60s", min = 1 }';
     return qq{allow = { roles = { "dev", "dba", "guest" } }, commands = {
-      preview = { script = "@{[$self->script('preview')]}", params = { $who } },
-      kill = { script = "@{[$self->script('kill')]}", allow = { roles = { "dev", "dba" } }, params = { $who, { name = "reason" },
+      preview = { script = "$at{preview}", params = { $who } },
+      status = { script = "$at{status}" },
+      history = { script = "$at{history}", params = { { name = "instance", type = "instance", required = true }, { name = "from", type = "duration", default = "1d" } } },
+      kill = { script = "$at{kill}", allow = { roles = { "dev", "dba" } }, params = { $who, { name = "reason" },
+        { name = "limit", type = "integer", default = 20, immutable = true }, { name = "kind", default = "connection", immutable = true },
+        { name = "role", default = "dba", immutable = true }, { name = "need", type = "integer", default = 2, immutable = true },
         { name = "channel", default = "$chat->{name}", immutable = true } } },
     }};
 }
