@@ -117,8 +117,17 @@ int das_runbook_id(const struct das_runbook_job *j, int64_t *id, struct das_err 
 
 static struct das_decider person(struct das_runbook_job *j)
 {
+    const struct das_person *x;
+    size_t n = 0;
+
     das_who(j->common.user, sizeof j->common.user);
-    return (struct das_decider){.name = j->common.user};
+    x = das_people_by(&j->common.rules.people, "os", j->common.user);
+    if (!x)
+        return (struct das_decider){.name = j->common.user};
+    for (; n < x->role_count && n + 1 < sizeof j->roles / sizeof *j->roles; n++)
+        j->roles[n] = x->roles[n];
+    j->roles[n] = NULL;
+    return (struct das_decider){.name = x->name, .roles = j->roles};
 }
 
 static int answer(struct das_runbook_job *j, struct das_err *err)
