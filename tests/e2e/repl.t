@@ -161,6 +161,7 @@ keys_('Enter');
 sees(qr/^n1\nn2\n/m, 'several lines');
 type_('if x then');
 keys_('Enter');
+sees(qr/if x then\n \.\.\. ?$/m, 'it goes on again');    # a Ctrl-C before that is not the line's
 keys_('C-c');
 sees(qr/^ \.\.\. \^C\n+das> ?$/m, 'Ctrl-C');
 type_('"after"');
