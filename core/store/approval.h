@@ -46,8 +46,8 @@ struct das_approval {
     char hash[DAS_SHA256_HEX]; /* of the plan */
     enum das_approval_state state;
     const char *instance, *policy, *channel, *reason; /* "" when none */
-    const char *by;                                   /* who asked, for people; "" not known */
-    const char *person;          /* the same as a person of the configuration; "" is none */
+    const char *by;     /* who asked, for people; "" not known */
+    const char *person; /* the same as a person of the configuration; "" is none */
     const char **roles, **users; /* who may say yes */
     size_t role_count, user_count;
     int64_t need, victims;
@@ -81,17 +81,17 @@ int das_approval_get(struct das_store *s, const char *id, struct das_approval **
 
 /* What is to become of it, and the record that says so. */
 struct das_approval_step {
-    const char *event;      /* of the record; NULL: nothing is done */
+    const char *event;     /* of the record; NULL: nothing is done */
     struct das_buf members; /* "{" and more of the record; may be empty */
-    int state;              /* the new one, or -1 */
-    const char *voter;      /* the record is this person's vote */
-    bool claim;             /* by this handle's run */
-    const char *note;       /* NULL: as it is; as long as the call */
+    int state;             /* the new one, or -1 */
+    const char *voter;     /* the record is this person's vote */
+    bool claim;            /* by this handle's run */
+    const char *note;      /* NULL: as it is; as long as the call */
     struct das_text result; /* ptr NULL: as it is */
-    const char *link;       /* hash of a link that is used up now */
+    const char *link;      /* hash of a link that is used up now */
 };
-typedef int das_approval_fn(void *arg, const struct das_approval *a, struct das_approval_step *step,
-                            struct das_err *err);
+typedef int das_approval_fn(void *arg, const struct das_approval *a,
+                            struct das_approval_step *step, struct das_err *err);
 /* Asks fn what is to be done, and does it, in one transaction. 1; 0: there is no such request; -1,
  * and nothing was changed. */
 int das_approval_change(struct das_store *s, const char *id, das_approval_fn *fn, void *arg,
@@ -106,8 +106,8 @@ int das_approval_set_delivery(struct das_store *s, const char *id, const char *d
 /* Ids, newest first, so many at the most; open: only those that are not over. Anything but 0 of fn
  * ends the walk and is returned. fn must not use s. */
 typedef int das_approval_id_fn(void *arg, const char *id, enum das_approval_state state);
-int das_approval_each(struct das_store *s, bool open, int64_t max, das_approval_id_fn *fn,
-                      void *arg, struct das_err *err);
+int das_approval_each(struct das_store *s, bool open, int64_t max, das_approval_id_fn *fn, void *arg,
+                      struct das_err *err);
 /* How many wait for an answer, and how many for being carried out. */
 int das_approval_count(struct das_store *s, int64_t *waiting, int64_t *approved,
                        struct das_err *err);
@@ -122,8 +122,8 @@ struct das_approval_trace {
 int das_approval_trace(struct das_store *s, const char *plan_hash, struct das_approval_trace *out,
                        struct das_err *err);
 
-/* --- links: a page for one person, to be used once
- * ------------------------------------------------- Only hashes are kept. */
+/* --- links: a page for one person, to be used once -------------------------------------------------
+ * Only hashes are kept. */
 
 struct das_approval_link {
     char approval[DAS_APPROVAL_ID_SIZE];

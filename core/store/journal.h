@@ -11,8 +11,8 @@
  *
  * Kinds: "begin" (first record of a journal: a random id), "apply", "refused", "intent",
  * "outcome", "respawned", "breaker", "stop", "resume", "acknowledged", "approval" (approval.h),
- * "runbook", and of das serve "task", "switch", "access". The writer gives the members; seq, prev, time_ms, run and kind are added
- * here.
+ * "runbook", and of das serve "task", "switch", "access". The writer gives the members; seq, prev,
+ * time_ms, run and kind are added here.
  *
  * What the records mean to each other is read from their bytes, so these come first: after the kind
  * of an outcome "intent":SEQ,"outcome":"WORD" (WORD unknown: nobody knows, and the intent is listed

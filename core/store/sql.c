@@ -81,55 +81,56 @@ static const char format_2[] =
     " PRIMARY KEY(hook, proof, id)) STRICT, WITHOUT ROWID;"                                 \
     "CREATE INDEX deliveries_until ON deliveries(until_ms);"
 
+static const char format_3[] = OUTBOX_TABLES DELIVERY_TABLES;
+
 /* Kills that people have to say yes to. seq: of the records that say what was asked for, and voted.
  * Links and forms are known by their SHA-256. */
-#define APPROVAL_TABLES                                                                            \
-    "CREATE TABLE approvals(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL," \
-    " plan BLOB NOT NULL, subject TEXT NOT NULL, state INTEGER NOT NULL,"                          \
-    " expires_ms INTEGER NOT NULL, claim TEXT NOT NULL, delivery TEXT NOT NULL,"                   \
-    " decided_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, note TEXT NOT NULL,"                 \
-    " result BLOB NOT NULL) STRICT;"                                                               \
-    "CREATE INDEX approvals_open ON approvals(n) WHERE state < 3;"                                 \
-    "CREATE INDEX approvals_subject ON approvals(subject, n);"                                     \
-    "CREATE TABLE approval_votes(n INTEGER PRIMARY KEY, approval TEXT NOT NULL,"                   \
-    " person TEXT NOT NULL, seq INTEGER NOT NULL, UNIQUE(approval, person)) STRICT;"               \
-    "CREATE TABLE approval_links(hash TEXT PRIMARY KEY, approval TEXT NOT NULL,"                   \
-    " person TEXT NOT NULL, used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"                      \
-    "CREATE TABLE approval_forms(n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE,"                \
-    " link TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;"                                      \
-    "CREATE INDEX approval_forms_link ON approval_forms(link, n);"
+static const char format_4[] =
+    "CREATE TABLE approvals(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, seq INTEGER NOT NULL,"
+    " plan BLOB NOT NULL, subject TEXT NOT NULL, state INTEGER NOT NULL,"
+    " expires_ms INTEGER NOT NULL, claim TEXT NOT NULL, delivery TEXT NOT NULL,"
+    " decided_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL, note TEXT NOT NULL,"
+    " result BLOB NOT NULL) STRICT;"
+    "CREATE INDEX approvals_open ON approvals(n) WHERE state < 3;"
+    "CREATE INDEX approvals_subject ON approvals(subject, n);"
+    "CREATE TABLE approval_votes(n INTEGER PRIMARY KEY, approval TEXT NOT NULL,"
+    " person TEXT NOT NULL, seq INTEGER NOT NULL, UNIQUE(approval, person)) STRICT;"
+    "CREATE TABLE approval_links(hash TEXT PRIMARY KEY, approval TEXT NOT NULL,"
+    " person TEXT NOT NULL, used_ms INTEGER NOT NULL) STRICT, WITHOUT ROWID;"
+    "CREATE TABLE approval_forms(n INTEGER PRIMARY KEY, hash TEXT NOT NULL UNIQUE,"
+    " link TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;"
+    "CREATE INDEX approval_forms_link ON approval_forms(link, n);";
 
-/* Runbooks. A key is had by one open run at a time; dry runs have keys of their own. stretches:
- * each process that carried a run on, by its run id. notes: what happened in a step, for people. */
-#define RUNBOOK_TABLES                                                                             \
-    "CREATE TABLE runbooks(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"              \
-    " path TEXT NOT NULL, sha256 TEXT NOT NULL, instances TEXT NOT NULL, params TEXT NOT NULL,"    \
-    " key TEXT NOT NULL, armed INTEGER NOT NULL, who TEXT NOT NULL, status INTEGER NOT NULL,"      \
-    " run TEXT NOT NULL, started_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"                \
-    " ended_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, wake_ms INTEGER NOT NULL,"             \
-    " cancel INTEGER NOT NULL, error TEXT NOT NULL) STRICT;"                                       \
-    "CREATE UNIQUE INDEX runbooks_key ON runbooks(key, armed) WHERE status < 3;"                   \
-    "CREATE TABLE stretches(id INTEGER PRIMARY KEY, run TEXT NOT NULL, runbook INTEGER NOT NULL,"  \
-    " who TEXT NOT NULL, began_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL,"                    \
-    " how TEXT NOT NULL) STRICT;"                                                                  \
-    "CREATE INDEX stretches_of ON stretches(runbook);"                                             \
-    "CREATE INDEX stretches_run ON stretches(run);"                                                \
-    "CREATE TABLE steps(runbook INTEGER NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL,"         \
-    " kind INTEGER NOT NULL, status INTEGER NOT NULL, acts INTEGER NOT NULL,"                      \
-    " attempts INTEGER NOT NULL, failures INTEGER NOT NULL, begun_ms INTEGER NOT NULL,"            \
-    " ended_ms INTEGER NOT NULL, wake_ms INTEGER NOT NULL, asks TEXT NOT NULL,"                    \
-    " result TEXT NOT NULL, error TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,"         \
-    " PRIMARY KEY(runbook, n)) STRICT, WITHOUT ROWID;"                                             \
-    "CREATE UNIQUE INDEX steps_name ON steps(runbook, name);"                                      \
-    "CREATE TABLE step_notes(id INTEGER PRIMARY KEY AUTOINCREMENT, runbook INTEGER NOT NULL,"      \
-    " n INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, note TEXT NOT NULL) STRICT;" \
-    "CREATE INDEX step_notes_of ON step_notes(runbook, id);"                                       \
-    "CREATE TABLE runbook_modules(runbook INTEGER NOT NULL, path TEXT NOT NULL,"                   \
-    " sha256 TEXT NOT NULL, PRIMARY KEY(runbook, path)) STRICT, WITHOUT ROWID;"
+/* Runbooks. A key is had by one open run at a time; dry runs have keys of their own. stretches: each process that carried a run on, by
+ * its run id. notes: what happened in a step, for people. */
+static const char format_5[] =
+    "CREATE TABLE runbooks(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
+    " path TEXT NOT NULL, sha256 TEXT NOT NULL, instances TEXT NOT NULL, params TEXT NOT NULL,"
+    " key TEXT NOT NULL, armed INTEGER NOT NULL, who TEXT NOT NULL, status INTEGER NOT NULL,"
+    " run TEXT NOT NULL, started_ms INTEGER NOT NULL, changed_ms INTEGER NOT NULL,"
+    " ended_ms INTEGER NOT NULL, until_ms INTEGER NOT NULL, wake_ms INTEGER NOT NULL,"
+    " cancel INTEGER NOT NULL, error TEXT NOT NULL) STRICT;"
+    "CREATE UNIQUE INDEX runbooks_key ON runbooks(key, armed) WHERE status < 3;"
+    "CREATE TABLE stretches(id INTEGER PRIMARY KEY, run TEXT NOT NULL, runbook INTEGER NOT NULL,"
+    " who TEXT NOT NULL, began_ms INTEGER NOT NULL, ended_ms INTEGER NOT NULL,"
+    " how TEXT NOT NULL) STRICT;"
+    "CREATE INDEX stretches_of ON stretches(runbook);"
+    "CREATE INDEX stretches_run ON stretches(run);"
+    "CREATE TABLE steps(runbook INTEGER NOT NULL, n INTEGER NOT NULL, name TEXT NOT NULL,"
+    " kind INTEGER NOT NULL, status INTEGER NOT NULL, acts INTEGER NOT NULL,"
+    " attempts INTEGER NOT NULL, failures INTEGER NOT NULL, begun_ms INTEGER NOT NULL,"
+    " ended_ms INTEGER NOT NULL, wake_ms INTEGER NOT NULL, asks TEXT NOT NULL,"
+    " result TEXT NOT NULL, error TEXT NOT NULL, who TEXT NOT NULL, reason TEXT NOT NULL,"
+    " PRIMARY KEY(runbook, n)) STRICT, WITHOUT ROWID;"
+    "CREATE UNIQUE INDEX steps_name ON steps(runbook, name);"
+    "CREATE TABLE step_notes(id INTEGER PRIMARY KEY AUTOINCREMENT, runbook INTEGER NOT NULL,"
+    " n INTEGER NOT NULL, at_ms INTEGER NOT NULL, kind TEXT NOT NULL, note TEXT NOT NULL) STRICT;"
+    "CREATE INDEX step_notes_of ON step_notes(runbook, id);"
+    "CREATE TABLE runbook_modules(runbook INTEGER NOT NULL, path TEXT NOT NULL,"
+    " sha256 TEXT NOT NULL, PRIMARY KEY(runbook, path)) STRICT, WITHOUT ROWID;";
 
-static const char format_3[] = OUTBOX_TABLES DELIVERY_TABLES APPROVAL_TABLES RUNBOOK_TABLES;
-
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3};
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3, format_4,
+                                                       format_5};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"

@@ -12,12 +12,12 @@
 #include "core/store/journal.h"
 #include "core/store/store.h"
 
-#define DAS_STORE_FORMAT 3             /* user_version of the database */
+#define DAS_STORE_FORMAT 5             /* user_version of the database */
 /* Which format first had what: one that is only read may be older. */
 #define DAS_FORMAT_SERVE 2
 #define DAS_FORMAT_OUTBOX 3
-#define DAS_FORMAT_APPROVAL 3
-#define DAS_FORMAT_RUNBOOKS 3
+#define DAS_FORMAT_APPROVAL 4
+#define DAS_FORMAT_RUNBOOKS 5
 #define DAS_STORE_APPLICATION 0x646173 /* "das", application_id of the database */
 #define DAS_STORE_BUSY_MS 10000        /* how long another process may hold the database */
 

@@ -330,9 +330,7 @@ static void older_formats(void)
 
     das_store_close(s);
     store_sql(dir, "DROP TABLE runbooks; DROP TABLE stretches; DROP TABLE steps; DROP TABLE "
-                   "step_notes; DROP TABLE runbook_modules; DROP TABLE outbox;"
-                   "DROP TABLE outbox_pace; DROP TABLE deliveries; DROP TABLE approvals; DROP TABLE "
-                   "approval_votes; DROP TABLE approval_links; DROP TABLE approval_forms; PRAGMA user_version = 2");
+                   "step_notes; DROP TABLE runbook_modules; PRAGMA user_version = 4");
     must(das_store_open_to_read(dir, &s, &err) == 0 && s, "read: %s", err.msg);
     is_int(das_runbook_each(s, false, 10, NULL, NULL, &err), 0, "none");
     das_store_close(s);
