@@ -27,7 +27,7 @@
 static void interrupted(struct das_runbook_job *j, const struct das_runbook_go *go,
                         const atomic_int *cancel)
 {
-    const struct das_decider by = {.name = j->common.user};
+    const struct das_decider by = {.name = j->common.user, .via = "cli"};
     struct das_err ignored;
 
     if (j->quiet || !go->id || atomic_load(cancel) != SIGINT)
@@ -97,6 +97,8 @@ static int stretch(struct das_runbook_job *j, const char *path, bool armed, stru
         return das_fail(err, DAS_E_STUCK, "%s", "its script is stuck");
     if (result.end == DAS_END_CANCELLED)
         interrupted(j, go, cancel);
+    else if (!j->quiet)
+        das_runbook_tell(j);
     if (j->quiet)
         fclose(opts.out);
     das_engine_result_clear(&result);

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/approval/question.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/patience.h"
@@ -183,6 +184,8 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
         else
             done += rc;
     }
+    if (n >= 0 && das_questions_say(s, &conf->rules->channels, err) < 0)
+        n = -1;
     if (n >= 0 && deliver(conf, s, err) < 0)
         n = -1;
     return n < 0 ? -1 : done;

@@ -129,8 +129,12 @@ static const char format_5[] =
     "CREATE TABLE runbook_modules(runbook INTEGER NOT NULL, path TEXT NOT NULL,"
     " sha256 TEXT NOT NULL, PRIMARY KEY(runbook, path)) STRICT, WITHOUT ROWID;";
 
+/* Questions whose message does not show yet that they are over. */
+static const char format_6[] =
+    "CREATE INDEX step_notes_asked ON step_notes(runbook, n) WHERE kind = 'asked';";
+
 const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3, format_4,
-                                                       format_5};
+                                                       format_5, format_6};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
@@ -386,11 +390,31 @@ const char *const das_queries[DAS_QUERIES] = {
                        " ?14, ?15, ?16)",
     [DAS_Q_STEP_NEXT] = "SELECT ifnull(max(n), 0) + 1 FROM steps WHERE runbook = ?1",
     [DAS_Q_STEP_GET] = STEPS " WHERE runbook = ?1 AND name = ?2",
+    [DAS_Q_STEP_AT] = STEPS " WHERE runbook = ?1 AND n = ?2",
     [DAS_Q_STEP_ALL] = STEPS " WHERE runbook = ?1 ORDER BY n",
     [DAS_Q_STEP_ACTS] = "UPDATE steps SET acts = 1 WHERE runbook = ?1 AND n = ?2",
     [DAS_Q_NOTE_ADD] = "INSERT INTO step_notes(runbook, n, at_ms, kind, note)"
                        " VALUES(?1, ?2, ?3, ?4, ?5)",
     [DAS_Q_NOTE_ALL] = "SELECT n, at_ms, kind, note FROM step_notes WHERE runbook = ?1 ORDER BY id",
+    [DAS_Q_QUESTION_DUE] =
+        "SELECT s.runbook, s.n, '' FROM runbooks r JOIN steps s ON s.runbook = r.id"
+        " WHERE r.status < 3 AND s.kind = 1 AND s.status = 1 AND json_valid(s.asks)"
+        " AND json_extract(s.asks, '$.channel') IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM step_notes t WHERE t.runbook = s.runbook AND t.n = s.n"
+        " AND t.kind = 'asked')"
+        " UNION ALL SELECT t.runbook, t.n, t.note FROM step_notes t"
+        " JOIN steps s ON s.runbook = t.runbook AND s.n = t.n JOIN runbooks r ON r.id = t.runbook"
+        " WHERE t.kind = 'asked' AND (s.status <> 1 OR r.status >= 3) LIMIT ?1",
+    [DAS_Q_QUESTION_ASKED] =
+        "INSERT INTO step_notes(runbook, n, at_ms, kind, note) SELECT ?1, ?2, ?3, 'asked', ?4"
+        " WHERE NOT EXISTS (SELECT 1 FROM step_notes WHERE runbook = ?1 AND n = ?2"
+        " AND kind = 'asked')",
+    [DAS_Q_QUESTION_TOLD] = "UPDATE step_notes SET kind = 'told' WHERE runbook = ?1 AND n = ?2"
+                            " AND kind = 'asked'",
+    [DAS_Q_RUNBOOK_COUNT] =
+        "SELECT count(*), count(*) FILTER (WHERE status = 2), ifnull(sum((SELECT count(*) FROM"
+        " steps s WHERE s.runbook = r.id AND s.kind = 1 AND s.status = 1)), 0)"
+        " FROM runbooks r WHERE status < 3",
     [DAS_Q_MODULE_GET] = "SELECT sha256 FROM runbook_modules WHERE runbook = ?1 AND path = ?2",
     [DAS_Q_MODULE_PUT] = "INSERT OR REPLACE INTO runbook_modules(runbook, path, sha256)"
                          " VALUES(?1, ?2, ?3)",

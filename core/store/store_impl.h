@@ -12,7 +12,7 @@
 #include "core/store/journal.h"
 #include "core/store/store.h"
 
-#define DAS_STORE_FORMAT 5             /* user_version of the database */
+#define DAS_STORE_FORMAT 6             /* user_version of the database */
 /* Which format first had what: one that is only read may be older. */
 #define DAS_FORMAT_SERVE 2
 #define DAS_FORMAT_OUTBOX 3
@@ -167,10 +167,15 @@ enum das_query {
     DAS_Q_STEP_PUT,
     DAS_Q_STEP_NEXT,
     DAS_Q_STEP_GET,
+    DAS_Q_STEP_AT,
     DAS_Q_STEP_ALL,
     DAS_Q_STEP_ACTS,
     DAS_Q_NOTE_ADD,
     DAS_Q_NOTE_ALL,
+    DAS_Q_QUESTION_DUE,
+    DAS_Q_QUESTION_ASKED,
+    DAS_Q_QUESTION_TOLD,
+    DAS_Q_RUNBOOK_COUNT,
     DAS_Q_MODULE_GET,
     DAS_Q_MODULE_PUT,
     DAS_QUERIES
