@@ -192,12 +192,13 @@ static void new_question(lua_State *L, int64_t ttl_ms)
     struct das_run *run = das_run_of(L);
     struct das_runbook_step *step = &run->book.step;
     struct das_buf *b = das_scratch(L);
-    int64_t wake = das_clock_unix_ms() + ttl_ms;
+    int64_t now = das_clock_unix_ms(), wake = now + ttl_ms;
 
     lua_pushvalue(L, AT_ASKS);
     das_json_write(L, "ask", DAS_TEXT_NULL, false, b);
     das_push_buf(L, b);
     step->asks = keep(L, lua_tostring(L, -1));
+    step->begun_ms = now;
     step->wake_ms = wake < run->book.until_ms ? wake : run->book.until_ms;
 }
 
