@@ -300,6 +300,7 @@ const char *const das_queries[DAS_QUERIES] = {
                             " error = ?4 WHERE id = ?1 AND state = 0",
     [DAS_Q_OUTBOX_REF] = "SELECT ref FROM outbox WHERE delivery = ?1 AND channel = ?2"
                          " AND state = 1 AND part_of = ''",
+    [DAS_Q_OUTBOX_MESSAGE] = "SELECT message FROM outbox WHERE delivery = ?1",
     [DAS_Q_OUTBOX_ALL] = "SELECT id, delivery, channel, code, error, ref, part_of, dedup, message,"
                          " state, claim_ms, created_ms, due_ms, expires_ms, ended_ms, tries, repeats"
                          " FROM outbox WHERE (?1 = '' OR channel = ?1) AND (?2 < 0 OR state = ?2)"
