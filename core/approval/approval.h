@@ -134,10 +134,11 @@ int das_approval_carry_out(struct das_store *s, const char *id,
                            const struct das_approval_means *means, enum das_approval_fate *fate,
                            struct das_report **report, struct das_err *err);
 
-/* Ids of all that have something due now, for das_approval_carry_out(). Fills up to n, returns how
- * many, or -1. */
+/* Ids of all that have something due now and that means is for, oldest first, for
+ * das_approval_carry_out(). Fills up to n, returns how many, or -1. */
 typedef char das_approval_id[DAS_APPROVAL_ID_SIZE];
-int das_approval_due(struct das_store *s, das_approval_id *ids, size_t n, struct das_err *err);
+int das_approval_due(struct das_store *s, const struct das_approval_means *means,
+                     das_approval_id *ids, size_t n, struct das_err *err);
 
 /* --- telling -----------------------------------------------------------------------------------
  */

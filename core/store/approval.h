@@ -103,11 +103,17 @@ int das_approval_is_orphan(struct das_store *s, const struct das_approval *a, st
 int das_approval_set_delivery(struct das_store *s, const char *id, const char *delivery,
                               struct das_err *err);
 
-/* Ids, newest first, so many at the most; open: only those that are not over. Anything but 0 of fn
- * ends the walk and is returned. fn must not use s. */
-typedef int das_approval_id_fn(void *arg, const char *id, enum das_approval_state state);
-int das_approval_each(struct das_store *s, bool open, int64_t max, das_approval_id_fn *fn, void *arg,
+/* What a list has of a request; das_approval_get() has the rest, and knows whether it is true. */
+struct das_approval_key {
+    char id[DAS_APPROVAL_ID_SIZE];
+    enum das_approval_state state;
+};
+/* Newest first; open: only those that are not over. Fills up to n, returns how many, or -1. */
+int das_approval_list(struct das_store *s, bool open, struct das_approval_key *out, size_t n,
                       struct das_err *err);
+/* The same of those that are decided and not over, or whose time is; oldest first. */
+int das_approval_pending(struct das_store *s, int64_t now_ms, struct das_approval_key *out,
+                         size_t n, struct das_err *err);
 /* How many wait for an answer, and how many for being carried out. */
 int das_approval_count(struct das_store *s, int64_t *waiting, int64_t *approved,
                        struct das_err *err);

@@ -222,7 +222,7 @@ static int due(void)
 {
     das_approval_id ids[10];
 
-    return das_approval_due(store, ids, 10, &err);
+    return das_approval_due(store, &means, ids, 10, &err);
 }
 
 static int64_t records(const char *words)
@@ -375,6 +375,63 @@ static void expiry(void)
     is_int(due(), 1, "one that nobody has voted on is due");
     is_int(carry(), DAS_FATE_EXPIRED, "and expires");
     is_int(carry(), DAS_FATE_NOTHING, "once");
+}
+
+/* An instance that this das does not have: its requests are another's, until nobody can carry them
+ * out any more; and they are not in the way of those that are ours. */
+static void others(void)
+{
+    char ours[DAS_APPROVAL_ID_SIZE];
+    das_approval_id ids[1];
+
+    begin();
+    known = false;
+    for (int i = 0; i < 3; i++) {
+        victims[0].query_id = 500 + i;
+        must_request(1);
+        vote("alice", true);
+    }
+    is_int(due(), 0, "approved, for an instance that another das has: nothing is due here");
+    is_int(carry(), DAS_FATE_NOTHING, "and nothing is carried out");
+    victims[0].query_id = 600;
+    must_request(2);
+    memcpy(ours, id, sizeof ours);
+    pass(TTL_MS);
+    ok(das_approval_due(store, &means, ids, 1, &err) == 1 && strcmp(ids[0], ours) == 0,
+       "what is due here is found behind them");
+    need_ok(das_approval_carry_out(store, ours, &means, &(enum das_approval_fate){0}, NULL, &err));
+    pass(DAS_APPROVAL_GRACE_MS + 1000);
+    is_int(due(), 3, "when their plans have expired they are over, whoever sees it");
+    for (int i = 0; i < 3; i++) {
+        need_ok(das_approval_due(store, &means, ids, 1, &err));
+        memcpy(id, ids[0], sizeof id);
+        is_int(carry(), DAS_FATE_SETTLED, "settled");
+        is_state(DAS_APPROVAL_FAILED, "as failed");
+    }
+    is_int(due(), 0, "nothing is left");
+    is_int((int)fake.kills, 0, "and nobody died");
+    known = true;
+}
+
+/* What is in the table may be anything. */
+static void listed(void)
+{
+    struct das_approval_key keys[3];
+
+    begin();
+    must_request(1);
+    is_int(das_approval_list(store, true, keys, 3, &err), 1, "one is open");
+    is_str(keys[0].id, id, "by its id");
+    store_sql(dir, "INSERT INTO approvals(id, seq, plan, subject, state, expires_ms, claim,"
+                   " delivery, decided_ms, ended_ms, note, result) SELECT hex(randomblob(2000)),"
+                   " seq, plan, subject, 1, expires_ms, '', '', 0, 0, '', x'' FROM approvals");
+    is_int(das_approval_list(store, false, keys, 3, &err), 1, "an id of 4,000 bytes is no request");
+    is_int(due(), 0, "and nothing is due for it");
+    vote("alice", true);
+    is_int(das_approval_list(store, true, keys, 3, &err), 1, "approved it is still open");
+    is_int(due(), 1, "and due");
+    carry();
+    is_int(das_approval_list(store, true, keys, 3, &err), 0, "applied it is not");
 }
 
 static void people_change(void)
@@ -763,6 +820,8 @@ int main(void)
     n_of_m();
     one_no();
     expiry();
+    others();
+    listed();
     people_change();
     applies();
     changed();
