@@ -171,6 +171,8 @@ static int make_req(struct das_hook_job *j, const char *command, const json_t *a
 
     das_buf_char(b, '{');
     das_json_key_text(b, "hook", das_text_of(j->hook->name));
+    if (j->hook->channel)
+        das_json_key_text(b, "channel", das_text_of(j->hook->channel));
     das_json_key_text(b, "platform", das_text_of(das_hook_platforms[j->hook->platform].name));
     das_json_key_text(b, "kind",
                       das_text_of(j->ask.what == DAS_HOOK_LINE    ? "command"

@@ -150,7 +150,8 @@ static int answer(struct das_store *s, struct das_runbook *r, struct das_runbook
     json_t *asks;
     int rc;
 
-    if (r->status >= DAS_RUNBOOK_DONE)
+    /* who comes late wants to know the answer, if there was one */
+    if (r->status >= DAS_RUNBOOK_DONE && step->status != DAS_STEP_DONE)
         return das_fail(err, DAS_E_BLOCKED, "runbook %lld has ended: %s", (long long)r->id,
                         das_runbook_status_name(r->status));
     asks = das_json_parse(step->asks, strlen(step->asks), NULL, err);
