@@ -182,6 +182,8 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
 {
     struct job j = {.conf = conf};
     const struct das_approval_means means = means_of(&j, NULL);
+    const struct das_approval_audience to = {&conf->rules->channels, &conf->rules->people,
+                                             conf->rules->serve.url};
     das_approval_id ids[ROUND_MAX];
     int n = das_approval_due(s, &means, ids, ROUND_MAX, err), done = 0, rc;
 
@@ -192,6 +194,8 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
         else
             done += rc;
     }
+    if (n >= 0 && das_approval_post_all(s, &to, err) < 0)
+        n = -1;
     if (n >= 0 && das_questions_say(s, &conf->rules->channels, err) < 0)
         n = -1;
     if (n >= 0 && deliver(conf, s, err) < 0)

@@ -138,6 +138,7 @@ static int fill_request(struct das_approval *a, const json_t *o, int64_t expires
     a->channel = text_of(o, "channel");
     a->reason = text_of(o, "reason");
     a->by = text_of(o, "by");
+    a->run = text_of(o, "run");
     a->person = text_of(o, "person");
     a->need = int_of(o, "need");
     a->victims = int_of(o, "victims");
@@ -426,6 +427,14 @@ int das_approval_is_orphan(struct das_store *s, const struct das_approval *a, st
     return *a->claim ? das_run_is_dead(s, a->claim, NULL, err) : 1;
 }
 
+int das_approval_is_untold(struct das_store *s, const struct das_approval *a, struct das_err *err)
+{
+    if (a->state != DAS_APPROVAL_WAITING || !*a->channel || *a->delivery ||
+        das_clock_unix_ms() >= a->expires_ms)
+        return 0;
+    return strcmp(a->run, s->run) == 0 ? 1 : das_run_is_dead(s, a->run, NULL, err);
+}
+
 int das_approval_set_delivery(struct das_store *s, const char *id, const char *delivery,
                               struct das_err *err)
 {
@@ -464,6 +473,12 @@ int das_approval_list(struct das_store *s, bool open, struct das_approval_key *o
         return 0;
     return read_keys(s, das_ask(s, err, open ? DAS_Q_APPROVAL_OPEN : DAS_Q_APPROVAL_ALL, ""), out,
                      n, err);
+}
+
+int das_approval_silent(struct das_store *s, struct das_approval_key *out, size_t n,
+                        struct das_err *err)
+{
+    return read_keys(s, das_ask(s, err, DAS_Q_APPROVAL_SILENT, ""), out, n, err);
 }
 
 int das_approval_pending(struct das_store *s, int64_t now_ms, struct das_approval_key *out,

@@ -340,6 +340,8 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_APPROVAL_DELIVERY] = "UPDATE approvals SET delivery = ?2 WHERE id = ?1",
     [DAS_Q_APPROVAL_ALL] = "SELECT id, state FROM approvals ORDER BY n DESC",
     [DAS_Q_APPROVAL_OPEN] = "SELECT id, state FROM approvals WHERE state < 3 ORDER BY n DESC",
+    [DAS_Q_APPROVAL_SILENT] = "SELECT id, state FROM approvals WHERE state < 3 AND state = 0"
+                              " AND delivery = '' ORDER BY n",
     [DAS_Q_APPROVAL_PENDING] = "SELECT id, state FROM approvals WHERE state < 3"
                                " AND (state > 0 OR expires_ms <= ?1) ORDER BY n",
     [DAS_Q_APPROVAL_COUNT] = "SELECT count(*) FILTER (WHERE state = 0),"
