@@ -238,6 +238,12 @@ static void who_is_who(void)
            "the same id elsewhere is another one");
     ok(das_person_add_id(&p, x, "os", "", &err) < 0, "an empty id");
     is_str(das_people_by(&p, "slack", "U2")->name, "bob", "found by it");
+    is_str(das_people_who(&p, "alice (chat)")->name, "alice", "whom a hook vouched for");
+    ok(!das_people_who(&p, "alice") && !das_people_who(&p, "ali (chat)") &&
+           !das_people_who(&p, "hook alerts") && !das_people_who(&p, NULL),
+       "and nobody else is");
+    need_ok(das_person_add_id(&p, x, "os", "ops", &err));
+    is_str(das_people_who(&p, "ops")->name, "bob", "a user of the machine is a person by das.lua");
     ok(!das_people_by(&p, "slack", "u1") && !das_people_by(&p, "os", "alice"), "exactly");
     das_people_clear(&p);
 }
