@@ -161,11 +161,26 @@ static int refused(struct das_call *call)
     return say(call, status == 401 ? 403 : status, "This does not count", words);
 }
 
+/* What is missing, for the person; NULL: nothing. The form stays good. */
+static const char *incomplete(const struct das_sign_target *t)
+{
+    struct das_text decision = field(t, "decision"), reason = field(t, "reason");
+
+    if (!das_text_is(decision, "approve") && !das_text_is(decision, "reject"))
+        return "Approve or Reject was expected.";
+    if (das_text_is(decision, "reject") && !das_text_trim(reason).len)
+        return "A no needs a reason: who asked will want to know. Go back and give one.";
+    if (reason.len > DAS_APPROVAL_REASON_MAX)
+        return "The reason is too long. Go back and make it shorter.";
+    return NULL;
+}
+
+/* The form is complete. */
 static int decide(struct das_call *call, const struct page *p, const struct das_sign_target *t)
 {
     struct das_text decision = field(t, "decision"), reason = field(t, "reason");
     const struct das_rules *rules = call->server->opts->rules;
-    char plan[DAS_SHA256_HEX], why[501], other[200] = "";
+    char plan[DAS_SHA256_HEX], why[DAS_APPROVAL_REASON_MAX + 1], other[200] = "";
     struct das_ballot ballot = {.id = p->a->id,
                                 .hash_prefix = plan,
                                 .yes = das_text_is(decision, "approve"),
@@ -175,11 +190,9 @@ static int decide(struct das_call *call, const struct page *p, const struct das_
     const struct das_person *x;
     struct das_ballot_result r;
 
-    if (!ballot.yes && !das_text_is(decision, "reject"))
-        return say(call, 400, "This does not count", "Approve or Reject was expected.");
     snprintf(plan, sizeof plan, "%.*s",
              (int)(field(t, "plan").len < 64 ? field(t, "plan").len : 64), field(t, "plan").ptr);
-    snprintf(why, sizeof why, "%.*s", (int)(reason.len < 500 ? reason.len : 500), reason.ptr);
+    snprintf(why, sizeof why, "%.*s", (int)reason.len, reason.ptr);
     if (sign_in(call, field(t, "token")) < 0)
         return refused(call);
     x = das_people_by(rules ? &rules->people : NULL, "key", call->caller.id);
@@ -200,6 +213,7 @@ int das_answer_approval_form(struct das_call *call)
     struct das_sign_target t = {0};
     struct page p = {.a = NULL};
     char hash[DAS_SHA256_HEX], at[60], when[32];
+    const char *missing;
     struct das_store *s;
     struct das_err err;
     int rc = read_form(call, &t, &err);
@@ -215,6 +229,8 @@ int das_answer_approval_form(struct das_call *call)
         das_clock_iso(p.link.used_ms / 1000, when, sizeof when);
         snprintf(at, sizeof at, "This link was used at %s.", when);
         rc = say(call, 410, "This does not count", at);
+    } else if (rc > 0 && (missing = incomplete(&t))) {
+        rc = say(call, 400, "This does not count", missing);
     } else if (rc > 0) {
         rc = das_sha256_hex(field(&t, "form"), hash, &err);
         if (rc == 0)
