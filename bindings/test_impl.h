@@ -23,7 +23,10 @@ struct das_bench {
     size_t count;
     struct das_clock clock;
     struct das_store *store; /* of all runs of one test; NULL until the first */
+    struct das_engine_watch watch;
     struct das_buf failure;  /* why the test failed, in full */
+    struct das_buf output;   /* what it printed and logged; nobody reads it while a script is stuck */
+    atomic_int over; /* not 0: a policy is stuck, and so the test is given up */
     bool stuck;
 };
 

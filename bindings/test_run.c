@@ -7,6 +7,7 @@
  * time, and no error goes across.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "bindings/runbook.h"
 #include "bindings/test_impl.h"
@@ -17,11 +18,17 @@
 
 #define RUN "das.test.run"
 
+/* Whose the test's state is: the thread of the policy has it for each call, if the run is not over. */
+enum { STATE_FREE, STATE_TAKEN, STATE_OVER };
+
 /* Outlives its box where the policy got stuck: then its thread uses all of this still. */
 struct test_run {
     struct das_bench *bench;
     lua_State *L; /* of the test, while the policy runs */
-    atomic_bool over;
+    atomic_int state;
+    struct das_engine_watch watch;
+    struct das_engine_web web;
+    struct das_engine_hook hook;
     int answer, applying, choose; /* functions of the test, in the registry; LUA_NOREF */
     struct das_buf trouble; /* the first error that one of them raised */
 
@@ -80,7 +87,7 @@ static struct test_run *push_run(lua_State *L)
         luaL_error(L, "out of memory");
     r->bench = das_bench_of(L);
     r->answer = r->applying = r->choose = LUA_NOREF;
-    atomic_init(&r->over, false);
+    atomic_init(&r->state, STATE_FREE);
     das_test_rules_init(&r->rules);
     return r;
 }
@@ -93,14 +100,14 @@ static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
 {
     lua_State *L = r->L;
     struct das_run *own;
-    int top, status;
+    int top, status = LUA_ERRMEM, was = STATE_FREE;
 
-    if (atomic_load(&r->over))
+    if (!atomic_compare_exchange_strong(&r->state, &was, STATE_TAKEN))
         return false;
     own = das_run_of(L);
     top = lua_gettop(L);
     if (!lua_checkstack(L, 10))
-        return false;
+        goto done;
     if (r->rules.script.limits.cpu_ms < own->limits.cpu_ms)
         atomic_store(&own->lent_cpu_ms, r->rules.script.limits.cpu_ms);
     lua_pushcfunction(L, das_on_error);
@@ -114,6 +121,9 @@ static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
     lua_settop(L, top);
     if (!das_run_stopped(L)) /* else it is what the words for it have to name */
         atomic_store(&own->lent_cpu_ms, 0);
+done:
+    was = STATE_TAKEN; /* unless it is over */
+    atomic_compare_exchange_strong(&r->state, &was, STATE_FREE);
     return status == LUA_OK;
 }
 
@@ -363,18 +373,19 @@ static void next_store(lua_State *L, struct test_run *r)
         das_raise(L, "t.run: %s", r->err.msg);
 }
 
+/* The policy is stuck, and its thread uses r for ever; where it is stuck in a function of the test,
+ * the test's state as well. So this thread touches neither again, and is given up like the other. */
+static void stuck(struct test_run *r)
+{
+    atomic_store(&r->state, STATE_OVER);
+    das_buf_printf(&r->bench->failure, "t.run: %s", r->err.msg);
+    atomic_store(&r->bench->over, 1);
+    for (;;)
+        pause();
+}
+
 static void engine(lua_State *L, struct test_run *r, size_t arg_count)
 {
-    const struct das_engine_watch watch = {.arg = r,
-                                           .previewed = previewed,
-                                           .planned = planned,
-                                           .applying = applying,
-                                           .applied = applied,
-                                           .notified = notified,
-                                           .required = required};
-    const struct das_engine_web web = {.arg = r, .answer = answer};
-    const struct das_engine_hook hook = {
-        .name = "test", .req = das_buf_view(&r->req), .reply = replied, .runbook = begun, .arg = r};
     struct das_engine_opts opts = {
         .path = r->path,
         .args = r->args,
@@ -387,13 +398,12 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
         .secrets = &r->rules.secrets,
         .policy = &r->rules.script.policy,
         .store = r->bench->store,
-        .watch = &watch,
-        .web = &web,
+        .watch = &r->watch,
+        .web = &r->web,
         .votes = &r->votes,
-        .hook = r->req.len ? &hook : NULL,
+        .hook = r->req.len ? &r->hook : NULL,
         .coverage = r->bench->opts->coverage,
         .user = "test",
-        .cancel = r->bench->opts->cancel,
         .out = das_buf_file(&r->out),
         .log = das_buf_file(&r->log),
     };
@@ -401,17 +411,27 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
     if (!opts.out || !opts.log)
         luaL_error(L, "out of memory");
     r->L = L;
+    r->watch = (struct das_engine_watch){.arg = r,
+                                         .previewed = previewed,
+                                         .planned = planned,
+                                         .applying = applying,
+                                         .applied = applied,
+                                         .notified = notified,
+                                         .required = required};
+    r->web = (struct das_engine_web){.arg = r, .answer = answer};
+    r->hook = (struct das_engine_hook){.name = "test",
+                                       .req = das_buf_view(&r->req),
+                                       .reply = replied,
+                                       .runbook = begun,
+                                       .arg = r};
     r->go.store = r->bench->store;
     r->go.stays = true;
     r->go.answer = choose;
     r->go.arg = r;
     r->go.instances = "[]";
     r->rc = das_runbook_try(&opts, &r->go, &r->result, &r->err);
-    if (r->result.end == DAS_END_STUCK) {
-        atomic_store(&r->over, true);
-        r->bench->stuck = true;
-        das_raise(L, "t.run: %s", r->err.msg);
-    }
+    if (r->result.end == DAS_END_STUCK)
+        stuck(r);
     fclose(opts.out);
     fclose(opts.log);
     r->L = NULL;
