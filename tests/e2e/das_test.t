@@ -254,6 +254,11 @@ t.expect(r).notified("over a minute").notified("wake up").requests(0)
 t.equal({ #r.messages, r.messages[1].channel, r.messages[1].severity, r.messages[2].text, r.output },
   { 2, "ops", "error", "wake up", "msg_1\n" })
 LUA
+passes('channels of any name', do { put('odd.lua', "das.notify('a\\tb\\nc', 'x')\ndas.notify('!reply', 'y')\n"); <<'LUA' });
+t.instance{ sessions = {} }
+local r = t.run("odd.lua")
+t.equal({ #r.messages, r.messages[1].channel, r.messages[1].text, r.messages[2].channel, #r.replies }, { 2, "a\tb\nc", "x", "!reply", 0 })
+LUA
 fails('another message', "t.instance{ sessions = {} }\nt.expect(t.run('chat.lua')).notified('asleep')", 'notified: nobody was told "asleep"', 'to oncall: wake up');
 passes('answers', <<"LUA");
 t.instance{ sessions = {} }
