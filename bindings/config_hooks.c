@@ -229,7 +229,8 @@ static char *take_script(lua_State *L, int t, const char *where, const char *con
         return NULL;
     path = strcmp(script, "*") == 0 ? NULL : das_config_script_path(config, script);
     if (!path)
-        luaL_error(L, "%s.script: there is no such script: \"%s\"", where, script);
+        luaL_error(L, "%s.script: there is no such script: \"%s\"%s", where, script,
+                   das_config_looked(L));
     return path;
 }
 
