@@ -386,8 +386,15 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     lua_settop(L, t);
 }
 
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct das_script_entry *)a)->path,
+                  ((const struct das_script_entry *)b)->path);
+}
+
 static void read_scripts(lua_State *L, struct reader *r)
 {
+    struct das_rules *rules = r->into->rules;
     int t = lua_gettop(L);
 
     if (!lua_istable(L, t))
@@ -399,6 +406,8 @@ static void read_scripts(lua_State *L, struct reader *r)
         read_script(L, r, lua_tostring(L, -2));
         lua_pop(L, 1);
     }
+    if (rules->count) // a table has no order, and what is said about it should have one
+        qsort(rules->scripts, rules->count, sizeof *rules->scripts, by_path);
 }
 
 struct das_secret_place das_config_place(lua_State *L, int t, const char *where)
