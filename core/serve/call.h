@@ -47,6 +47,7 @@ struct das_server {
     struct das_killer killer;
     atomic_int cancel; /* of kills */
     atomic_int draining;
+    bool keyless; /* hooks or policies keep it busy, also without any key */
     pthread_mutex_t desk_lock;
     struct das_store *desk; /* for lists of tasks, the switch, the history: one thread at a time */
     struct das_news *news;
