@@ -145,7 +145,8 @@ static int put_line(struct das_hook_ask *a, struct das_text t, bool decode, stru
 
 /* --- slack ------------------------------------------------------------------------------------ */
 
-static int slack_form(struct das_text body, int64_t now_ms, struct das_hook_ask *a,
+/* Mattermost's commands, too; it sends what was typed as it is. */
+static int slash_form(struct das_text body, int64_t now_ms, bool decode, struct das_hook_ask *a,
                       struct das_err *err)
 {
     struct das_sign_target t = {0};
@@ -163,7 +164,7 @@ static int slack_form(struct das_text body, int64_t now_ms, struct das_hook_ask 
         rc = put_url(a, url, now_ms + 30 * MINUTE_MS, 5, err);
     }
     if (rc == 0)
-        rc = put_line(a, text, true, err);
+        rc = put_line(a, text, decode, err);
     das_sign_target_clear(&t);
     return rc;
 }
@@ -175,7 +176,7 @@ static int slack(const struct das_hook_verdict *v, int64_t now_ms, struct das_ho
     struct das_text type = member(event, "type");
 
     if (v->format == DAS_HOOK_FORM)
-        return slack_form(v->body, now_ms, a, err);
+        return slash_form(v->body, now_ms, true, a, err);
     if (v->kind == DAS_HOOK_BUTTON) {
         const json_t *action = json_array_get(json_object_get(a->json, "actions"), 0);
         add_person(a, member(json_object_get(a->json, "user"), "id"));
@@ -326,6 +327,8 @@ static void put_options(struct das_hook_ask *a, const json_t *options)
             put_quoted(&a->line, member(o, "value"));
         else if (json_is_integer(value))
             das_buf_int(&a->line, json_integer_value(value));
+        else if (json_is_real(value))
+            das_buf_printf(&a->line, "%.17g", json_real_value(value));
         else
             das_buf_str(&a->line, json_is_true(value) ? "true" : "false");
     }
@@ -377,7 +380,7 @@ static int mattermost(const struct das_hook_verdict *v, int64_t now_ms, struct d
                       struct das_err *err)
 {
     if (v->format == DAS_HOOK_FORM)
-        return slack_form(v->body, now_ms, a, err);
+        return slash_form(v->body, now_ms, false, a, err);
     add_person(a, member(a->json, "user_id"));
     put_id(a->chat, sizeof a->chat, member(a->json, "channel_id"));
     put_button(a, member(json_object_get(a->json, "context"), "value"));

@@ -115,6 +115,9 @@ static void others(void)
     take(DAS_HOOK_MATTERMOST, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
          "{\"user_id\":\"m1\",\"context\":{\"value\":\"v4\"}}");
     is_str(a.button, "v4", "mattermost: a button");
+    take(DAS_HOOK_MATTERMOST, DAS_HOOK_COMMAND, DAS_HOOK_FORM,
+         "user_id=m1&text=preview+info%3D%22a+%26lt%3B+b%22");
+    line_is("preview info=\"a &lt; b\"", "mattermost sends what was typed");
 }
 
 static void discord(void)
@@ -123,8 +126,8 @@ static void discord(void)
          "{\"application_id\":\"77\",\"token\":\"tok\",\"member\":{\"user\":{\"id\":\"9\"}},"
          "\"data\":{\"name\":\"das\",\"options\":[{\"name\":\"preview\",\"options\":[{\"name\":"
          "\"instance\",\"value\":\"orders\"},{\"name\":\"info\",\"value\":\"a \\\" user=x\"},{"
-         "\"name\":\"limit\",\"value\":3}]}]}}");
-    line_is(" preview instance=\"orders\" info=\"a \\\" user=x\" limit=3", "discord");
+         "\"name\":\"limit\",\"value\":3},{\"name\":\"share\",\"value\":1.5},{\"name\":\"all\",\"value\":true}]}]}}");
+    line_is(" preview instance=\"orders\" info=\"a \\\" user=x\" limit=3 share=1.5 all=true", "discord");
     is_str(a.ids[0], "9", "who");
     is_str(a.url, "https://discord.com/api/v10/webhooks/77/tok", "where to");
     is_int(a.url_until_ms - NOW, 15 * 60000, "a quarter of an hour");
