@@ -122,6 +122,8 @@ static void others(void)
 
 static void discord(void)
 {
+    static char *other[] = {(char *)(uintptr_t) "gateway:8443"};
+
     take(DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
          "{\"application_id\":\"77\",\"token\":\"tok\",\"member\":{\"user\":{\"id\":\"9\"}},"
          "\"data\":{\"name\":\"das\",\"options\":[{\"name\":\"preview\",\"options\":[{\"name\":"
@@ -131,15 +133,27 @@ static void discord(void)
     is_str(a.ids[0], "9", "who");
     is_str(a.url, "https://discord.com/api/v10/webhooks/77/tok", "where to");
     is_int(a.url_until_ms - NOW, 15 * 60000, "a quarter of an hour");
+    ok(a.deferred, "in place of what stands there");
     take(
         DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7/../8\",\"token\":\"t\",\"data\":{\"name\":"
         "\"das\",\"options\":[{\"name\":\"line\",\"value\":\"preview orders\"}]}}");
     line_is("preview orders", "discord, one line");
     ok(!a.url, "an app's id is a number");
+    take(DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
+         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7\",\"token\":\"t?x=1\",\"data\":{}}");
+    ok(!a.url, "a token has nothing in it that means something in an address");
+    hook = (struct das_hook){.reply_hosts = other, .reply_host_count = 1};
     take(DAS_HOOK_DISCORD, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
-         "{\"user\":{\"id\":\"9\"},\"data\":{\"custom_id\":\"v5\"}}");
+         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7\",\"token\":\"t\",\"data\":{\"custom_id\":\"v5\"}}");
     is_str(a.button, "v5", "a button");
+    ok(!a.deferred, "for which nothing stands");
+    is_str(a.url, "https://gateway:8443/api/v10/webhooks/7/t", "by another host");
+    hook.insecure = true;
+    take(DAS_HOOK_DISCORD, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
+         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7\",\"token\":\"t\"}");
+    is_str(a.url, "http://gateway:8443/api/v10/webhooks/7/t", "which has no TLS");
+    hook = (struct das_hook){0};
 }
 
 static void telegram(void)
