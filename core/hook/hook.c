@@ -122,32 +122,6 @@ static unsigned given(const struct das_hook *h)
            (h->batch ? DAS_HOOK_F_BATCH : 0u) | (h->window_s ? DAS_HOOK_F_WINDOW : 0u);
 }
 
-/* A hook that lets everybody in is none. */
-static int check_fields(const struct das_hook *h, struct das_err *err)
-{
-    const struct das_hook_platform_info *info = &das_hook_platforms[h->platform];
-    unsigned has = given(h), needs = info->needs;
-
-    for (int i = 0; i < DAS_HOOK_FIELDS; i++) {
-        enum das_hook_field f = (enum das_hook_field)(1u << i);
-        if (needs & f && !(has & f))
-            return das_fail(err, DAS_E_CONFIG,
-                            "hooks.%s.verify.%s: platform \"%s\" needs it: without it anybody "
-                            "could send requests",
-                            h->name, das_hook_field_name(f), info->name);
-        if (has & f && !((needs | info->takes) & f))
-            return das_fail(err, DAS_E_CONFIG, "hooks.%s.verify.%s: platform \"%s\" has none",
-                            h->name, das_hook_field_name(f), info->name);
-    }
-    if (needs & DAS_HOOK_F_AUTH && !(has & DAS_HOOK_F_TOKENS) &&
-        !(has & DAS_HOOK_F_USER && has & DAS_HOOK_F_PASSWORDS))
-        return das_fail(err, DAS_E_CONFIG,
-                        "hooks.%s.verify: platform \"%s\" needs tokens, or user and passwords: "
-                        "without it anybody could send requests",
-                        h->name, info->name);
-    return 0;
-}
-
 static int check_path(const struct das_hooks *all, const struct das_hook *h, struct das_err *err)
 {
     const char *p = h->path;
@@ -172,7 +146,8 @@ int das_hook_settle(const struct das_hooks *all, const struct das_hook *h, struc
 {
     bool chat = das_hook_is_chat(h->platform);
 
-    if (check_path(all, h, err) < 0 || check_fields(h, err) < 0)
+    if (check_path(all, h, err) < 0 ||
+        das_hook_fields_check(h->name, h->platform, given(h), err) < 0)
         return -1;
     if (!h->script && !h->command_count)
         return das_fail(err, DAS_E_CONFIG,

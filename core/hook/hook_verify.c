@@ -233,31 +233,38 @@ static int check_rest(const struct das_hook_conf *conf, unsigned there, struct d
     return 0;
 }
 
-static int check_needs(const struct das_hook_conf *conf, unsigned there, struct das_err *err)
+static int wrong_of(const char *name, enum das_hook_field field, const char *platform,
+                    const char *words, struct das_err *err)
 {
-    const struct das_hook_platform_info *info = &das_hook_platforms[conf->platform];
-    bool basic = there & DAS_HOOK_F_USER && there & DAS_HOOK_F_PASSWORDS;
-    char words[120];
+    return das_fail(err, DAS_E_CONFIG, "hooks.%.64s.verify.%s: platform \"%s\" %s", name,
+                    das_hook_field_name(field), platform, words);
+}
+
+/* A hook that lets everybody in is none. */
+int das_hook_fields_check(const char *name, enum das_hook_platform p, unsigned there,
+                          struct das_err *err)
+{
+    const struct das_hook_platform_info *info = &das_hook_platforms[p];
+    bool user = there & DAS_HOOK_F_USER, passwords = there & DAS_HOOK_F_PASSWORDS;
 
     for (unsigned bit = 1; bit < 1u << DAS_HOOK_FIELDS; bit <<= 1) {
         enum das_hook_field field = (enum das_hook_field)bit;
-        if (info->needs & bit && !(there & bit)) {
-            snprintf(words, sizeof words, "%s needs it", info->name);
-            return wrong(conf, field, words, err);
-        }
-        if (there & bit && !((info->needs | info->takes) & bit)) {
-            snprintf(words, sizeof words, "%s has no such thing", info->name);
-            return wrong(conf, field, words, err);
-        }
+        if (info->needs & bit && !(there & bit))
+            return wrong_of(name, field, info->name,
+                            "needs it: without it anybody could send requests", err);
+        if (there & bit && !((info->needs | info->takes) & bit))
+            return wrong_of(name, field, info->name, "has none", err);
     }
-    if (!(info->needs & AUTH))
-        return 0;
-    if (!basic && there & DAS_HOOK_F_USER)
-        return wrong(conf, DAS_HOOK_F_PASSWORDS, "expected one for the user", err);
-    if (!basic && there & DAS_HOOK_F_PASSWORDS)
-        return wrong(conf, DAS_HOOK_F_USER, "expected the one that the passwords are of", err);
-    if (!basic && !(there & TOKENS))
-        return wrong(conf, AUTH, "expected one of them", err);
+    if (user && !passwords)
+        return wrong_of(name, DAS_HOOK_F_PASSWORDS, info->name, "needs one for the user", err);
+    if (passwords && !user)
+        return wrong_of(name, DAS_HOOK_F_USER, info->name,
+                        "needs the one that the passwords are of", err);
+    if (info->needs & AUTH && !(there & TOKENS) && !user)
+        return das_fail(err, DAS_E_CONFIG,
+                        "hooks.%.64s.verify: platform \"%s\" needs tokens, or user and passwords: "
+                        "without it anybody could send requests",
+                        name, info->name);
     return 0;
 }
 
@@ -268,7 +275,8 @@ int das_hook_conf_check(const struct das_hook_conf *conf, struct das_err *err)
     if ((unsigned)conf->platform >= DAS_HOOK_PLATFORMS)
         return das_fail(err, DAS_E_CONFIG, "hooks.%.64s: a platform that is none",
                         conf->name ? conf->name : "?");
-    if (check_needs(conf, there, err) < 0 || check_lists(conf, there, err) < 0)
+    if (das_hook_fields_check(conf->name ? conf->name : "?", conf->platform, there, err) < 0 ||
+        check_lists(conf, there, err) < 0)
         return -1;
     return check_rest(conf, there, err);
 }

@@ -109,6 +109,10 @@ int das_hook_platform_find(struct das_text name); /* or -1 */
 /* "secrets": what a bit of enum das_hook_field is called in das.lua. */
 const char *das_hook_field_name(enum das_hook_field field);
 
+/* Has a hook of that name the fields that its platform needs, and none that it has no use for?
+ * there: bits of enum das_hook_field. DAS_E_CONFIG naming hooks.NAME.verify.FIELD. */
+int das_hook_fields_check(const char *name, enum das_hook_platform p, unsigned there,
+                          struct das_err *err);
 /* Can requests be judged with it? DAS_E_CONFIG naming hooks.NAME.verify.FIELD: one that is needed
  * and empty (there is no such thing as a hook without a secret), one that cannot be what it has to
  * be, one that the platform does not have. */

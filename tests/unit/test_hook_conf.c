@@ -18,7 +18,7 @@ static void refused(const struct das_hook_conf *c, const char *field, const char
 
     err.code = DAS_OK;
     err.msg[0] = '\0';
-    snprintf(path, sizeof path, "hooks.h.verify.%s", field);
+    snprintf(path, sizeof path, "hooks.h.verify%s%s", *field ? "." : "", field);
     ok(das_hook_conf_check(c, &err) < 0 && err.code == DAS_E_CONFIG, "%s: %s",
        das_hook_platforms[c->platform].name, err.msg);
     has_str(err.msg, path, "names the field");
@@ -48,7 +48,10 @@ static void needed(enum das_hook_platform p)
             continue;
         found++;
         lists[i]->count = 0;
-        refused(&c, field, info->needs & DAS_HOOK_F_AUTH ? "one of them" : "needs it");
+        if (info->needs & DAS_HOOK_F_AUTH)
+            refused(&c, "", "needs tokens, or user and passwords");
+        else
+            refused(&c, field, "needs it");
         lists[i]->count = 2;
         lists[i]->items[1] = T("");
         refused(&c, field, "empty");
@@ -118,7 +121,7 @@ static void foreign(enum das_hook_platform p)
             c.window_s = 60;
         }
         if (!(has & 1u << i))
-            refused(&c, das_hook_field_name((enum das_hook_field)(1u << i)), "no such thing");
+            refused(&c, das_hook_field_name((enum das_hook_field)(1u << i)), "has none");
     }
 }
 
