@@ -64,7 +64,7 @@ sub type {
     my ($self, $who, $text, %opt) = @_;
     my $now = $opt{at} // int(time * 1000) + ++$self->{sent} % 1000;
     my $session = Chat::random_hex(12);
-    my $until = (time + 5400) * 1000;
+    my $until = (time + ($opt{lives} // 5400)) * 1000;
     $self->keep(sub { $_[0]{places}{$session} = { until => $until } });
     my $body = $opt{body} // $Chat::json->encode({ msgtype => 'text', text => { content => " $text" }, msgId => 'msg' . $self->fresh, createAt => $now,
         conversationType => '2', conversationId => 'cid1', senderId => '$:LWCP_v1:$' . $who, senderStaffId => $self->id($who),
