@@ -164,7 +164,7 @@ demo: deps
 
 # With SAN= only what runs compiled code: the guards on the text of the project need it once.
 # What takes longest begins first.
-LONG   = tests/e2e/torture.t
+LONG   = tests/e2e/torture.t tests/e2e/runbook_death.t
 CHECKS = $(LONG) $(UNIT) tests/lua/*.t tests/policies/*.t tests/hooks/*.t tests/runbooks/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
 
 check: deps-check
