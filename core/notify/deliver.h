@@ -17,6 +17,11 @@
 int das_notice_queue(struct das_store *s, const struct das_channel *ch, const struct das_notice *n,
                      char id[DAS_DELIVERY_SIZE], struct das_err *err);
 
+/* Only what das_outbox_add() would be given: for who puts it there together with something else. m
+ * borrows from all of them. -1: DAS_E_USAGE. */
+int das_notice_wrap(const struct das_channel *ch, const struct das_notice *n, struct das_buf *text,
+                    struct das_outbox_new *m, struct das_err *err);
+
 struct das_delivered {
     size_t sent, later, failed; /* messages */
     int64_t next_ms;            /* when to look again, Unix; INT64_MAX: nothing waits */

@@ -231,6 +231,13 @@ void das_run_end(struct das_store *s);
 int das_run_is_dead(struct das_store *s, const char *run, int *held, struct das_err *err);
 int das_run_recover(struct das_store *s, struct das_err *err);
 
+/* --- outbox.c --------------------------------------------------------------------------------- */
+
+struct das_outbox_new;
+/* das_outbox_add() inside a transaction of the caller's; id has DAS_DELIVERY_SIZE bytes. */
+int das_outbox_put(struct das_store *s, const struct das_outbox_new *m, int64_t now_ms, char *id,
+                   struct das_err *err);
+
 /* --- journal.c -------------------------------------------------------------------------------- */
 
 /* What is read from the bytes of a record. Borrows from the line. */
