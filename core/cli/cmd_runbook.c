@@ -121,12 +121,17 @@ int das_runbook_id(const struct das_runbook_job *j, int64_t *id, struct das_err 
 
 static struct das_decider person(struct das_runbook_job *j)
 {
+    const struct das_people *people = &j->common.rules.people;
     const struct das_person *x;
 
     das_who(j->common.user, sizeof j->common.user);
-    x = das_people_by(&j->common.rules.people, "os", j->common.user);
+    x = das_people_by(people, "os", j->common.user);
+    /* a user who is called like a person and is not that person */
+    if (!x && das_people_find(people, j->common.user))
+        snprintf(j->stranger, sizeof j->stranger, "user %s", j->common.user);
     if (!x)
-        return (struct das_decider){.name = j->common.user, .via = "cli"};
+        return (struct das_decider){.name = *j->stranger ? j->stranger : j->common.user,
+                                    .via = "cli"};
     return (struct das_decider){.name = x->name,
                                 .roles = (const char *const *)x->roles,
                                 .role_count = x->role_count,

@@ -18,6 +18,7 @@ struct das_runbook_job {
     char **args;
     int arg_count;
     struct das_store *store;
+    char stranger[80]; /* who is at the terminal, where the name alone would be somebody else's */
 };
 
 /* Each: an exit code, or -1 with err. */

@@ -79,6 +79,7 @@ static int stretch(struct das_runbook_job *j, const char *path, bool armed, stru
         .out = j->quiet ? fopen("/dev/null", "w") : stdout,
         .log = j->quiet ? NULL : stderr,
     };
+    const struct das_person *x;
     int rc, code;
 
     if (!opts.out)
@@ -87,6 +88,9 @@ static int stretch(struct das_runbook_job *j, const char *path, bool armed, stru
     das_rules_for(&c->rules, path, &room->rules);
     das_common_guards(c, &room->rules, &opts);
     opts.grants = room->rules.grants;
+    /* whoever goes on with it: it is asked for by the person who began it */
+    x = room->book.who ? das_people_who(&c->rules.people, room->book.who) : NULL;
+    opts.person = x ? x->name : NULL;
     rc = das_runbook_run(&opts, go, &result, err);
     code = report(j, &result, rc, armed, err);
     if (result.end == DAS_END_STUCK && !j->quiet) { /* its thread uses all that would be freed now */

@@ -300,6 +300,7 @@ const char *const das_queries[DAS_QUERIES] = {
                             " error = ?4 WHERE id = ?1 AND state = 0",
     [DAS_Q_OUTBOX_REF] = "SELECT ref FROM outbox WHERE delivery = ?1 AND channel = ?2"
                          " AND state = 1 AND part_of = ''",
+    [DAS_Q_OUTBOX_MESSAGE] = "SELECT message FROM outbox WHERE delivery = ?1",
     [DAS_Q_OUTBOX_ALL] = "SELECT id, delivery, channel, code, error, ref, part_of, dedup, message,"
                          " state, claim_ms, created_ms, due_ms, expires_ms, ended_ms, tries, repeats"
                          " FROM outbox WHERE (?1 = '' OR channel = ?1) AND (?2 < 0 OR state = ?2)"
@@ -338,9 +339,12 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_APPROVAL_NOTE] = "UPDATE approvals SET note = ?2 WHERE id = ?1",
     [DAS_Q_APPROVAL_RESULT] = "UPDATE approvals SET result = ?2 WHERE id = ?1",
     [DAS_Q_APPROVAL_DELIVERY] = "UPDATE approvals SET delivery = ?2 WHERE id = ?1",
-    [DAS_Q_APPROVAL_ALL] = "SELECT id, state FROM approvals ORDER BY n DESC LIMIT ?1",
-    [DAS_Q_APPROVAL_OPEN] = "SELECT id, state FROM approvals WHERE state < 3 ORDER BY n DESC"
-                            " LIMIT ?1",
+    [DAS_Q_APPROVAL_ALL] = "SELECT id, state FROM approvals ORDER BY n DESC",
+    [DAS_Q_APPROVAL_OPEN] = "SELECT id, state FROM approvals WHERE state < 3 ORDER BY n DESC",
+    [DAS_Q_APPROVAL_SILENT] = "SELECT id, state FROM approvals WHERE state < 3 AND state = 0"
+                              " AND delivery = '' ORDER BY n",
+    [DAS_Q_APPROVAL_PENDING] = "SELECT id, state FROM approvals WHERE state < 3"
+                               " AND (state > 0 OR expires_ms <= ?1) ORDER BY n",
     [DAS_Q_APPROVAL_COUNT] = "SELECT count(*) FILTER (WHERE state = 0),"
                              " count(*) FILTER (WHERE state > 0) FROM approvals WHERE state < 3",
     [DAS_Q_RECORD_HASH] = "SELECT line, hash FROM journal WHERE seq = ?1",
