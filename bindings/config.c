@@ -515,6 +515,7 @@ static int read_all(lua_State *L)
     das_config_policy(L, top, "", &r->into->rules->policy);
     das_config_serve(L, top, r->into->rules);
     das_config_channels(L, top, &r->into->rules->channels);
+    r->into->rules->channels.url = r->into->rules->serve.url;
     das_config_people(L, top, &r->into->rules->people);
     if (lua_getfield(L, top, "scripts") != LUA_TNIL)
         read_scripts(L, r);

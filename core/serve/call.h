@@ -181,7 +181,7 @@ das_handler_fn das_answer_kill_process, das_answer_delete_process, das_answer_ki
 das_handler_fn das_answer_instances, das_answer_nodes, das_answer_db_users, das_answer_versions,
     das_answer_version;
 das_handler_fn das_answer_approvals, das_answer_approval_decide, das_answer_approval_page,
-    das_answer_approval_form;
+    das_answer_approval_form, das_answer_message_page;
 das_handler_fn das_answer_livez, das_answer_readyz, das_answer_metrics;
 
 #endif

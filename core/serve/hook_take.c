@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/approval/approval.h"
+#include "core/approval/question.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
@@ -170,6 +171,8 @@ static int make_req(struct das_hook_job *j, const char *command, const json_t *a
 
     das_buf_char(b, '{');
     das_json_key_text(b, "hook", das_text_of(j->hook->name));
+    if (j->hook->channel)
+        das_json_key_text(b, "channel", das_text_of(j->hook->channel));
     das_json_key_text(b, "platform", das_text_of(das_hook_platforms[j->hook->platform].name));
     das_json_key_text(b, "kind",
                       das_text_of(j->ask.what == DAS_HOOK_LINE    ? "command"
@@ -238,7 +241,7 @@ static void enqueue(struct taking *k, const char *word)
     }
     k->out->body = ack.body;
     j->waited_for = das_hook_answers_at_once(k->hook->platform);
-    result(k, j->kind == DAS_HOOK_JOB_VOTE ? "vote" : "accepted", 200, "");
+    result(k, j->kind == DAS_HOOK_JOB_SCRIPT ? "accepted" : "vote", 200, "");
     k->t->type = ack.type;
     if (das_hook_put(k->desk, j) < 0) {
         full(k);
@@ -363,14 +366,30 @@ static void line(struct taking *k)
     das_free(l);
 }
 
+/* A button that das made and that no script sees: what a press of it does. */
+static bool is_own_button(const struct das_hook_ask *ask, enum das_hook_job_kind *kind)
+{
+    const struct das_text text = das_text_of(ask->button);
+    struct das_approval_value vote;
+    struct das_question_value answer;
+
+    if (ask->what != DAS_HOOK_PRESS)
+        return false;
+    if (das_approval_value_read(text, &vote))
+        *kind = DAS_HOOK_JOB_VOTE;
+    else if (das_question_value_read(text, &answer))
+        *kind = DAS_HOOK_JOB_ANSWER;
+    else
+        return false;
+    return true;
+}
+
 static void press(struct taking *k)
 {
     struct das_hook_job *j = k->job;
-    struct das_approval_value value;
     struct das_err err;
 
-    if (das_approval_value_read(das_text_of(j->ask.button), &value)) {
-        j->kind = DAS_HOOK_JOB_VOTE;
+    if (is_own_button(&j->ask, &j->kind)) {
         enqueue(k, NULL);
     } else if (!k->hook->script || !*j->ask.button || !das_hook_allows(k->hook, NULL, j->person)) {
         result(k, "ignored", 200, "the button is none that is known here");
@@ -441,11 +460,11 @@ static void unknown_person(struct taking *k)
     tell(k, text);
 }
 
-/* False: answered. Who may vote, the request for the kill says. */
+/* False: answered. Who may vote or answer, the request for the kill or the question says. */
 static bool let_in(struct taking *k)
 {
     struct das_hook_job *j = k->job;
-    struct das_approval_value value;
+    enum das_hook_job_kind ignored;
     char why[300];
 
     if (!das_hook_is_chat(k->hook->platform))
@@ -457,9 +476,7 @@ static bool let_in(struct taking *k)
         unknown_person(k);
         return false;
     }
-    if (das_hook_allows(k->hook, NULL, j->person) ||
-        (j->ask.what == DAS_HOOK_PRESS &&
-         das_approval_value_read(das_text_of(j->ask.button), &value)))
+    if (das_hook_allows(k->hook, NULL, j->person) || is_own_button(&j->ask, &ignored))
         return true;
     not_allowed(k, "not among those of allow", "You may not use this.");
     return false;

@@ -307,6 +307,19 @@ int das_outbox_ref(struct das_store *s, const char *channel, const char *deliver
     return *ref ? 1 : 0;
 }
 
+int das_outbox_message(struct das_store *s, const char *delivery, struct das_buf *out,
+                       struct das_err *err)
+{
+    sqlite3_stmt *st = das_ask(s, err, DAS_Q_OUTBOX_MESSAGE, "s", delivery);
+    int rc = st ? das_step(s, st, err) : -1;
+
+    if (rc <= 0)
+        return rc;
+    das_buf_text(out, das_column(st, 0));
+    sqlite3_reset(st);
+    return das_buf_ok(out, err) < 0 ? -1 : 1;
+}
+
 static void read_row(sqlite3_stmt *st, int64_t now_ms, struct das_outbox_row *r)
 {
     int64_t state = sqlite3_column_int64(st, 9);

@@ -12,7 +12,7 @@
 #include "core/store/journal.h"
 #include "core/store/store.h"
 
-#define DAS_STORE_FORMAT 5             /* user_version of the database */
+#define DAS_STORE_FORMAT 6             /* user_version of the database */
 /* Which format first had what: one that is only read may be older. */
 #define DAS_FORMAT_SERVE 2
 #define DAS_FORMAT_OUTBOX 3
@@ -113,6 +113,7 @@ enum das_query {
     DAS_Q_OUTBOX_LATER,
     DAS_Q_OUTBOX_FAILED,
     DAS_Q_OUTBOX_REF,
+    DAS_Q_OUTBOX_MESSAGE,
     DAS_Q_OUTBOX_ALL,
     DAS_Q_OUTBOX_COUNT,
     DAS_Q_OUTBOX_PURGE,
@@ -138,6 +139,8 @@ enum das_query {
     DAS_Q_APPROVAL_DELIVERY,
     DAS_Q_APPROVAL_ALL,
     DAS_Q_APPROVAL_OPEN,
+    DAS_Q_APPROVAL_SILENT,
+    DAS_Q_APPROVAL_PENDING,
     DAS_Q_APPROVAL_COUNT,
     DAS_Q_RECORD_HASH,
     DAS_Q_APPLIED_SEQ,
@@ -167,10 +170,15 @@ enum das_query {
     DAS_Q_STEP_PUT,
     DAS_Q_STEP_NEXT,
     DAS_Q_STEP_GET,
+    DAS_Q_STEP_AT,
     DAS_Q_STEP_ALL,
     DAS_Q_STEP_ACTS,
     DAS_Q_NOTE_ADD,
     DAS_Q_NOTE_ALL,
+    DAS_Q_QUESTION_DUE,
+    DAS_Q_QUESTION_ASKED,
+    DAS_Q_QUESTION_TOLD,
+    DAS_Q_RUNBOOK_COUNT,
     DAS_Q_MODULE_GET,
     DAS_Q_MODULE_PUT,
     DAS_QUERIES

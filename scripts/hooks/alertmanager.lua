@@ -8,15 +8,16 @@
 --
 -- Which instance: the label das_instance of the alert, else its label instance without the port.
 -- das.lua has to give the script the grants preview, runbook, and instance:NAME or tag:TAG, and the
--- runbooks theirs.
+-- runbooks theirs, with notify:CHANNEL of this hook's channel: they ask there.
 local req = ...
 local alert = req.alert
 
 -- Which runbook for which alert, by its name here: nothing that an alert says chooses a script.
+-- role: whose answer its question takes.
 local runbooks = {
-  MySQLTooManyConnections = { "../runbooks/connection_exhaustion.lua", { limit = 200 } },
-  MySQLMetadataLockPileup = { "../runbooks/metadata_lock_pileup.lua" },
-  MySQLReplicaLag = { "../runbooks/replica_lag.lua" },
+  MySQLTooManyConnections = { "../runbooks/connection_exhaustion.lua", { limit = 200, role = "dba" } },
+  MySQLMetadataLockPileup = { "../runbooks/metadata_lock_pileup.lua", { role = "dba" } },
+  MySQLReplicaLag = { "../runbooks/replica_lag.lua", { role = "dba" } },
 }
 
 local function find(name)
@@ -53,7 +54,11 @@ for _, one in ipairs(alert and alert.alerts or {}) do
   end
   local runbook = instance and one.status ~= "resolved" and runbooks[one.name]
   if runbook then
-    local begun, why = req.runbook(runbook[1], { instance = instance.name, params = runbook[2] })
+    local params = { channel = req.channel } -- what it asks is asked there as well
+    for key, value in pairs(runbook[2] or {}) do
+      params[key] = value
+    end
+    local begun, why = req.runbook(runbook[1], { instance = instance.name, params = params })
     fields[#fields + 1] = { "runbook", begun and "begun" or why }
   end
   req.reply{

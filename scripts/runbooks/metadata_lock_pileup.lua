@@ -15,6 +15,8 @@ local p = das.runbook{
     suspects = { type = "integer", default = 1, min = 1, max = 20, help = "at most so many" },
     wait = { type = "duration", default = "20s" },
     ttl = { type = "duration", default = "1h", min = 1 },
+    channel = { type = "string", default = "" },
+    role = { type = "string", default = "" },
   },
   timeout = "12h",
 }
@@ -104,6 +106,8 @@ if before.waiting >= p.waiting and #before.suspects > 0 then
         after.waiting, das.instances()[1].name, after.suspects[1].id,
         after.suspects[1].user or "?", after.suspects[1].seconds),
       choices = { "leave", "kill" }, default = "leave", ttl = p.ttl,
+      channel = p.channel ~= "" and p.channel or nil,
+      approvers = p.role ~= "" and { "role:" .. p.role } or nil,
     }
     say("Asked whether to end connections: %s (%s).", choice, who or "nobody answered")
     if choice == "kill" then

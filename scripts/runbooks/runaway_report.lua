@@ -13,6 +13,8 @@ local p = das.runbook{
     kill = { type = "integer", default = 5, min = 1, max = 100, help = "at most so many a step" },
     wait = { type = "duration", default = "20s" },
     ttl = { type = "duration", default = "1h", min = 1 },
+    channel = { type = "string", default = "" },
+    role = { type = "string", default = "" },
   },
   timeout = "12h",
 }
@@ -78,6 +80,8 @@ if before.reports > 0 then
         .. "cancelled. End the connections?"):format(after.running, p.user,
         das.instances()[1].name),
       choices = { "leave", "kill" }, default = "leave", ttl = p.ttl,
+      channel = p.channel ~= "" and p.channel or nil,
+      approvers = p.role ~= "" and { "role:" .. p.role } or nil,
     }
     say("Asked whether to end connections: %s (%s).", choice, who or "nobody answered")
     if choice == "kill" then
