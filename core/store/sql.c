@@ -129,8 +129,15 @@ static const char format_5[] =
     "CREATE TABLE runbook_modules(runbook INTEGER NOT NULL, path TEXT NOT NULL,"
     " sha256 TEXT NOT NULL, PRIMARY KEY(runbook, path)) STRICT, WITHOUT ROWID;";
 
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3, format_4,
-                                                       format_5};
+/* What hooks have taken and what is not done yet. run: whose it is; begun: the run that began it.
+ * work is sealed. */
+static const char format_6[] =
+    "CREATE TABLE hook_work(n INTEGER PRIMARY KEY AUTOINCREMENT, hook TEXT NOT NULL,"
+    " run TEXT NOT NULL, begun TEXT NOT NULL, fresh TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+    " until_ms INTEGER NOT NULL, work BLOB NOT NULL) STRICT;";
+
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3,
+                                                       format_4, format_5, format_6};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
@@ -317,6 +324,15 @@ const char *const das_queries[DAS_QUERIES] = {
                              " WHERE hook = ?1 AND proof = ?2 AND id = ?3",
     [DAS_Q_DELIVERY_DROP] = "DELETE FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
 
+    [DAS_Q_WORK_ADD] = "INSERT INTO hook_work(hook, run, begun, fresh, at_ms, until_ms, work)"
+                       " VALUES(?1, ?2, '', ?3, ?4, ?5, ?6)",
+    [DAS_Q_WORK_BEGIN] = "UPDATE hook_work SET begun = ?3 WHERE n = ?1 AND run = ?2",
+    [DAS_Q_WORK_DROP] = "DELETE FROM hook_work WHERE n = ?1 AND run = ?2",
+    [DAS_Q_WORK_RUNS] = "SELECT DISTINCT run FROM hook_work WHERE run <> ?1",
+    [DAS_Q_WORK_OTHERS] = "SELECT n, run, hook, at_ms, until_ms, begun, fresh, work FROM hook_work"
+                          " WHERE run <> ?1 ORDER BY n",
+    [DAS_Q_WORK_CLAIM] = "UPDATE hook_work SET run = ?2 WHERE n = ?1",
+
     [DAS_Q_APPROVAL_ADD] = "INSERT INTO approvals(id, seq, plan, subject, state, expires_ms, claim,"
                            " delivery, decided_ms, ended_ms, note, result)"
                            " VALUES(?1, ?2, ?3, ?4, 0, ?5, '', '', 0, 0, '', x'')",
@@ -380,6 +396,7 @@ const char *const das_queries[DAS_QUERIES] = {
                            " WHERE run = ?1 AND ended_ms = 0",
     [DAS_Q_STRETCH_OF] = "SELECT who, began_ms, ended_ms, how FROM stretches WHERE runbook = ?1"
                          " ORDER BY id",
+    [DAS_Q_STRETCH_RUNBOOK] = "SELECT min(runbook) FROM stretches WHERE run = ?1",
     [DAS_Q_STEP_PUT] = "INSERT OR REPLACE INTO steps(runbook, n, name, kind, status, acts,"
                        " attempts, failures, begun_ms, ended_ms, wake_ms, asks, result, error, who,"
                        " reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
