@@ -1,6 +1,7 @@
 /* work.c - see work.h. */
 #include "core/store/work.h"
 
+#include <stdio.h>
 #include <string.h>
 
 #include "core/base/fault.h"
