@@ -74,8 +74,7 @@ int das_hook_keep_make(const struct das_hook_job *j, struct das_work_new *w, str
     char what[200];
     int rc;
 
-    *w = (struct das_work_new){
-        .hook = j->hook->name, .at_ms = j->at_ms, .until_ms = until_of(j)};
+    *w = (struct das_work_new){.hook = j->hook->name, .at_ms = j->at_ms, .until_ms = until_of(j)};
     about(w->hook, w->at_ms, w->until_ms, what, sizeof what);
     rc = write_job(j, &plain, err);
     if (rc == 0)
@@ -161,7 +160,8 @@ static int read_runbook(const json_t *o, struct das_hook_job *j, struct das_err 
     if (!person)
         return 0;
     j->person = das_people_find(&j->desk->conf.rules->people, person);
-    return j->person ? 0 : das_fail(err, DAS_E_USAGE, "%.100s is not one of people any more", person);
+    return j->person ? 0
+                     : das_fail(err, DAS_E_USAGE, "%.100s is not one of people any more", person);
 }
 
 static int read_job(const json_t *o, struct das_hook_job *j, struct das_err *err)
@@ -188,8 +188,8 @@ static int open_job(const struct das_work *w, struct das_hook_job *j, struct das
     int rc;
 
     about(w->hook, w->at_ms, w->until_ms, what, sizeof what);
-    rc = das_keyring_unseal_all(j->desk->keyring, what, das_text(w->work, w->work_len), &plain,
-                                err);
+    rc =
+        das_keyring_unseal_all(j->desk->keyring, what, das_text(w->work, w->work_len), &plain, err);
     if (rc == 0) {
         o = das_json_parse(plain.ptr, plain.len, NULL, err);
         rc = o ? read_job(o, j, err) : -1;
@@ -251,9 +251,9 @@ static void drop(struct das_hook_desk *d, const struct das_hook_job *j, const st
 {
     struct das_err err;
 
-    das_hook_say_log(d, j, DAS_LOG_WARN, "dropped: taken %lld s ago, and das ended before it was %s: %s",
-                     (long long)(das_clock_unix_ms() - w->at_ms) / 1000,
-                     *w->begun ? "done" : "begun", why);
+    das_hook_say_log(
+        d, j, DAS_LOG_WARN, "dropped: taken %lld s ago, and das ended before it was %s: %s",
+        (long long)(das_clock_unix_ms() - w->at_ms) / 1000, *w->begun ? "done" : "begun", why);
     left(d, j, "dropped");
     if (forget(d, w->n, &err) < 0)
         das_hook_say_log(d, j, DAS_LOG_ERROR, "%s", err.msg);
