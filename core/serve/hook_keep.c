@@ -354,8 +354,10 @@ static bool take_up(struct das_hook_job *j, const struct das_work *w)
 {
     const char *result = "told";
     struct das_err err = {.code = DAS_OK};
-    int rc = open_job(w, j, &err);
+    int rc;
 
+    snprintf(j->who, sizeof j->who, "hook %.100s", j->hook->name); /* until it is known better */
+    rc = open_job(w, j, &err);
     j->n = w->n;
     if (rc == 0 && was_begun(j, w->begun))
         das_hook_say_log(j->desk, j, DAS_LOG_WARN, "das ended while it was at it: not done again");

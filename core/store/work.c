@@ -24,9 +24,14 @@ int das_work_put(struct das_store *s, struct das_work_new *w, struct das_text fr
 
 int das_work_add(struct das_store *s, struct das_work_new *w, struct das_err *err)
 {
+    int rc;
+
     if (das_begin(s, err) < 0)
         return -1;
-    return das_end(s, das_work_put(s, w, DAS_TEXT_NULL, err), err);
+    rc = das_end(s, das_work_put(s, w, DAS_TEXT_NULL, err), err);
+    if (rc == 0)
+        DAS_FAULT("work-kept");
+    return rc;
 }
 
 int das_work_begin(struct das_store *s, int64_t n, const char *run, struct das_err *err)
