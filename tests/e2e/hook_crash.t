@@ -46,16 +46,16 @@ people = { $who },
   hooks = {
     slack = { platform = "slack", path = "/hooks/slack", verify = { secrets = { file = "$dir/slack.secret" } }, insecure = true,
       reply_hosts = { "$here" }, allow = { roles = { "dba" } }, commands = {
-        run = { script = "run.lua", params = { { name = "n" } } }, slow = { script = "slow.lua" },
+        run = { script = "$dir/run.lua", params = { { name = "n" } } }, slow = { script = "$dir/slow.lua" },
         kill = { script = "$scripts/kill.lua", params = { { name = "instance", type = "instance", required = true }, { name = "user" }, { name = "db" },
           { name = "host" }, { name = "command" }, { name = "info" }, { name = "time", type = "duration", default = "1s" },
           { name = "limit", type = "integer", min = 1, max = 20, default = 3 }, { name = "kind", type = "choice", choices = { "query", "connection" }, default = "query" },
           { name = "reason" }, { name = "channel", default = "ops", immutable = true }, { name = "role", default = "dba", immutable = true },
           { name = "need", type = "integer", default = 2, immutable = true } } } } },
     ding = { platform = "dingtalk", path = "/hooks/ding", verify = { secrets = { file = "$dir/ding.secret" } }, insecure = true,
-      reply_hosts = { "$here" }, allow = { roles = { "dba" } }, commands = { run = { script = "run.lua" } } },
+      reply_hosts = { "$here" }, allow = { roles = { "dba" } }, commands = { run = { script = "$dir/run.lua" } } },
     alerts = { platform = "alertmanager", path = "/hooks/alerts", verify = { tokens = { file = "$dir/alerts.secret" } }, channel = "ops",
-      script = "alert.lua" },
+      script = "$dir/alert.lua" },
   },
 LUA
 }
@@ -63,7 +63,7 @@ LUA
 # A das serve that dies at $fault; "": one that does not.
 sub serve {
     my ($fault, %with) = @_;
-    my $s = Serve->new(start => 0, instances => { orders => 'mem:tests/samples/recording.jsonl' });
+    my $s = Serve->new(start => 0, keys => 0, instances => { orders => 'mem:tests/samples/recording.jsonl' });
     my $dir = $s->{dir};
     $s->{ops} = '/ops/' . ++$count;
     write_file("$dir/slack.secret", "$secret\n");
@@ -86,6 +86,7 @@ das.runbook{ name = "book", key = "book" }
 das.step("look", function() return das.preview{ all = true } and 1 end)
 LUA
     config($s, %with);
+    $s->make_token('--name', 'all', '--actions', 'all', '--instances', '*');    # it wants one to start
     start($s, $fault);
     return $s;
 }
@@ -191,7 +192,7 @@ for my $place ('delivery-noted', 'work-kept', 'hook-script-done', 'work-begun:2'
         alerts($s, alert('Runbook'));
         died($s);
         start($s);
-        my $books = sub { return JSON::PP->new->decode(das($s->opt, 'runbook', 'list', '-o', 'json')->{out} || q({}))->{RUNS} || [] };
+        my $books = sub { return [ map { JSON::PP->new->decode($_) } grep { /^\{/ } split /\n/, das($s->opt, 'runbook', 'list', '-o', 'json')->{out} ] };
         ok(wait_for(sub { my $l = $books->(); @$l == 1 && $l->[0]{status} eq 'done' }, 30), 'it is begun, and done') or diag explain [ $books->(), $s->log ];
         nothing_kept($s);
         through($s);
@@ -204,7 +205,7 @@ for my $place ('delivery-noted', 'work-kept', 'hook-script-done', 'work-begun:2'
 for my $place ('delivery-noted', 'approval-before-commit', 'approval-after-commit', 'work-ended') {
     subtest "a vote, $place" => sub {
         my $s = serve('');
-        my ($path) = slack($s, 'kill orders user=app% reason="too long"');
+        my ($path) = slack($s, 'kill orders user=shop_app command=Sleep limit=1 kind=connection reason="too long"');
         comes($path, qr/Asked for the kill/);
         ok(wait_for(sub { grep { /das:approval/ } came($s->{ops}) }), 'there is a button');
         my ($yes) = join('', came($s->{ops})) =~ /"value":"(das:approval:[^"]*:y)"/;
