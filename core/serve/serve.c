@@ -398,6 +398,8 @@ static void run(struct das_server *s)
             reload(s);
         if (now - refreshed >= REFRESH_MS) {
             well = refresh(s, &complained);
+            if (s->hooks)
+                das_hook_desk_look(s->hooks);
             refreshed = now;
         }
         if (s->schedule)
