@@ -102,6 +102,7 @@ static int plan_policies(struct das_server *s, struct das_err *err)
                                           .inventory = o->inventory,
                                           .protect = o->protect,
                                           .secrets = o->secrets,
+                                          .rules = o->rules,
                                           .stop_files = o->stop_files,
                                           .state_dir = o->state_dir,
                                           .log = o->log,
@@ -397,6 +398,8 @@ static void run(struct das_server *s)
             reload(s);
         if (now - refreshed >= REFRESH_MS) {
             well = refresh(s, &complained);
+            if (s->hooks)
+                das_hook_desk_look(s->hooks);
             refreshed = now;
         }
         if (s->schedule)

@@ -2100,7 +2100,7 @@ function test_instance:up() end
 ---@field button? string
 ---@field hook? string
 
----What das.lua can say for one script (see `das.lua` in the README), and what it protects.
+---What das.lua can say for one script (docs/scripts.md and docs/guards.md), and what it protects.
 ---@class (exact) das.test_config
 ---@field mode? "observe"|"notify"|"approve"|"auto"
 ---@field kill? table { run = 10, minute = 30, user = 20, window = "10m", percent = 100, ... }
