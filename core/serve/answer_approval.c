@@ -1,6 +1,6 @@
 /*
  * answer_approval.c - requests for a kill over HTTP: the list, a vote with a key, and the vote that
- * a page sends (see call.h). The page itself is approval_html.c.
+ * a page sends (see call.h). The page itself is page_html.c.
  *
  * Who votes is the person that people of das.lua has for the access key or token. Nothing is killed
  * on a thread that answers requests: the approver does it.
@@ -10,7 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
-#include "core/serve/approval_html.h"
+#include "core/serve/page_html.h"
 #include "core/serve/call.h"
 
 #define LIST_MAX 200

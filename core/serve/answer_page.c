@@ -1,5 +1,6 @@
 /*
- * answer_page.c - the page of a link, and the form on it (see call.h).
+ * answer_page.c - pages for people (see call.h): of a link to a request for a kill, with the form on
+ * it, and of a message that was too long for its channel.
  *
  * A link is for one person and one vote. It shows the plan to whoever has it, and takes a vote only
  * together with the access token of the person that it was made for: a link that is forwarded, read
@@ -10,7 +11,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/crypto.h"
-#include "core/serve/approval_html.h"
+#include "core/notify/deliver.h"
+#include "core/serve/page_html.h"
 #include "core/serve/call.h"
 
 #define TOKEN_LEN 48         /* of a link, and of a form */
@@ -246,4 +248,45 @@ int das_answer_approval_form(struct das_call *call)
     das_approval_free(p.a);
     das_sign_target_clear(&t);
     return rc;
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+/* 1: the message is in *out; 0: there is none of that name; -1. */
+static int find_message(struct das_store *s, struct das_text name, struct das_buf *out,
+                        struct das_err *err)
+{
+    char delivery[DAS_DELIVERY_SIZE], want[DAS_PAGE_NAME_SIZE];
+    const char *dot = name.ptr ? memchr(name.ptr, '.', name.len) : NULL;
+    int rc;
+
+    if (!dot || (size_t)(dot - name.ptr) >= sizeof delivery)
+        return 0;
+    snprintf(delivery, sizeof delivery, "%.*s", (int)(dot - name.ptr), name.ptr);
+    rc = das_outbox_message(s, delivery, out, err);
+    if (rc > 0 && das_message_page(delivery, das_buf_view(out), want, err) < 0)
+        rc = -1;
+    return rc > 0 ? das_bytes_equal(name, das_text_of(want)) : rc;
+}
+
+int das_answer_message_page(struct das_call *call)
+{
+    struct das_store *s = das_desk_take(call->server);
+    struct das_buf message = {0};
+    struct das_notice n;
+    struct das_err err;
+    int rc = find_message(s, call->instance, &message, &err);
+
+    das_desk_return(call->server);
+    das_notice_init(&n);
+    if (rc == 0)
+        rc = say(call, 404, "No such page",
+                 "There is no such page any more. Was the whole link copied?");
+    else if (rc > 0 && (rc = das_notice_read(&n, das_buf_view(&message), &err)) == 0) {
+        das_html_notice(&call->answer, &n);
+        call->type = "text/html; charset=utf-8";
+    }
+    das_notice_clear(&n);
+    das_buf_clear(&message);
+    return rc < 0 ? das_refuse_err(call, &err) : 0;
 }

@@ -447,6 +447,19 @@ static void find_person(struct taking *k)
     snprintf(k->t->person, sizeof k->t->person, "%s", j->person ? j->person->name : "");
 }
 
+/* Whoever sets das up has to learn that id from somewhere, and it is the person's own. */
+static void unknown_person(struct taking *k)
+{
+    const char *word = das_hook_people_word(k->hook->platform);
+    char text[300] = "das does not know you.";
+
+    if (*k->job->ask.ids[0])
+        snprintf(text, sizeof text,
+                 "das does not know you. In people of das.lua it would be %s = \"%.100s\".", word,
+                 k->job->ask.ids[0]);
+    tell(k, text);
+}
+
 /* False: answered. Who may vote or answer, the request for the kill or the question says. */
 static bool let_in(struct taking *k)
 {
@@ -460,7 +473,7 @@ static bool let_in(struct taking *k)
         snprintf(why, sizeof why, "nobody of people has the %s id \"%.100s\"",
                  das_hook_people_word(k->hook->platform), j->ask.ids[0]);
         result(k, "unknown_user", 200, why);
-        tell(k, "das does not know you.");
+        unknown_person(k);
         return false;
     }
     if (das_hook_allows(k->hook, NULL, j->person) || is_own_button(&j->ask, &ignored))

@@ -68,6 +68,7 @@ static int answer(const struct das_hook_job *j, char *words, size_t size, struct
                                    .stranger = !x || !das_hook_allows(j->hook, NULL, x)};
     struct das_question_value value;
     struct das_store *s = NULL;
+    struct das_err ignored;
     int rc;
 
     if (!das_question_value_read(das_text_of(j->ask.button), &value))
@@ -75,11 +76,14 @@ static int answer(const struct das_hook_job *j, char *words, size_t size, struct
     if (das_store_open(d->conf.state_dir, &s, err) < 0)
         return -1;
     rc = das_question_press(s, &value, &by, das_clock_unix_ms(), words, size, err);
-    if (rc > 0)
-        rc = das_questions_say(s, &d->conf.rules->channels, err);
+    /* it counts in any case: what cannot be said now the approver says */
+    if (rc > 0 && das_questions_say(s, &d->conf.rules->channels, &ignored) < 0)
+        das_hook_say_log(d, j, DAS_LOG_WARN, "answer: %s", ignored.msg);
     das_store_close(s);
-    if (rc >= 0 && d->conf.approver)
+    if (rc > 0 && d->conf.approver)
         das_approver_wake(d->conf.approver);
+    if (rc > 0 && d->conf.runbooks)
+        das_runbooks_wake(d->conf.runbooks);
     return rc;
 }
 

@@ -323,7 +323,11 @@ int das_runbook_start(struct das_store *s, struct das_runbook *r, int64_t now_ms
     rc = start(s, r, now_ms, other, err);
     if (rc > 0)
         DAS_FAULT("runbook-before-start");
-    return das_end(s, rc < 0 ? -1 : 0, err) < 0 ? -1 : rc;
+    if (das_end(s, rc < 0 ? -1 : 0, err) < 0)
+        return -1;
+    if (rc > 0)
+        DAS_FAULT("runbook-started");
+    return rc;
 }
 
 int das_runbook_interrupted(struct das_store *s, const struct das_runbook *r, struct das_err *err)
@@ -442,6 +446,8 @@ int das_runbook_claim(struct das_store *s, int64_t id, const char *sha256, bool 
     rc = das_end(s, rc, err);
     if (rc < 0)
         das_runbook_clear(out);
+    else
+        DAS_FAULT("runbook-claimed");
     return rc;
 }
 
@@ -482,7 +488,12 @@ int das_runbook_let_go(struct das_store *s, int64_t id, int64_t now_ms, struct d
         rc = -1;
     if (rc == 0)
         rc = das_runbook_leave(s, now_ms, "interrupted", err);
-    return das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("runbook-before-let-go");
+    rc = das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("runbook-let-go");
+    return rc;
 }
 
 int das_runbook_mine(struct das_store *s, int64_t id, bool *cancel, struct das_err *err)

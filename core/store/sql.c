@@ -300,6 +300,7 @@ const char *const das_queries[DAS_QUERIES] = {
                             " error = ?4 WHERE id = ?1 AND state = 0",
     [DAS_Q_OUTBOX_REF] = "SELECT ref FROM outbox WHERE delivery = ?1 AND channel = ?2"
                          " AND state = 1 AND part_of = ''",
+    [DAS_Q_OUTBOX_MESSAGE] = "SELECT message FROM outbox WHERE delivery = ?1",
     [DAS_Q_OUTBOX_ALL] = "SELECT id, delivery, channel, code, error, ref, part_of, dedup, message,"
                          " state, claim_ms, created_ms, due_ms, expires_ms, ended_ms, tries, repeats"
                          " FROM outbox WHERE (?1 = '' OR channel = ?1) AND (?2 < 0 OR state = ?2)"
@@ -400,18 +401,20 @@ const char *const das_queries[DAS_QUERIES] = {
                        " VALUES(?1, ?2, ?3, ?4, ?5)",
     [DAS_Q_NOTE_ALL] = "SELECT n, at_ms, kind, note FROM step_notes WHERE runbook = ?1 ORDER BY id",
     [DAS_Q_QUESTION_DUE] =
-        "SELECT s.runbook, s.n, '' FROM runbooks r JOIN steps s ON s.runbook = r.id"
+        "SELECT * FROM (SELECT s.runbook AS runbook, s.n AS n, '' FROM runbooks r"
+        " JOIN steps s ON s.runbook = r.id"
         " WHERE r.status < 3 AND s.kind = 1 AND s.status = 1 AND json_valid(s.asks)"
         " AND json_extract(s.asks, '$.channel') IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM step_notes t WHERE t.runbook = s.runbook AND t.n = s.n"
-        " AND t.kind = 'asked')"
+        " AND t.kind IN ('asked', 'told'))"
         " UNION ALL SELECT t.runbook, t.n, t.note FROM step_notes t"
         " JOIN steps s ON s.runbook = t.runbook AND s.n = t.n JOIN runbooks r ON r.id = t.runbook"
-        " WHERE t.kind = 'asked' AND (s.status <> 1 OR r.status >= 3) LIMIT ?1",
+        " WHERE t.kind = 'asked' AND (s.status <> 1 OR r.status >= 3))"
+        " WHERE (runbook, n) > (?1, ?2) ORDER BY runbook, n LIMIT ?3",
     [DAS_Q_QUESTION_ASKED] =
         "INSERT INTO step_notes(runbook, n, at_ms, kind, note) SELECT ?1, ?2, ?3, 'asked', ?4"
         " WHERE NOT EXISTS (SELECT 1 FROM step_notes WHERE runbook = ?1 AND n = ?2"
-        " AND kind = 'asked')",
+        " AND kind IN ('asked', 'told'))",
     [DAS_Q_QUESTION_TOLD] = "UPDATE step_notes SET kind = 'told' WHERE runbook = ?1 AND n = ?2"
                             " AND kind = 'asked'",
     [DAS_Q_RUNBOOK_COUNT] =

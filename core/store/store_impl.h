@@ -113,6 +113,7 @@ enum das_query {
     DAS_Q_OUTBOX_LATER,
     DAS_Q_OUTBOX_FAILED,
     DAS_Q_OUTBOX_REF,
+    DAS_Q_OUTBOX_MESSAGE,
     DAS_Q_OUTBOX_ALL,
     DAS_Q_OUTBOX_COUNT,
     DAS_Q_OUTBOX_PURGE,
@@ -232,6 +233,13 @@ void das_run_end(struct das_store *s);
  * it is held. */
 int das_run_is_dead(struct das_store *s, const char *run, int *held, struct das_err *err);
 int das_run_recover(struct das_store *s, struct das_err *err);
+
+/* --- outbox.c --------------------------------------------------------------------------------- */
+
+struct das_outbox_new;
+/* das_outbox_add() inside a transaction of the caller's; id has DAS_DELIVERY_SIZE bytes. */
+int das_outbox_put(struct das_store *s, const struct das_outbox_new *m, int64_t now_ms, char *id,
+                   struct das_err *err);
 
 /* --- journal.c -------------------------------------------------------------------------------- */
 

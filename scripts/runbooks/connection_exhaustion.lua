@@ -27,7 +27,7 @@ local idle_in_transaction = idle & das.filter{ trx_time = 0 }
 local idle_outside = idle & ~das.filter{ trx_time = 0 }
 
 local function look()
-  local found = assert(das.preview{ all = true })
+  local found = assert(das.preview{ all = true }) -- das check: ignore
   local users = {}
   for i, group in ipairs(found:group_by("user")) do
     if i <= 10 then

@@ -29,7 +29,7 @@ local function held_up(s)
 end
 
 local function look()
-  local all = assert(das.preview{ all = true })
+  local all = assert(das.preview{ all = true }) -- das check: ignore
   local lag = 0
   for _, s in ipairs(all:where(appliers)) do
     if held_up(s) then
