@@ -186,6 +186,7 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
                                              conf->rules->serve.url};
     das_approval_id ids[ROUND_MAX];
     int n = das_approval_due(s, &means, ids, ROUND_MAX, err), done = 0, rc;
+    struct das_err later; /* the first is what is told */
 
     for (int i = 0; i < n && !(conf->killer->cancel && atomic_load(conf->killer->cancel)); i++) {
         rc = carry_out(conf, ids[i], err);
@@ -194,11 +195,12 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
         else
             done += rc;
     }
-    if (n >= 0 && das_approval_post_all(s, &to, err) < 0)
+    if (das_approval_post_all(s, &to, n < 0 ? &later : err) < 0)
         n = -1;
-    if (n >= 0 && das_questions_say(s, &conf->rules->channels, err) < 0)
+    if (das_questions_say(s, &conf->rules->channels, n < 0 ? &later : err) < 0)
         n = -1;
-    if (n >= 0 && deliver(conf, s, err) < 0)
+    /* also what was queued before something failed: a queue that is full has to become empty */
+    if (deliver(conf, s, n < 0 ? &later : err) < 0)
         n = -1;
     return n < 0 ? -1 : done;
 }

@@ -44,7 +44,11 @@ local function facts(instance)
   return fields, slow:oldest(10)
 end
 
-for _, one in ipairs(alert and alert.alerts or {}) do
+-- So many alerts are told one by one, the others together: a platform takes only so many messages.
+local one_by_one = 15
+local others, names = alert and alert.truncated or 0, {}
+
+for i, one in ipairs(alert and alert.alerts or {}) do
   local instance = find(one.instance)
   local fields, sessions = {}, nil
   if instance and one.status ~= "resolved" then
@@ -61,13 +65,22 @@ for _, one in ipairs(alert and alert.alerts or {}) do
     local begun, why = req.runbook(runbook[1], { instance = instance.name, params = params })
     fields[#fields + 1] = { "runbook", begun and "begun" or why }
   end
-  req.reply{
-    title = ("%s: %s"):format(one.status or "alert", one.name or "without a name"),
-    text = one.summary,
-    severity = one.status == "resolved" and "info" or one.severity == "critical" and "critical"
-      or "warning",
-    instance = instance and instance.name or nil,
-    fields = fields,
-    sessions = sessions,
-  }
+  if i <= one_by_one then
+    req.reply{
+      title = ("%s: %s"):format(one.status or "alert", one.name or "without a name"),
+      text = one.summary,
+      severity = one.status == "resolved" and "info" or one.severity == "critical" and "critical"
+        or "warning",
+      instance = instance and instance.name or nil,
+      fields = fields,
+      sessions = sessions,
+    }
+  else
+    others = others + 1
+    names[#names + 1] = one.name
+  end
+end
+if others > 0 then
+  req.reply{ title = ("%d more alerts"):format(others), text = table.concat(names, ", "),
+    severity = "warning" }
 end
