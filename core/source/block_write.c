@@ -73,11 +73,6 @@ uint32_t das_block_snapshots(const struct das_block *b)
     return b->snapshots;
 }
 
-uint64_t das_block_rows(const struct das_block *b)
-{
-    return b->rows;
-}
-
 static size_t raw_bytes(const struct das_block *b)
 {
     size_t n = 0;
