@@ -90,12 +90,13 @@ int main(void)
     const struct das_runbooks_conf conf = {.carry_on = carry_on, .told = told};
     struct das_runbooks_conf with = conf;
     struct das_runbooks *all;
+    struct das_store *s;
     int64_t ids[4];
 
     dir = store_dir();
     with.state_dir = dir;
     is_int(interrupted("one"), 1, "a run that was interrupted");
-    if (das_runbooks_new(&with, &all, &err) < 0)
+    if (das_runbooks_new(&with, &all, &err) < 0 || das_runbooks_start(all, &err) < 0)
         exit(1);
     until_called(1);
     is_int(interrupted("two"), 2, "a second one, later");
@@ -113,11 +114,9 @@ int main(void)
         pthread_cond_wait(&heard.changed, &heard.lock);
     pthread_mutex_unlock(&heard.lock);
     das_runbooks_free(all);
-    {
-        struct das_store *s = store_open(dir);
-        is_int(das_runbook_due(s, das_clock_unix_ms(), ids, 4, &err), 1, "only the first is left");
-        das_store_close(s);
-    }
+    s = store_open(dir);
+    is_int(das_runbook_due(s, das_clock_unix_ms(), ids, 4, &err), 1, "only the first is left");
+    das_store_close(s);
     store_dirs_clear();
     return tap_done();
 }
