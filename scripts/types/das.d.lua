@@ -2137,7 +2137,7 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
----@field messages das.message[] of das.notify: channel, title, fields by name, ids of sessions
+---@field messages das.message[] of das.notify, and questions of runbooks: channel, title, fields by name, ids of sessions
 ---@field runbooks table[] that the script of a hook has begun: script, instance, params
 ---@field replies table[] of req.reply: title, text, fields by name, ids of sessions, public
 ---@field ok boolean it ran to its end
