@@ -150,7 +150,9 @@ endef
 $(eval $(call variant,without-recheck,DAS_WITHOUT_RECHECK,core/plan/judge.c))
 $(eval $(call variant,without-identity,DAS_WITHOUT_IDENTITY,core/plan/fire.c))
 $(eval $(call variant,without-limit-lock,DAS_WITHOUT_LIMIT_LOCK,core/store/budget.c))
-$(eval $(call variant,faults,DAS_FAULTS,$(shell grep -l '"core/base/fault.h"' $(LIB_SRC))))
+# That one's clock can be moved as well: see tests/faults/clock.c.
+$(eval $(call variant,faults,DAS_FAULTS,$(shell grep -l '"core/base/fault.h"' $(LIB_SRC)) tests/faults/clock.c))
+$(BUILD)/das-faults: private LDFLAGS += $(addprefix -Wl$(comma)--wrap=,clock_gettime nanosleep pthread_cond_timedwait)
 
 -include $(LIB_OBJ:.o=.d) $(BUILD)/core/cli/main.d $(UNIT:=.d) $(TOOLS:=.d) $(BENCHES:=.d)
 

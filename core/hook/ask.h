@@ -57,8 +57,9 @@ bool das_hook_may_reply_to(const struct das_hook *h, const char *url);
  *   {"source": "alertmanager", "status": "firing", "receiver":, "key":, "title":, "url":,
  *    "truncated": 0, "alerts": [{"name":, "status":, "severity":, "instance":, "summary":,
  *    "labels": {}, "annotations": {}, "starts_at":, "ends_at":, "url":, "key":}]}
- * what is not known is left out. The caller's; NULL: no memory, or it is none (DAS_E_DATA). fresh
- * (may be NULL): which of the alerts were not brought before; the others are left out. */
+ * what is not known is left out; truncated counts also what is beyond 200 of them. The caller's;
+ * NULL: no memory, or it is none (DAS_E_DATA). fresh (may be NULL): which of the alerts were not
+ * brought before; the others are left out. */
 json_t *das_hook_alert(enum das_hook_platform p, const json_t *body, const bool *fresh,
                        size_t fresh_count, struct das_err *err);
 

@@ -32,6 +32,7 @@
 #include "core/serve/approver.h"
 #include "core/serve/httpd.h"
 #include "core/serve/metrics.h"
+#include "core/serve/runbooks.h"
 
 /* All borrowed, and to outlive the desk. */
 struct das_hook_desk_conf {
@@ -45,6 +46,7 @@ struct das_hook_desk_conf {
     int64_t workers, queue;
     struct das_metrics *metrics;
     struct das_approver *approver; /* is woken when something is to be carried out; may be NULL */
+    struct das_runbooks *runbooks; /* is woken when a question was answered; may be NULL */
     FILE *log;                     /* or NULL */
 };
 

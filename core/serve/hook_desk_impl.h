@@ -24,7 +24,8 @@ struct das_hook_worker {
 enum das_hook_job_kind {
     DAS_HOOK_JOB_SCRIPT,
     DAS_HOOK_JOB_RUNBOOK,
-    DAS_HOOK_JOB_VOTE,
+    DAS_HOOK_JOB_VOTE,   /* on a request for a kill */
+    DAS_HOOK_JOB_ANSWER, /* to a question of a runbook */
     DAS_HOOK_JOB_WORDS
 };
 

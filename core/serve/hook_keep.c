@@ -21,15 +21,16 @@
 
 static const char *const kinds[] = {[DAS_HOOK_JOB_SCRIPT] = "script",
                                     [DAS_HOOK_JOB_RUNBOOK] = "runbook",
-                                    [DAS_HOOK_JOB_VOTE] = "vote"};
+                                    [DAS_HOOK_JOB_VOTE] = "vote",
+                                    [DAS_HOOK_JOB_ANSWER] = "answer"};
 
 /* --- keeping ---------------------------------------------------------------------------------- */
 
 /* Somebody who sees no answer asks again, or has thought better of it; an alert is worth a look in
- * the morning, and how long a vote counts the request for the kill says. */
+ * the morning; and how long a click counts the request for the kill says, or the question. */
 static int64_t until_of(const struct das_hook_job *j)
 {
-    if (!j->person || j->kind == DAS_HOOK_JOB_VOTE)
+    if (!j->person || j->kind == DAS_HOOK_JOB_VOTE || j->kind == DAS_HOOK_JOB_ANSWER)
         return j->at_ms + DAY_MS;
     return j->ask.url ? j->ask.url_until_ms : j->at_ms + PERSON_MS;
 }
@@ -168,7 +169,7 @@ static int read_job(const json_t *o, struct das_hook_job *j, struct das_err *err
 {
     const char *kind = json_string_value(json_object_get(o, "kind"));
 
-    for (int k = DAS_HOOK_JOB_SCRIPT; kind && k <= DAS_HOOK_JOB_VOTE; k++) {
+    for (int k = DAS_HOOK_JOB_SCRIPT; kind && k <= DAS_HOOK_JOB_ANSWER; k++) {
         if (strcmp(kind, kinds[k]) != 0)
             continue;
         j->kind = (enum das_hook_job_kind)k;

@@ -6,6 +6,7 @@
 #include <string.h>
 
 #include "core/approval/approval.h"
+#include "core/approval/question.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/serve/hook_desk_impl.h"
@@ -50,6 +51,8 @@ static int make_req(struct das_hook_job *j, const char *command, const json_t *a
 
     das_buf_char(b, '{');
     das_json_key_text(b, "hook", das_text_of(j->hook->name));
+    if (j->hook->channel)
+        das_json_key_text(b, "channel", das_text_of(j->hook->channel));
     das_json_key_text(b, "platform", das_text_of(das_hook_platforms[j->hook->platform].name));
     das_json_key_text(b, "kind",
                       das_text_of(j->ask.what == DAS_HOOK_LINE    ? "command"
@@ -109,23 +112,50 @@ static int bad_command(struct das_hook_meaning *m, const char *words)
     return say(m, "bad_command", words, words);
 }
 
-/* False: m says why not. Who may vote, the request for the kill says. */
+/* A button that das made and that no script sees: what a press of it does. */
+static bool is_own_button(const struct das_hook_ask *ask, enum das_hook_job_kind *kind)
+{
+    const struct das_text text = das_text_of(ask->button);
+    struct das_approval_value vote;
+    struct das_question_value answer;
+
+    if (ask->what != DAS_HOOK_PRESS)
+        return false;
+    if (das_approval_value_read(text, &vote))
+        *kind = DAS_HOOK_JOB_VOTE;
+    else if (das_question_value_read(text, &answer))
+        *kind = DAS_HOOK_JOB_ANSWER;
+    else
+        return false;
+    return true;
+}
+
+/* Whoever sets das up has to learn that id from somewhere, and it is the person's own. */
+static void unknown_person(const struct das_hook_job *j, struct das_hook_meaning *m)
+{
+    const char *word = das_hook_people_word(j->hook->platform), *id = j->ask.ids[0];
+    char why[300], text[300] = "das does not know you.";
+
+    snprintf(why, sizeof why, "nobody of people has the %s id \"%.100s\"", word, id);
+    if (*id)
+        snprintf(text, sizeof text,
+                 "das does not know you. In people of das.lua it would be %s = \"%.100s\".", word,
+                 id);
+    say(m, "unknown_user", why, text);
+}
+
+/* False: m says why not. Who may vote or answer, the request for the kill or the question says. */
 static bool let_in(struct das_hook_job *j, struct das_hook_meaning *m)
 {
-    struct das_approval_value value;
-    char why[300];
+    enum das_hook_job_kind ignored;
 
     if (!das_hook_is_chat(j->hook->platform))
         return true;
     if (!j->person) {
-        snprintf(why, sizeof why, "nobody of people has the %s id \"%.100s\"",
-                 das_hook_people_word(j->hook->platform), j->ask.ids[0]);
-        say(m, "unknown_user", why, "das does not know you.");
+        unknown_person(j, m);
         return false;
     }
-    if (das_hook_allows(j->hook, NULL, j->person) ||
-        (j->ask.what == DAS_HOOK_PRESS &&
-         das_approval_value_read(das_text_of(j->ask.button), &value)))
+    if (das_hook_allows(j->hook, NULL, j->person) || is_own_button(&j->ask, &ignored))
         return true;
     not_allowed(m, "not among those of allow", "You may not use this.");
     return false;
@@ -223,10 +253,7 @@ static int line(struct das_hook_job *j, struct das_hook_meaning *m, struct das_e
 
 static int press(struct das_hook_job *j, struct das_hook_meaning *m, struct das_err *err)
 {
-    struct das_approval_value value;
-
-    if (das_approval_value_read(das_text_of(j->ask.button), &value)) {
-        j->kind = DAS_HOOK_JOB_VOTE;
+    if (is_own_button(&j->ask, &j->kind)) {
         m->result = "vote";
         return 0;
     }

@@ -1,12 +1,13 @@
 /*
  * hook_work.c - one job of a hook, on a worker's thread (see hook_desk.h): a script or a runbook,
- * as far as the rules of das.lua let it go; or a vote on a request for a kill, which no script
- * sees.
+ * as far as the rules of das.lua let it go; or a vote on a request for a kill, or the answer to a
+ * runbook's question, which no script sees.
  */
 #include <string.h>
 
 #include "bindings/runbook.h"
 #include "core/approval/approval.h"
+#include "core/approval/question.h"
 #include "core/base/clock.h"
 #include "core/base/fault.h"
 #include "core/base/json.h"
@@ -53,6 +54,52 @@ static void do_vote(struct das_hook_worker *w, struct das_hook_job *j)
     }
     das_hook_say_log(j->desk, j, DAS_LOG_INFO, "vote: %s", result.words);
     das_hook_say_words(w, j, result.words, &ignored);
+}
+
+/* --- answers to runbooks ---------------------------------------------------------------------- */
+
+static int answer(const struct das_hook_job *j, char *words, size_t size, struct das_err *err)
+{
+    const struct das_hook_desk *d = j->desk;
+    const struct das_person *x = j->person;
+    const struct das_decider by = {.name = x ? x->name : NULL,
+                                   .roles = x ? (const char *const *)x->roles : NULL,
+                                   .role_count = x ? x->role_count : 0,
+                                   .via = das_hook_platforms[j->hook->platform].name,
+                                   .stranger = !x || !das_hook_allows(j->hook, NULL, x)};
+    struct das_question_value value;
+    struct das_store *s = NULL;
+    struct das_err ignored;
+    int rc;
+
+    if (!das_question_value_read(das_text_of(j->ask.button), &value))
+        return das_fail(err, DAS_E_DATA, "the button is none of das's");
+    if (das_store_open(d->conf.state_dir, &s, err) < 0)
+        return -1;
+    rc = das_question_press(s, &value, &by, das_clock_unix_ms(), words, size, err);
+    /* it counts in any case: what cannot be said now the approver says */
+    if (rc > 0 && das_questions_say(s, &d->conf.rules->channels, &ignored) < 0)
+        das_hook_say_log(d, j, DAS_LOG_WARN, "answer: %s", ignored.msg);
+    das_store_close(s);
+    if (rc > 0 && d->conf.approver)
+        das_approver_wake(d->conf.approver);
+    if (rc > 0 && d->conf.runbooks)
+        das_runbooks_wake(d->conf.runbooks);
+    return rc;
+}
+
+static void do_answer(struct das_hook_worker *w, struct das_hook_job *j)
+{
+    struct das_err err, ignored;
+    char words[400];
+
+    if (answer(j, words, sizeof words, &err) < 0) {
+        das_hook_say_log(j->desk, j, DAS_LOG_ERROR, "answer: %s", err.msg);
+        das_hook_say_words(w, j, "The answer could not be taken. Please try again.", &ignored);
+        return;
+    }
+    das_hook_say_log(j->desk, j, DAS_LOG_INFO, "answer: %s", words);
+    das_hook_say_words(w, j, words, &ignored);
 }
 
 /* --- scripts ---------------------------------------------------------------------------------- */
@@ -459,6 +506,9 @@ void das_hook_job_do(struct das_hook_worker *w, struct das_hook_job *j)
         return;
     case DAS_HOOK_JOB_VOTE:
         do_vote(w, j);
+        return;
+    case DAS_HOOK_JOB_ANSWER:
+        do_answer(w, j);
         return;
     case DAS_HOOK_JOB_WORDS:
         do_words(w, j);

@@ -9,12 +9,13 @@
 
 #include <zstd.h>
 
+#include "core/base/idmap.h"
 #include "core/base/mem.h"
 #include "core/session/fingerprint.h"
 #include "core/source/block_sql.h"
 #include "core/source/block_told.h"
 
-#define NEW_ROW UINT32_MAX
+#define NEW_ROW DAS_IDMAP_NONE
 #define RAW_FULL ((size_t)8 << 20) /* what a reader has in memory at once */
 
 /* What is remembered of a snapshot's rows: the numbers of their texts, 0 for NULL. */
@@ -54,9 +55,8 @@ struct das_block {
     struct rows now, before;
     uint32_t *links; /* row of the snapshot before, or NEW_ROW */
     uint64_t *changes;
-    uint32_t *places; /* hash of session ids: row of the snapshot before + 1 */
-    uint32_t place_count;
-    uint32_t cap; /* of links and changes */
+    uint32_t cap;           /* of links and changes */
+    struct das_idmap places; /* rows of the snapshot before, where they are not in the same order */
 };
 
 struct das_block *das_block_new(const char *instance, bool redact, int level, struct das_err *err)
@@ -115,7 +115,7 @@ void das_block_free(struct das_block *b)
     das_free(b->instance);
     das_free(b->links);
     das_free(b->changes);
-    das_free(b->places);
+    das_idmap_clear(&b->places);
     das_free(b);
 }
 
@@ -182,42 +182,15 @@ static int make_room(struct das_block *b, uint32_t rows)
 
 /* --- which session of the snapshot before a row goes on from ---------------------------------- */
 
-static uint32_t place_of(const struct das_block *b, int64_t id)
-{
-    uint64_t h = (uint64_t)id * 0x9e3779b97f4a7c15u;
-
-    return (uint32_t)(h >> 32) & (b->place_count - 1);
-}
-
+/* Of rows with one id the first counts. */
 static int index_before(struct das_block *b, const int64_t *ids, uint32_t rows)
 {
-    uint32_t want = 64;
-
-    while (want < rows * 2)
-        want *= 2;
-    if (want > b->place_count) {
-        if (grow(&b->places, want, sizeof *b->places) < 0)
+    das_idmap_reset(&b->places);
+    while (rows-- > 0) {
+        if (das_idmap_put(&b->places, ids[rows], rows) < 0)
             return -1;
-        b->place_count = want;
-    }
-    memset(b->places, 0, b->place_count * sizeof *b->places);
-    for (uint32_t i = 0; i < rows; i++) {
-        uint32_t at = place_of(b, ids[i]);
-
-        while (b->places[at])
-            at = (at + 1) & (b->place_count - 1);
-        b->places[at] = i + 1;
     }
     return 0;
-}
-
-static uint32_t find_before(const struct das_block *b, const int64_t *ids, int64_t id)
-{
-    for (uint32_t at = place_of(b, id); b->places[at]; at = (at + 1) & (b->place_count - 1)) {
-        if (ids[b->places[at] - 1] == id)
-            return b->places[at] - 1;
-    }
-    return NEW_ROW;
 }
 
 static int put_links(struct das_block *b)
@@ -239,7 +212,7 @@ static int put_links(struct das_block *b)
             if (!indexed && index_before(b, old, old_rows) < 0)
                 return -1;
             indexed = true;
-            from = find_before(b, old, ids[i]);
+            from = das_idmap_get(&b->places, ids[i]);
         }
         b->links[i] = from;
         das_put_varint(&b->streams[DAS_BS_LINKS],

@@ -113,6 +113,7 @@ enum das_query {
     DAS_Q_OUTBOX_LATER,
     DAS_Q_OUTBOX_FAILED,
     DAS_Q_OUTBOX_REF,
+    DAS_Q_OUTBOX_MESSAGE,
     DAS_Q_OUTBOX_ALL,
     DAS_Q_OUTBOX_COUNT,
     DAS_Q_OUTBOX_PURGE,
@@ -145,6 +146,8 @@ enum das_query {
     DAS_Q_APPROVAL_DELIVERY,
     DAS_Q_APPROVAL_ALL,
     DAS_Q_APPROVAL_OPEN,
+    DAS_Q_APPROVAL_SILENT,
+    DAS_Q_APPROVAL_PENDING,
     DAS_Q_APPROVAL_COUNT,
     DAS_Q_RECORD_HASH,
     DAS_Q_APPLIED_SEQ,
@@ -175,10 +178,15 @@ enum das_query {
     DAS_Q_STEP_PUT,
     DAS_Q_STEP_NEXT,
     DAS_Q_STEP_GET,
+    DAS_Q_STEP_AT,
     DAS_Q_STEP_ALL,
     DAS_Q_STEP_ACTS,
     DAS_Q_NOTE_ADD,
     DAS_Q_NOTE_ALL,
+    DAS_Q_QUESTION_DUE,
+    DAS_Q_QUESTION_ASKED,
+    DAS_Q_QUESTION_TOLD,
+    DAS_Q_RUNBOOK_COUNT,
     DAS_Q_MODULE_GET,
     DAS_Q_MODULE_PUT,
     DAS_QUERIES
@@ -237,6 +245,13 @@ void das_run_end(struct das_store *s);
  * it is held. */
 int das_run_is_dead(struct das_store *s, const char *run, int *held, struct das_err *err);
 int das_run_recover(struct das_store *s, struct das_err *err);
+
+/* --- outbox.c --------------------------------------------------------------------------------- */
+
+struct das_outbox_new;
+/* das_outbox_add() inside a transaction of the caller's; id has DAS_DELIVERY_SIZE bytes. */
+int das_outbox_put(struct das_store *s, const struct das_outbox_new *m, int64_t now_ms, char *id,
+                   struct das_err *err);
 
 /* --- journal.c -------------------------------------------------------------------------------- */
 

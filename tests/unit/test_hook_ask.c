@@ -363,6 +363,25 @@ static void recalled(void)
         ok(recall(wrong[i]) < 0 && err.code == DAS_E_DATA, "%s: %s", wrong[i], err.msg);
 }
 
+/* More than a script gets are counted, with what the sender has left out itself. */
+static void many_alerts(void)
+{
+    struct das_buf b = {0};
+    json_t *in, *out;
+
+    das_buf_str(&b, "{\"truncatedAlerts\":3,\"alerts\":[");
+    for (int i = 0; i < 205; i++)
+        das_buf_printf(&b, "%s{\"labels\":{\"alertname\":\"A%d\"}}", i ? "," : "", i);
+    das_buf_str(&b, "]}");
+    in = json_loads(b.ptr, 0, NULL);
+    out = das_hook_alert(DAS_HOOK_ALERTMANAGER, in, NULL, 0, &err);
+    is_int((long long)json_array_size(json_object_get(out, "alerts")), 200, "200 alerts");
+    is_int(json_integer_value(json_object_get(out, "truncated")), 8, "and 8 that are not there");
+    json_decref(in);
+    json_decref(out);
+    das_buf_clear(&b);
+}
+
 int main(void)
 {
     slack();
@@ -374,6 +393,7 @@ int main(void)
     acks();
     alerts();
     recalled();
+    many_alerts();
     das_hook_ask_clear(&a);
     return tap_done();
 }

@@ -179,8 +179,8 @@ static void a_failed_one_again(void)
 
 static void questions(void)
 {
-    static const char *const roles[] = {"dba", NULL};
-    const struct das_decider cy = {.name = "cy", .roles = roles};
+    static const char *const roles[] = {"dba"};
+    const struct das_decider cy = {.name = "cy", .roles = roles, .role_count = 1};
     struct das_store *s = store_open(store_dir());
     struct das_runbook_step step;
     int64_t ids[4], id = begin_run(s, "k", true, 10);
