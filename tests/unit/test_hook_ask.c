@@ -156,45 +156,28 @@ static void others(void)
     take(DAS_HOOK_MATTERMOST, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
          "{\"user_id\":\"m1\",\"context\":{\"value\":\"v4\"}}");
     is_str(a.button, "v4", "mattermost: a button");
-    take(DAS_HOOK_MATTERMOST, DAS_HOOK_COMMAND, DAS_HOOK_FORM,
-         "user_id=m1&text=preview+info%3D%22a+%26lt%3B+b%22");
-    line_is("preview info=\"a &lt; b\"", "mattermost sends what was typed");
 }
 
 static void discord(void)
 {
-    static char *other[] = {(char *)(uintptr_t) "gateway:8443"};
-
     take(DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
          "{\"application_id\":\"77\",\"token\":\"tok\",\"member\":{\"user\":{\"id\":\"9\"}},"
          "\"data\":{\"name\":\"das\",\"options\":[{\"name\":\"preview\",\"options\":[{\"name\":"
          "\"instance\",\"value\":\"orders\"},{\"name\":\"info\",\"value\":\"a \\\" user=x\"},{"
-         "\"name\":\"limit\",\"value\":3},{\"name\":\"share\",\"value\":1.5},{\"name\":\"all\",\"value\":true}]}]}}");
-    line_is(" preview instance=\"orders\" info=\"a \\\" user=x\" limit=3 share=1.5 all=true", "discord");
+         "\"name\":\"limit\",\"value\":3}]}]}}");
+    line_is(" preview instance=\"orders\" info=\"a \\\" user=x\" limit=3", "discord");
     is_str(a.ids[0], "9", "who");
     is_str(a.url, "https://discord.com/api/v10/webhooks/77/tok", "where to");
     is_int(a.url_until_ms - NOW, 15 * 60000, "a quarter of an hour");
-    ok(a.deferred, "in place of what stands there");
     take(
         DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7/../8\",\"token\":\"t\",\"data\":{\"name\":"
         "\"das\",\"options\":[{\"name\":\"line\",\"value\":\"preview orders\"}]}}");
     line_is("preview orders", "discord, one line");
     ok(!a.url, "an app's id is a number");
-    take(DAS_HOOK_DISCORD, DAS_HOOK_COMMAND, DAS_HOOK_JSON,
-         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7\",\"token\":\"t?x=1\",\"data\":{}}");
-    ok(!a.url, "a token has nothing in it that means something in an address");
-    hook = (struct das_hook){.reply_hosts = other, .reply_host_count = 1};
     take(DAS_HOOK_DISCORD, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
-         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7\",\"token\":\"t\",\"data\":{\"custom_id\":\"v5\"}}");
+         "{\"user\":{\"id\":\"9\"},\"data\":{\"custom_id\":\"v5\"}}");
     is_str(a.button, "v5", "a button");
-    ok(!a.deferred, "for which nothing stands");
-    is_str(a.url, "https://gateway:8443/api/v10/webhooks/7/t", "by another host");
-    hook.insecure = true;
-    take(DAS_HOOK_DISCORD, DAS_HOOK_BUTTON, DAS_HOOK_JSON,
-         "{\"user\":{\"id\":\"9\"},\"application_id\":\"7\",\"token\":\"t\"}");
-    is_str(a.url, "http://gateway:8443/api/v10/webhooks/7/t", "which has no TLS");
-    hook = (struct das_hook){0};
 }
 
 static void telegram(void)
@@ -342,25 +325,6 @@ static void alerts(void)
     ok(!text && err.code == DAS_E_DATA, "no list of alerts");
 }
 
-/* More than a script gets are counted, with what the sender has left out itself. */
-static void many_alerts(void)
-{
-    struct das_buf b = {0};
-    json_t *in, *out;
-
-    das_buf_str(&b, "{\"truncatedAlerts\":3,\"alerts\":[");
-    for (int i = 0; i < 205; i++)
-        das_buf_printf(&b, "%s{\"labels\":{\"alertname\":\"A%d\"}}", i ? "," : "", i);
-    das_buf_str(&b, "]}");
-    in = json_loads(b.ptr, 0, NULL);
-    out = das_hook_alert(DAS_HOOK_ALERTMANAGER, in, NULL, 0, &err);
-    is_int((long long)json_array_size(json_object_get(out, "alerts")), 200, "200 alerts");
-    is_int(json_integer_value(json_object_get(out, "truncated")), 8, "and 8 that are not there");
-    json_decref(in);
-    json_decref(out);
-    das_buf_clear(&b);
-}
-
 static int recall(const char *text)
 {
     struct das_hook_ask b = {.what = DAS_HOOK_NOTHING};
@@ -399,6 +363,25 @@ static void recalled(void)
         ok(recall(wrong[i]) < 0 && err.code == DAS_E_DATA, "%s: %s", wrong[i], err.msg);
 }
 
+/* More than a script gets are counted, with what the sender has left out itself. */
+static void many_alerts(void)
+{
+    struct das_buf b = {0};
+    json_t *in, *out;
+
+    das_buf_str(&b, "{\"truncatedAlerts\":3,\"alerts\":[");
+    for (int i = 0; i < 205; i++)
+        das_buf_printf(&b, "%s{\"labels\":{\"alertname\":\"A%d\"}}", i ? "," : "", i);
+    das_buf_str(&b, "]}");
+    in = json_loads(b.ptr, 0, NULL);
+    out = das_hook_alert(DAS_HOOK_ALERTMANAGER, in, NULL, 0, &err);
+    is_int((long long)json_array_size(json_object_get(out, "alerts")), 200, "200 alerts");
+    is_int(json_integer_value(json_object_get(out, "truncated")), 8, "and 8 that are not there");
+    json_decref(in);
+    json_decref(out);
+    das_buf_clear(&b);
+}
+
 int main(void)
 {
     slack();
@@ -409,8 +392,8 @@ int main(void)
     places();
     acks();
     alerts();
-    many_alerts();
     recalled();
+    many_alerts();
     das_hook_ask_clear(&a);
     return tap_done();
 }
