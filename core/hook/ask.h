@@ -31,6 +31,7 @@ struct das_hook_ask {
     char *url;                          /* where an answer may go; wiped; NULL: nowhere */
     int64_t url_until_ms;               /* Unix */
     int url_uses;                       /* how often */
+    bool deferred;                      /* discord: the first answer edits what stands for it */
     char chat[DAS_HOOK_PLACE_SIZE];     /* id of the chat it comes from; "": none */
     char callback[DAS_HOOK_PLACE_SIZE]; /* telegram: of the press, to be answered; else "" */
 };

@@ -363,14 +363,6 @@ void das_hook_desk_load(struct das_hook_desk *d, size_t *waiting, size_t *runnin
     pthread_mutex_unlock(&d->lock);
 }
 
-void das_hook_desk_settle(struct das_hook_desk *d)
-{
-    pthread_mutex_lock(&d->lock);
-    while (d->waiting || d->running)
-        pthread_cond_wait(&d->back, &d->lock);
-    pthread_mutex_unlock(&d->lock);
-}
-
 const struct das_hook *das_hook_desk_at(const struct das_hook_desk *d, struct das_text path)
 {
     return d ? das_hooks_at(hooks_of(d), path) : NULL;

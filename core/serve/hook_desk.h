@@ -85,7 +85,4 @@ struct das_hook_taken {
 void das_hook_desk_take(struct das_hook_desk *d, const struct das_httpd_request *http,
                         struct das_hook_taken *t, struct das_httpd_answer *out);
 
-/* For tests: until nothing waits and nothing runs. */
-void das_hook_desk_settle(struct das_hook_desk *d);
-
 #endif

@@ -133,7 +133,7 @@ static const char format_5[] =
  * is not done yet. run: whose it is; begun: the run that began it. work is sealed. */
 static const char format_6[] =
     "CREATE INDEX step_notes_asked ON step_notes(runbook, n) WHERE kind = 'asked';"
-    "CREATE TABLE hook_work(n INTEGER PRIMARY KEY AUTOINCREMENT, hook TEXT NOT NULL,"
+    "CREATE TABLE hook_work(n INTEGER PRIMARY KEY, hook TEXT NOT NULL,"
     " run TEXT NOT NULL, begun TEXT NOT NULL, fresh TEXT NOT NULL, at_ms INTEGER NOT NULL,"
     " until_ms INTEGER NOT NULL, work BLOB NOT NULL) STRICT;";
 

@@ -203,6 +203,7 @@ struct das_store {
     char run[DAS_RUN_ID_SIZE];
     int lock; /* the locked file runs/RUN, or -1 */
     bool read_only;
+    bool unsynced; /* how it commits just now */
     int64_t format; /* older than DAS_STORE_FORMAT only where it is read_only */
 };
 
@@ -227,6 +228,9 @@ struct das_text das_column(sqlite3_stmt *st, int i); /* bytes, valid until the n
 const char *das_column_str(sqlite3_stmt *st, int i); /* as long; NULL: out of memory */
 
 int das_begin(struct das_store *s, struct das_err *err);      /* to write: nobody else can */
+/* The same, but what is committed need not be on the disk before anything else is: it outlives the
+ * process, and a power cut only together with a later commit of das_begin(), by whomever. */
+int das_begin_unsynced(struct das_store *s, struct das_err *err);
 int das_begin_read(struct das_store *s, struct das_err *err); /* one view of everything */
 /* Commits when rc is 0, else undoes everything. Returns rc, or -1 when the commit failed. */
 int das_end(struct das_store *s, int rc, struct das_err *err);

@@ -38,7 +38,7 @@ int das_work_begin(struct das_store *s, int64_t n, const char *run, struct das_e
 {
     int rc;
 
-    if (das_begin(s, err) < 0)
+    if (das_begin_unsynced(s, err) < 0)
         return -1;
     rc = das_do(s, err, DAS_Q_WORK_BEGIN, "iss", n, s->run, run);
     if (rc == 0)
@@ -54,7 +54,7 @@ int das_work_end(struct das_store *s, int64_t n, struct das_err *err)
 {
     int rc;
 
-    if (das_begin(s, err) < 0)
+    if (das_begin_unsynced(s, err) < 0)
         return -1;
     rc = das_do(s, err, DAS_Q_WORK_DROP, "is", n, s->run) < 0 ? -1 : 0;
     rc = das_end(s, rc, err);

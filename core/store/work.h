@@ -24,8 +24,10 @@ struct das_work_new {
 /* Keeps w by itself, for what comes with no delivery. On the disk when it returns. */
 int das_work_add(struct das_store *s, struct das_work_new *w, struct das_err *err);
 
-/* It is begun now, by that run: this handle's, or another one's of this process that will do it. On
- * the disk when it returns. DAS_E_STORE, too, where it is not this handle's. */
+/* It is begun now, by that run: this handle's, or another one's of this process that will do it.
+ * DAS_E_STORE, too, where it is not this handle's. Neither of the two waits for the disk: they
+ * outlive the process, and a power cut with the next commit of any other kind: before a kill can be
+ * sent, whose intent is such a one, that it is begun is on the disk. */
 int das_work_begin(struct das_store *s, int64_t n, const char *run, struct das_err *err);
 /* It is done, or given up: forgotten. */
 int das_work_end(struct das_store *s, int64_t n, struct das_err *err);

@@ -1644,8 +1644,8 @@ das.step = {}
 ---names of people, or "role:NAME"; an empty list: nobody; without one: whoever may write to the
 ---state directory, and in a chat whom its hook allows
 ---@field approvers? string[]
----of das.lua: the question is posted there, with a button for each choice where clicks come back and
----there are at most 5; needs the grant notify or notify:CHANNEL
+---of das.lua: the question is posted there, with a button for each choice where clicks come back
+---and there are at most 5; needs the grant notify or notify:CHANNEL
 ---@field channel? string
 ---@field ttl? number|string how long the question stands; "8h"
 ---@field default? string the choice when nobody has answered by then

@@ -20,7 +20,7 @@ plan skip_all => MariaDB::missing() if MariaDB::missing();
 my $dir = tempdir(CLEANUP => 1);
 my $runbook = Cwd::abs_path('scripts/runbooks/connection_exhaustion.lua');
 my $receiver = do { local (@ARGV, $/) = 'scripts/hooks/alertmanager.lua'; <> };
-$receiver =~ s/\{ "\.\.\/runbooks\/connection_exhaustion\.lua",\s*\{ limit = 200,/{ "$runbook", { limit = 1, user = "app%", idle = "1s", wait = "1s",/ or die;
+$receiver =~ s/\{ "\.\.\/runbooks\/connection_exhaustion\.lua",\s+\{ limit = 200,/{ "$runbook", { limit = 1, user = "app%", idle = "1s", wait = "1s",/ or die;
 { open my $out, ">", "$dir/receiver.lua" or die; print $out $receiver; close $out or die }
 
 for my $platform (qw(Slack Telegram)) {

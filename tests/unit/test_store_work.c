@@ -251,15 +251,10 @@ static const char content[] =
 static void make_old(const char *dir)
 {
     const char *from = store_dir();
-    char sql[14000];
 
     das_store_close(store_open(from));
-    snprintf(sql, sizeof sql,
-             "PRAGMA journal_mode = WAL; BEGIN; PRAGMA application_id = %d;"
-             "PRAGMA user_version = 5; %s %s %s %s COMMIT; ATTACH '%s/das.db' AS a;"
-             "INSERT INTO journal SELECT * FROM a.journal",
-             DAS_STORE_APPLICATION, old_schema, old_schema_2, old_schema_5, content, from);
-    store_sql(dir, sql);
+    old_store_make(dir, from, 5);
+    store_sql(dir, content);
     is_int(store_number(dir, "PRAGMA user_version"), 5, "a database of format 5");
 }
 
