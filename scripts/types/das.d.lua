@@ -2094,6 +2094,7 @@ function test_instance:up() end
 ---@field args? table<string, string|integer>
 ---@field user? string|das.hook_user alice with the role dba when not said
 ---@field platform? string
+---@field channel? string
 ---@field kind? string
 ---@field alert? table
 ---@field json? table
