@@ -18,7 +18,9 @@ sub set_up {
 sub edits { return 0 }
 sub knows_time { return 0 }
 
-sub callback { my ($self) = @_; return ($self->{das} // 'http://127.0.0.1:9') . $self->{path} }
+# Its server began before anybody knew where das serve is.
+sub meet { my ($self, $base) = @_; $self->keep(sub { $_[0]{das} = $base }); return $self->SUPER::meet($base) }
+sub callback { my ($self) = @_; return ($self->keep(sub { $_[0]{das} }) // 'http://127.0.0.1:9') . $self->{path} }
 
 sub channel {
     my ($self) = @_;

@@ -96,14 +96,14 @@ sub press {
     my $query = $self->fresh;
     return $self->send_update($who, { callback_query => { id => $query, from => $self->from($who, %opt), chat_instance => '1',
         data => $opt{value} // $b->{value}, message => { message_id => $message->{id} + 0, chat => { id => $opt{chat} // $ROOM, type => 'supergroup' } } } },
-        what => 'press', query => $query, %opt);
+        what => 'press', callback => $query, %opt);
 }
 
 # Who presses waits until the press is answered, by its id and no other.
 sub shown {
     my ($self, $said, %opt) = @_;
     my $j = $said->{json};
-    $self->fault('a press that is not answered') if $opt{what} eq 'press' && (ref $j ne 'HASH' || ($j->{callback_query_id} // '') ne $opt{query});
+    $self->fault('a press that is not answered') if $opt{what} eq 'press' && (ref $j ne 'HASH' || ($j->{callback_query_id} // '') ne $opt{callback});
     return if ref $j ne 'HASH' || !$j->{method};
     $self->fault("an answer that calls $j->{method}") if $j->{method} ne 'answerCallbackQuery' || $opt{what} ne 'press';
     $self->fault('a callback text of ' . length $j->{text}) if length($j->{text} // '') > 200;
