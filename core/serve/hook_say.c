@@ -120,12 +120,12 @@ int das_hook_say(struct das_hook_worker *w, struct das_hook_job *j, const struct
     j->answers++;
     if (say_at_once(j, n))
         return 0;
-    if (!choose(j, open, &ch, &by_url))
-        return das_fail(err, DAS_E_UNSUPPORTED,
+    rc = choose(j, open, &ch, &by_url)
+             ? need_sender(w, err)
+             : das_fail(err, DAS_E_UNSUPPORTED,
                         "reply: there is nowhere to send it: the request has no address for "
                         "answers, or none any more, and hooks.%s has no channel",
                         j->hook->name);
-    rc = need_sender(w, err);
     if (rc == 0)
         rc = das_channel_takes(&ch, n, err);
     if (rc == 0)
