@@ -93,6 +93,14 @@ bool das_hook_job_wait(struct das_hook_job *j, int64_t ms);
 void das_hook_say_log(const struct das_hook_desk *d, const struct das_hook_job *j, int level,
                       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
 
+/* Is the instance at position i one of the hook's? Without a list it has all. */
+static inline bool das_hook_reaches(const struct das_hook *h, const struct das_inventory *inv,
+                                    size_t i)
+{
+    return !h->instance_count || das_inventory_among(inv, i, (const char *const *)h->instances,
+                                                     h->instance_count);
+}
+
 /* hook_mean.c: what j->ask means now. Starts as {0}; clear in any case. */
 struct das_hook_meaning {
     enum {

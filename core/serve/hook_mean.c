@@ -167,15 +167,10 @@ static bool reaches(void *arg, const char *instance)
 {
     const struct das_hook_job *j = arg;
     const struct das_inventory *inv = j->desk->conf.inventory;
-    const char *tags[64];
 
     for (size_t i = 0; i < das_inventory_count(inv); i++) {
-        size_t n = 0;
-        if (strcmp(das_inventory_name(inv, i), instance) != 0)
-            continue;
-        while (n < 64 && (tags[n] = das_inventory_tag(inv, i, n)) != NULL)
-            n++;
-        return das_hook_means(j->hook, instance, tags, n);
+        if (strcmp(das_inventory_name(inv, i), instance) == 0)
+            return das_hook_reaches(j->hook, inv, i);
     }
     return false;
 }

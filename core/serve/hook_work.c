@@ -124,12 +124,7 @@ struct run {
 
 static bool wants(void *arg, struct das_inventory *inv, size_t i)
 {
-    const char *tags[64];
-    size_t n = 0;
-
-    while (n < 64 && (tags[n] = das_inventory_tag(inv, i, n)) != NULL)
-        n++;
-    return das_hook_means(arg, das_inventory_name(inv, i), tags, n);
+    return das_hook_reaches(arg, inv, i);
 }
 
 /* Handles of this thread's own, kept for the next job. */
