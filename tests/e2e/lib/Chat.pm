@@ -139,10 +139,10 @@ sub wait_for {
 }
 sub so_far { return scalar $_[0]->messages }
 
-# The next message is refused as one too many, once.
-sub busy { my ($self) = @_; $self->keep(sub { $_[0]{busy}++ }) }
+# The next message is refused as one too many, once; and for so many seconds nothing more is wanted.
+sub busy { my ($self, $wait) = @_; $self->keep(sub { my ($s) = @_; $s->{busy}++; $s->{wait} = $wait // 1 }) }
 sub limited { return $_[0]->keep(sub { $_[0]{limited} }) }
-sub too_many { return $_[0]->keep(sub { my ($s) = @_; return 0 if !$s->{busy}; $s->{busy}--; return ++$s->{limited} }) }
+sub too_many { return $_[0]->keep(sub { my ($s) = @_; return 0 if !$s->{busy}; $s->{busy}--; $s->{limited}++; return $s->{wait} }) }
 
 # Can messages be changed there; does a request say when it was sent?
 sub edits { return 1 }
@@ -152,9 +152,12 @@ sub knows_time { return 1 }
 sub new_place {
     my ($self, $who, $lives) = @_;
     my $id = random_hex(12);
-    $self->keep(sub { $_[0]{places}{$id} = { who => $who, uses => 0, until => time + $lives } });
+    $self->keep(sub { my ($s) = @_; $s->{places}{$id} = { who => $who, uses => 0, until => time + $lives } if !$s->{no_places} });
     return $id;
 }
+
+# Those that are still to come are none when they are used.
+sub forget_places { my ($self) = @_; $self->keep(sub { $_[0]{no_places} = 1 }) }
 
 # Undef, and a fault: there is none, or none any more.
 sub use_place {

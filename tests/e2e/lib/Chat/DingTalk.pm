@@ -57,7 +57,8 @@ sub take_message {
     my ($title, $text) = @{ $body->{markdown} // {} }{qw(title text)};
     return $self->refuse(40035, 'no markdown with title and text') if ($body->{msgtype} // '') ne 'markdown' || !length($title // '') || !length($text // '');
     # too many in a minute: the platform takes none for ten, so this is said only to answers, which are tried again at once
-    return Chat::answer(429, { errcode => 130101, errmsg => 'send too fast' }, 'Retry-After' => 1) if $is_answer && $self->too_many;
+    my $wait = $is_answer && $self->too_many;
+    return Chat::answer(429, { errcode => 130101, errmsg => 'send too fast' }, 'Retry-After' => $wait) if $wait;
     my $wrong = $body->{at}{isAtAll} ? 'a mention of all' : Chat::markup_of_markdown($text);
     return $self->refuse(40035, $wrong) if $wrong;
     $text =~ s/\n\n/\n/g;
