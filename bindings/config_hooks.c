@@ -5,6 +5,7 @@
  */
 #include "bindings/config_impl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -171,19 +172,6 @@ static void read_allow(lua_State *L, int t, const char *where, const struct das_
     lua_settop(L, top);
 }
 
-static bool tag_is_there(const struct das_inventory *inv, const char *tag)
-{
-    const char *has;
-
-    for (size_t i = 0; i < das_inventory_count(inv); i++) {
-        for (size_t n = 0; (has = das_inventory_tag(inv, i, n)); n++) {
-            if (strcmp(has, tag) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
 static void read_instances(lua_State *L, int t, const char *where, struct reader *r)
 {
     struct das_hook *h = r->hook;
@@ -196,7 +184,7 @@ static void read_instances(lua_State *L, int t, const char *where, struct reader
     for (size_t i = 0; i < h->instance_count; i++) {
         const char *word = h->instances[i];
         if (strncmp(word, "tag:", 4) == 0) {
-            if (!tag_is_there(r->inventory, word + 4))
+            if (!das_inventory_tagged(r->inventory, word + 4))
                 luaL_error(L, "%s.instances: no instance has the tag \"%s\"", where, word + 4);
         } else if (strcmp(word, "*") != 0 && das_inventory_find(r->inventory, word, &err) < 0) {
             luaL_error(L, "%s.instances: %s", where, err.msg);
@@ -229,7 +217,8 @@ static char *take_script(lua_State *L, int t, const char *where, const char *con
         return NULL;
     path = strcmp(script, "*") == 0 ? NULL : das_config_script_path(config, script);
     if (!path)
-        luaL_error(L, "%s.script: there is no such script: \"%s\"", where, script);
+        luaL_error(L, "%s.script: there is no such script: \"%s\"%s", where, script,
+                   das_config_looked(L));
     return path;
 }
 
@@ -364,6 +353,18 @@ static void read_command(lua_State *L, const char *where, const char *name, stru
     lua_settop(L, t);
 }
 
+/* A table of Lua has no order, and people read the list. */
+static int by_command(const void *a, const void *b)
+{
+    return strcmp(((const struct das_hook_command *)a)->name,
+                  ((const struct das_hook_command *)b)->name);
+}
+
+static int by_hook(const void *a, const void *b)
+{
+    return strcmp(((const struct das_hook *)a)->name, ((const struct das_hook *)b)->name);
+}
+
 static void read_commands(lua_State *L, int t, const char *where, struct reader *r)
 {
     int top = lua_gettop(L), at;
@@ -377,6 +378,8 @@ static void read_commands(lua_State *L, int t, const char *where, struct reader 
             read_command(L, where, lua_tostring(L, -2), r);
             lua_pop(L, 1);
         }
+        if (r->hook->command_count)
+            qsort(r->hook->commands, r->hook->command_count, sizeof *r->hook->commands, by_command);
     }
     lua_settop(L, top);
 }
@@ -456,6 +459,8 @@ void das_config_hooks(lua_State *L, int t, const char *config, struct das_rules 
             read_hook(L, lua_tostring(L, -2), &r);
             lua_pop(L, 1);
         }
+        if (rules->hooks.count)
+            qsort(rules->hooks.items, rules->hooks.count, sizeof *rules->hooks.items, by_hook);
     }
     lua_settop(L, top);
 }

@@ -84,22 +84,10 @@ static void read_script(lua_State *L, int t, const char *config, const char *in,
     if (!script || !*script)
         luaL_error(L, "%s.script: expected the path of a script, beside das.lua or absolute", in);
     if (strcmp(script, "*") == 0 || !(e->script = das_config_script_path(config, script)))
-        luaL_error(L, "%s.script: there is no such script: \"%s\"", in, script);
+        luaL_error(L, "%s.script: there is no such script: \"%s\"%s", in, script,
+                   das_config_looked(L));
     e->name = need(L, name ? das_strdup(name) : name_of(script));
     take_list(L, t, in, "args", &e->args, &e->arg_count);
-}
-
-static bool tag_is_there(const struct das_inventory *inv, const char *tag)
-{
-    const char *has;
-
-    for (size_t i = 0; i < das_inventory_count(inv); i++) {
-        for (size_t n = 0; (has = das_inventory_tag(inv, i, n)); n++) {
-            if (strcmp(has, tag) == 0)
-                return true;
-        }
-    }
-    return false;
 }
 
 /* A name that fits nothing would be a policy that silently never runs. */
@@ -119,7 +107,7 @@ static void read_instances(lua_State *L, int t, const char *in, const struct das
         if (strcmp(word, "*") == 0)
             continue;
         if (strncmp(word, "tag:", 4) == 0) {
-            if (!tag_is_there(inv, word + 4))
+            if (!das_inventory_tagged(inv, word + 4))
                 luaL_error(L, "%s.instances: no instance has the tag \"%s\"", in, word + 4);
         } else if (das_inventory_find(inv, word, &err) < 0) {
             luaL_error(L, "%s.instances: %s", in, err.msg);

@@ -261,35 +261,37 @@ static const struct das_limits test_limits = {
     .output = (uint64_t)4 << 20,
 };
 
-static int pass(struct das_bench *b, struct das_buf *output, struct das_err *err)
+/* What a stuck script uses still is b's, or lasts as long as the process. */
+static int pass(struct das_bench *b, struct das_err *err)
 {
-    const struct das_engine_watch watch = {.arg = b, .required = required};
-    const struct das_engine_web web = {.answer = no_answer};
+    static const struct das_engine_web web = {.answer = no_answer};
     struct das_engine_opts opts = {.path = b->opts->path,
                                    .bench = b,
                                    .limits = &test_limits,
-                                   .cancel = b->opts->cancel,
-                                   .watch = &watch,
+                                   .cancel = &b->over,
+                                   .watch = &b->watch,
                                    .web = &web};
     struct das_engine_result result = {0};
     int rc = -1;
 
     b->seen = 0;
+    b->watch = (struct das_engine_watch){.arg = b, .required = required};
+    das_buf_reset(&b->failure);
+    das_buf_reset(&b->output);
     das_clock_init(&b->clock, DAS_TEST_EPOCH_MS);
     das_clock_enter(&b->clock);
     opts.inventory = das_inventory_new(err);
-    opts.out = opts.log = das_buf_file(output);
+    opts.out = opts.log = das_buf_file(&b->output);
     if (opts.inventory && opts.out)
         rc = das_engine_run(&opts, &result, err);
     else
         das_fail_nomem(err);
     das_clock_enter(NULL);
-    if (result.end == DAS_END_STUCK)
-        b->stuck = true;
-    if (result.end != DAS_END_ERROR) /* err has the words for it */
-        das_buf_reset(&b->failure);
+    b->stuck = result.end == DAS_END_STUCK;
     if (b->stuck)
         return -1;
+    if (result.end != DAS_END_ERROR) /* err has the words for it */
+        das_buf_reset(&b->failure);
     if (opts.out)
         fclose(opts.out);
     das_inventory_free(opts.inventory);
@@ -322,8 +324,7 @@ static void drop_nul(struct das_buf *b)
     }
 }
 
-static void tell(const struct das_bench *b, size_t i, const char *failure,
-                 const struct das_buf *output, int64_t us)
+static void tell(const struct das_bench *b, size_t i, const char *failure, int64_t us)
 {
     const struct das_test_sink *sink = b->opts->sink;
     const struct das_test_result r = {
@@ -331,7 +332,7 @@ static void tell(const struct das_bench *b, size_t i, const char *failure,
         .line = b->names[i].line,
         .passed = !failure,
         .text = failure ? failure : "",
-        .output = output && output->len ? output->ptr : "",
+        .output = !b->stuck && b->output.len ? b->output.ptr : "",
         .us = us,
     };
 
@@ -341,7 +342,6 @@ static void tell(const struct das_bench *b, size_t i, const char *failure,
 static void run_one(struct das_bench *b, size_t i)
 {
     const struct das_test_sink *sink = b->opts->sink;
-    struct das_buf output = {0};
     struct das_err err = {0};
     const char *failure = NULL;
     int64_t start = das_clock_monotonic_us();
@@ -349,33 +349,29 @@ static void run_one(struct das_bench *b, size_t i)
     if (sink->began)
         sink->began(sink->arg, b->names[i].name, b->names[i].line);
     b->index = i;
-    das_buf_reset(&b->failure);
-    if (pass(b, &output, &err) < 0) {
-        drop_nul(&b->failure);
-        failure = b->failure.len && !b->failure.failed ? b->failure.ptr : err.msg;
+    if (pass(b, &err) < 0) {
+        failure = err.msg;
+        if (!b->stuck || atomic_load(&b->over)) { /* else it may be written to, still */
+            drop_nul(&b->failure);
+            failure = b->failure.len && !b->failure.failed ? b->failure.ptr : err.msg;
+        }
     }
     if (!b->stuck)
-        drop_nul(&output);
-    tell(b, i, failure, b->stuck ? NULL : &output, das_clock_monotonic_us() - start);
+        drop_nul(&b->output);
+    tell(b, i, failure, das_clock_monotonic_us() - start);
     if (b->stuck)
         return; /* what is still used stays */
     das_store_close(b->store);
     b->store = NULL;
-    das_buf_clear(&output);
 }
 
 static void run_all(struct das_bench *b, lua_State *L)
 {
-    bool cancelled = false;
-
     for (size_t i = 0; i < b->count; i++) {
         if (!chosen(b->opts, L, b->names[i].name))
             continue;
-        cancelled |= b->opts->cancel && atomic_load(b->opts->cancel);
         if (b->stuck)
-            tell(b, i, "not run: a test before it got stuck", NULL, 0);
-        else if (cancelled)
-            return;
+            tell(b, i, "not run: a test before it got stuck", 0);
         else
             run_one(b, i);
     }
@@ -387,13 +383,13 @@ static void bench_clear(struct das_bench *b)
         das_free(b->names[i].name);
     das_free(b->names);
     das_buf_clear(&b->failure);
+    das_buf_clear(&b->output);
 }
 
 int das_test_file(const struct das_test_opts *opts, bool *stuck, struct das_err *err)
 {
     struct das_bench *b = das_calloc(1, sizeof *b);
     lua_State *L = luaL_newstate(); /* for patterns alone */
-    struct das_buf ignored = {0};
     int rc = -1;
 
     *stuck = false;
@@ -404,7 +400,7 @@ int das_test_file(const struct das_test_opts *opts, bool *stuck, struct das_err 
     luaL_requiref(L, LUA_STRLIBNAME, luaopen_string, 1);
     b->opts = opts;
     b->listing = true;
-    rc = pass(b, &ignored, err);
+    rc = pass(b, err);
     b->listing = false;
     if (rc == 0)
         run_all(b, L);
@@ -414,7 +410,6 @@ done:
         lua_close(L);
     if (*stuck)
         return rc;
-    das_buf_clear(&ignored);
     if (b)
         bench_clear(b);
     das_free(b);

@@ -4,6 +4,7 @@
 
 #include "bindings/bind.h"
 #include "bindings/coverage.h"
+#include "bindings/test_seen.h"
 #include "bindings/testing.h"
 #include "core/base/clock.h"
 #include "core/store/store.h"
@@ -23,7 +24,10 @@ struct das_bench {
     size_t count;
     struct das_clock clock;
     struct das_store *store; /* of all runs of one test; NULL until the first */
+    struct das_engine_watch watch;
     struct das_buf failure;  /* why the test failed, in full */
+    struct das_buf output;   /* what it printed and logged; nobody reads it while a script is stuck */
+    atomic_int over; /* not 0: a policy is stuck, and so the test is given up */
     bool stuck;
 };
 
@@ -56,6 +60,20 @@ void das_test_rules_init(struct das_test_rules *r);
 void das_test_rules_clear(struct das_test_rules *r);
 /* From the table at config, or nil. Raises at the test's line. */
 void das_test_rules_read(lua_State *L, int config, struct das_test_rules *r);
+
+/* What came of a run of a policy. */
+struct das_test_outcome {
+    int rc; /* of the engine, with its err */
+    struct das_err err;
+    struct das_engine_result result;
+    struct das_buf out, log;
+    struct das_buf told; /* messages, a hook's replies, runbooks that it begins: JSON, of a list */
+    struct das_seen seen;
+};
+/* [-0, +1] runbook: the store's number of it; 0: it is none. */
+void das_test_push_result(lua_State *L, const struct das_test_outcome *o, struct das_store *store,
+                          int64_t runbook);
+void das_test_push_victims(lua_State *L, const struct das_plan *plan); /* a list of ids */
 
 /* Functions for the prelude's test.lua [-0, +0] into the table on top. */
 void das_open_test_instance(lua_State *L);

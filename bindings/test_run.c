@@ -7,21 +7,27 @@
  * time, and no error goes across.
  */
 #include <string.h>
+#include <unistd.h>
 
 #include "bindings/runbook.h"
 #include "bindings/test_impl.h"
-#include "bindings/test_seen.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/notify/notice.h"
 
 #define RUN "das.test.run"
 
+/* Whose the test's state is: the thread of the policy has it for each call, if the run is not over. */
+enum { STATE_FREE, STATE_TAKEN, STATE_OVER };
+
 /* Outlives its box where the policy got stuck: then its thread uses all of this still. */
 struct test_run {
     struct das_bench *bench;
     lua_State *L; /* of the test, while the policy runs */
-    atomic_bool over;
+    atomic_int state;
+    struct das_engine_watch watch;
+    struct das_engine_web web;
+    struct das_engine_hook hook;
     int answer, applying, choose; /* functions of the test, in the registry; LUA_NOREF */
     struct das_buf trouble; /* the first error that one of them raised */
 
@@ -31,15 +37,10 @@ struct test_run {
     struct das_test_rules rules;
     struct das_engine_votes votes;
     struct das_inventory *inventory;
-    struct das_buf out, log;
-    struct das_buf req;      /* of a hook: JSON; empty: it is none */
-    struct das_buf messages; /* CHANNEL, tab, the message as JSON; one a line */
-    struct das_seen seen;
+    struct das_buf req;    /* of a hook: JSON; empty: it is none */
     struct das_runbook_go go;
     struct das_buf choice; /* the last answer to a question */
-    struct das_engine_result result;
-    struct das_err err;
-    int rc;
+    struct das_test_outcome got;
 };
 
 static void run_free(struct test_run *r)
@@ -48,14 +49,14 @@ static void run_free(struct test_run *r)
     das_free(r->args);
     das_test_rules_clear(&r->rules);
     das_inventory_free(r->inventory);
-    das_buf_clear(&r->out);
-    das_buf_clear(&r->log);
-    das_buf_clear(&r->messages);
     das_buf_clear(&r->req);
     das_buf_clear(&r->trouble);
     das_buf_clear(&r->choice);
-    das_seen_clear(&r->seen);
-    das_engine_result_clear(&r->result);
+    das_buf_clear(&r->got.out);
+    das_buf_clear(&r->got.log);
+    das_buf_clear(&r->got.told);
+    das_seen_clear(&r->got.seen);
+    das_engine_result_clear(&r->got.result);
     das_free(r);
 }
 
@@ -80,7 +81,7 @@ static struct test_run *push_run(lua_State *L)
         luaL_error(L, "out of memory");
     r->bench = das_bench_of(L);
     r->answer = r->applying = r->choose = LUA_NOREF;
-    atomic_init(&r->over, false);
+    atomic_init(&r->state, STATE_FREE);
     das_test_rules_init(&r->rules);
     return r;
 }
@@ -93,14 +94,14 @@ static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
 {
     lua_State *L = r->L;
     struct das_run *own;
-    int top, status;
+    int top, status = LUA_ERRMEM, was = STATE_FREE;
 
-    if (atomic_load(&r->over))
+    if (!atomic_compare_exchange_strong(&r->state, &was, STATE_TAKEN))
         return false;
     own = das_run_of(L);
     top = lua_gettop(L);
     if (!lua_checkstack(L, 10))
-        return false;
+        goto done;
     if (r->rules.script.limits.cpu_ms < own->limits.cpu_ms)
         atomic_store(&own->lent_cpu_ms, r->rules.script.limits.cpu_ms);
     lua_pushcfunction(L, das_on_error);
@@ -114,6 +115,9 @@ static bool call_test(struct test_run *r, lua_CFunction f, void *arg)
     lua_settop(L, top);
     if (!das_run_stopped(L)) /* else it is what the words for it have to name */
         atomic_store(&own->lent_cpu_ms, 0);
+done:
+    was = STATE_TAKEN; /* unless it is over */
+    atomic_compare_exchange_strong(&r->state, &was, STATE_FREE);
     return status == LUA_OK;
 }
 
@@ -199,17 +203,10 @@ struct moment {
 static int call_applying(lua_State *L)
 {
     const struct moment *m = lua_touserdata(L, 1);
-    size_t n = das_plan_victims(m->plan);
-    struct das_session s;
 
     lua_rawgeti(L, LUA_REGISTRYINDEX, m->r->applying);
     lua_pushstring(L, das_plan_instance(m->plan));
-    lua_createtable(L, (int)n, 0);
-    for (size_t i = 0; i < n; i++) {
-        das_plan_victim(m->plan, i, &s);
-        lua_pushinteger(L, s.id);
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
+    das_test_push_victims(L, m->plan);
     lua_call(L, 2, 0);
     return 0;
 }
@@ -248,12 +245,12 @@ static const char *choose(void *arg, const char *step, const char *asks)
 
 static void previewed(void *arg, const char *instance, const struct das_selection *sel)
 {
-    das_seen_preview(&((struct test_run *)arg)->seen, instance, sel);
+    das_seen_preview(&((struct test_run *)arg)->got.seen, instance, sel);
 }
 
 static void planned(void *arg, const struct das_plan *plan)
 {
-    das_seen_plan(&((struct test_run *)arg)->seen, plan);
+    das_seen_plan(&((struct test_run *)arg)->got.seen, plan);
 }
 
 static void applying(void *arg, const struct das_plan *plan)
@@ -268,39 +265,55 @@ static void applying(void *arg, const struct das_plan *plan)
 static void applied(void *arg, const struct das_plan *plan, const struct das_report *report,
                     const struct das_err *err)
 {
-    das_seen_apply(&((struct test_run *)arg)->seen, plan, report, err);
+    das_seen_apply(&((struct test_run *)arg)->got.seen, plan, report, err);
 }
 
+static void tell_message(struct das_buf *b, const struct das_notice *n)
+{
+    das_json_key(b, "message");
+    das_notice_write(n, b);
+    das_buf_char(b, '}');
+}
+
+/* {"channel": NAME, "message": {...}} */
 static void notified(void *arg, const char *channel, const struct das_notice *n)
 {
-    struct test_run *r = arg;
+    struct das_buf *b = &((struct test_run *)arg)->got.told;
 
-    das_buf_printf(&r->messages, "%s\t", channel);
-    das_notice_write(n, &r->messages);
-    das_buf_char(&r->messages, '\n');
+    das_json_comma(b);
+    das_buf_char(b, '{');
+    das_json_key_text(b, "channel", das_text_of(channel));
+    tell_message(b, n);
 }
 
-/* What the script of a hook answers; "!": for all of the chat. No channel is called like that. */
+/* What the script of a hook answers: {"public": true, "message": {...}} */
 static int replied(void *arg, const struct das_notice *n, bool open, struct das_err *err)
 {
+    struct das_buf *b = &((struct test_run *)arg)->got.told;
+
     (void)err;
-    notified(arg, open ? "!reply" : "=reply", n);
+    das_json_comma(b);
+    das_buf_char(b, '{');
+    das_json_key_bool(b, "public", open);
+    tell_message(b, n);
     return 0;
 }
 
-/* A runbook is begun elsewhere: what would be is noted like a message. */
+/* A runbook is begun elsewhere, only noted here: {"runbook": {...}} */
 static int begun(void *arg, const char *path, const char *instance, struct das_text params,
                  struct das_err *err)
 {
-    struct test_run *r = arg;
+    struct das_buf *b = &((struct test_run *)arg)->got.told;
     const char *slash = strrchr(path, '/');
 
     (void)err;
-    das_buf_str(&r->messages, "=runbook\t{");
-    das_json_key_text(&r->messages, "title", das_text_of(slash ? slash + 1 : path));
-    das_json_key_text(&r->messages, "instance", das_text_of(instance));
-    das_json_key_text(&r->messages, "text", params);
-    das_buf_str(&r->messages, "}\n");
+    das_json_comma(b);
+    das_buf_str(b, "{\"runbook\":{");
+    das_json_key_text(b, "script", das_text_of(slash ? slash + 1 : path));
+    das_json_key_text(b, "instance", das_text_of(instance));
+    das_json_key(b, "params");
+    das_buf_text(b, params);
+    das_buf_str(b, "}}");
     return 0;
 }
 
@@ -314,18 +327,18 @@ static void required(void *arg, const char *path)
 /* A handle of the run's own on each instance of the list at arg. */
 static void take_instances(lua_State *L, int arg, struct test_run *r)
 {
-    r->inventory = das_inventory_new(&r->err);
+    r->inventory = das_inventory_new(&r->got.err);
     if (!r->inventory)
-        das_raise(L, "t.run: %s", r->err.msg);
+        das_raise(L, "t.run: %s", r->got.err.msg);
     for (lua_Unsigned k = 1; k <= lua_rawlen(L, arg); k++) {
         struct das_test_instance *i;
         struct das_source *again = NULL;
         lua_rawgeti(L, arg, (lua_Integer)k);
         i = das_test_instance_check(L, lua_gettop(L));
         struct das_source_conf conf = {.name = i->name, .spec = "mem:test"};
-        if (das_source_open_again(i->source, &conf, &again, &r->err) < 0 ||
-            das_inventory_add_source(r->inventory, &conf, again, &r->err) < 0)
-            das_raise(L, "t.run: %s", r->err.msg);
+        if (das_source_open_again(i->source, &conf, &again, &r->got.err) < 0 ||
+            das_inventory_add_source(r->inventory, &conf, again, &r->got.err) < 0)
+            das_raise(L, "t.run: %s", r->got.err.msg);
         lua_pop(L, 1);
     }
 }
@@ -356,25 +369,26 @@ static size_t take_args(lua_State *L, int arg, struct test_run *r)
 static void next_store(lua_State *L, struct test_run *r)
 {
     struct das_bench *b = r->bench;
-    int rc = b->store ? das_store_next_run(b->store, &r->err)
-                      : das_store_open_in_memory(&b->store, &r->err);
+    int rc = b->store ? das_store_next_run(b->store, &r->got.err)
+                      : das_store_open_in_memory(&b->store, &r->got.err);
 
     if (rc < 0)
-        das_raise(L, "t.run: %s", r->err.msg);
+        das_raise(L, "t.run: %s", r->got.err.msg);
+}
+
+/* The policy is stuck, and its thread uses r for ever; where it is stuck in a function of the test,
+ * the test's state as well. So this thread touches neither again, and is given up like the other. */
+static void stuck(struct test_run *r)
+{
+    atomic_store(&r->state, STATE_OVER);
+    das_buf_printf(&r->bench->failure, "t.run: %s", r->got.err.msg);
+    atomic_store(&r->bench->over, 1);
+    for (;;)
+        pause();
 }
 
 static void engine(lua_State *L, struct test_run *r, size_t arg_count)
 {
-    const struct das_engine_watch watch = {.arg = r,
-                                           .previewed = previewed,
-                                           .planned = planned,
-                                           .applying = applying,
-                                           .applied = applied,
-                                           .notified = notified,
-                                           .required = required};
-    const struct das_engine_web web = {.arg = r, .answer = answer};
-    const struct das_engine_hook hook = {
-        .name = "test", .req = das_buf_view(&r->req), .reply = replied, .runbook = begun, .arg = r};
     struct das_engine_opts opts = {
         .path = r->path,
         .args = r->args,
@@ -387,267 +401,43 @@ static void engine(lua_State *L, struct test_run *r, size_t arg_count)
         .secrets = &r->rules.secrets,
         .policy = &r->rules.script.policy,
         .store = r->bench->store,
-        .watch = &watch,
-        .web = &web,
+        .watch = &r->watch,
+        .web = &r->web,
         .votes = &r->votes,
-        .hook = r->req.len ? &hook : NULL,
+        .hook = r->req.len ? &r->hook : NULL,
         .coverage = r->bench->opts->coverage,
         .user = "test",
-        .cancel = r->bench->opts->cancel,
-        .out = das_buf_file(&r->out),
-        .log = das_buf_file(&r->log),
+        .out = das_buf_file(&r->got.out),
+        .log = das_buf_file(&r->got.log),
     };
 
     if (!opts.out || !opts.log)
         luaL_error(L, "out of memory");
     r->L = L;
+    r->watch = (struct das_engine_watch){.arg = r,
+                                         .previewed = previewed,
+                                         .planned = planned,
+                                         .applying = applying,
+                                         .applied = applied,
+                                         .notified = notified,
+                                         .required = required};
+    r->web = (struct das_engine_web){.arg = r, .answer = answer};
+    r->hook = (struct das_engine_hook){.name = "test",
+                                       .req = das_buf_view(&r->req),
+                                       .reply = replied,
+                                       .runbook = begun,
+                                       .arg = r};
     r->go.store = r->bench->store;
     r->go.stays = true;
     r->go.answer = choose;
     r->go.arg = r;
     r->go.instances = "[]";
-    r->rc = das_runbook_try(&opts, &r->go, &r->result, &r->err);
-    if (r->result.end == DAS_END_STUCK) {
-        atomic_store(&r->over, true);
-        r->bench->stuck = true;
-        das_raise(L, "t.run: %s", r->err.msg);
-    }
+    r->got.rc = das_runbook_try(&opts, &r->go, &r->got.result, &r->got.err);
+    if (r->got.result.end == DAS_END_STUCK)
+        stuck(r);
     fclose(opts.out);
     fclose(opts.log);
     r->L = NULL;
-}
-
-/* --- the result ------------------------------------------------------------------------------------------- */
-
-static void set_text(lua_State *L, const char *key, const char *text)
-{
-    lua_pushstring(L, text);
-    lua_setfield(L, -2, key);
-}
-
-static void push_previews(lua_State *L, const struct das_seen *seen)
-{
-    lua_createtable(L, (int)seen->preview_count, 0);
-    for (size_t i = 0; i < seen->preview_count; i++) {
-        const struct das_seen_preview *p = &seen->previews[i];
-        struct das_buf *b;
-        lua_createtable(L, 0, 3);
-        set_text(L, "instance", p->instance);
-        b = das_scratch(L);
-        das_filter_print(p->filter, b);
-        das_push_buf(L, b);
-        lua_setfield(L, -3, "filter");
-        lua_pop(L, 1);
-        lua_createtable(L, (int)p->count, 0);
-        for (size_t k = 0; k < p->count; k++) {
-            lua_pushinteger(L, p->ids[k]);
-            lua_rawseti(L, -2, (lua_Integer)k + 1);
-        }
-        lua_setfield(L, -2, "ids");
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-}
-
-static void push_plans(lua_State *L, const struct das_seen *seen)
-{
-    lua_createtable(L, (int)seen->plan_count, 0);
-    for (size_t i = 0; i < seen->plan_count; i++) {
-        const struct das_plan *p = seen->plans[i];
-        struct das_session s;
-        lua_createtable(L, 0, 4);
-        set_text(L, "instance", das_plan_instance(p));
-        set_text(L, "reason", das_plan_reason(p));
-        set_text(L, "kill", das_mode_name(das_plan_mode(p)));
-        lua_createtable(L, (int)das_plan_victims(p), 0);
-        for (size_t k = 0; k < das_plan_victims(p); k++) {
-            das_plan_victim(p, k, &s);
-            lua_pushinteger(L, s.id);
-            lua_rawseti(L, -2, (lua_Integer)k + 1);
-        }
-        lua_setfield(L, -2, "ids");
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-}
-
-/* In the order of the plans and of their victims. */
-static void push_reports(lua_State *L, const struct das_seen *seen)
-{
-    lua_Integer n = 0;
-
-    lua_newtable(L);
-    for (size_t i = 0; i < seen->apply_count; i++) {
-        for (size_t k = 0; k < seen->applies[i].count; k++) {
-            const struct das_seen_outcome *o = &seen->applies[i].items[k];
-            lua_createtable(L, 0, 5);
-            lua_pushinteger(L, o->id);
-            lua_setfield(L, -2, "id");
-            set_text(L, "instance", das_plan_instance(seen->applies[i].plan));
-            set_text(L, "outcome", das_outcome_name(o->kind));
-            set_text(L, "action", o->action);
-            set_text(L, "note", o->note ? o->note : "");
-            lua_rawseti(L, -2, ++n);
-        }
-    }
-}
-
-/* In the order of sending. */
-static void push_victims(lua_State *L, const struct das_engine_result *result)
-{
-    lua_Integer n = 0;
-
-    lua_newtable(L);
-    for (size_t i = 0; i < result->act_count; i++) {
-        const struct das_act *a = &result->acts[i];
-        if (a->order || (a->kind != DAS_O_KILLED && a->kind != DAS_O_KILLING))
-            continue;
-        lua_pushinteger(L, a->id);
-        lua_rawseti(L, -2, ++n);
-    }
-}
-
-static void set_bytes(lua_State *L, const char *key, struct das_text t)
-{
-    das_push_text(L, t);
-    lua_setfield(L, -2, key);
-}
-
-static void push_fields(lua_State *L, const json_t *fields)
-{
-    const json_t *f;
-    size_t i;
-
-    lua_newtable(L);
-    json_array_foreach(fields, i, f)
-    {
-        const json_t *name = json_object_get(f, "name"), *value = json_object_get(f, "value");
-        das_push_text(L, das_text(json_string_value(name), json_string_length(name)));
-        das_push_text(L, das_text(json_string_value(value), json_string_length(value)));
-        if (lua_isnil(L, -2))
-            lua_pop(L, 2);
-        else
-            lua_rawset(L, -3);
-    }
-}
-
-static void push_ids(lua_State *L, const json_t *sessions)
-{
-    const json_t *s;
-    size_t i;
-
-    lua_newtable(L);
-    json_array_foreach(sessions, i, s)
-    {
-        lua_pushinteger(L, json_integer_value(json_object_get(s, "id")));
-        lua_rawseti(L, -2, (lua_Integer)i + 1);
-    }
-}
-
-/* Messages as a policy gave them to das.notify. */
-static void push_messages(lua_State *L, const struct das_buf *lines)
-{
-    const char *at = lines->ptr, *end = lines->ptr ? at + lines->len : NULL;
-    lua_Integer count = 0;
-
-    lua_newtable(L);
-    while (at < end) {
-        const char *stop = memchr(at, '\n', (size_t)(end - at));
-        const char *tab = memchr(at, '\t', (size_t)(end - at));
-        struct das_err err;
-        json_t *o = das_json_parse(tab + 1, (size_t)(stop - tab - 1), NULL, &err);
-        lua_createtable(L, 0, 8);
-        push_fields(L, json_object_get(o, "fields"));
-        lua_setfield(L, -2, "fields");
-        push_ids(L, json_object_get(o, "sessions"));
-        lua_setfield(L, -2, "sessions");
-        set_bytes(L, "channel", das_text(at, (size_t)(tab - at)));
-        for (const char *const *key = (const char *const[]){"title", "text", "severity", "event",
-                                                           "dedup", "instance", "link", NULL};
-             *key; key++) {
-            const json_t *v = json_object_get(o, *key);
-            set_bytes(L, *key, das_text(json_string_value(v), json_string_length(v)));
-        }
-        json_decref(o);
-        lua_rawseti(L, -2, ++count);
-        at = stop + 1;
-    }
-}
-
-struct step_list {
-    lua_State *L;
-    lua_Integer n;
-};
-
-/* In a protected call: an error of Lua would leave the walk in the middle. */
-static int set_step(lua_State *L)
-{
-    const struct das_runbook_step *step = lua_touserdata(L, 2);
-
-    lua_createtable(L, 0, 4);
-    set_text(L, "name", step->name);
-    set_text(L, "kind", das_step_kind_name(step->kind));
-    set_text(L, "status", das_step_status_name(step->status));
-    set_text(L, "error", *step->error ? step->error : NULL);
-    lua_rawseti(L, 1, lua_tointeger(L, 3));
-    return 0;
-}
-
-static int see_step(void *arg, const struct das_runbook_step *step)
-{
-    struct step_list *s = arg;
-    lua_State *L = s->L;
-
-    lua_pushcfunction(L, set_step);
-    lua_pushvalue(L, -2);
-    lua_pushlightuserdata(L, (void *)(uintptr_t)step);
-    lua_pushinteger(L, ++s->n);
-    return lua_pcall(L, 3, 0, 0) == LUA_OK ? 0 : 1;
-}
-
-/* Of a runbook, in the order in which they began. */
-static void push_steps(lua_State *L, struct test_run *r)
-{
-    struct step_list s = {L, 0};
-    int rc = 0;
-
-    lua_newtable(L);
-    luaL_checkstack(L, 8, NULL);
-    if (r->go.id)
-        rc = das_step_each(r->bench->store, r->go.id, see_step, &s, &r->err);
-    if (rc > 0)
-        lua_error(L);
-    if (rc < 0)
-        luaL_error(L, "%s", r->err.msg);
-}
-
-static void push_result(lua_State *L, struct test_run *r)
-{
-    lua_createtable(L, 0, 12);
-    lua_pushboolean(L, r->result.end == DAS_END_WAITING);
-    lua_setfield(L, -2, "waiting");
-    lua_pushboolean(L, r->rc == 0);
-    lua_setfield(L, -2, "ok");
-    if (r->rc < 0)
-        set_text(L, "error", r->err.msg);
-    if (r->result.limit)
-        set_text(L, "limit", r->result.limit);
-    if (r->result.refused[0])
-        set_text(L, "refused", r->result.refused);
-    das_push_buf(L, &r->out);
-    lua_setfield(L, -2, "output");
-    das_push_buf(L, &r->log);
-    lua_setfield(L, -2, "log");
-    push_messages(L, &r->messages);
-    lua_setfield(L, -2, "messages");
-    push_victims(L, &r->result);
-    lua_setfield(L, -2, "victims");
-    push_reports(L, &r->seen);
-    lua_setfield(L, -2, "reports");
-    push_previews(L, &r->seen);
-    lua_setfield(L, -2, "previews");
-    push_plans(L, &r->seen);
-    lua_setfield(L, -2, "plans");
-    push_steps(L, r);
-    lua_setfield(L, -2, "steps");
 }
 
 static int take_function(lua_State *L, int arg)
@@ -698,9 +488,10 @@ static int run_policy(lua_State *L)
         das_push_buf(L, &r->trouble);
         return lua_error(L);
     }
-    if (r->seen.failed || r->out.failed || r->log.failed || r->messages.failed || r->req.failed)
+    if (r->got.seen.failed || r->got.out.failed || r->got.log.failed || r->got.told.failed ||
+        r->req.failed)
         return luaL_error(L, "out of memory");
-    push_result(L, r);
+    das_test_push_result(L, &r->got, r->bench->store, r->go.id);
     lua_pushvalue(L, 12);
     return 2;
 }
@@ -712,7 +503,7 @@ static int explain(lua_State *L)
     lua_Integer id = luaL_checkinteger(L, 2);
     struct das_buf *b = das_scratch(L);
 
-    das_seen_explain(&(*p)->seen, id, b);
+    das_seen_explain(&(*p)->got.seen, id, b);
     das_push_buf(L, b);
     return 1;
 }

@@ -9,7 +9,6 @@
 #ifndef DAS_BINDINGS_TESTING_H
 #define DAS_BINDINGS_TESTING_H
 
-#include <stdatomic.h>
 #include <stdbool.h>
 #include <stddef.h>
 #include <stdint.h>
@@ -42,7 +41,6 @@ struct das_test_opts {
     const char *path;
     const char *filter; /* only tests whose name has it, as plain text or as a Lua pattern; NULL */
     struct das_coverage *coverage; /* of the policies that are run; may be NULL */
-    const atomic_int *cancel;      /* not 0: end; may be NULL */
     const struct das_test_sink *sink;
 };
 

@@ -211,8 +211,12 @@ void das_hook_feishu(struct das_hook_call *c)
         !may_read(c, signed_ ? &p : NULL, DAS_SHA256, &c->conf->encrypt_keys))
         return;
     body = open_body(c);
-    if (!body)
+    if (!body) {
+        /* unsigned, anybody may try: whether a padding was right is only for the log */
+        if (!signed_)
+            c->out->status = c->info->malformed;
         return;
+    }
     if (is_question(body))
         answer_question(c, body);
     else if (!signed_)

@@ -77,31 +77,26 @@ static int open_source(struct pass *p, size_t i, struct das_err *err)
 }
 
 /* The tags that das.lua gives to an instance of that name: grants may go by them. */
-static size_t tags_of(struct das_inventory *known, const char *name, const char **tags, size_t max)
+static void take_tags(struct das_inventory *known, struct das_source_conf *conf)
 {
     struct das_err none;
-    int at = known ? das_inventory_find(known, name, &none) : -1;
-    size_t n = 0;
+    int at = known ? das_inventory_find(known, conf->name, &none) : -1;
 
-    while (at >= 0 && n < max && (tags[n] = das_inventory_tag(known, (size_t)at, n)) != NULL)
-        n++;
-    return n;
+    if (at >= 0)
+        conf->tags = das_inventory_tags(known, (size_t)at, &conf->tag_count);
 }
-
-#define TAGS_MAX 64
 
 static int open_stage(struct pass *p, size_t i, struct das_err *err)
 {
     struct stage *s = &p->stages[i];
-    const char *tags[TAGS_MAX];
-    struct das_source_conf conf = {.spec = "replay:", .tags = tags};
+    struct das_source_conf conf = {.spec = "replay:"};
     struct das_footage_span span;
     struct das_source *source;
 
     s->followed = &p->ledger.followed[i];
     das_footage_span(p->opts->footage, i, &span);
     conf.name = span.name;
-    conf.tag_count = tags_of(p->opts->known, span.name, tags, TAGS_MAX);
+    take_tags(p->opts->known, &conf);
     s->from_ms = span.from_ms > p->opts->from_ms ? span.from_ms : p->opts->from_ms;
     s->to_ms = span.to_ms < p->opts->to_ms ? span.to_ms : p->opts->to_ms;
     s->due_ms = s->told_ms = s->from_ms;

@@ -12,6 +12,7 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/approval/question.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/patience.h"
@@ -108,6 +109,21 @@ static const struct das_policy_rules *rules_of(void *arg, const char *policy)
     return rules.policy;
 }
 
+static struct das_approval_means means_of(struct job *j, const struct das_apply_watch *watch)
+{
+    const struct das_killer *k = j->conf->killer;
+
+    return (struct das_approval_means){.arg = j,
+                                       .knows = knows,
+                                       .enter = enter,
+                                       .leave = leave,
+                                       .rules = rules_of,
+                                       .protect = k->protect,
+                                       .stop_files = k->stop_files,
+                                       .vault = k->vault,
+                                       .watch = watch};
+}
+
 /* --- one look --------------------------------------------------------------------------------- */
 
 static void tell(const struct das_approver_conf *conf, struct das_store *s, const char *id,
@@ -128,17 +144,8 @@ static void tell(const struct das_approver_conf *conf, struct das_store *s, cons
 static int carry_out(const struct das_approver_conf *conf, const char *id, struct das_err *err)
 {
     struct job j = {.conf = conf};
-    const struct das_killer *k = conf->killer;
     const struct das_apply_watch watch = {before, NULL, is_cancelled, &j, NULL};
-    const struct das_approval_means means = {.arg = &j,
-                                             .knows = knows,
-                                             .enter = enter,
-                                             .leave = leave,
-                                             .rules = rules_of,
-                                             .protect = k->protect,
-                                             .stop_files = k->stop_files,
-                                             .vault = k->vault,
-                                             .watch = &watch};
+    const struct das_approval_means means = means_of(&j, &watch);
     enum das_approval_fate fate = DAS_FATE_NOTHING;
     struct das_report *report = NULL;
     struct das_store *s = NULL;
@@ -196,8 +203,13 @@ static int deliver(const struct das_approver_conf *conf, struct das_store *s, st
 int das_approver_round(const struct das_approver_conf *conf, struct das_store *s,
                        struct das_err *err)
 {
+    struct job j = {.conf = conf};
+    const struct das_approval_means means = means_of(&j, NULL);
+    const struct das_approval_audience to = {&conf->rules->channels, &conf->rules->people,
+                                             conf->rules->serve.url};
     das_approval_id ids[ROUND_MAX];
-    int n = das_approval_due(s, ids, ROUND_MAX, err), done = 0, rc;
+    int n = das_approval_due(s, &means, ids, ROUND_MAX, err), done = 0, rc;
+    struct das_err later; /* the first is what is told */
 
     for (int i = 0; i < n && !(conf->killer->cancel && atomic_load(conf->killer->cancel)); i++) {
         rc = carry_out(conf, ids[i], err);
@@ -206,7 +218,12 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
         else
             done += rc;
     }
-    if (n >= 0 && deliver(conf, s, err) < 0)
+    if (das_approval_post_all(s, &to, n < 0 ? &later : err) < 0)
+        n = -1;
+    if (das_questions_say(s, &conf->rules->channels, n < 0 ? &later : err) < 0)
+        n = -1;
+    /* also what was queued before something failed: a queue that is full has to become empty */
+    if (deliver(conf, s, n < 0 ? &later : err) < 0)
         n = -1;
     return n < 0 ? -1 : done;
 }

@@ -15,9 +15,10 @@
 #include "core/serve/hook_desk_impl.h"
 
 #define TRIES 3
-#define WAIT_MS 1000   /* before the second, and three times that before the third */
-#define SEND_MS 15000  /* for one */
-#define ANSWERS_MAX 20 /* of one request */
+#define WAIT_MS 1000       /* before the second, and three times that before the third */
+#define AFTER_MAX_MS 5000  /* a platform that asks for longer gets none */
+#define SEND_MS 15000      /* for one */
+#define ANSWERS_MAX 20     /* of one request */
 
 /* True: somebody held the answer open, and has it now. */
 static bool say_at_once(struct das_hook_job *j, const struct das_notice *n)
@@ -76,57 +77,84 @@ static int need_sender(struct das_hook_worker *w, struct das_err *err)
     return w->sender ? 0 : -1;
 }
 
+/* Until the next attempt; -1: there is none. */
+static int64_t pause_ms(int tried, const struct das_verdict *v)
+{
+    int64_t own = tried == 1 ? WAIT_MS : 3 * WAIT_MS;
+
+    if (v->kind != DAS_LATER || tried == TRIES || v->after_ms > AFTER_MAX_MS)
+        return -1;
+    return v->after_ms > own ? v->after_ms : own;
+}
+
+/* *refused: it was certainly not taken, and will not be there. */
 static int send_now(struct das_hook_worker *w, struct das_hook_job *j, const struct das_channel *ch,
-                    bool by_url, const struct das_notice *n, struct das_err *err)
+                    bool by_url, const struct das_notice *n, bool *refused, struct das_err *err)
 {
     char id[40];
-    struct das_sending what = {.channel = ch, .notice = n, .id = id, .left_ms = SEND_MS};
+    struct das_sending what = {.channel = ch,
+                               .notice = n,
+                               .id = id,
+                               .ref = by_url && j->ask.deferred ? "@original" : NULL,
+                               .left_ms = SEND_MS};
     struct das_verdict v;
 
     memcpy(id, "msg_", 4);
     if (das_random_hex(id + 4, 12, err) < 0)
         return -1;
-    for (int i = 0; i < TRIES; i++) {
-        if (i)
-            das_clock_sleep_ms(i == 1 ? WAIT_MS : 3 * WAIT_MS);
+    for (int tried = 1;; tried++) {
+        int64_t pause;
         if (by_url)
             j->ask.url_uses--;
         das_sender_send(w->sender, &what, &v);
-        if (v.kind == DAS_SENT)
+        if (v.kind == DAS_SENT) {
+            j->ask.deferred = false;
             return 0;
-        if (v.kind != DAS_LATER || (by_url && j->ask.url_uses <= 0) ||
-            atomic_load(&j->desk->cancel))
+        }
+        pause = pause_ms(tried, &v);
+        if (pause < 0 || (by_url && j->ask.url_uses <= 0) || atomic_load(&j->desk->cancel))
             break;
+        das_clock_sleep_ms(pause);
     }
+    *refused = v.kind == DAS_REFUSED || v.after_ms >= 0;
     return das_fail(err, DAS_E_IO, "the answer was not taken: %s%s%s", v.code, *v.code ? ": " : "",
                     v.words);
 }
 
-int das_hook_say(struct das_hook_worker *w, struct das_hook_job *j, const struct das_notice *n,
-                 bool open, struct das_err *err)
+/* To the one address after the other: what a platform refuses at the address that came with the
+ * request (used too often, too old) goes the way of the channel. */
+static int send_somewhere(struct das_hook_worker *w, struct das_hook_job *j,
+                          const struct das_notice *n, bool open, struct das_err *err)
 {
     struct das_channel ch;
-    bool by_url;
+    bool by_url = false, refused = false;
     int rc;
 
-    if (j->answers >= ANSWERS_MAX)
-        return das_fail(err, DAS_E_LIMIT, "reply: at most %d answers to one request", ANSWERS_MAX);
-    j->answers++;
-    if (say_at_once(j, n))
-        return 0;
     rc = choose(j, open, &ch, &by_url)
-             ? need_sender(w, err)
+             ? das_channel_takes(&ch, n, err)
              : das_fail(err, DAS_E_UNSUPPORTED,
                         "reply: there is nowhere to send it: the request has no address for "
                         "answers, or none any more, and hooks.%s has no channel",
                         j->hook->name);
     if (rc == 0)
-        rc = das_channel_takes(&ch, n, err);
-    if (rc == 0)
-        rc = send_now(w, j, &ch, by_url, n, err);
+        rc = send_now(w, j, &ch, by_url, n, &refused, err);
     if (rc < 0)
         das_hook_say_log(j->desk, j, DAS_LOG_WARN, "%s", err->msg);
-    return rc;
+    if (rc == 0 || !by_url || !refused || !j->hook->channel)
+        return rc;
+    j->ask.url_uses = 0;
+    return send_somewhere(w, j, n, open, err);
+}
+
+int das_hook_say(struct das_hook_worker *w, struct das_hook_job *j, const struct das_notice *n,
+                 bool open, struct das_err *err)
+{
+    if (j->answers >= ANSWERS_MAX)
+        return das_fail(err, DAS_E_LIMIT, "reply: at most %d answers to one request", ANSWERS_MAX);
+    j->answers++;
+    if (say_at_once(j, n))
+        return 0;
+    return need_sender(w, err) < 0 ? -1 : send_somewhere(w, j, n, open, err);
 }
 
 int das_hook_say_words(struct das_hook_worker *w, struct das_hook_job *j, const char *words,

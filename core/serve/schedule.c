@@ -22,16 +22,9 @@
 
 /* --- the turns -------------------------------------------------------------------------------- */
 
-#define TAGS_MAX 64
-
 static bool means(const struct das_schedule_entry *e, const struct das_inventory *inv, size_t i)
 {
-    const char *tags[TAGS_MAX];
-    size_t n = 0;
-
-    while (n < TAGS_MAX && (tags[n] = das_inventory_tag(inv, i, n)) != NULL)
-        n++;
-    return das_schedule_entry_means(e, das_inventory_name(inv, i), tags, n);
+    return das_inventory_among(inv, i, (const char *const *)e->instances, e->instance_count);
 }
 
 static size_t count_turns(const struct das_schedule_opts *o)

@@ -265,7 +265,7 @@ local function hook_request(hook)
     expected("t.run: hook", "a table such as { command = \"preview\", args = { ... } }", hook)
   end
   host.options(hook, "t.run: hook",
-    { "hook", "platform", "kind", "user", "command", "args", "alert", "json", "button" })
+    { "hook", "platform", "channel", "kind", "user", "command", "args", "alert", "json", "button" })
   local user = hook.user
   if type(user) == "string" then
     user = { name = user, id = user, roles = das.json.empty_array }
@@ -276,24 +276,39 @@ local function hook_request(hook)
     kind = hook.kind or (hook.alert and "alert" or machine and "event" or "command"),
     user = user or (not machine and { name = "alice", id = "UALICE", roles = { "dba" } } or nil),
     command = hook.command, args = not machine and (hook.args or {}) or nil, alert = hook.alert,
-    json = hook.json, button = hook.button,
+    json = hook.json, button = hook.button, channel = hook.channel,
   }
 end
 
--- Answers of a hook are told like messages, to a channel that nothing can be called.
-local function split_replies(fields)
-  local messages
-  fields.replies, fields.runbooks = {}, {}
-  messages, fields.messages = fields.messages, {}
-  for _, message in ipairs(messages) do
-    if message.channel == "=reply" or message.channel == "!reply" then
-      message.public, message.channel = message.channel == "!reply", nil
-      fields.replies[#fields.replies + 1] = message
-    elseif message.channel == "=runbook" then
-      fields.runbooks[#fields.runbooks + 1] = { script = message.title, instance = message.instance,
-        params = das.json.decode(message.text) }
-    else
+-- A message as a policy gave it to das.notify.
+local function as_given(message)
+  local given = { fields = {}, sessions = {} }
+  for _, key in ipairs{ "title", "text", "severity", "event", "dedup", "instance", "link" } do
+    given[key] = message[key]
+  end
+  for _, field in ipairs(message.fields or {}) do
+    given.fields[field.name] = field.value
+  end
+  for i, session in ipairs(message.sessions or {}) do
+    given.sessions[i] = session.id
+  end
+  return given
+end
+
+-- What the policy told others: messages, replies of a hook, runbooks that it begins.
+local function split_told(fields)
+  local told = das.json.decode("[" .. fields.told .. "]")
+  fields.told, fields.messages, fields.replies, fields.runbooks = nil, {}, {}, {}
+  for _, each in ipairs(told) do
+    local message = each.message and as_given(each.message)
+    if not message then
+      fields.runbooks[#fields.runbooks + 1] = each.runbook
+    elseif each.channel then
+      message.channel = each.channel
       fields.messages[#fields.messages + 1] = message
+    else
+      message.public = each.public
+      fields.replies[#fields.replies + 1] = message
     end
   end
 end
@@ -357,7 +372,7 @@ local function run(path, args, options)
     options.apply ~= false, instances, answerer(requests), #on_apply > 0 and run_hooks or nil,
     said, req,
     options.params and das.json.encode(options.params), chooser(options.answers))
-  split_replies(fields)
+  split_told(fields)
   fields.log = lines_of(fields.log)
   fields.requests = requests
   fields.outcomes, fields.notes = {}, {}

@@ -254,6 +254,26 @@ t.expect(r).notified("over a minute").notified("wake up").requests(0)
 t.equal({ #r.messages, r.messages[1].channel, r.messages[1].severity, r.messages[2].text, r.output },
   { 2, "ops", "error", "wake up", "msg_1\n" })
 LUA
+passes('channels of any name', do { put('odd.lua', "das.notify('a\\tb\\nc', 'x')\ndas.notify('!reply', 'y')\n"); <<'LUA' });
+t.instance{ sessions = {} }
+local r = t.run("odd.lua")
+t.equal({ #r.messages, r.messages[1].channel, r.messages[1].text, r.messages[2].channel, #r.replies }, { 2, "a\tb\nc", "x", "!reply", 0 })
+LUA
+put('asks.lua', <<'LUA');
+das.runbook{ name = "asks" }
+print(das.step.ask{ name = "kill?", question = "Kill " .. #das.preview{ all = true } .. " of them?", choices = { "leave", "kill" },
+  approvers = { "role:dba" }, channel = "ops", default = "leave" })
+LUA
+passes('questions of runbooks in chats', <<'LUA');
+t.instance{ sessions = { { info = "select 1 from t", time = 90 } } }
+local r = t.run("asks.lua")
+t.expect(r).notified("Kill 1 of them?").notified("leave|kill").requests(0)
+t.equal({ r.waiting, #r.messages, r.messages[1].channel, r.messages[1].title, r.messages[1].fields["may answer"], r.messages[1].fields.otherwise },
+  { true, 1, "ops", "Question of asks: kill?", "role:dba", "leave" })
+r = t.run("asks.lua", {}, { answers = { ["kill?"] = "kill" } })
+t.equal({ r.waiting, #r.messages, r.messages[1].channel, r.output }, { false, 1, "ops", "kill\ttest\n" })
+t.equal(t.run("asks.lua", {}, { config = { grants = { "preview", "notify:dev", "instance:*" } } }).error:match("not granted: notify:ops"), "not granted: notify:ops")
+LUA
 fails('another message', "t.instance{ sessions = {} }\nt.expect(t.run('chat.lua')).notified('asleep')", 'notified: nobody was told "asleep"', 'to oncall: wake up');
 passes('answers', <<"LUA");
 t.instance{ sessions = {} }
@@ -383,6 +403,22 @@ like($out, qr/limit memory/, 'and the memory');
 put('stuck_test.lua', "test('before', function() end)\ntest('stuck', function() return ('x'):rep(300000):find(('x*'):rep(20) .. 'y') end)\ntest('after', function() end)\n");
 ($code, $out) = das('stuck_test.lua suite/deep/b_test.lua');
 like($out, qr/^ok 1 .*before\nnot ok 2 .*stuck\n# .*cannot be interrupted.*\nnot ok 3 .*after\n# not run: a test before it got stuck\nok 4 - suite/m, 'what cannot be interrupted ends its file, and no other');
+
+put('stuck.lua', "return ('x'):rep(300000):find(('x*'):rep(20) .. 'y')\n");
+put('stuck_policy_test.lua', "test('catches it', function(t) t.instance{ sessions = {} } pcall(t.run, 'stuck.lua', {}, { config = { limits = { cpu = '200ms' } } }) end)\ntest('after', function() end)\n");
+put('stuck_change_test.lua', <<'LUA');
+test('in a change', function(t)
+  t.instance{ sessions = { { id = 1, info = 'select 1', time = 90 } } }
+  t.on_apply(function() return ('x'):rep(300000):find(('x*'):rep(20) .. 'y') end)
+  pcall(t.run, 'policy.lua', {}, { config = { limits = { cpu = '200ms' } } })
+end)
+test('after', function() end)
+LUA
+for (['stuck_policy_test.lua', 'stuck.lua'], ['stuck_change_test.lua', 'policy.lua']) {
+    my ($file, $policy) = @$_;
+    ($code, $out) = das($file);
+    like($out, qr/^not ok 1 .*\n# t\.run: \Q$policy\E: .* 0\.2 s .*cannot be interrupted.*\nnot ok 2 .*after\n# not run: a test before it got stuck\n1\.\.2$/m, "$file: so does a policy that is") or diag($out);
+}
 
 # --- JUnit --------------------------------------------------------------------------------------------
 put('xml_test.lua', <<'LUA');

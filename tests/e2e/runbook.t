@@ -179,6 +179,44 @@ LUA
     is(runbook($config, 'cancel', 1)->{exit}, 0, 'cancelled');
 };
 
+# --- who it is ------------------------------------------------------------------------------------
+subtest 'people' => sub {
+    plan skip_all => 'only root can be somebody else' if $> != 0;
+    my %uid = map { my @u = getpwnam($_); @u ? ($_ => $u[2]) : () } qw(daemon bin games);
+    plan skip_all => 'no other users here' if keys %uid < 3;
+    my $config = new_state();
+    my $roles = join ', ', map { qq{"r$_"} } 1 .. 40;
+    write_file($config, do { local (@ARGV, $/) = $config; <> } =~
+        s/^return \{/return { people = { daemon = { os = "games", roles = { $roles } }, bob = { os = "bin", roles = { "dba" } }, carl = { roles = { "dba" }, key = "K" } },/r);
+    my $as = sub { my ($who, @args) = @_; return runbook($config, $args[0], { env => { SUDO_UID => $uid{$who} } }, @args[ 1 .. $#args ]) };
+
+    runbook($config, 'run', '-i', "mem:$list", '--param', 'user=daemon', $script);
+    my $r = $as->('daemon', 'answer', 1, 'go', 'yes');
+    is($r->{exit}, 5, 'a user who is called like a person is not that person');
+    like($r->{err}, qr/user daemon is none of the approvers/, 'and is told so');
+    is($as->('games', 'answer', 1, 'go', 'yes')->{exit}, 0, 'who das.lua says is that person may answer');
+    is(show($config, 1)->{steps}[1]{who}, 'daemon', 'by the name of the person');
+    $as->('daemon', 'cancel', 1);
+    runbook($config, 'run', '-i', "mem:$list", '--param', 'user=role:r40', $script);
+    is($as->('games', 'answer', 2, 'go', 'yes')->{exit}, 0, 'the fortieth role counts like the first');
+
+    my $kill = write_file("$dir/request.lua", <<'LUA');
+das.runbook{ name = "request" }
+das.step.ask{ name = "go", question = "Go?", choices = { "yes" } }
+print(das.step("request", function()
+  return assert(das.preview{ command = "Query", time = 10 }:plan{}:request_approval{ approvers = { roles = { "dba" } } }).id
+end))
+LUA
+    is($as->('bin', 'run', '--apply', '-i', "mem:$list", $kill)->{exit}, 0, 'bob begins one that asks for a kill later');
+    runbook($config, 'answer', 3, 'go', 'yes');
+    $r = runbook($config, 'resume', 3);
+    is($r->{exit}, 0, 'somebody else goes on with it') or diag explain $r;
+    chomp(my $id = $r->{out});
+    $r = das({ env => { DAS_CONFIG => $config, SUDO_UID => $uid{bin} } }, 'approve', $id);
+    is($r->{exit}, 5, 'bob asked for it, and cannot say yes to it');
+    like($r->{err}, qr/bob asked for it: somebody else has to decide/, 'and is told so');
+};
+
 # --- das serve ------------------------------------------------------------------------------------
 subtest 'das serve goes on with what was answered, and with what was interrupted' => sub {
     my $s = Serve->new(instances => { orders => "mem:$list" });

@@ -118,8 +118,26 @@ test("an alert begins its runbook, chosen by the script", function(t)
   t.equal(r.runbooks[1].script, "connection_exhaustion.lua")
   t.equal(r.runbooks[1].instance, "orders")
   t.equal(r.runbooks[1].params.limit, 200)
+  t.equal({ r.runbooks[1].params.role, r.runbooks[1].params.channel }, { "dba" })
+  r = ask(t, "alertmanager", nil, { alert = alert{ name = "MySQLReplicaLag" }, channel = "ops" })
+  t.equal(r.runbooks[1].params.channel, "ops")
   r = ask(t, "alertmanager", nil, { alert = alert{ name = "../../etc/passwd" } })
   t.equal(#r.runbooks, 0)
   r = ask(t, "alertmanager", nil, { alert = alert{ name = "MySQLReplicaLag", status = "resolved" } })
   t.equal(#r.runbooks, 0)
+end)
+
+test("of many alerts the first are told one by one, the others together", function(t)
+  orders(t)
+  local many = { source = "alertmanager", status = "firing", truncated = 3, alerts = {} }
+  for i = 1, 18 do
+    many.alerts[i] = alert{ name = "Slow" .. i }.alerts[1]
+  end
+  many.alerts[18].name = "MySQLTooManyConnections"
+  local r = ask(t, "alertmanager", nil, { alert = many })
+  t.equal(#r.replies, 16)
+  t.equal(r.replies[15].title, "firing: Slow15")
+  t.equal(r.replies[16].title, "6 more alerts")
+  t.equal(r.replies[16].text, "Slow16, Slow17, MySQLTooManyConnections")
+  t.equal(#r.runbooks, 1)
 end)

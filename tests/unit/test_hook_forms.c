@@ -182,7 +182,14 @@ static void feishu_damage(void)
         hook_sign_feishu(&h, EVP_sha256(), hook_keys[0], HOOK_NOW);
         judge(&h);
         refused(list[i].status, list[i].words, list[i].body);
+        unsign(&h);
+        judge(&h);
+        refused(401, list[i].words, "and unsigned, when nobody is told what is wrong");
     }
+    hook_make(&h, DAS_HOOK_FEISHU, 0, HOOK_NOW, "{ with our key, and no JSON");
+    unsign(&h);
+    judge(&h);
+    refused(401, "not JSON", "the same for what was encrypted with our key");
     send(DAS_HOOK_FEISHU_CARD, NULL);
     accepted(DAS_HOOK_BUTTON, "button", "c-113", "an old card");
     send(DAS_HOOK_FEISHU_CARD, "{\"token\":\"c-1\"}");

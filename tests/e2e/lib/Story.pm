@@ -18,7 +18,7 @@ use Serve;
 # Who is who: alice may ask, bob and carol may decide, eve is known and may nothing; mallory is somebody in the chats whom
 # das.lua does not know.
 our %roles = (alice => ['dev'], bob => ['dba'], carol => ['dba'], eve => ['guest']);
-my %ids = (slack => 'U0', feishu => 'ou_', dingtalk => 'staff-', wecom => '', teams => 'aad-', discord => '8035111', telegram => '7000');
+my %ids = (slack => 'U0', feishu => 'ou_', dingtalk => 'staff-', wecom => '', teams => 'aad-', discord => '8035111', telegram => '7000', mattermost => 'mm');
 
 sub id_of {
     my ($platform, $who) = @_;
