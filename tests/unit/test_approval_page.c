@@ -1,6 +1,6 @@
 /* test_approval_page.c - the page of a request as HTML: what comes from a database or a person is text
  * on it, and nothing else. */
-#include "core/serve/approval_html.h"
+#include "core/serve/page_html.h"
 
 #include "tests/unit/approval_kit.h"
 
