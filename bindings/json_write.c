@@ -2,8 +2,8 @@
  * json_write.c - values of scripts as JSON: das.json.encode(), and what else of a script's becomes
  * JSON (das_json_write()).
  *
- * Writing goes straight into a buffer; object keys are sorted, so that equal tables give equal bytes.
- * Tables are read raw, so that nothing of the script runs in the middle.
+ * Writing goes straight into a buffer; object keys are sorted, so that equal tables give equal
+ * bytes. Tables are read raw, so that nothing of the script runs in the middle.
  */
 #include "bindings/json_impl.h"
 
@@ -271,8 +271,8 @@ static void write_userdata(const struct writer *w, const struct place *at)
     else if (luaL_testudata(L, -1, DAS_JSON_EMPTY))
         das_buf_str(w->b, "[]");
     else if (!write_object_of_das(L, w->b)) {
-        const char *name = luaL_getmetafield(L, -1, "__name") == LUA_TSTRING ? lua_tostring(L, -1)
-                                                                             : "userdata";
+        const char *name =
+            luaL_getmetafield(L, -1, "__name") == LUA_TSTRING ? lua_tostring(L, -1) : "userdata";
         wrong(w, at, "a %s has no JSON form", name);
     }
 }

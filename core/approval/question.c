@@ -83,8 +83,7 @@ bool das_question_value_read(struct das_text t, struct das_question_value *out)
 /* --- the message ------------------------------------------------------------------------------ */
 
 /* With a comma, or what between is, between them. */
-static int put_list(const json_t *list, const char *between, struct das_buf *b,
-                    struct das_err *err)
+static int put_list(const json_t *list, const char *between, struct das_buf *b, struct das_err *err)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
@@ -308,8 +307,7 @@ static int say(struct das_store *s, const struct das_question *q,
     return rc;
 }
 
-int das_questions_say(struct das_store *s, const struct das_channels *channels,
-                      struct das_err *err)
+int das_questions_say(struct das_store *s, const struct das_channels *channels, struct das_err *err)
 {
     struct das_question list[ROUND_MAX], after = {.n = 0};
     int said = 0, failed = 0, count = channels && channels->count ? ROUND_MAX : 0;
@@ -341,8 +339,8 @@ static const char *chosen(const struct das_question_value *v, const struct das_r
     char tag[DAS_QUESTION_TAG + 1];
 
     das_fail(err, DAS_E_BLOCKED, "this button is of no question that is asked here");
-    if (step->kind != DAS_STEP_ASK || make_tag(r, step, tag, err) < 0 ||
-        strcmp(tag, v->tag) != 0 || v->choice < 0)
+    if (step->kind != DAS_STEP_ASK || make_tag(r, step, tag, err) < 0 || strcmp(tag, v->tag) != 0 ||
+        v->choice < 0)
         return NULL;
     return json_string_value(json_array_get(json_object_get(asks, "choices"), (size_t)v->choice));
 }
@@ -365,7 +363,8 @@ int das_question_press(struct das_store *s, const struct das_question_value *v,
         asks = das_json_parse(*step.asks ? step.asks : "{}", *step.asks ? strlen(step.asks) : 2,
                               NULL, err);
         choice = asks ? chosen(v, &r, &step, asks, err) : NULL;
-        if (choice && das_runbook_answer(s, v->runbook, step.name, choice, by, NULL, now_ms, err) == 0)
+        if (choice &&
+            das_runbook_answer(s, v->runbook, step.name, choice, by, NULL, now_ms, err) == 0)
             snprintf(words, size, "%s: %s.", step.name, choice);
         else
             rc = 0;

@@ -1,21 +1,43 @@
 /* show.c - a request in words and as JSON (see approval.h). */
+#include <string.h>
+
 #include "core/approval/approval_impl.h"
 #include "core/base/json.h"
 
-/* "2 killed, 1 changed" of the report in result. */
+/* Why the first of those was not killed; NULL: nobody said. */
+static const char *first_note(const json_t *report, const char *outcome)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(report, "outcomes"), i, one)
+    {
+        const char *word = json_string_value(json_object_get(one, "outcome"));
+        const char *note = json_string_value(json_object_get(one, "note"));
+        if (word && strcmp(word, outcome) == 0 && note && *note)
+            return note;
+    }
+    return NULL;
+}
+
+/* "2 killed, 1 refused (limits.kill.run: 3 and no more)" of the report in result. */
 static void put_totals(const struct das_approval *a, struct das_buf *b)
 {
     struct das_err ignored;
     json_t *r = a->result.len ? das_json_parse(a->result.ptr, a->result.len, NULL, &ignored) : NULL;
+    const char *note;
     bool first = true;
 
     for (int k = 0; k < DAS_O_COUNT; k++) {
         const char *word = das_outcome_name((enum das_outcome_kind)k);
         json_int_t n = json_integer_value(json_object_get(r, word));
-        if (n > 0) {
-            das_buf_printf(b, "%s%lld %s", first ? "; " : ", ", (long long)n, word);
-            first = false;
-        }
+        if (n <= 0)
+            continue;
+        das_buf_printf(b, "%s%lld %s", first ? "; " : ", ", (long long)n, word);
+        first = false;
+        note = k == DAS_O_REFUSED || k == DAS_O_FAILED ? first_note(r, word) : NULL;
+        if (note)
+            das_buf_printf(b, " (%s)", note);
     }
     json_decref(r);
 }

@@ -18,6 +18,7 @@
 #include "core/base/mem.h"
 #include "core/base/patience.h"
 #include "core/notify/deliver.h"
+#include "core/session/render.h"
 
 #define LOOK_MS 1000     /* between two looks */
 #define ROUND_MAX 50     /* requests in one */
@@ -161,9 +162,31 @@ static int carry_out(const struct das_approver_conf *conf, const char *id, struc
     return rc < 0 ? -1 : fate != DAS_FATE_NOTHING;
 }
 
+static void said(void *arg, const struct das_delivery *x)
+{
+    const struct das_approver_conf *conf = ((const struct job *)arg)->conf;
+    struct das_buf b = {0};
+
+    if (x->kind != DAS_REFUSED || !conf->lost)
+        return;
+    das_buf_printf(&b, "%zu message%s to %s given up", x->count, x->count == 1 ? "" : "s",
+                   x->channel->name);
+    if (x->tries > 1)
+        das_buf_printf(&b, " after %lld attempts", (long long)x->tries);
+    das_buf_printf(&b, ": %s%s", x->code, *x->code && *x->words ? ", " : "");
+    das_render_cell(das_text_of(x->words), 200, &b);
+    if (b.ptr && !b.failed)
+        conf->lost(conf->arg, b.ptr);
+    das_buf_clear(&b);
+}
+
 static int deliver(const struct das_approver_conf *conf, struct das_store *s, struct das_err *err)
 {
-    struct das_delivering d = {.channels = &conf->rules->channels, .budget_ms = DELIVER_MS};
+    struct job j = {.conf = conf};
+    struct das_delivering d = {.channels = &conf->rules->channels,
+                               .budget_ms = DELIVER_MS,
+                               .said = said,
+                               .arg = &j};
     struct das_delivered out;
     int64_t waiting;
     int rc = das_outbox_count(s, DAS_OUTBOX_WAITING, &waiting, err);

@@ -163,6 +163,11 @@ static void settled(void *arg, const struct das_approval *a, const struct das_re
     das_buf_clear(&words);
 }
 
+static void message_lost(void *arg, const char *line)
+{
+    das_serve_say(arg, DAS_LOG_WARN, "%s", line);
+}
+
 static int open_approver(struct das_server *s, struct das_err *err)
 {
     const struct das_approver_conf conf = {.fleet = s->fleet,
@@ -170,6 +175,7 @@ static int open_approver(struct das_server *s, struct das_err *err)
                                            .rules = s->opts->rules,
                                            .state_dir = s->opts->state_dir,
                                            .told = settled,
+                                           .lost = message_lost,
                                            .arg = s};
 
     return das_approver_new(&conf, &s->approver, err);
@@ -398,6 +404,8 @@ static void run(struct das_server *s)
             reload(s);
         if (now - refreshed >= REFRESH_MS) {
             well = refresh(s, &complained);
+            if (s->hooks)
+                das_hook_desk_look(s->hooks);
             refreshed = now;
         }
         if (s->schedule)

@@ -1,6 +1,7 @@
 /*
- * recording_find.c - where the next list of a recording begins, and what stands between two of them:
- * prompts, echoed statements, times. Called by recording.c; the readers ask it what is no row.
+ * recording_find.c - where the next list of a recording begins, and what stands between two of
+ * them: prompts, echoed statements, times. Called by recording.c; the readers ask it what is no
+ * row.
  */
 #include <stdio.h>
 #include <time.h>
@@ -188,8 +189,8 @@ static das_list_reader *reader_of(const struct das_recording *r, struct das_text
 }
 
 /* Looks at one line between lists. DAS_START_NONE: the line was skipped. */
-static enum das_start look(struct das_recording *r, struct das_text line, char *next, das_list_reader **found,
-                       struct das_err *err)
+static enum das_start look(struct das_recording *r, struct das_text line, char *next,
+                           das_list_reader **found, struct das_err *err)
 {
     char *p = das_window_begin(&r->w);
     struct das_text t = das_text_trim(line);

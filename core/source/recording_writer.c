@@ -116,11 +116,6 @@ const char *das_recording_writer_note(const struct das_recording_writer *w)
     return w->note;
 }
 
-const char *das_recording_writer_path(const struct das_recording_writer *w)
-{
-    return w->file.path;
-}
-
 uint64_t das_recording_writer_bytes(struct das_recording_writer *w)
 {
     uint64_t n;

@@ -252,6 +252,11 @@ int das_stretch_each(struct das_store *s, int64_t runbook, das_stretch_fn *fn, v
     return rc;
 }
 
+int das_runbook_of_run(struct das_store *s, const char *run, int64_t *id, struct das_err *err)
+{
+    return das_ask_int(s, id, err, DAS_Q_STRETCH_RUNBOOK, "s", run);
+}
+
 /* --- a run ------------------------------------------------------------------------------------- */
 
 int das_runbook_record(struct das_store *s, int64_t id, const char *event,

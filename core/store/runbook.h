@@ -173,6 +173,9 @@ struct das_stretch {
 typedef int das_stretch_fn(void *arg, const struct das_stretch *stretch);
 int das_stretch_each(struct das_store *s, int64_t runbook, das_stretch_fn *fn, void *arg,
                      struct das_err *err);
+/* *id: the runbook that this run (of a handle) began or carried on; 0: none, and if it has died it
+ * never will. */
+int das_runbook_of_run(struct das_store *s, const char *run, int64_t *id, struct das_err *err);
 
 /* --- what people decide ------------------------------------------------------------------------ */
 

@@ -1641,11 +1641,11 @@ das.step = {}
 ---@field question string
 ---@field choices string[] 1 to 20
 ---@field name? string of the step; the question
----names of people, or "role:NAME"; an empty list: nobody; without one: whoever may write to the state
----directory, and in a chat whom its hook allows
+---names of people, or "role:NAME"; an empty list: nobody; without one: whoever may write to the
+---state directory, and in a chat whom its hook allows
 ---@field approvers? string[]
----of das.lua: the question is posted there, with a button for each choice where clicks come back and there
----are at most 5; needs the grant notify or notify:CHANNEL
+---of das.lua: the question is posted there, with a button for each choice where clicks come back
+---and there are at most 5; needs the grant notify or notify:CHANNEL
 ---@field channel? string
 ---@field ttl? number|string how long the question stands; "8h"
 ---@field default? string the choice when nobody has answered by then
@@ -2094,6 +2094,7 @@ function test_instance:up() end
 ---@field args? table<string, string|integer>
 ---@field user? string|das.hook_user alice with the role dba when not said
 ---@field platform? string
+---@field channel? string
 ---@field kind? string
 ---@field alert? table
 ---@field json? table
@@ -2137,7 +2138,8 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
----@field messages das.message[] of das.notify: channel, title, fields by name, ids of sessions
+---of das.notify, and questions of runbooks: channel, title, fields by name, ids of sessions
+---@field messages das.message[]
 ---@field runbooks table[] that the script of a hook has begun: script, instance, params
 ---@field replies table[] of req.reply: title, text, fields by name, ids of sessions, public
 ---@field ok boolean it ran to its end

@@ -135,9 +135,33 @@ static void edited(void)
     is_int(buttons[1], 1, "so has the edit while it waits, and not the one when it is decided");
 }
 
+/* --- in words --------------------------------------------------------------------------------- */
+
+static void outcome_in_words(void)
+{
+    static struct das_approval_vote vote = {.person = "bob", .yes = true};
+    static const char result[] =
+        "{\"killed\":2,\"gone\":1,\"refused\":2,\"failed\":0,\"outcomes\":["
+        "{\"id\":1,\"outcome\":\"killed\",\"note\":\"as asked\"},{\"id\":2,\"outcome\":\"refused\"},"
+        "{\"id\":3,\"outcome\":\"refused\",\"note\":\"limits.kill.run: 2\"}]}";
+    struct das_approval a = {.state = DAS_APPROVAL_APPLIED,
+                             .votes = &vote,
+                             .vote_count = 1,
+                             .note = "",
+                             .result = das_text_of(result)};
+    struct das_buf words = {0};
+
+    das_approval_words(&a, &words);
+    das_buf_char(&words, '\0');
+    is_str(words.ptr, "approved by bob; 2 killed, 1 gone, 2 refused (limits.kill.run: 2)",
+           "what was refused says why, what was killed need not");
+    das_buf_clear(&words);
+}
+
 int main(void)
 {
     stage_begin();
+    outcome_in_words();
     channel_new();
     once();
     left_behind();

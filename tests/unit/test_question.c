@@ -26,9 +26,15 @@ static void begin(void)
 /* A run that asks in that channel; its id. more: further members of the question. */
 static int64_t ask_with(const char *key, const char *channel, const char *more, int64_t until)
 {
-    struct das_runbook r = {.name = "rb", .path = "/x/rb.lua", .sha256 = "aa", .key = key,
-                            .instances = "[\"orders\"]", .params = "{}", .armed = true,
-                            .who = "ada", .until_ms = 1000000};
+    struct das_runbook r = {.name = "rb",
+                            .path = "/x/rb.lua",
+                            .sha256 = "aa",
+                            .key = key,
+                            .instances = "[\"orders\"]",
+                            .params = "{}",
+                            .armed = true,
+                            .who = "ada",
+                            .until_ms = 1000000};
     struct das_runbook_step step = {.name = "go?", .kind = DAS_STEP_ASK, .wake_ms = until};
     char asks[1000];
     int64_t other;
@@ -137,7 +143,8 @@ static void is_posted(void)
     is_int(say(), 1, "a question is posted");
     n = last("bot");
     is_str(str(n.title), "Question of rb: go?", "which one");
-    has_str(str(n.text), "Kill 3 of them?\ndas runbook answer 1 1 leave|kill", "what, and the command");
+    has_str(str(n.text), "Kill 3 of them?\ndas runbook answer 1 1 leave|kill",
+            "what, and the command");
     is_str(str(n.instance), "orders", "about what");
     is_str(field_of(&n, "runbook"), "1", "which run");
     is_str(field_of(&n, "may answer"), "ada, role:dba", "who may answer");
@@ -269,11 +276,13 @@ static void others_go_on(void)
         ask(key, "gone");
     }
     ask("full", "plain");
-    store_sql(dir, "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
-                   " INSERT INTO outbox(delivery, channel, dedup, event, alone, message, created_ms,"
-                   " due_ms, expires_ms, state, claim_ms, tries, repeats, ended_ms, code, error,"
-                   " ref, part_of) SELECT 'msg_' || i, 'plain', CAST('' AS BLOB), 0, 0, CAST('{}' AS BLOB), 1, 1, 2, 0, 0, 0,"
-                   " 0, 0, '', '', '', '' FROM n");
+    store_sql(dir,
+              "WITH RECURSIVE n(i) AS (SELECT 1 UNION ALL SELECT i + 1 FROM n WHERE i < 10000)"
+              " INSERT INTO outbox(delivery, channel, dedup, event, alone, message, created_ms,"
+              " due_ms, expires_ms, state, claim_ms, tries, repeats, ended_ms, code, error,"
+              " ref, part_of) SELECT 'msg_' || i, 'plain', CAST('' AS BLOB), 0, 0, CAST('{}' AS "
+              "BLOB), 1, 1, 2, 0, 0, 0,"
+              " 0, 0, '', '', '', '' FROM n");
     ask("last", "bot");
     ok(say() < 0 && err.code == DAS_E_BUSY, "a channel that is full is told: %s", err.msg);
     is_int(waiting("bot"), 1, "what others are asked is posted");
