@@ -39,12 +39,6 @@ static int approval_gc(lua_State *L)
     return 0;
 }
 
-/* A test or a replay: nothing leaves the process. */
-static bool in_process(const struct das_run *run)
-{
-    return run->opts->web && run->opts->web->answer;
-}
-
 /* --- options ---------------------------------------------------------------------------------- */
 
 static int64_t take_ms(lua_State *L, int t, const char *what, const char *key, int64_t fallback)
@@ -135,7 +129,7 @@ static const struct das_channel *take_options(lua_State *L, struct das_approval_
         return NULL;
     if (!das_may(L, "notify"))
         das_need(L, "notify:%s", ask->channel);
-    if (in_process(run))
+    if (das_in_process(run))
         return NULL;
     ch = das_channels_find(run->opts->channels, ask->channel, &err);
     if (!ch)
@@ -318,7 +312,7 @@ static int ask_now(lua_State *L, struct approval *self, const struct das_box *pl
     self->repeated = rc == 0;
     if (self->repeated)
         return 0;
-    if (in_process(run) && ask->channel && show(run, self->a, ask->channel, err) < 0)
+    if (das_in_process(run) && ask->channel && show(run, self->a, ask->channel, err) < 0)
         return -1;
     if (run->opts->votes)
         return answer(run, s, self, plan, ask->people, err) < 0 ? -1 : see_again(L, s, self, err);
@@ -357,9 +351,9 @@ int das_plan_request_approval(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 0);
     memset(self, 0, sizeof *self);
     luaL_setmetatable(L, DAS_APPROVAL);
-    if (!ask.people || (!ask.people->count && in_process(run))) {
-        ask.people = in_process(run) ? &self->made_up : &none;
-        if (in_process(run) && make_up(&self->made_up, &ask, &err) < 0)
+    if (!ask.people || (!ask.people->count && das_in_process(run))) {
+        ask.people = das_in_process(run) ? &self->made_up : &none;
+        if (das_in_process(run) && make_up(&self->made_up, &ask, &err) < 0)
             return das_raise(L, "request_approval: %s", err.msg);
     }
     self->dry = !run->opts->armed;
@@ -383,7 +377,7 @@ static int64_t deliver(struct das_run *run, struct das_store *s)
     struct das_delivered out;
     struct das_err ignored; /* it stays in the outbox, and das notify --queue says why */
 
-    if (in_process(run) || !d.channels)
+    if (das_in_process(run) || !d.channels)
         return INT64_MAX;
     d.budget_ms = left < d.budget_ms ? left : d.budget_ms;
     d.sender = das_sender_new(&ignored);
