@@ -105,11 +105,10 @@ static const char *take_text(lua_State *L, int t, const char *key)
 }
 
 /* The options at 2; what they point to stays on the stack. */
-static const struct das_channel *take_options(lua_State *L, struct das_approval_ask *ask)
+static void take_options(lua_State *L, struct das_approval_ask *ask)
 {
     static const char *const allowed[] = {"channel", "approvers", "need", "ttl", "reason"};
     const struct das_run *run = das_run_of(L);
-    const struct das_channel *ch = NULL;
     struct das_err err;
     int is_int = 1;
 
@@ -126,15 +125,11 @@ static const struct das_channel *take_options(lua_State *L, struct das_approval_
     ask->reason = take_text(L, 2, "reason");
     ask->channel = take_text(L, 2, "channel");
     if (!ask->channel)
-        return NULL;
+        return;
     if (!das_may(L, "notify"))
         das_need(L, "notify:%s", ask->channel);
-    if (das_in_process(run))
-        return NULL;
-    ch = das_channels_find(run->opts->channels, ask->channel, &err);
-    if (!ch)
+    if (!das_in_process(run) && !das_channels_find(run->opts->channels, ask->channel, &err))
         das_raise(L, "request_approval: channel: %s", err.msg);
-    return ch;
 }
 
 /* --- in the process
@@ -297,11 +292,11 @@ static int show(struct das_run *run, const struct das_approval *a, const char *c
 }
 
 static int ask_now(lua_State *L, struct approval *self, const struct das_box *plan,
-                   const struct das_channel *ch, struct das_approval_ask *ask, struct das_err *err)
+                   const struct das_approval_ask *ask, struct das_err *err)
 {
     struct das_run *run = das_run_of(L);
+    const struct das_approval_audience to = {run->opts->channels, ask->people, run->opts->url};
     struct das_store *s = das_run_outbox(run, err);
-    struct das_plan *posted;
     int rc;
 
     if (!s)
@@ -310,21 +305,15 @@ static int ask_now(lua_State *L, struct approval *self, const struct das_box *pl
     if (rc < 0)
         return -1;
     self->repeated = rc == 0;
-    if (self->repeated)
+    if (self->repeated && das_in_process(run))
         return 0;
     if (das_in_process(run) && ask->channel && show(run, self->a, ask->channel, err) < 0)
         return -1;
     if (run->opts->votes)
         return answer(run, s, self, plan, ask->people, err) < 0 ? -1 : see_again(L, s, self, err);
-    if (!ch)
-        return 0;
-    posted = das_plan_read(self->a->plan, err);
-    if (!posted)
-        return -1;
-    rc = das_approval_post(s, self->a, posted, ch, ask->people, run->opts->url, err);
-    das_plan_release(posted);
-    run->notified += rc == 0;
-    return rc;
+    rc = das_approval_post(s, self->a, &to, err);
+    run->notified += rc > 0;
+    return rc < 0 ? -1 : 0;
 }
 
 /* plan:request_approval{ channel, approvers = { roles, users }, need, ttl, reason }: an approval,
@@ -340,14 +329,13 @@ int das_plan_request_approval(lua_State *L)
                                    .rules = run->guard.rules,
                                    .vault = &run->vault};
     static const struct das_people none = {NULL, 0};
-    const struct das_channel *ch;
     struct approval *self;
     struct das_err err;
     int rc;
 
     lua_settop(L, 2);
     das_need(L, "kill"); // somebody else's yes does not make up for it
-    ch = take_options(L, &ask);
+    take_options(L, &ask);
     self = lua_newuserdatauv(L, sizeof *self, 0);
     memset(self, 0, sizeof *self);
     luaL_setmetatable(L, DAS_APPROVAL);
@@ -358,7 +346,7 @@ int das_plan_request_approval(lua_State *L)
     }
     self->dry = !run->opts->armed;
     das_run_acts(L, "request_approval", !self->dry, das_plan_hash(plan->object));
-    rc = self->dry ? das_approval_check(&ask, &err) : ask_now(L, self, plan, ch, &ask, &err);
+    rc = self->dry ? das_approval_check(&ask, &err) : ask_now(L, self, plan, &ask, &err);
     if (rc < 0 && err.code == DAS_E_USAGE)
         return das_raise(L, "request_approval: %s", err.msg);
     if (rc < 0)

@@ -6,6 +6,7 @@
 
 #include <string.h>
 
+#include "core/approval/question.h"
 #include "core/base/clock.h"
 #include "core/base/json.h"
 
@@ -164,21 +165,85 @@ static int expire(lua_State *L)
     return settle(L, NULL, NULL);
 }
 
+/* Where it is asked: as for a message (notify.c). Only when it is asked: what das.lua says later
+ * takes no answer back. */
+static void check_channel(lua_State *L)
+{
+    const struct das_run *run = das_run_of(L);
+    struct das_err err;
+    const char *name;
+
+    if (lua_getfield(L, AT_ASKS, "channel") == LUA_TSTRING) {
+        name = lua_tostring(L, -1);
+        if (!das_may(L, "notify"))
+            das_need(L, "notify:%s", name);
+        if (!das_channels_find(run->opts->channels, name, &err) &&
+            (run->opts->channels || !das_in_process(run)))
+            das_raise(L, "ask: channel: %s", err.msg);
+    }
+    lua_pop(L, 1);
+}
+
+/* What people are asked goes into the store and to chats: without secrets. */
 static void new_question(lua_State *L, int64_t ttl_ms)
 {
     struct das_run *run = das_run_of(L);
     struct das_runbook_step *step = &run->book.step;
-    struct das_buf *b = das_scratch(L);
-    int64_t wake = das_clock_unix_ms() + ttl_ms;
+    struct das_buf *b = das_scratch(L), *clean;
+    int64_t now = das_clock_unix_ms(), wake = now + ttl_ms;
 
+    check_channel(L);
     lua_pushvalue(L, AT_ASKS);
     das_json_write(L, "ask", DAS_TEXT_NULL, false, b);
-    das_push_buf(L, b);
+    clean = das_scratch(L);
+    das_vault_redact(&run->vault, das_buf_view(b), clean);
+    das_push_buf(L, clean);
     step->asks = keep(L, lua_tostring(L, -1));
+    step->begun_ms = now;
     step->wake_ms = wake < run->book.until_ms ? wake : run->book.until_ms;
 }
 
-static int wait_for_answer(lua_State *L)
+/* To whoever wants to know what would have been posted. */
+static int show(struct das_run *run, const char *channel, struct das_err *err)
+{
+    const struct das_engine_watch *w = run->opts->watch;
+    struct das_runbook r = {.id = 0};
+    struct das_notice n;
+    int rc;
+
+    if (!channel || !w || !w->notified)
+        return 0;
+    das_notice_init(&n);
+    rc = das_runbook_get(run->opts->runbook->store, run->opts->runbook->id, &r, err);
+    if (rc > 0)
+        rc = das_question_notice(&r, &run->book.step, NULL, &n, err);
+    if (rc == 0)
+        w->notified(w->arg, channel, &n);
+    das_notice_clear(&n);
+    das_runbook_clear(&r);
+    return rc;
+}
+
+/* The question is on the disk: people are told of it, now or by das serve. */
+static void post(lua_State *L)
+{
+    struct das_run *run = das_run_of(L);
+    const char *channel = NULL;
+    struct das_err err;
+    int rc;
+
+    das_push_json(L, run->book.step.asks);
+    if (lua_istable(L, -1) && lua_getfield(L, -1, "channel") == LUA_TSTRING)
+        channel = lua_tostring(L, -1);
+    rc = das_in_process(run) ? show(run, channel, &err)
+                         : das_questions_say(run->opts->runbook->store, run->opts->channels, &err);
+    if (rc > 0)
+        run->notified += (size_t)rc;
+    else if (rc < 0 && run->opts->log)
+        fprintf(run->opts->log, "ask: nobody is told yet: %s\n", err.msg);
+}
+
+static int wait_for_answer(lua_State *L, bool asked)
 {
     struct das_run *run = das_run_of(L);
     const struct das_runbook_go *go = run->opts->runbook;
@@ -188,9 +253,13 @@ static int wait_for_answer(lua_State *L)
 
     if (go->stays && go->answer)
         choice = go->answer(go->arg, step->name, step->asks);
+    step->status = DAS_STEP_WAITING;
+    if (!choice)
+        das_or_park(L, das_step_wait(go->store, go->id, step, das_clock_unix_ms(), &err), &err);
+    if (!asked)
+        post(L);
     if (choice)
         return settle(L, choice, "test");
-    das_or_park(L, das_step_wait(go->store, go->id, step, das_clock_unix_ms(), &err), &err);
     return das_run_park(L, NULL);
 }
 
@@ -216,12 +285,12 @@ int das_lua_ask(lua_State *L)
     if (!das_find_step(L, "ask", name, DAS_STEP_ASK)) {
         das_check_until(L);
         new_question(L, ttl_ms);
-        return wait_for_answer(L);
+        return wait_for_answer(L, false);
     }
     if (step->status == DAS_STEP_DONE || step->status == DAS_STEP_FAILED)
         return give(L);
     das_check_until(L);
     if (step->wake_ms <= das_clock_unix_ms())
         return expire(L);
-    return wait_for_answer(L);
+    return wait_for_answer(L, true);
 }

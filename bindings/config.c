@@ -7,6 +7,7 @@
 #include "bindings/bind.h"
 #include "bindings/config_impl.h"
 #include "core/base/mem.h"
+#include "core/base/share.h"
 
 #define CONFIG_MEMORY ((size_t)16 << 20)
 #define CONFIG_STEPS 1000000 /* instructions; data needs a few for each value */
@@ -303,26 +304,42 @@ void das_config_grants(lua_State *L, int t, const char *where, struct das_script
     lua_pop(L, 1);
 }
 
+/* Links resolved, the caller's; NULL: there is no such file, or no memory. */
+static char *real_path(const struct das_buf *b)
+{
+    char *real = b->failed || !b->ptr ? NULL : realpath(b->ptr, NULL);
+    char *path = real ? das_strdup(real) : NULL;
+
+    free(real);
+    return path;
+}
+
 char *das_config_script_path(const char *config, const char *name)
 {
     const char *slash = strrchr(config, '/');
     struct das_buf b = {0};
-    char *real, *path;
+    char *path;
 
     if (strcmp(name, "*") == 0)
         return das_strdup(name);
     if (name[0] != '/' && slash)
         das_buf_add(&b, config, (size_t)(slash - config) + 1);
     das_buf_str(&b, name);
-    if (b.failed || !b.ptr) {
-        das_buf_clear(&b);
-        return NULL;
+    path = real_path(&b);
+    das_buf_reset(&b);
+    if (!path && name[0] != '/' && !strstr(name, "..") && das_share_dir(&b)) {
+        das_buf_printf(&b, "/%s", name);
+        path = real_path(&b);
     }
-    real = realpath(b.ptr, NULL);
-    path = real ? das_strdup(real) : NULL;
-    free(real);
     das_buf_clear(&b);
     return path;
+}
+
+const char *das_config_looked(lua_State *L)
+{
+    struct das_buf *b = das_scratch(L);
+
+    return das_share_dir(b) ? lua_pushfstring(L, ", beside das.lua or in %s", b->ptr) : "";
 }
 
 /* name and its rules at the top of the stack */
@@ -350,7 +367,7 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
         luaL_error(L, "%s: %s", where, err.msg);
     /* a name that fits nothing would leave the script it was meant for with other grants */
     if (!(e->path = das_config_script_path(r->path, name)))
-        luaL_error(L, "%s: there is no such script", where);
+        luaL_error(L, "%s: there is no such script%s", where, das_config_looked(L));
     for (size_t i = 0; i + 1 < rules->count; i++) {
         if (strcmp(rules->scripts[i].path, e->path) == 0)
             luaL_error(L, "%s: this script is there twice", where);
@@ -369,8 +386,15 @@ static void read_script(lua_State *L, struct reader *r, const char *name)
     lua_settop(L, t);
 }
 
+static int by_path(const void *a, const void *b)
+{
+    return strcmp(((const struct das_script_entry *)a)->path,
+                  ((const struct das_script_entry *)b)->path);
+}
+
 static void read_scripts(lua_State *L, struct reader *r)
 {
+    struct das_rules *rules = r->into->rules;
     int t = lua_gettop(L);
 
     if (!lua_istable(L, t))
@@ -382,6 +406,8 @@ static void read_scripts(lua_State *L, struct reader *r)
         read_script(L, r, lua_tostring(L, -2));
         lua_pop(L, 1);
     }
+    if (rules->count) // a table has no order, and what is said about it should have one
+        qsort(rules->scripts, rules->count, sizeof *rules->scripts, by_path);
 }
 
 struct das_secret_place das_config_place(lua_State *L, int t, const char *where)
@@ -489,6 +515,7 @@ static int read_all(lua_State *L)
     das_config_policy(L, top, "", &r->into->rules->policy);
     das_config_serve(L, top, r->into->rules);
     das_config_channels(L, top, &r->into->rules->channels);
+    r->into->rules->channels.url = r->into->rules->serve.url;
     das_config_people(L, top, &r->into->rules->people);
     if (lua_getfield(L, top, "scripts") != LUA_TNIL)
         read_scripts(L, r);

@@ -5,6 +5,7 @@
  */
 #include "bindings/config_impl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/mem.h"
@@ -229,7 +230,8 @@ static char *take_script(lua_State *L, int t, const char *where, const char *con
         return NULL;
     path = strcmp(script, "*") == 0 ? NULL : das_config_script_path(config, script);
     if (!path)
-        luaL_error(L, "%s.script: there is no such script: \"%s\"", where, script);
+        luaL_error(L, "%s.script: there is no such script: \"%s\"%s", where, script,
+                   das_config_looked(L));
     return path;
 }
 
@@ -364,6 +366,18 @@ static void read_command(lua_State *L, const char *where, const char *name, stru
     lua_settop(L, t);
 }
 
+/* A table of Lua has no order, and people read the list. */
+static int by_command(const void *a, const void *b)
+{
+    return strcmp(((const struct das_hook_command *)a)->name,
+                  ((const struct das_hook_command *)b)->name);
+}
+
+static int by_hook(const void *a, const void *b)
+{
+    return strcmp(((const struct das_hook *)a)->name, ((const struct das_hook *)b)->name);
+}
+
 static void read_commands(lua_State *L, int t, const char *where, struct reader *r)
 {
     int top = lua_gettop(L), at;
@@ -377,6 +391,8 @@ static void read_commands(lua_State *L, int t, const char *where, struct reader 
             read_command(L, where, lua_tostring(L, -2), r);
             lua_pop(L, 1);
         }
+        if (r->hook->command_count)
+            qsort(r->hook->commands, r->hook->command_count, sizeof *r->hook->commands, by_command);
     }
     lua_settop(L, top);
 }
@@ -456,6 +472,8 @@ void das_config_hooks(lua_State *L, int t, const char *config, struct das_rules 
             read_hook(L, lua_tostring(L, -2), &r);
             lua_pop(L, 1);
         }
+        if (rules->hooks.count)
+            qsort(rules->hooks.items, rules->hooks.count, sizeof *rules->hooks.items, by_hook);
     }
     lua_settop(L, top);
 }

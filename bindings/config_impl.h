@@ -80,9 +80,11 @@ void das_config_span(lua_State *L, int t, const char *where, const char *key, in
  * nothing pushed when there is none. Anything else than a list is refused. */
 int64_t das_config_open_list(lua_State *L, int t, const char *where, const char *key,
                              const char *what);
-/* "policies/x.lua" beside the file config, as the path that a run will have; "*" is itself. NULL:
- * there is no such file, or no memory. */
+/* "policies/x.lua" beside the file config, else among the scripts that come with das (share.h), as
+ * the path that a run will have; "*" is itself. NULL: there is no such file, or no memory. */
 char *das_config_script_path(const char *config, const char *name);
+/* ", beside das.lua or in /usr/local/share/das": where that was. May push. */
+const char *das_config_looked(lua_State *L);
 /* The list policies of the table at t, where there is one, after scripts and instances. config: the
  * path of das.lua. */
 void das_config_schedule(lua_State *L, int t, const char *config, struct das_rules *rules,

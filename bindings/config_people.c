@@ -3,6 +3,7 @@
  */
 #include "bindings/config_impl.h"
 
+#include <stdlib.h>
 #include <string.h>
 
 static void read_ids(lua_State *L, int t, const char *where, const char *word,
@@ -63,6 +64,11 @@ static void read_person(lua_State *L, const char *name, struct das_people *to)
     lua_settop(L, t);
 }
 
+static int by_name(const void *a, const void *b)
+{
+    return strcmp(((const struct das_person *)a)->name, ((const struct das_person *)b)->name);
+}
+
 void das_config_people(lua_State *L, int t, struct das_people *to)
 {
     if (das_config_has(L, t, "people")) {
@@ -76,6 +82,8 @@ void das_config_people(lua_State *L, int t, struct das_people *to)
             read_person(L, lua_tostring(L, -2), to);
             lua_pop(L, 1);
         }
+        if (to->count)
+            qsort(to->items, to->count, sizeof *to->items, by_name);
     }
     lua_pop(L, 1);
 }

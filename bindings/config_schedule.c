@@ -84,7 +84,8 @@ static void read_script(lua_State *L, int t, const char *config, const char *in,
     if (!script || !*script)
         luaL_error(L, "%s.script: expected the path of a script, beside das.lua or absolute", in);
     if (strcmp(script, "*") == 0 || !(e->script = das_config_script_path(config, script)))
-        luaL_error(L, "%s.script: there is no such script: \"%s\"", in, script);
+        luaL_error(L, "%s.script: there is no such script: \"%s\"%s", in, script,
+                   das_config_looked(L));
     e->name = need(L, name ? das_strdup(name) : name_of(script));
     take_list(L, t, in, "args", &e->args, &e->arg_count);
 }

@@ -14,6 +14,7 @@
 #include "core/plan/stop.h"
 #include "core/store/habits.h"
 #include "core/store/journal.h"
+#include "core/store/runbook.h"
 #include "core/store/task.h"
 
 #define HISTORY_MOST 100
@@ -60,6 +61,7 @@ struct standing {
     } breakers[20];
     size_t breaker_count, open_breakers;
     int64_t unknown, waiting, working;
+    struct das_runbook_counts runbooks;
 };
 
 /* Lua may raise: so first all is copied, then pushed. */
@@ -97,6 +99,8 @@ static int look(struct das_run *run, struct standing *s, struct das_err *err)
         rc = -1;
     if (rc == 0)
         rc = das_approval_count(store, &s->waiting, &s->working, err);
+    if (rc == 0)
+        rc = das_runbook_count(store, &s->runbooks, err);
     if (own)
         das_store_close(store);
     return rc;
@@ -119,6 +123,8 @@ int das_lua_status(lua_State *L)
         set_text(L, "stopped", das_text_of(why));
     set_int(L, "unknown", s->unknown);
     set_int(L, "approvals", s->waiting + s->working);
+    set_int(L, "runbooks", s->runbooks.open);
+    set_int(L, "questions", s->runbooks.questions);
     lua_newtable(L);
     for (size_t i = 0; i < s->breaker_count; i++) {
         lua_newtable(L);

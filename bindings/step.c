@@ -487,8 +487,10 @@ bool das_run_slept(lua_State *L, double seconds)
     das_check_until(L);
     snprintf(name, sizeof name, "sleep %lld", (long long)++run->book.sleeps);
     das_take_step_name(L, "sleep", name);
-    if (!das_find_step(L, "sleep", name, DAS_STEP_SLEEP))
+    if (!das_find_step(L, "sleep", name, DAS_STEP_SLEEP)) {
+        step->begun_ms = now;
         step->wake_ms = now + ms < run->book.until_ms ? now + ms : run->book.until_ms;
+    }
     if (step->status == DAS_STEP_DONE)
         return true;
     if (run->opts->runbook->stays && step->wake_ms > now)

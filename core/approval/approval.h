@@ -134,10 +134,11 @@ int das_approval_carry_out(struct das_store *s, const char *id,
                            const struct das_approval_means *means, enum das_approval_fate *fate,
                            struct das_report **report, struct das_err *err);
 
-/* Ids of all that have something due now, for das_approval_carry_out(). Fills up to n, returns how
- * many, or -1. */
+/* Ids of all that have something due now and that means is for, oldest first, for
+ * das_approval_carry_out(). Fills up to n, returns how many, or -1. */
 typedef char das_approval_id[DAS_APPROVAL_ID_SIZE];
-int das_approval_due(struct das_store *s, das_approval_id *ids, size_t n, struct das_err *err);
+int das_approval_due(struct das_store *s, const struct das_approval_means *means,
+                     das_approval_id *ids, size_t n, struct das_err *err);
 
 /* --- telling -----------------------------------------------------------------------------------
  */
@@ -147,11 +148,20 @@ void das_approval_words(const struct das_approval *a, struct das_buf *b);
 /* All of it but the plan, as one object. */
 void das_approval_json(const struct das_approval *a, struct das_buf *b);
 
+/* Whom a message that asks is for, and where. */
+struct das_approval_audience {
+    const struct das_channels *channels; /* may be NULL, or lack the request's: nobody is told */
+    const struct das_people *people;
+    const char *url; /* of das serve itself, or NULL */
+};
 /* The message that asks, into the outbox: with buttons where clicks come back, else with a link for
- * each person who may sign in on the page (url is das serve's own, or NULL) and the command. */
+ * each person who may sign in on the page and the command. Once: not again where it was posted, nor
+ * while another process that asked is about to. 1: posted; 0; -1. */
 int das_approval_post(struct das_store *s, const struct das_approval *a,
-                      const struct das_plan *plan, const struct das_channel *ch,
-                      const struct das_people *people, const char *url, struct das_err *err);
+                      const struct das_approval_audience *to, struct das_err *err);
+/* All that wait and of which nobody was told, because who asked died. How many, or -1. */
+int das_approval_post_all(struct das_store *s, const struct das_approval_audience *to,
+                          struct das_err *err);
 /* The same message as it stands now: edits it, or answers where the platform cannot edit. channels
  * may be NULL, or lack the request's: then nothing is said. */
 int das_approval_tell(struct das_store *s, const char *id, const struct das_channels *channels,

@@ -110,8 +110,11 @@ static int judge(void *arg, const struct das_approval *a, struct das_approval_st
         end(c, step, DAS_APPROVAL_FAILED, why);
         return 0;
     }
-    if (c->means->knows && !c->means->knows(c->means->arg, das_plan_instance(c->plan)))
+    if (c->means->knows && !c->means->knows(c->means->arg, das_plan_instance(c->plan))) {
+        if (das_clock_unix_ms() > das_plan_expires_ms(c->plan))
+            end(c, step, DAS_APPROVAL_FAILED, "nobody who has the instance was there in time");
         return 0; /* for another process, which has it */
+    }
     name_voters(c, a);
     c->mine = true;
     step->event = "claimed";
@@ -227,59 +230,45 @@ int das_approval_carry_out(struct das_store *s, const char *id,
 
 /* --- what is due ------------------------------------------------------------------------------ */
 
-#define OPEN_MAX 1000
+#define PENDING_MAX 1000
 
-struct open_list {
-    das_approval_id *ids;
-    enum das_approval_state *states;
-    size_t count;
-};
-
-static int add_open(void *arg, const char *id, enum das_approval_state state)
+/* One that cannot be read is nobody's: das approvals show says what is wrong with it. One that is
+ * approved for an instance that only others have is theirs as long as its plan is good. */
+static int is_due(struct das_store *s, const struct das_approval_means *means, const char *id,
+                  struct das_err *err)
 {
-    struct open_list *l = arg;
-
-    if (l->count == OPEN_MAX)
-        return 1;
-    snprintf(l->ids[l->count], sizeof *l->ids, "%s", id);
-    l->states[l->count++] = state;
-    return 0;
-}
-
-/* One that cannot be read is nobody's: das approvals show says what is wrong with it. */
-static int is_due(struct das_store *s, const char *id, struct das_err *err)
-{
+    int64_t now = das_clock_unix_ms();
     struct das_approval *a;
     int rc = das_approval_get(s, id, &a, err);
 
     if (rc < 0)
         return err->code == DAS_E_DATA ? 0 : -1;
     if (a && a->state == DAS_APPROVAL_WAITING)
-        rc = das_clock_unix_ms() >= a->expires_ms;
+        rc = now >= a->expires_ms;
     else if (a && a->state == DAS_APPROVAL_APPLYING)
         rc = das_approval_is_orphan(s, a, err);
+    else if (a && now < a->expires_ms + DAS_APPROVAL_GRACE_MS)
+        rc = !means->knows || means->knows(means->arg, a->instance);
     else
         rc = a != NULL;
     das_approval_free(a);
     return rc;
 }
 
-int das_approval_due(struct das_store *s, das_approval_id *ids, size_t n, struct das_err *err)
+int das_approval_due(struct das_store *s, const struct das_approval_means *means,
+                     das_approval_id *ids, size_t n, struct das_err *err)
 {
-    struct open_list l = {.ids = das_calloc(OPEN_MAX, sizeof *l.ids),
-                          .states = das_calloc(OPEN_MAX, sizeof *l.states)};
-    int rc = l.ids && l.states ? 0 : das_fail_nomem(err), due;
+    struct das_approval_key *keys = das_calloc(PENDING_MAX, sizeof *keys);
+    int count = keys ? das_approval_pending(s, das_clock_unix_ms(), keys, PENDING_MAX, err)
+                     : das_fail_nomem(err);
+    int due = count < 0 ? -1 : 0;
     size_t found = 0;
 
-    if (rc == 0)
-        rc = das_approval_each(s, true, OPEN_MAX + 1, add_open, &l, err) < 0 ? -1 : 0;
-    for (size_t i = l.count; i-- > 0 && found < n && rc == 0;) { /* oldest first */
-        due = is_due(s, l.ids[i], err);
+    for (int i = 0; i < count && found < n && due >= 0; i++) {
+        due = is_due(s, means, keys[i].id, err);
         if (due > 0)
-            memcpy(ids[found++], l.ids[i], sizeof *ids);
-        rc = due < 0 ? -1 : 0;
+            memcpy(ids[found++], keys[i].id, sizeof *ids);
     }
-    das_free(l.ids);
-    das_free(l.states);
-    return rc < 0 ? -1 : (int)found;
+    das_free(keys);
+    return due < 0 ? -1 : (int)found;
 }

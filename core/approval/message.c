@@ -10,6 +10,7 @@
 
 #define LINKS_MAX 10
 #define TOKEN_BYTES 24
+#define SILENT_MAX 200 /* requests in one look */
 
 static void put_names(struct das_buf *b, const char *what, const char *const *list, size_t n)
 {
@@ -179,9 +180,9 @@ static int add_links(struct das_store *s, const struct das_approval *a,
     return rc;
 }
 
-int das_approval_post(struct das_store *s, const struct das_approval *a,
-                      const struct das_plan *plan, const struct das_channel *ch,
-                      const struct das_people *people, const char *url, struct das_err *err)
+static int post(struct das_store *s, const struct das_approval *a, const struct das_plan *plan,
+                const struct das_channel *ch, const struct das_approval_audience *to,
+                struct das_err *err)
 {
     char delivery[DAS_DELIVERY_SIZE];
     struct das_notice n;
@@ -189,18 +190,58 @@ int das_approval_post(struct das_store *s, const struct das_approval *a,
 
     das_notice_init(&n);
     n.at_ms = a->created_ms;
+    n.alone = true; /* a digest has only titles */
     rc = das_approval_notice(a, plan, ch, &n, err);
     if (rc == 0 && das_channel_clicks(ch))
         rc = add_buttons(a, &n, err);
     /* whoever listens at a webhook may do nothing with buttons */
-    if (rc == 0 && url && (!das_channel_clicks(ch) || strcmp(das_channel_word(ch), "webhook") == 0))
-        rc = add_links(s, a, people, url, &n, err);
+    if (rc == 0 && to->url &&
+        (!das_channel_clicks(ch) || strcmp(das_channel_word(ch), "webhook") == 0))
+        rc = add_links(s, a, to->people, to->url, &n, err);
     if (rc == 0)
         rc = das_notice_queue(s, ch, &n, delivery, err) < 0 ? -1 : 0;
     if (rc == 0)
         rc = das_approval_set_delivery(s, a->id, delivery, err);
     das_notice_clear(&n);
     return rc;
+}
+
+int das_approval_post(struct das_store *s, const struct das_approval *a,
+                      const struct das_approval_audience *to, struct das_err *err)
+{
+    const struct das_channel *ch;
+    struct das_plan *plan;
+    struct das_err none;
+    int rc = das_approval_is_untold(s, a, err);
+
+    if (rc <= 0)
+        return rc;
+    ch = das_channels_find(to->channels, a->channel, &none);
+    if (!ch)
+        return 0;
+    plan = das_approval_plan(a, err);
+    rc = plan ? post(s, a, plan, ch, to, err) : -1;
+    das_plan_release(plan);
+    return rc < 0 ? -1 : 1;
+}
+
+int das_approval_post_all(struct das_store *s, const struct das_approval_audience *to,
+                          struct das_err *err)
+{
+    struct das_approval_key keys[SILENT_MAX];
+    int n = das_approval_silent(s, keys, SILENT_MAX, err), done = 0, rc = n < 0 ? -1 : 0;
+
+    for (int i = 0; i < n && rc >= 0; i++) {
+        struct das_approval *a = NULL;
+        rc = das_approval_get(s, keys[i].id, &a, err);
+        if (rc == 0 && a)
+            rc = das_approval_post(s, a, to, err);
+        if (rc < 0 && err->code == DAS_E_DATA)
+            rc = 0; /* was tampered with: das approvals says so */
+        done += rc > 0;
+        das_approval_free(a);
+    }
+    return rc < 0 ? -1 : done;
 }
 
 /* --- afterwards ------------------------------------------------------------------------------- */

@@ -143,6 +143,18 @@ const struct das_person *das_people_by(const struct das_people *p, const char *w
     return NULL;
 }
 
+const struct das_person *das_people_who(const struct das_people *p, const char *who)
+{
+    const struct das_person *x = das_people_by(p, "os", who);
+    size_t len = who ? strcspn(who, " ") : 0;
+
+    for (size_t i = 0; !x && p && i < p->count && len && strncmp(who + len, " (", 2) == 0; i++) {
+        if (strlen(p->items[i].name) == len && memcmp(p->items[i].name, who, len) == 0)
+            x = &p->items[i];
+    }
+    return x;
+}
+
 bool das_person_has_role(const struct das_person *x, const char *role)
 {
     for (size_t i = 0; i < x->role_count; i++) {

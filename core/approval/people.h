@@ -50,6 +50,9 @@ int das_person_add_id(const struct das_people *p, struct das_person *x, const ch
 const struct das_person *das_people_find(const struct das_people *p, const char *name);
 const struct das_person *das_people_by(const struct das_people *p, const char *word,
                                        const char *id);
+/* The person that was written down as who began something: a user of the machine, or a person whom
+ * a hook vouched for, "alice (slack)". NULL: nobody. */
+const struct das_person *das_people_who(const struct das_people *p, const char *who);
 bool das_person_has_role(const struct das_person *x, const char *role);
 bool das_person_has_id(const struct das_person *x, const char *word);
 /* Has anybody this role? */

@@ -117,7 +117,8 @@ int das_approval_cli_get(struct das_approval_cli *c, const char *id, struct das_
     if (das_approval_get(c->store, id, out, err) < 0)
         return -1;
     if (!*out)
-        return das_fail(err, DAS_E_USAGE, "there is no request \"%.40s\"; das approvals list", id);
+        return das_fail(err, DAS_E_USAGE,
+                        "there is no request \"%.40s\"; das approvals list shows them", id);
     return 0;
 }
 

@@ -51,21 +51,6 @@ struct job {
 
 /* --- list ------------------------------------------------------------------------------------- */
 
-struct ids {
-    das_approval_id list[LIST_MAX];
-    enum das_approval_state states[LIST_MAX];
-    size_t count;
-};
-
-static int add_id(void *arg, const char *id, enum das_approval_state state)
-{
-    struct ids *ids = arg;
-
-    snprintf(ids->list[ids->count], sizeof ids->list[0], "%s", id);
-    ids->states[ids->count++] = state;
-    return 0;
-}
-
 static void list_row(struct job *j, const struct das_approval *a)
 {
     struct das_buf words = {0};
@@ -106,21 +91,22 @@ static int list_one(struct job *j, struct das_store *s, const char *id, struct d
 
 static int list(struct job *j, struct das_store *s, struct das_err *err)
 {
-    struct ids *ids = das_calloc(1, sizeof *ids);
+    struct das_approval_key *keys = das_calloc(LIST_MAX, sizeof *keys);
     bool json = j->cli.common.output == DAS_OUT_JSON;
-    int rc = ids ? 0 : das_fail_nomem(err);
+    int n = keys ? 0 : das_fail_nomem(err), rc;
 
-    if (rc == 0)
-        rc = s ? das_approval_each(s, j->open, LIST_MAX, add_id, ids, err) : 0;
+    if (keys && s)
+        n = das_approval_list(s, j->open, keys, LIST_MAX, err);
+    rc = n < 0 ? -1 : 0;
     if (json)
         das_buf_char(&j->out, '[');
-    else if (rc == 0 && !ids->count)
+    else if (n == 0)
         das_buf_str(&j->out, j->open ? "nothing waits for a yes\n" : "nobody was asked yet\n");
-    for (size_t i = 0; rc == 0 && i < ids->count; i++)
-        rc = list_one(j, s, ids->list[i], err);
+    for (int i = 0; rc == 0 && i < n; i++)
+        rc = list_one(j, s, keys[i].id, err);
     if (json)
         das_buf_str(&j->out, "]\n");
-    das_free(ids);
+    das_free(keys);
     return rc < 0 ? -1 : das_write_out(&j->out, err);
 }
 
@@ -134,7 +120,8 @@ static int show(struct job *j, struct das_store *s, const char *id, struct das_e
     int rc = s ? das_approval_get(s, id, &a, err) : 0;
 
     if (rc == 0 && !a)
-        rc = das_fail(err, DAS_E_USAGE, "there is no request \"%.40s\"; das approvals list", id);
+        rc = das_fail(err, DAS_E_USAGE,
+                      "there is no request \"%.40s\"; das approvals list shows them", id);
     if (rc == 0) {
         das_approval_cli_show(a, json, &j->out);
         if (json)
@@ -164,7 +151,7 @@ static int run_due(struct job *j, int *code, struct das_err *err)
 
     if (das_approval_cli_open(&j->cli, err) < 0)
         return -1;
-    n = das_approval_due(j->cli.store, ids, RUN_MAX, err);
+    n = das_approval_due(j->cli.store, &j->cli.means, ids, RUN_MAX, err);
     if (n < 0)
         return -1;
     for (int i = 0; i < n && !atomic_load(j->cli.interrupt); i++) {
@@ -174,7 +161,7 @@ static int run_due(struct job *j, int *code, struct das_err *err)
         fprintf(stderr, "das approvals: %s: %s\n", ids[i],
                 fate == DAS_FATE_EXPIRED   ? "expired"
                 : fate == DAS_FATE_SETTLED ? "carried out"
-                                           : "left to a das that has its instance");
+                                           : "another das carries it out");
         *code = one > *code ? one : *code;
     }
     das_approval_cli_deliver(&j->cli);
@@ -205,7 +192,7 @@ static int run(struct job *j, int n, char **words, int *code, struct das_err *er
         return das_fail(err, DAS_E_USAGE, "expected list, show or run, got \"%.40s\"", what);
     if (is_show ? n != 2 : n > 1)
         return das_fail(err, DAS_E_USAGE,
-                        is_show ? "show: which request? das approvals list"
+                        is_show ? "show: which request? das approvals list shows them"
                                 : "%s takes nothing behind it",
                         what);
     if (j->cli.common.output == DAS_OUT_CSV)

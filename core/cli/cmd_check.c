@@ -8,19 +8,24 @@
 
 #include "bindings/check_script.h"
 #include "core/base/json.h"
-#include "core/cli/cli.h"
+#include "core/cli/check_config.h"
 
 static const char help[] =
-    "das check [-o text|json] PATH...\n"
+    "das check [-o text|json] [--config FILE] [PATH...]\n"
     "\n"
     "Reads Lua policies without running them: syntax, undeclared globals, names that das does not\n"
     "have, filters and options that it would refuse, filters that hit everything or nothing, keys\n"
     "given twice, unused locals. Then says what the script has to be granted. Of a folder all\n"
     "*.lua below it are read, except editor stubs (---@meta).\n"
     "\n"
+    "Of das.lua: whether it can be read, and the secrets that it names; whether the scripts of hooks\n"
+    "and policies have the grants that they need, and hooks people who may use them. Then lists\n"
+    "hooks with their addresses, channels and policies. Without PATH it is the das.lua in use.\n"
+    "\n"
     "  -o, --output FORMAT   text: FILE:LINE:COLUMN: SEVERITY: MESSAGE\n"
     "                        json: {\"files\": [{\"path\", \"findings\": [{\"line\", \"column\",\n"
     "                        \"severity\", \"code\", \"message\"}], \"grants\": [...]}], \"findings\": N}\n"
+    "      --config FILE     a das.lua of another name\n"
     "      --names           instead: everything that a script can name, as JSON\n"
     "\n"
     "A comment \"das check: ignore\" silences its line. A grant that ends in ? depends on a value\n"
@@ -28,21 +33,24 @@ static const char help[] =
     "\n"
     "Examples\n"
     "  das check scripts/\n"
+    "  das check /etc/das/das.lua\n"
     "  das check -o json policy.lua | jq '.files[].findings[]'\n"
     "\n"
     "Exit: 0 nothing found, 1 findings, or a file that cannot be read, 2 usage.\n";
 
-enum { O_NAMES = 1001 };
+enum { O_CONFIG = 1000, O_NAMES };
 
 static const struct option options[] = {
     {"help", no_argument, NULL, 'h'},
     {"output", required_argument, NULL, 'o'},
     {"names", no_argument, NULL, O_NAMES},
+    {"config", required_argument, NULL, O_CONFIG},
     {NULL, 0, NULL, 0},
 };
 
 struct totals {
     bool json, names;
+    const char *config;
     size_t findings, failed;
     struct das_buf out;
 };
@@ -69,14 +77,39 @@ static bool is_stub(const char *path)
     return strcmp(start, "---@met") == 0;
 }
 
-static void check_file(struct totals *t, const char *path)
+/* das.lua is data and no script, wherever it is. */
+static bool is_config(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return strcmp(slash ? slash + 1 : path, "das.lua") == 0;
+}
+
+static void check_file(struct totals *t, const char *path, bool config);
+
+/* A script that das.lua names. */
+static void check_named(void *arg, const char *path)
+{
+    struct totals *t = arg;
+
+    if (!t->json && t->out.len) {
+        fwrite(t->out.ptr, 1, t->out.len, stdout);
+        das_buf_reset(&t->out);
+    }
+    check_file(t, path, false);
+}
+
+static void check_file(struct totals *t, const char *path, bool config)
 {
     size_t found = 0;
     struct das_err err;
+    int rc;
 
     if (t->json)
         das_json_comma(&t->out);
-    if (das_check_script(path, t->json, &t->out, &found, &err) < 0) {
+    rc = config ? das_check_config(path, t->json, &t->out, &found, check_named, t, &err)
+                : das_check_script(path, t->json, &t->out, &found, &err);
+    if (rc < 0) {
         if (t->json && t->out.len && t->out.ptr[t->out.len - 1] == ',')
             t->out.ptr[--t->out.len] = '\0';
         das_complain("check", &err);
@@ -103,7 +136,7 @@ static int check_path(struct totals *t, const char *path, bool named, struct das
 
     if (strcmp(path, "-") == 0 || stat(path, &st) < 0 || !S_ISDIR(st.st_mode)) {
         if (named || (ends_in(path, ".lua") && S_ISREG(st.st_mode) && !is_stub(path)))
-            check_file(t, path);
+            check_file(t, path, is_config(path));
         return 0;
     }
     n = scandir(path, &entries, visible, alphasort);
@@ -131,6 +164,8 @@ static int check_all(struct totals *t, int n, char **paths, struct das_err *err)
 {
     if (t->json)
         das_buf_str(&t->out, "{\"files\":[");
+    if (t->config)
+        check_file(t, t->config, true);
     for (int i = 0; i < n; i++) {
         if (check_path(t, paths[i], true, err) < 0)
             return -1;
@@ -162,15 +197,32 @@ static int take_option(void *arg, int option, const char *value, struct das_err 
         t->names = true;
         return 0;
     }
+    if (option == O_CONFIG) {
+        t->config = value;
+        return 0;
+    }
     t->json = strcmp(value, "json") == 0;
     if (!t->json && strcmp(value, "text") != 0)
         return das_fail(err, DAS_E_USAGE, "-o: expected text or json, got \"%s\"", value);
     return 0;
 }
 
+/* Without any path it is the configuration in use. */
+static int choose(struct totals *t, int paths, struct das_buf *found, struct das_err *err)
+{
+    int rc = paths || t->config ? 0 : das_find_config(found, err);
+
+    if (rc > 0)
+        t->config = found->ptr;
+    if (rc == 0 && !paths && !t->config)
+        return das_fail(err, DAS_E_USAGE, "which scripts? das check --help shows examples");
+    return rc < 0 ? -1 : 0;
+}
+
 int das_cmd_check(int argc, char **argv)
 {
     struct totals t = {0};
+    struct das_buf found = {0};
     const struct das_options o = {help, ":ho:", options, take_option, &t};
     struct das_err err;
     int rc = das_options_read(&o, argc, argv, &err);
@@ -179,12 +231,13 @@ int das_cmd_check(int argc, char **argv)
         rc = DAS_EXIT_DONE;
     else if (rc == 0 && t.names)
         rc = print_names(&t.out, &err);
-    else if (rc == 0 && optind >= argc)
-        rc = das_fail(&err, DAS_E_USAGE, "which scripts? das check --help shows examples");
+    else if (rc == 0 && choose(&t, argc - optind, &found, &err) < 0)
+        rc = -1;
     else if (rc == 0)
         rc = check_all(&t, argc - optind, argv + optind, &err);
     if (rc < 0)
         rc = das_complain("check", &err);
     das_buf_clear(&t.out);
+    das_buf_clear(&found);
     return rc;
 }

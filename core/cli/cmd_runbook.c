@@ -2,10 +2,14 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/approval/question.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
+#include "core/cli/deliver_cli.h"
 #include "core/cli/runbook_cli.h"
 #include "core/store/store.h"
+
+#define DELIVER_MS 10000
 
 static const char help[] =
     "das runbook run FILE [-i INSTANCE]... [--apply] [--param NAME=VALUE]... [--wait]\n"
@@ -117,17 +121,32 @@ int das_runbook_id(const struct das_runbook_job *j, int64_t *id, struct das_err 
 
 static struct das_decider person(struct das_runbook_job *j)
 {
+    const struct das_people *people = &j->common.rules.people;
     const struct das_person *x;
-    size_t n = 0;
 
     das_who(j->common.user, sizeof j->common.user);
-    x = das_people_by(&j->common.rules.people, "os", j->common.user);
+    x = das_people_by(people, "os", j->common.user);
+    /* a user who is called like a person and is not that person */
+    if (!x && das_people_find(people, j->common.user))
+        snprintf(j->stranger, sizeof j->stranger, "user %s", j->common.user);
     if (!x)
-        return (struct das_decider){.name = j->common.user};
-    for (; n < x->role_count && n + 1 < sizeof j->roles / sizeof *j->roles; n++)
-        j->roles[n] = x->roles[n];
-    j->roles[n] = NULL;
-    return (struct das_decider){.name = x->name, .roles = j->roles};
+        return (struct das_decider){.name = *j->stranger ? j->stranger : j->common.user,
+                                    .via = "cli"};
+    return (struct das_decider){.name = x->name,
+                                .roles = (const char *const *)x->roles,
+                                .role_count = x->role_count,
+                                .via = "cli"};
+}
+
+void das_runbook_tell(struct das_runbook_job *j)
+{
+    struct das_deliver_cli d = {
+        .command = "runbook", .channels = &j->common.rules.channels, .budget_ms = DELIVER_MS};
+    struct das_err err;
+
+    if (d.channels->count && (das_questions_say(j->store, d.channels, &err) < 0 ||
+                              das_deliver_cli(&d, j->store, &err) < 0))
+        fprintf(stderr, "das runbook: messages are not sent: %s\n", err.msg);
 }
 
 static int answer(struct das_runbook_job *j, struct das_err *err)
@@ -141,6 +160,7 @@ static int answer(struct das_runbook_job *j, struct das_err *err)
         return -1;
     fprintf(stderr, "das runbook: answered; das serve goes on with it, or das runbook resume %lld\n",
             (long long)id);
+    das_runbook_tell(j);
     return DAS_EXIT_DONE;
 }
 
@@ -180,6 +200,8 @@ static int cancel(struct das_runbook_job *j, struct das_err *err)
     rc = das_runbook_cancel(j->store, id, &by, j->reason, das_clock_unix_ms(), err);
     if (rc == 0)
         fprintf(stderr, "das runbook: it is running and ends before its next step\n");
+    if (rc >= 0)
+        das_runbook_tell(j);
     return rc < 0 ? -1 : DAS_EXIT_DONE;
 }
 

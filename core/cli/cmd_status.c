@@ -7,9 +7,11 @@
 #include "core/base/json.h"
 #include "core/cli/cli.h"
 #include "core/cli/schedule_text.h"
+#include "core/store/approval.h"
 #include "core/store/habits.h"
 #include "core/store/journal.h"
 #include "core/store/outbox.h"
+#include "core/store/runbook.h"
 
 #define UNKNOWN_SHOWN 20
 
@@ -17,9 +19,10 @@ static const char help[] =
     "das status [-o table|json] [--config FILE]\n"
     "\n"
     "Shows the off switch (das stop), the breakers that are not closed, the kills whose outcome\n"
-    "nobody knows and that nobody has acknowledged, messages that wait or were given up, the policies\n"
-    "that das serve runs, and the head of the journal: note it elsewhere, and das audit verify can\n"
-    "tell later whether anything before it was changed.\n"
+    "nobody knows and that nobody has acknowledged, requests for kills and runbooks that wait for\n"
+    "people, messages that wait or were given up, the policies that das serve runs, and the head of\n"
+    "the journal: note it elsewhere, and das audit verify can tell later whether anything before it\n"
+    "was changed.\n"
     "\n"
     "  -o, --output FORMAT   table, json\n"
     "      --config FILE     instead of $DAS_CONFIG, ./das.lua, ~/.config/das/das.lua,\n"
@@ -176,6 +179,44 @@ static int put_messages(struct status *s, struct das_store *store, struct das_er
     return 0;
 }
 
+/* --- people ----------------------------------------------------------------------------------- */
+
+/* What waits for somebody to say yes, no, or what became of it. */
+static int put_people(struct status *s, struct das_store *store, struct das_err *err)
+{
+    struct das_runbook_counts books = {.open = 0};
+    int64_t waiting = 0, approved = 0;
+
+    if (store && (das_approval_count(store, &waiting, &approved, err) < 0 ||
+                  das_runbook_count(store, &books, err) < 0))
+        return -1;
+    if (s->json) {
+        das_json_key(&s->out, "approvals");
+        das_buf_char(&s->out, '{');
+        das_json_key_int(&s->out, "waiting", waiting);
+        das_json_key_int(&s->out, "approved", approved);
+        das_buf_char(&s->out, '}');
+        das_json_key(&s->out, "runbooks");
+        das_buf_char(&s->out, '{');
+        das_json_key_int(&s->out, "open", books.open);
+        das_json_key_int(&s->out, "questions", books.questions);
+        das_json_key_int(&s->out, "unknown", books.unknown);
+        das_buf_char(&s->out, '}');
+        return 0;
+    }
+    if (waiting || approved)
+        das_buf_printf(&s->out,
+                       "approvals   %lld waiting, %lld to be carried out (das approvals --open)\n",
+                       (long long)waiting, (long long)approved);
+    if (books.open)
+        das_buf_printf(&s->out,
+                       "runbooks    %lld open: %lld question%s, %lld of unknown outcome (das runbook "
+                       "list --open)\n",
+                       (long long)books.open, (long long)books.questions,
+                       books.questions == 1 ? "" : "s", (long long)books.unknown);
+    return 0;
+}
+
 static int put_journal(struct status *s, struct das_store *store, const char *dir,
                        struct das_err *err)
 {
@@ -222,6 +263,8 @@ static int show(struct das_common *c)
         rc = put_breakers(&s, store, &err);
     if (rc == 0)
         rc = put_unknown(&s, store, &err);
+    if (rc == 0)
+        rc = put_people(&s, store, &err);
     if (rc == 0)
         rc = put_messages(&s, store, &err);
     if (rc == 0)

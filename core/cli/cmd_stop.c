@@ -111,7 +111,7 @@ static int stop(struct stop *s)
     char now[32];
     size_t done = 0;
 
-    das_clock_iso((int64_t)time(NULL), now, sizeof now);
+    das_clock_iso(das_clock_unix_ms() / 1000, now, sizeof now);
     das_buf_printf(&line, "%s %s: %s\n", now, s->who, s->reason.ptr);
     for (size_t i = 0; i < s->count; i++)
         done += stop_at(s->files[i], das_buf_view(&line)) == 0;

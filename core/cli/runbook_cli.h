@@ -18,13 +18,16 @@ struct das_runbook_job {
     char **args;
     int arg_count;
     struct das_store *store;
-    const char *roles[33]; /* of the person at the terminal; ends with NULL */
+    char stranger[80]; /* who is at the terminal, where the name alone would be somebody else's */
 };
 
 /* Each: an exit code, or -1 with err. */
 typedef int das_runbook_verb(struct das_runbook_job *j, struct das_err *err);
 das_runbook_verb das_runbook_cmd_run, das_runbook_cmd_resume; /* runbook_run.c */
 das_runbook_verb das_runbook_cmd_list, das_runbook_cmd_show;  /* runbook_show.c */
+
+/* Messages of runs and their questions, as far as they get through now. */
+void das_runbook_tell(struct das_runbook_job *j); /* cmd_runbook.c */
 
 /* For das serve: arg is its struct das_common. As in core/serve/runbooks.h. */
 int das_runbook_carry_on(void *arg, int64_t id, const atomic_int *cancel, struct das_err *err);

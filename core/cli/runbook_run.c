@@ -27,7 +27,7 @@
 static void interrupted(struct das_runbook_job *j, const struct das_runbook_go *go,
                         const atomic_int *cancel)
 {
-    const struct das_decider by = {.name = j->common.user};
+    const struct das_decider by = {.name = j->common.user, .via = "cli"};
     struct das_err ignored;
 
     if (j->quiet || !go->id || atomic_load(cancel) != SIGINT)
@@ -79,6 +79,7 @@ static int stretch(struct das_runbook_job *j, const char *path, bool armed, stru
         .out = j->quiet ? fopen("/dev/null", "w") : stdout,
         .log = j->quiet ? NULL : stderr,
     };
+    const struct das_person *x;
     int rc, code;
 
     if (!opts.out)
@@ -87,6 +88,9 @@ static int stretch(struct das_runbook_job *j, const char *path, bool armed, stru
     das_rules_for(&c->rules, path, &room->rules);
     das_common_guards(c, &room->rules, &opts);
     opts.grants = room->rules.grants;
+    /* whoever goes on with it: it is asked for by the person who began it */
+    x = room->book.who ? das_people_who(&c->rules.people, room->book.who) : NULL;
+    opts.person = x ? x->name : NULL;
     rc = das_runbook_run(&opts, go, &result, err);
     code = report(j, &result, rc, armed, err);
     if (result.end == DAS_END_STUCK && !j->quiet) { /* its thread uses all that would be freed now */
@@ -97,6 +101,8 @@ static int stretch(struct das_runbook_job *j, const char *path, bool armed, stru
         return das_fail(err, DAS_E_STUCK, "%s", "its script is stuck");
     if (result.end == DAS_END_CANCELLED)
         interrupted(j, go, cancel);
+    else if (!j->quiet)
+        das_runbook_tell(j);
     if (j->quiet)
         fclose(opts.out);
     das_engine_result_clear(&result);

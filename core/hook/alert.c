@@ -61,16 +61,20 @@ static json_t *one(const json_t *from)
     return to;
 }
 
-static int many(const json_t *body, const bool *fresh, size_t fresh_count, json_t *list)
+/* cut: how many had no room. */
+static int many(const json_t *body, const bool *fresh, size_t fresh_count, json_t *list,
+                json_int_t *cut)
 {
     const json_t *alerts = json_object_get(body, "alerts"), *a;
     size_t i;
 
     json_array_foreach(alerts, i, a)
     {
-        if ((fresh && i < fresh_count && !fresh[i]) || json_array_size(list) >= ALERTS_MAX)
+        if (fresh && i < fresh_count && !fresh[i])
             continue;
-        if (json_array_append_new(list, one(a)) < 0)
+        if (json_array_size(list) >= ALERTS_MAX)
+            ++*cut;
+        else if (json_array_append_new(list, one(a)) < 0)
             return -1;
     }
     return 0;
@@ -80,16 +84,17 @@ static json_t *prometheus(const char *source, const json_t *body, const bool *fr
                           size_t fresh_count)
 {
     json_t *to = json_object(), *list = json_array();
-    const json_t *cut = json_object_get(body, "truncatedAlerts");
+    json_int_t cut = json_integer_value(json_object_get(body, "truncatedAlerts"));
 
-    if (!to || !list || many(body, fresh, fresh_count, list) < 0 ||
+    cut = cut > 0 && cut < INT32_MAX ? cut : 0;
+    if (!to || !list || many(body, fresh, fresh_count, list, &cut) < 0 ||
         put(to, "source", json_string(source)) < 0 ||
         put(to, "status", text_of(body, "status")) < 0 ||
         put(to, "receiver", text_of(body, "receiver")) < 0 ||
         put(to, "key", text_of(body, "groupKey")) < 0 ||
         put(to, "title", text_of(body, "title")) < 0 ||
         put(to, "url", text_of(body, "externalURL")) < 0 ||
-        put(to, "truncated", json_integer(json_integer_value(cut))) < 0 ||
+        put(to, "truncated", json_integer(cut)) < 0 ||
         json_object_set(to, "alerts", list) < 0) {
         json_decref(list);
         json_decref(to);

@@ -88,6 +88,15 @@ static bool begins(struct das_text t, const char *with)
     return t.len >= n && memcmp(t.ptr, with, n) == 0;
 }
 
+static bool is_made_of(struct das_text t, const char *letters)
+{
+    for (size_t i = 0; i < t.len; i++) {
+        if (!t.ptr[i] || !strchr(letters, t.ptr[i]))
+            return false;
+    }
+    return t.len > 0;
+}
+
 static struct das_text behind(struct das_text t, size_t n)
 {
     return das_text_trim(das_text(t.ptr + n, t.len - n));
@@ -145,7 +154,8 @@ static int put_line(struct das_hook_ask *a, struct das_text t, bool decode, stru
 
 /* --- slack ------------------------------------------------------------------------------------ */
 
-static int slack_form(struct das_text body, int64_t now_ms, struct das_hook_ask *a,
+/* Mattermost's commands, too; it sends what was typed as it is. */
+static int slash_form(struct das_text body, int64_t now_ms, bool decode, struct das_hook_ask *a,
                       struct das_err *err)
 {
     struct das_sign_target t = {0};
@@ -163,7 +173,7 @@ static int slack_form(struct das_text body, int64_t now_ms, struct das_hook_ask 
         rc = put_url(a, url, now_ms + 30 * MINUTE_MS, 5, err);
     }
     if (rc == 0)
-        rc = put_line(a, text, true, err);
+        rc = put_line(a, text, decode, err);
     das_sign_target_clear(&t);
     return rc;
 }
@@ -175,7 +185,7 @@ static int slack(const struct das_hook_verdict *v, int64_t now_ms, struct das_ho
     struct das_text type = member(event, "type");
 
     if (v->format == DAS_HOOK_FORM)
-        return slack_form(v->body, now_ms, a, err);
+        return slash_form(v->body, now_ms, true, a, err);
     if (v->kind == DAS_HOOK_BUTTON) {
         const json_t *action = json_array_get(json_object_get(a->json, "actions"), 0);
         add_person(a, member(json_object_get(a->json, "user"), "id"));
@@ -326,6 +336,8 @@ static void put_options(struct das_hook_ask *a, const json_t *options)
             put_quoted(&a->line, member(o, "value"));
         else if (json_is_integer(value))
             das_buf_int(&a->line, json_integer_value(value));
+        else if (json_is_real(value))
+            das_buf_printf(&a->line, "%.17g", json_real_value(value));
         else
             das_buf_str(&a->line, json_is_true(value) ? "true" : "false");
     }
@@ -346,29 +358,48 @@ static int discord_line(struct das_hook_ask *a, struct das_err *err)
     return das_buf_ok(&a->line, err);
 }
 
-static int discord(const struct das_hook_verdict *v, int64_t now_ms, struct das_hook_ask *a,
-                   struct das_err *err)
+/* The address is not in the request: it is made from what is. What stands for it now ("thinking")
+ * is the answer to a command that is edited first. */
+static int discord_url(const struct das_hook *h, int64_t now_ms, struct das_hook_ask *a,
+                       struct das_err *err)
+{
+    struct das_text app = member(a->json, "application_id"), token = member(a->json, "token");
+    bool other = h->reply_host_count > 0;
+    struct das_buf url = {0};
+    int rc;
+
+    if (!is_made_of(app, "0123456789") ||
+        !is_made_of(token, "abcdefghijklmnopqrstuvwxyzABCDEFGHIJKLMNOPQRSTUVWXYZ0123456789_-=+"))
+        return 0;
+    das_buf_printf(&url, "%s://%s/api/v10/webhooks/", other && h->insecure ? "http" : "https",
+                   other ? h->reply_hosts[0] : "discord.com");
+    das_buf_text(&url, app);
+    das_buf_char(&url, '/');
+    das_buf_text(&url, token);
+    rc = das_buf_ok(&url, err);
+    if (rc == 0)
+        rc = put_url(a, das_buf_view(&url), now_ms + 15 * MINUTE_MS, 5, err);
+    if (url.ptr)
+        explicit_bzero(url.ptr, url.len);
+    das_buf_clear(&url);
+    return rc;
+}
+
+static int discord(const struct das_hook *h, const struct das_hook_verdict *v, int64_t now_ms,
+                   struct das_hook_ask *a, struct das_err *err)
 {
     const json_t *user = inside(a->json, "member", "user");
-    char app[DAS_HOOK_PLACE_SIZE], url[600];
-    struct das_text token = member(a->json, "token");
-    int n;
 
     add_person(a, member(user ? user : json_object_get(a->json, "user"), "id"));
     put_id(a->chat, sizeof a->chat, member(a->json, "channel_id"));
-    put_id(app, sizeof app, member(a->json, "application_id"));
-    n = snprintf(url, sizeof url, "https://discord.com/api/v10/webhooks/%s/%.*s", app,
-                 (int)token.len, token.len ? token.ptr : "");
-    if (*app && token.len && n < (int)sizeof url && strspn(app, "0123456789") == strlen(app) &&
-        !memchr(token.ptr, '/', token.len) &&
-        put_url(a, das_text_of(url), now_ms + 15 * MINUTE_MS, 5, err) < 0)
+    if (discord_url(h, now_ms, a, err) < 0)
         return -1;
-    explicit_bzero(url, sizeof url);
     if (v->kind == DAS_HOOK_BUTTON) {
         put_button(a, member(json_object_get(a->json, "data"), "custom_id"));
         return 0;
     }
-    return v->kind == DAS_HOOK_COMMAND ? discord_line(a, err) : 0;
+    a->deferred = v->kind == DAS_HOOK_COMMAND;
+    return a->deferred ? discord_line(a, err) : 0;
 }
 
 /* --- mattermost, telegram --------------------------------------------------------------------- */
@@ -377,7 +408,7 @@ static int mattermost(const struct das_hook_verdict *v, int64_t now_ms, struct d
                       struct das_err *err)
 {
     if (v->format == DAS_HOOK_FORM)
-        return slack_form(v->body, now_ms, a, err);
+        return slash_form(v->body, now_ms, false, a, err);
     add_person(a, member(a->json, "user_id"));
     put_id(a->chat, sizeof a->chat, member(a->json, "channel_id"));
     put_button(a, member(json_object_get(a->json, "context"), "value"));
@@ -453,7 +484,7 @@ static int read_chat(const struct das_hook *h, const struct das_hook_verdict *v,
     case DAS_HOOK_TEAMS:
         return teams(a, err);
     case DAS_HOOK_DISCORD:
-        return discord(v, now_ms, a, err);
+        return discord(h, v, now_ms, a, err);
     case DAS_HOOK_MATTERMOST:
         return mattermost(v, now_ms, a, err);
     case DAS_HOOK_TELEGRAM:

@@ -31,6 +31,7 @@ struct das_hook_ask {
     char *url;                          /* where an answer may go; wiped; NULL: nowhere */
     int64_t url_until_ms;               /* Unix */
     int url_uses;                       /* how often */
+    bool deferred;                      /* discord: the first answer edits what stands for it */
     char chat[DAS_HOOK_PLACE_SIZE];     /* id of the chat it comes from; "": none */
     char callback[DAS_HOOK_PLACE_SIZE]; /* telegram: of the press, to be answered; else "" */
 };
@@ -41,6 +42,14 @@ int das_hook_ask_read(const struct das_hook *h, const struct das_hook_verdict *v
                       struct das_hook_ask *out, struct das_err *err);
 void das_hook_ask_clear(struct das_hook_ask *a);
 
+/* ask_kept.c: members of an object that is open in b, without alert. It holds secrets: the caller
+ * seals it, and wipes b. A line that is no UTF-8 does not stay as it is. */
+int das_hook_ask_keep(const struct das_hook_ask *a, struct das_buf *b, struct das_err *err);
+/* What such an object says, into {0}; the address for answers only where h still has them sent
+ * there. DAS_E_DATA; out is to be cleared in any case. */
+int das_hook_ask_recall(const struct das_hook *h, const json_t *o, struct das_hook_ask *out,
+                        struct das_err *err);
+
 /* May an answer be sent to the URL of a request? Only to the platform's own hosts, or those of the
  * configuration; by https unless it says insecure. */
 bool das_hook_may_reply_to(const struct das_hook *h, const char *url);
@@ -49,8 +58,9 @@ bool das_hook_may_reply_to(const struct das_hook *h, const char *url);
  *   {"source": "alertmanager", "status": "firing", "receiver":, "key":, "title":, "url":,
  *    "truncated": 0, "alerts": [{"name":, "status":, "severity":, "instance":, "summary":,
  *    "labels": {}, "annotations": {}, "starts_at":, "ends_at":, "url":, "key":}]}
- * what is not known is left out. The caller's; NULL: no memory, or it is none (DAS_E_DATA). fresh
- * (may be NULL): which of the alerts were not brought before; the others are left out. */
+ * what is not known is left out; truncated counts also what is beyond 200 of them. The caller's;
+ * NULL: no memory, or it is none (DAS_E_DATA). fresh (may be NULL): which of the alerts were not
+ * brought before; the others are left out. */
 json_t *das_hook_alert(enum das_hook_platform p, const json_t *body, const bool *fresh,
                        size_t fresh_count, struct das_err *err);
 

@@ -56,6 +56,7 @@ extern const struct das_channel das_channel_default;
 struct das_channels {
     struct das_channel *items;
     size_t count;
+    const char *url; /* of das serve, which shows messages in full (deliver.h); NULL: nowhere. Borrowed */
 };
 
 void das_channels_init(struct das_channels *c);

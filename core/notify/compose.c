@@ -33,6 +33,17 @@ void das_page_title(struct das_page *p, const struct das_notice *n, size_t most)
     das_page_text(p, n->title.len ? n->title : n->text, most > from ? most - from : 0, false);
 }
 
+bool das_page_text_is_apart(const struct das_notice *n, enum das_unit unit, size_t most)
+{
+    struct das_text t = n->text;
+
+    if (!t.len || n->title.len)
+        return t.len > 0;
+    /* of one line, and with room for what stands before it */
+    return memchr(t.ptr, '\n', t.len) ||
+           das_page_measure(unit, t) + sizeof "[acknowledged] " > most;
+}
+
 static size_t cost(const struct das_page *p, const char *s)
 {
     return s ? das_page_measure(p->unit, das_text_of(s)) : 0;

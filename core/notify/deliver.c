@@ -5,38 +5,47 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/digest.h"
 
 #define WAIT_FIRST_MS 15000
 #define WAIT_MAX_MS 1800000
 #define ATTEMPT_MS 30000
+#define LONG_TEXT 2000 /* bytes: some platforms cut what is longer */
 #define TITLES_MAX 40 /* different ones that a digest tells */
 
 /* --- into the outbox -------------------------------------------------------------------------- */
 
-int das_notice_queue(struct das_store *s, const struct das_channel *ch, const struct das_notice *n,
-                     char id[DAS_DELIVERY_SIZE], struct das_err *err)
+int das_notice_wrap(const struct das_channel *ch, const struct das_notice *n, struct das_buf *text,
+                    struct das_outbox_new *m, struct das_err *err)
 {
-    struct das_outbox_new m = {.channel = ch->name,
-                               .dedup = n->dedup.ptr ? n->dedup : das_text("", 0),
-                               .dedup_ms = ch->dedup_ms,
-                               .event = n->event,
-                               .expire_ms = ch->expire_ms,
-                               /* what is answered or asked for cannot wait for others */
-                               .alone = n->button_count > 0 || n->update.len > 0 ||
-                                        n->thread.len > 0 || n->severity == DAS_CRITICAL};
-    struct das_buf b = {0};
-    int rc = -1;
-
+    *m = (struct das_outbox_new){.channel = ch->name,
+                                 .dedup = n->dedup.ptr ? n->dedup : das_text("", 0),
+                                 .dedup_ms = ch->dedup_ms,
+                                 .event = n->event,
+                                 .expire_ms = ch->expire_ms,
+                                 /* what is answered or asked for cannot wait for others */
+                                 .alone = n->alone || n->button_count > 0 || n->update.len > 0 ||
+                                          n->thread.len > 0 || n->severity == DAS_CRITICAL};
     if (!n->title.len && !n->text.len)
         return das_fail(err, DAS_E_USAGE, "a message without title and text");
     if (das_channel_takes(ch, n, err) < 0)
         return -1;
-    das_notice_write(n, &b);
-    m.message = das_buf_view(&b);
+    das_notice_write(n, text);
+    m->message = das_buf_view(text);
     /* an edit is no new message: the same key would hold it back */
     if (n->update.len)
-        m.dedup = das_text("", 0);
-    if (das_buf_ok(&b, err) == 0)
+        m->dedup = das_text("", 0);
+    return das_buf_ok(text, err);
+}
+
+int das_notice_queue(struct das_store *s, const struct das_channel *ch, const struct das_notice *n,
+                     char id[DAS_DELIVERY_SIZE], struct das_err *err)
+{
+    struct das_outbox_new m;
+    struct das_buf b = {0};
+    int rc = das_notice_wrap(ch, n, &b, &m, err);
+
+    if (rc == 0)
         rc = das_outbox_add(s, &m, das_clock_unix_ms(), id, err);
     das_buf_clear(&b);
     return rc;
@@ -143,11 +152,47 @@ static int read_many(const struct das_outbox_take *t, struct das_notice *out, st
     return rc;
 }
 
-static int read_one(const struct das_outbox_item *x, struct das_notice *out, struct das_err *err)
+int das_message_page(const char *delivery, struct das_text message, char out[DAS_PAGE_NAME_SIZE],
+                     struct das_err *err)
+{
+    char hash[DAS_SHA256_HEX];
+
+    if (das_sha256_hex(message, hash, err) < 0)
+        return -1;
+    snprintf(out, DAS_PAGE_NAME_SIZE, "%s.%.32s", delivery, hash);
+    return 0;
+}
+
+/* What does not fit stands on a page of das serve, where there is one. */
+static int add_page(const char *url, const struct das_channel *ch, const struct das_outbox_item *x,
+                    struct das_notice *n, struct das_err *err)
+{
+    char name[DAS_PAGE_NAME_SIZE];
+    struct das_buf b = {0};
+    size_t len = url ? strlen(url) : 0;
+    int rc = 0;
+
+    if (!url || n->link.len || (n->row_total <= ch->sessions && n->text.len <= LONG_TEXT))
+        return 0;
+    while (len && url[len - 1] == '/')
+        len--;
+    if (das_message_page(x->delivery, das_text(x->message, x->message_len), name, err) < 0)
+        return -1;
+    das_buf_printf(&b, "%.*s/messages/%s", (int)len, url, name);
+    rc = das_buf_ok(&b, err);
+    if (rc == 0)
+        rc = das_notice_link(n, das_buf_view(&b), err);
+    das_buf_clear(&b);
+    return rc;
+}
+
+static int read_one(const struct das_channel *ch, const char *url, const struct das_outbox_item *x,
+                    struct das_notice *out, struct das_err *err)
 {
     char times[60];
 
-    if (das_notice_read(out, das_text(x->message, x->message_len), err) < 0)
+    if (das_notice_read(out, das_text(x->message, x->message_len), err) < 0 ||
+        add_page(url, ch, x, out, err) < 0)
         return -1;
     if (!x->repeats || out->field_count == DAS_NOTICE_FIELDS)
         return 0;
@@ -225,7 +270,7 @@ static int send_taken(const struct das_delivering *d, struct das_store *s,
     int rc = -1;
 
     memset(&n, 0, sizeof n);
-    if ((t->count > 1 ? read_many(t, &n, &unreadable) : read_one(&t->items[0], &n, &unreadable)) <
+    if ((t->count > 1 ? read_many(t, &n, &unreadable) : read_one(ch, d->channels->url, &t->items[0], &n, &unreadable)) <
         0) {
         das_verdict(&v, unreadable.code == DAS_E_NOMEM ? DAS_LATER : DAS_REFUSED,
                     das_code_name(unreadable.code), das_text_of(unreadable.msg));

@@ -15,6 +15,7 @@
 #define LARK "https://open.larksuite.com"
 /* Bytes of JSON. A custom bot's body has at most 20 KB; an app's card 30 KB, and it is a JSON
  * string in JSON, which may double it. */
+#define TITLE_MAX 300
 #define SECTION_MAX 2500
 #define FIELDS_MAX 12
 #define FIELD_MAX 250
@@ -116,14 +117,14 @@ static void put_card(const struct das_turn *t, struct das_buf *b)
     das_buf_str(b, "{\"config\":{\"wide_screen_mode\":true,\"update_multi\":true}");
     das_json_key(b, "header");
     das_buf_str(b, "{\"title\":{\"tag\":\"plain_text\"");
-    das_put_title(b, "content", n, DAS_MARKUP_NONE, DAS_UNIT_JSON, 300);
+    das_put_title(b, "content", n, DAS_MARKUP_NONE, DAS_UNIT_JSON, TITLE_MAX);
     das_buf_char(b, '}');
     das_json_key_text(b, "template",
                       das_text_of(n->event == DAS_RESOLVE ? "green" : colors[n->severity]));
     das_buf_char(b, '}');
     das_json_key(b, "elements");
     das_buf_char(b, '[');
-    if (n->text.len && n->title.len)
+    if (das_page_text_is_apart(n, DAS_UNIT_JSON, TITLE_MAX))
         put_div(b, n->text);
     if (n->field_count)
         put_fields(n, b);
@@ -302,7 +303,7 @@ static void take_token(struct das_turn *t, const struct das_answer *a, struct da
     char ignored[24];
     struct das_text token = das_answer_text(a->json, "tenant_access_token", ignored);
 
-    if (!token.len || token.len >= DAS_TOKEN_SIZE || memchr(token.ptr, '\0', token.len)) {
+    if (!token.len || token.len >= DAS_NOTIFY_TOKEN_SIZE || memchr(token.ptr, '\0', token.len)) {
         das_verdict(v, DAS_LATER, "", das_text_of("no tenant token in the answer"));
         return;
     }

@@ -71,5 +71,7 @@ void das_page_compose(struct das_page *p, const struct das_notice *n, const stru
 
 /* "[critical] INSTANCE: TITLE"; a message without title is called by its text. */
 void das_page_title(struct das_page *p, const struct das_notice *n, size_t most);
+/* Does the title of so many units leave out some of the text? */
+bool das_page_text_is_apart(const struct das_notice *n, enum das_unit unit, size_t most);
 
 #endif

@@ -53,10 +53,12 @@ static int mattermost_closed(struct das_turn *t, struct das_post *p, struct das_
                : insert(p, "\"response_type\":\"ephemeral\"", err);
 }
 
-/* Flag 64: only the person sees it. */
+/* Flag 64: only the person sees it. What is edited has it already. */
 static int discord_closed(struct das_turn *t, struct das_post *p, struct das_err *err)
 {
-    return das_kind_discord.make(t, p, err) < 0 ? -1 : insert(p, "\"flags\":64", err);
+    if (das_kind_discord.make(t, p, err) < 0)
+        return -1;
+    return t->ref ? 0 : insert(p, "\"flags\":64", err);
 }
 
 /* "ok", or the platform's JSON: only the status counts. */
@@ -79,8 +81,16 @@ static const struct das_kind replies[][2] = {
       .button_bytes = 2000}},
     {{.word = "mattermost", .form = "reply", .make = mattermost_closed, .read = read_plain},
      {.word = "mattermost", .form = "reply", .make = mattermost_open, .read = read_plain}},
-    {{.word = "discord", .form = "reply", .make = discord_closed, .read = read_plain},
-     {.word = "discord", .form = "reply", .make = discord_closed, .read = read_plain}},
+    {{.word = "discord",
+      .form = "reply",
+      .make = discord_closed,
+      .read = read_plain,
+      .edits = true},
+     {.word = "discord",
+      .form = "reply",
+      .make = discord_closed,
+      .read = read_plain,
+      .edits = true}},
 };
 
 static const struct das_kind *find(const char *platform, bool open)
@@ -124,7 +134,7 @@ int das_reply_body(const char *platform, const struct das_notice *n, bool open, 
     const struct das_kind *k =
         strcmp(platform, "teams") == 0 ? &das_kind_teams : find(platform, open);
     struct das_channel ch = das_channel_default;
-    char token[DAS_TOKEN_SIZE] = "";
+    char token[DAS_NOTIFY_TOKEN_SIZE] = "";
     int64_t until_ms = 0;
     struct das_turn t = {.channel = &ch,
                          .notice = n,

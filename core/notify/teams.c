@@ -9,6 +9,7 @@
 #include "core/notify/kind.h"
 
 /* Bytes of JSON; the whole may have about 28 KB. */
+#define TITLE_MAX 300
 #define TEXT_MAX 8000
 #define TABLE_MAX 8000
 #define FIELDS_MAX 20
@@ -83,11 +84,11 @@ static void put_card(const struct das_turn *t, struct das_buf *b)
                    "\"type\":\"AdaptiveCard\",\"version\":\"1.4\",\"body\":[");
     begin_block(b);
     begin_run(b);
-    das_put_title(b, "text", n, DAS_MARKUP_NONE, DAS_UNIT_JSON, 300);
+    das_put_title(b, "text", n, DAS_MARKUP_NONE, DAS_UNIT_JSON, TITLE_MAX);
     das_json_key_text(b, "color",
                       das_text_of(n->event == DAS_RESOLVE ? "Good" : colors[n->severity]));
     das_buf_str(b, ",\"weight\":\"Bolder\",\"size\":\"Medium\"}]}");
-    if (n->text.len && n->title.len) {
+    if (das_page_text_is_apart(n, DAS_UNIT_JSON, TITLE_MAX)) {
         begin_block(b);
         begin_run(b);
         das_put_text(b, "text", n->text, DAS_MARKUP_NONE, DAS_UNIT_JSON, TEXT_MAX, true);

@@ -1,6 +1,6 @@
 /*
  * answer_approval.c - requests for a kill over HTTP: the list, a vote with a key, and the vote that
- * a page sends (see call.h). The page itself is approval_html.c.
+ * a page sends (see call.h). The page itself is page_html.c.
  *
  * Who votes is the person that people of das.lua has for the access key or token. Nothing is killed
  * on a thread that answers requests: the approver does it.
@@ -10,7 +10,7 @@
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
-#include "core/serve/approval_html.h"
+#include "core/serve/page_html.h"
 #include "core/serve/call.h"
 
 #define LIST_MAX 200
@@ -68,21 +68,6 @@ int das_call_vote(struct das_call *call, const struct das_approval *a, struct da
 
 /* --- with a key ------------------------------------------------------------------------------- */
 
-struct ids {
-    das_approval_id list[LIST_MAX];
-    size_t count;
-};
-
-static int add_id(void *arg, const char *id, enum das_approval_state state)
-{
-    struct ids *ids = arg;
-
-    (void)state;
-    memcpy(ids->list[ids->count], id, strlen(id) + 1);
-    ids->count++;
-    return 0;
-}
-
 /* One that was tampered with is not shown; das approvals says what is wrong with it. */
 static int put_one(struct das_call *call, struct das_store *s, const char *id, struct das_err *err)
 {
@@ -100,29 +85,30 @@ static int put_one(struct das_call *call, struct das_store *s, const char *id, s
 
 int das_answer_approvals(struct das_call *call)
 {
-    struct ids *ids = das_calloc(1, sizeof *ids);
+    struct das_approval_key *keys = das_calloc(LIST_MAX, sizeof *keys);
     struct das_text state = DAS_TEXT_NULL;
     struct das_store *s;
     struct das_err err;
-    int rc = 0;
+    int n, rc;
 
-    if (!ids)
+    if (!keys)
         return das_refuse(&call->refusal, 503, "APIGW.0201", "Backend unavailable. Out of memory");
     if (das_query_text(call, "state", "DAS.200100", false, &state) < 0) {
-        das_free(ids);
+        das_free(keys);
         return -1;
     }
     if (state.len && !das_text_is(state, "open")) {
-        das_free(ids);
+        das_free(keys);
         return das_refuse_parameter(call, "state: expected open, or nothing");
     }
     das_buf_str(&call->answer, "{\"approvals\":[");
     s = das_desk_take(call->server);
-    rc = das_approval_each(s, state.len > 0, LIST_MAX, add_id, ids, &err);
-    for (size_t i = 0; i < ids->count && rc == 0; i++)
-        rc = put_one(call, s, ids->list[i], &err);
+    n = das_approval_list(s, state.len > 0, keys, LIST_MAX, &err);
+    rc = n < 0 ? -1 : 0;
+    for (int i = 0; i < n && rc == 0; i++)
+        rc = put_one(call, s, keys[i].id, &err);
     das_desk_return(call->server);
-    das_free(ids);
+    das_free(keys);
     das_buf_str(&call->answer, "]}");
     return rc < 0 ? das_refuse_err(call, &err) : 0;
 }

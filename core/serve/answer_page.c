@@ -1,5 +1,6 @@
 /*
- * answer_page.c - the page of a link, and the form on it (see call.h).
+ * answer_page.c - pages for people (see call.h): of a link to a request for a kill, with the form on
+ * it, and of a message that was too long for its channel.
  *
  * A link is for one person and one vote. It shows the plan to whoever has it, and takes a vote only
  * together with the access token of the person that it was made for: a link that is forwarded, read
@@ -10,7 +11,8 @@
 
 #include "core/base/clock.h"
 #include "core/base/crypto.h"
-#include "core/serve/approval_html.h"
+#include "core/notify/deliver.h"
+#include "core/serve/page_html.h"
 #include "core/serve/call.h"
 
 #define TOKEN_LEN 48         /* of a link, and of a form */
@@ -159,11 +161,26 @@ static int refused(struct das_call *call)
     return say(call, status == 401 ? 403 : status, "This does not count", words);
 }
 
+/* What is missing, for the person; NULL: nothing. The form stays good. */
+static const char *incomplete(const struct das_sign_target *t)
+{
+    struct das_text decision = field(t, "decision"), reason = field(t, "reason");
+
+    if (!das_text_is(decision, "approve") && !das_text_is(decision, "reject"))
+        return "Approve or Reject was expected.";
+    if (das_text_is(decision, "reject") && !das_text_trim(reason).len)
+        return "A no needs a reason: who asked will want to know. Go back and give one.";
+    if (reason.len > DAS_APPROVAL_REASON_MAX)
+        return "The reason is too long. Go back and make it shorter.";
+    return NULL;
+}
+
+/* The form is complete. */
 static int decide(struct das_call *call, const struct page *p, const struct das_sign_target *t)
 {
     struct das_text decision = field(t, "decision"), reason = field(t, "reason");
     const struct das_rules *rules = call->server->opts->rules;
-    char plan[DAS_SHA256_HEX], why[501], other[200] = "";
+    char plan[DAS_SHA256_HEX], why[DAS_APPROVAL_REASON_MAX + 1], other[200] = "";
     struct das_ballot ballot = {.id = p->a->id,
                                 .hash_prefix = plan,
                                 .yes = das_text_is(decision, "approve"),
@@ -173,11 +190,9 @@ static int decide(struct das_call *call, const struct page *p, const struct das_
     const struct das_person *x;
     struct das_ballot_result r;
 
-    if (!ballot.yes && !das_text_is(decision, "reject"))
-        return say(call, 400, "This does not count", "Approve or Reject was expected.");
     snprintf(plan, sizeof plan, "%.*s",
              (int)(field(t, "plan").len < 64 ? field(t, "plan").len : 64), field(t, "plan").ptr);
-    snprintf(why, sizeof why, "%.*s", (int)(reason.len < 500 ? reason.len : 500), reason.ptr);
+    snprintf(why, sizeof why, "%.*s", (int)reason.len, reason.ptr);
     if (sign_in(call, field(t, "token")) < 0)
         return refused(call);
     x = das_people_by(rules ? &rules->people : NULL, "key", call->caller.id);
@@ -198,6 +213,7 @@ int das_answer_approval_form(struct das_call *call)
     struct das_sign_target t = {0};
     struct page p = {.a = NULL};
     char hash[DAS_SHA256_HEX], at[60], when[32];
+    const char *missing;
     struct das_store *s;
     struct das_err err;
     int rc = read_form(call, &t, &err);
@@ -213,6 +229,8 @@ int das_answer_approval_form(struct das_call *call)
         das_clock_iso(p.link.used_ms / 1000, when, sizeof when);
         snprintf(at, sizeof at, "This link was used at %s.", when);
         rc = say(call, 410, "This does not count", at);
+    } else if (rc > 0 && (missing = incomplete(&t))) {
+        rc = say(call, 400, "This does not count", missing);
     } else if (rc > 0) {
         rc = das_sha256_hex(field(&t, "form"), hash, &err);
         if (rc == 0)
@@ -230,4 +248,45 @@ int das_answer_approval_form(struct das_call *call)
     das_approval_free(p.a);
     das_sign_target_clear(&t);
     return rc;
+}
+
+/* --- messages --------------------------------------------------------------------------------- */
+
+/* 1: the message is in *out; 0: there is none of that name; -1. */
+static int find_message(struct das_store *s, struct das_text name, struct das_buf *out,
+                        struct das_err *err)
+{
+    char delivery[DAS_DELIVERY_SIZE], want[DAS_PAGE_NAME_SIZE];
+    const char *dot = name.ptr ? memchr(name.ptr, '.', name.len) : NULL;
+    int rc;
+
+    if (!dot || (size_t)(dot - name.ptr) >= sizeof delivery)
+        return 0;
+    snprintf(delivery, sizeof delivery, "%.*s", (int)(dot - name.ptr), name.ptr);
+    rc = das_outbox_message(s, delivery, out, err);
+    if (rc > 0 && das_message_page(delivery, das_buf_view(out), want, err) < 0)
+        rc = -1;
+    return rc > 0 ? das_bytes_equal(name, das_text_of(want)) : rc;
+}
+
+int das_answer_message_page(struct das_call *call)
+{
+    struct das_store *s = das_desk_take(call->server);
+    struct das_buf message = {0};
+    struct das_notice n;
+    struct das_err err;
+    int rc = find_message(s, call->instance, &message, &err);
+
+    das_desk_return(call->server);
+    das_notice_init(&n);
+    if (rc == 0)
+        rc = say(call, 404, "No such page",
+                 "There is no such page any more. Was the whole link copied?");
+    else if (rc > 0 && (rc = das_notice_read(&n, das_buf_view(&message), &err)) == 0) {
+        das_html_notice(&call->answer, &n);
+        call->type = "text/html; charset=utf-8";
+    }
+    das_notice_clear(&n);
+    das_buf_clear(&message);
+    return rc < 0 ? das_refuse_err(call, &err) : 0;
 }

@@ -12,10 +12,12 @@
 #include <string.h>
 #include <time.h>
 
+#include "core/approval/question.h"
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/base/patience.h"
 #include "core/notify/deliver.h"
+#include "core/session/render.h"
 
 #define LOOK_MS 1000     /* between two looks */
 #define ROUND_MAX 50     /* requests in one */
@@ -107,6 +109,21 @@ static const struct das_policy_rules *rules_of(void *arg, const char *policy)
     return rules.policy;
 }
 
+static struct das_approval_means means_of(struct job *j, const struct das_apply_watch *watch)
+{
+    const struct das_killer *k = j->conf->killer;
+
+    return (struct das_approval_means){.arg = j,
+                                       .knows = knows,
+                                       .enter = enter,
+                                       .leave = leave,
+                                       .rules = rules_of,
+                                       .protect = k->protect,
+                                       .stop_files = k->stop_files,
+                                       .vault = k->vault,
+                                       .watch = watch};
+}
+
 /* --- one look --------------------------------------------------------------------------------- */
 
 static void tell(const struct das_approver_conf *conf, struct das_store *s, const char *id,
@@ -127,17 +144,8 @@ static void tell(const struct das_approver_conf *conf, struct das_store *s, cons
 static int carry_out(const struct das_approver_conf *conf, const char *id, struct das_err *err)
 {
     struct job j = {.conf = conf};
-    const struct das_killer *k = conf->killer;
     const struct das_apply_watch watch = {before, NULL, is_cancelled, &j, NULL};
-    const struct das_approval_means means = {.arg = &j,
-                                             .knows = knows,
-                                             .enter = enter,
-                                             .leave = leave,
-                                             .rules = rules_of,
-                                             .protect = k->protect,
-                                             .stop_files = k->stop_files,
-                                             .vault = k->vault,
-                                             .watch = &watch};
+    const struct das_approval_means means = means_of(&j, &watch);
     enum das_approval_fate fate = DAS_FATE_NOTHING;
     struct das_report *report = NULL;
     struct das_store *s = NULL;
@@ -153,9 +161,31 @@ static int carry_out(const struct das_approver_conf *conf, const char *id, struc
     return rc < 0 ? -1 : fate != DAS_FATE_NOTHING;
 }
 
+static void said(void *arg, const struct das_delivery *x)
+{
+    const struct das_approver_conf *conf = ((const struct job *)arg)->conf;
+    struct das_buf b = {0};
+
+    if (x->kind != DAS_REFUSED || !conf->lost)
+        return;
+    das_buf_printf(&b, "%zu message%s to %s given up", x->count, x->count == 1 ? "" : "s",
+                   x->channel->name);
+    if (x->tries > 1)
+        das_buf_printf(&b, " after %lld attempts", (long long)x->tries);
+    das_buf_printf(&b, ": %s%s", x->code, *x->code && *x->words ? ", " : "");
+    das_render_cell(das_text_of(x->words), 200, &b);
+    if (b.ptr && !b.failed)
+        conf->lost(conf->arg, b.ptr);
+    das_buf_clear(&b);
+}
+
 static int deliver(const struct das_approver_conf *conf, struct das_store *s, struct das_err *err)
 {
-    struct das_delivering d = {.channels = &conf->rules->channels, .budget_ms = DELIVER_MS};
+    struct job j = {.conf = conf};
+    struct das_delivering d = {.channels = &conf->rules->channels,
+                               .budget_ms = DELIVER_MS,
+                               .said = said,
+                               .arg = &j};
     struct das_delivered out;
     int64_t waiting;
     int rc = das_outbox_count(s, DAS_OUTBOX_WAITING, &waiting, err);
@@ -173,8 +203,13 @@ static int deliver(const struct das_approver_conf *conf, struct das_store *s, st
 int das_approver_round(const struct das_approver_conf *conf, struct das_store *s,
                        struct das_err *err)
 {
+    struct job j = {.conf = conf};
+    const struct das_approval_means means = means_of(&j, NULL);
+    const struct das_approval_audience to = {&conf->rules->channels, &conf->rules->people,
+                                             conf->rules->serve.url};
     das_approval_id ids[ROUND_MAX];
-    int n = das_approval_due(s, ids, ROUND_MAX, err), done = 0, rc;
+    int n = das_approval_due(s, &means, ids, ROUND_MAX, err), done = 0, rc;
+    struct das_err later; /* the first is what is told */
 
     for (int i = 0; i < n && !(conf->killer->cancel && atomic_load(conf->killer->cancel)); i++) {
         rc = carry_out(conf, ids[i], err);
@@ -183,7 +218,12 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
         else
             done += rc;
     }
-    if (n >= 0 && deliver(conf, s, err) < 0)
+    if (das_approval_post_all(s, &to, n < 0 ? &later : err) < 0)
+        n = -1;
+    if (das_questions_say(s, &conf->rules->channels, n < 0 ? &later : err) < 0)
+        n = -1;
+    /* also what was queued before something failed: a queue that is full has to become empty */
+    if (deliver(conf, s, n < 0 ? &later : err) < 0)
         n = -1;
     return n < 0 ? -1 : done;
 }

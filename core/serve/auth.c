@@ -92,7 +92,7 @@ int das_auth_new(const struct das_auth_conf *conf, struct das_auth **out, struct
     if (das_store_open(conf->state_dir, &a->store, err) < 0 ||
         das_store_open(conf->state_dir, &a->seen, err) < 0 || load(a, true, err) < 0)
         goto failed;
-    if (!das_auth_keys(a)) {
+    if (!conf->keyless && !das_auth_keys(a)) {
         das_fail(
             err, DAS_E_CONFIG,
             "no credential: das key create --name NAME makes one, das token create a token; in "

@@ -18,12 +18,13 @@ struct das_auth_conf {
     const char *state_dir; /* where the store and its master key are */
     const char *region;    /* V11: the region that its info has to name; the service is "das" */
     double rate;           /* requests a second and key; 0: no bound */
+    bool keyless;          /* others ask or act besides, so that no key at all is no mistake */
 };
 #define DAS_AUTH_SKEW_S 900 /* between the request's date and now */
 #define DAS_AUTH_FAILURES 5 /* of a key from one address, in a row, until it is locked there */
 #define DAS_AUTH_LOCK_MS 300000
 
-/* DAS_E_CONFIG when there is no credential at all: nobody could ask anything. */
+/* DAS_E_CONFIG when there is no credential at all, unless keyless: nobody could ask anything. */
 int das_auth_new(const struct das_auth_conf *conf, struct das_auth **out, struct das_err *err);
 void das_auth_free(struct das_auth *a); /* NULL is fine */
 /* Once a second or so, by one thread: reads the keys again where the store has changed. */

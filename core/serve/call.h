@@ -47,6 +47,7 @@ struct das_server {
     struct das_killer killer;
     atomic_int cancel; /* of kills */
     atomic_int draining;
+    bool keyless; /* hooks or policies keep it busy, also without any key */
     pthread_mutex_t desk_lock;
     struct das_store *desk; /* for lists of tasks, the switch, the history: one thread at a time */
     struct das_news *news;
@@ -180,7 +181,7 @@ das_handler_fn das_answer_kill_process, das_answer_delete_process, das_answer_ki
 das_handler_fn das_answer_instances, das_answer_nodes, das_answer_db_users, das_answer_versions,
     das_answer_version;
 das_handler_fn das_answer_approvals, das_answer_approval_decide, das_answer_approval_page,
-    das_answer_approval_form;
+    das_answer_approval_form, das_answer_message_page;
 das_handler_fn das_answer_livez, das_answer_readyz, das_answer_metrics;
 
 #endif

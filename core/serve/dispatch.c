@@ -132,10 +132,13 @@ static struct das_text path_of(struct das_text target)
 {
     const char *mark = target.ptr ? memchr(target.ptr, '?', target.len) : NULL;
     size_t len = mark ? (size_t)(mark - target.ptr) : target.len;
-    static const char links[] = "/approvals/"; /* what follows is a link's secret */
+    static const char *const links[] = {"/approvals/", "/messages/"}; /* and then a secret */
+    static const char *const shown[] = {"/approvals/...", "/messages/..."};
 
-    if (len > sizeof links && memcmp(target.ptr, links, sizeof links - 1) == 0)
-        return das_text_of("/approvals/...");
+    for (size_t i = 0; i < sizeof links / sizeof *links; i++) {
+        if (len > strlen(links[i]) && memcmp(target.ptr, links[i], strlen(links[i])) == 0)
+            return das_text_of(shown[i]);
+    }
     return das_text(target.ptr, len < PATH_LOGGED ? len : PATH_LOGGED);
 }
 

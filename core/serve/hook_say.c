@@ -80,7 +80,11 @@ static int send_now(struct das_hook_worker *w, struct das_hook_job *j, const str
                     bool by_url, const struct das_notice *n, struct das_err *err)
 {
     char id[40];
-    struct das_sending what = {.channel = ch, .notice = n, .id = id, .left_ms = SEND_MS};
+    struct das_sending what = {.channel = ch,
+                               .notice = n,
+                               .id = id,
+                               .ref = by_url && j->ask.deferred ? "@original" : NULL,
+                               .left_ms = SEND_MS};
     struct das_verdict v;
 
     memcpy(id, "msg_", 4);
@@ -92,8 +96,10 @@ static int send_now(struct das_hook_worker *w, struct das_hook_job *j, const str
         if (by_url)
             j->ask.url_uses--;
         das_sender_send(w->sender, &what, &v);
-        if (v.kind == DAS_SENT)
+        if (v.kind == DAS_SENT) {
+            j->ask.deferred = false;
             return 0;
+        }
         if (v.kind != DAS_LATER || (by_url && j->ask.url_uses <= 0) ||
             atomic_load(&j->desk->cancel))
             break;

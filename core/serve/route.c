@@ -46,6 +46,7 @@ static const struct das_route routes[] = {
      das_answer_approval_page, false},
     {"POST", "/approvals/{token}", "GET, HEAD, POST, OPTIONS", "approval_form", DAS_A_NONE,
      das_answer_approval_form, false},
+    {"GET", "/messages/{token}", GETS, "message_page", DAS_A_NONE, das_answer_message_page, false},
     {"GET", "/das", GETS, "versions", DAS_A_NONE, das_answer_versions, false},
     {"GET", "/das/{version}", GETS, "version", DAS_A_NONE, das_answer_version, false},
     {"GET", "/livez", GETS, "livez", DAS_A_NONE, das_answer_livez, false},

@@ -41,7 +41,8 @@ struct das_runbooks {
     atomic_int cancel;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool stop;
+    bool stop, started;
+    bool woken; /* look again before anything else */
     bool stuck; /* a script's thread has part of this, for the rest of the process */
     pthread_t thread;
     struct worker workers[DAS_RUNBOOKS_AT_ONCE];
@@ -120,7 +121,7 @@ static void *work(void *arg)
         tell_state(r, w->id);
     pthread_mutex_lock(&r->lock);
     r->stuck = r->stuck || err.code == DAS_E_STUCK;
-    w->over = true;
+    w->over = r->woken = true;
     pthread_cond_signal(&r->changed);
     pthread_mutex_unlock(&r->lock);
     return NULL;
@@ -207,8 +208,9 @@ static void *watch(void *arg)
                               .tv_nsec = (long)(until % 1000) * 1000000};
         look(r);
         pthread_mutex_lock(&r->lock);
-        if (!r->stop)
-            pthread_cond_timedwait(&r->changed, &r->lock, &ts);
+        while (!r->stop && !r->woken && pthread_cond_timedwait(&r->changed, &r->lock, &ts) == 0)
+            ;
+        r->woken = false;
         stop = r->stop;
         pthread_mutex_unlock(&r->lock);
     }
@@ -237,24 +239,33 @@ int das_runbooks_new(const struct das_runbooks_conf *conf, struct das_runbooks *
     pthread_condattr_destroy(&attr);
     r->state_dir = das_strdup(conf->state_dir);
     rc = r->state_dir ? das_store_open(r->state_dir, &r->store, err) : das_fail_nomem(err);
-    if (rc == 0 && start_thread(&r->thread, watch, r) != 0)
-        rc = das_fail(err, DAS_E_INTERNAL, "no thread for runbooks");
     if (rc < 0) {
-        r->stop = true; /* nothing was started */
-        das_store_close(r->store);
-        pthread_cond_destroy(&r->changed);
-        pthread_mutex_destroy(&r->lock);
-        das_free(r->state_dir);
-        das_free(r);
+        das_runbooks_free(r);
         return -1;
     }
     *out = r;
     return 0;
 }
 
-void das_runbooks_free(struct das_runbooks *r)
+int das_runbooks_start(struct das_runbooks *r, struct das_err *err)
 {
-    if (!r)
+    if (start_thread(&r->thread, watch, r) != 0)
+        return das_fail(err, DAS_E_INTERNAL, "no thread for runbooks");
+    r->started = true;
+    return 0;
+}
+
+void das_runbooks_wake(struct das_runbooks *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->woken = true;
+    pthread_cond_signal(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void das_runbooks_stop(struct das_runbooks *r)
+{
+    if (!r || !r->started)
         return;
     pthread_mutex_lock(&r->lock);
     r->stop = true;
@@ -266,6 +277,14 @@ void das_runbooks_free(struct das_runbooks *r)
         if (r->workers[i].id)
             pthread_join(r->workers[i].thread, NULL);
     }
+    r->started = false;
+}
+
+void das_runbooks_free(struct das_runbooks *r)
+{
+    if (!r)
+        return;
+    das_runbooks_stop(r);
     das_store_close(r->store);
     if (r->stuck)
         return;

@@ -102,6 +102,7 @@ static int plan_policies(struct das_server *s, struct das_err *err)
                                           .inventory = o->inventory,
                                           .protect = o->protect,
                                           .secrets = o->secrets,
+                                          .rules = o->rules,
                                           .stop_files = o->stop_files,
                                           .state_dir = o->state_dir,
                                           .log = o->log,
@@ -162,6 +163,11 @@ static void settled(void *arg, const struct das_approval *a, const struct das_re
     das_buf_clear(&words);
 }
 
+static void message_lost(void *arg, const char *line)
+{
+    das_serve_say(arg, DAS_LOG_WARN, "%s", line);
+}
+
 static int open_approver(struct das_server *s, struct das_err *err)
 {
     const struct das_approver_conf conf = {.fleet = s->fleet,
@@ -169,9 +175,30 @@ static int open_approver(struct das_server *s, struct das_err *err)
                                            .rules = s->opts->rules,
                                            .state_dir = s->opts->state_dir,
                                            .told = settled,
+                                           .lost = message_lost,
                                            .arg = s};
 
     return das_approver_new(&conf, &s->approver, err);
+}
+
+static void told_runbook(void *arg, int64_t id, const char *line, int level)
+{
+    if (id)
+        das_serve_say(arg, level, "runbook %lld: %s", (long long)id, line);
+    else
+        das_serve_say(arg, level, "runbooks: %s", line);
+}
+
+static int open_runbooks(struct das_server *s, struct das_err *err)
+{
+    const struct das_serve_opts *o = s->opts;
+    const struct das_runbooks_conf conf = {.state_dir = o->state_dir,
+                                           .carry_on = o->runbook,
+                                           .arg = o->runbook_arg,
+                                           .told = told_runbook,
+                                           .told_arg = s};
+
+    return o->runbook ? das_runbooks_new(&conf, &s->runbooks, err) : 0;
 }
 
 static int open_hooks(struct das_server *s, struct das_err *err)
@@ -188,9 +215,16 @@ static int open_hooks(struct das_server *s, struct das_err *err)
                                             .queue = o->conf->hook_queue,
                                             .metrics = s->metrics,
                                             .approver = s->approver,
+                                            .runbooks = s->runbooks,
                                             .log = o->log};
 
     return o->rules->hooks.count ? das_hook_desk_new(&conf, &s->hooks, err) : 0;
+}
+
+/* Does it do anything but answer those who have a key? */
+static bool is_keyless(const struct das_serve_opts *o)
+{
+    return (o->rules && o->rules->hooks.count) || (o->schedule && o->schedule->count);
 }
 
 int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct das_err *err)
@@ -198,7 +232,8 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     const struct das_auth_conf auth = {.state_dir = o->state_dir,
                                        .region =
                                            o->conf->region ? o->conf->region : DAS_REGION_DEFAULT,
-                                       .rate = o->conf->rate};
+                                       .rate = o->conf->rate,
+                                       .keyless = is_keyless(o)};
     const struct das_fleet_conf fleet = {.share_ms = o->conf->share_ms};
     struct das_keeper_conf keeper = {.killer = &s->killer,
                                      .state_dir = o->state_dir,
@@ -208,6 +243,7 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
 
     memset(s, 0, sizeof *s);
     s->opts = o;
+    s->keyless = auth.keyless;
     s->project = o->conf->project ? o->conf->project : DAS_PROJECT_DEFAULT;
     s->started_ms = das_clock_unix_ms();
     pthread_mutex_init(&s->desk_lock, NULL);
@@ -227,30 +263,10 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     keeper.fleet = s->fleet;
     if (!s->news || das_keeper_new(&keeper, &s->keeper, err) < 0 || plan_policies(s, err) < 0)
         return -1;
-    if (o->rules && (open_approver(s, err) < 0 || open_hooks(s, err) < 0))
+    if (open_runbooks(s, err) < 0 ||
+        (o->rules && (open_approver(s, err) < 0 || open_hooks(s, err) < 0)))
         return -1;
     return das_task_each(s->desk, NULL, true, INT64_MAX, say_orphan, s, err) < 0 ? -1 : 0;
-}
-
-static void told_runbook(void *arg, int64_t id, const char *line, int level)
-{
-    if (id)
-        das_serve_say(arg, level, "runbook %lld: %s", (long long)id, line);
-    else
-        das_serve_say(arg, level, "runbooks: %s", line);
-}
-
-/* Last of all: a run that goes on may ask what stands by then. */
-static int open_runbooks(struct das_server *s, struct das_err *err)
-{
-    const struct das_serve_opts *o = s->opts;
-    const struct das_runbooks_conf conf = {.state_dir = o->state_dir,
-                                           .carry_on = o->runbook,
-                                           .arg = o->runbook_arg,
-                                           .told = told_runbook,
-                                           .told_arg = s};
-
-    return o->runbook ? das_runbooks_new(&conf, &s->runbooks, err) : 0;
 }
 
 static int open_door(struct das_server *s, struct das_err *err)
@@ -274,6 +290,27 @@ static int open_door(struct das_server *s, struct das_err *err)
 
 #define INSTANCES_TOLD 20
 
+static size_t hook_count(const struct das_server *s)
+{
+    return s->opts->rules ? s->opts->rules->hooks.count : 0;
+}
+
+/* What stands before the path in the console of a platform. Without serve.url nobody here knows how
+ * it is reached from there. */
+static const char *hooks_at(const struct das_server *s, const char *addresses)
+{
+    return s->opts->conf->url ? s->opts->conf->url : strchr(addresses, ' ') ? "" : addresses;
+}
+
+static void tell_hooks(struct das_server *s, const char *addresses)
+{
+    for (size_t i = 0; i < hook_count(s); i++) {
+        const struct das_hook *h = &s->opts->rules->hooks.items[i];
+        das_serve_say(s, DAS_LOG_INFO, "hook %s takes %s at %s%s", h->name,
+                      das_hook_platforms[h->platform].name, hooks_at(s, addresses), h->path);
+    }
+}
+
 static void tell_instances(struct das_server *s, const char *addresses)
 {
     size_t n = das_fleet_count(s->fleet), widest = 0, len;
@@ -288,6 +325,10 @@ static void tell_instances(struct das_server *s, const char *addresses)
                        das_member_id(das_fleet_at(s->fleet, i)));
     if (n > INSTANCES_TOLD)
         das_buf_printf(&b, "and %zu more\n", n - INSTANCES_TOLD);
+    for (size_t i = 0; i < hook_count(s); i++) {
+        const struct das_hook *h = &s->opts->rules->hooks.items[i];
+        das_buf_printf(&b, "hook %s  %s%s\n", h->name, hooks_at(s, addresses), h->path);
+    }
     if (b.ptr && !b.failed)
         s->opts->ready(s->opts->arg, addresses, b.ptr);
     das_buf_clear(&b);
@@ -297,20 +338,22 @@ static void tell_addresses(struct das_server *s)
 {
     const char *scheme = s->opts->conf->certificate ? "https" : "http", *address;
     struct das_buf b = {0}, status = {0};
+    size_t n = das_fleet_count(s->fleet);
 
     for (size_t i = 0; (address = das_httpd_address(s->httpd, i)); i++)
         das_buf_printf(&b, "%s%s://%s", i ? " " : "", scheme, address);
     if (b.failed || !b.len)
         return;
-    das_serve_say(s, DAS_LOG_INFO, "%zu instances at %s", das_fleet_count(s->fleet), b.ptr);
-    if (s->opts->conf->policy.mode != DAS_POLICY_AUTO)
+    das_serve_say(s, DAS_LOG_INFO, "%zu instance%s at %s", n, n == 1 ? "" : "s", b.ptr);
+    tell_hooks(s, b.ptr);
+    if (s->opts->conf->policy.mode != DAS_POLICY_AUTO && das_auth_keys(s->auth))
         das_serve_say(s, DAS_LOG_WARN,
-                      "nothing is killed: serve.mode of das.lua is %s, expected auto",
+                      "nothing is killed for who has a key: serve.mode of das.lua is %s, expected "
+                      "auto",
                       das_policy_mode_name(s->opts->conf->policy.mode));
     if (s->opts->ready)
         tell_instances(s, b.ptr);
-    das_buf_printf(&status, "READY=1\nSTATUS=%zu instances at %s", das_fleet_count(s->fleet),
-                   b.ptr);
+    das_buf_printf(&status, "READY=1\nSTATUS=%zu instance%s at %s", n, n == 1 ? "" : "s", b.ptr);
     if (status.ptr && !status.failed)
         das_notify(status.ptr);
     das_buf_clear(&status);
@@ -361,6 +404,8 @@ static void run(struct das_server *s)
             reload(s);
         if (now - refreshed >= REFRESH_MS) {
             well = refresh(s, &complained);
+            if (s->hooks)
+                das_hook_desk_look(s->hooks);
             refreshed = now;
         }
         if (s->schedule)
@@ -407,11 +452,12 @@ bool das_server_close(struct das_server *s)
 
     atomic_store(&s->cancel, 1);
     das_httpd_stop(s->httpd);
-    das_runbooks_free(s->runbooks);
+    das_runbooks_stop(s->runbooks);
     das_keeper_free(s->keeper);
-    stuck = !das_hook_desk_free(s->hooks); /* it wakes the approver */
+    stuck = !das_hook_desk_free(s->hooks); /* it wakes the approver and the runbooks */
     if (stuck)
         return false;
+    das_runbooks_free(s->runbooks);
     das_approver_free(s->approver);
     stuck = !das_schedule_free(s->schedule);
     if (stuck)
@@ -427,7 +473,8 @@ bool das_server_close(struct das_server *s)
 
 static int serve(struct das_server *s, struct das_serve_end *end, struct das_err *err)
 {
-    if (open_door(s, err) < 0 || open_runbooks(s, err) < 0 ||
+    /* runbooks behind the door: a run that goes on may ask what stands by then */
+    if (open_door(s, err) < 0 || (s->runbooks && das_runbooks_start(s->runbooks, err) < 0) ||
         (s->schedule && das_schedule_start(s->schedule, err) < 0))
         return -1;
     tell_addresses(s);

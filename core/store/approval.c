@@ -129,6 +129,7 @@ static int fill_request(struct das_approval *a, const json_t *o, int64_t expires
     a->channel = text_of(o, "channel");
     a->reason = text_of(o, "reason");
     a->by = text_of(o, "by");
+    a->run = text_of(o, "run");
     a->person = text_of(o, "person");
     a->need = int_of(o, "need");
     a->victims = int_of(o, "victims");
@@ -417,6 +418,14 @@ int das_approval_is_orphan(struct das_store *s, const struct das_approval *a, st
     return *a->claim ? das_run_is_dead(s, a->claim, NULL, err) : 1;
 }
 
+int das_approval_is_untold(struct das_store *s, const struct das_approval *a, struct das_err *err)
+{
+    if (a->state != DAS_APPROVAL_WAITING || !*a->channel || *a->delivery ||
+        das_clock_unix_ms() >= a->expires_ms)
+        return 0;
+    return strcmp(a->run, s->run) == 0 ? 1 : das_run_is_dead(s, a->run, NULL, err);
+}
+
 int das_approval_set_delivery(struct das_store *s, const char *id, const char *delivery,
                               struct das_err *err)
 {
@@ -425,26 +434,50 @@ int das_approval_set_delivery(struct das_store *s, const char *id, const char *d
 
 /* --- looking ---------------------------------------------------------------------------------- */
 
-int das_approval_each(struct das_store *s, bool open, int64_t max, das_approval_id_fn *fn,
-                      void *arg, struct das_err *err)
+/* A row with what is no id is no request. */
+static int read_keys(struct das_store *s, sqlite3_stmt *st, struct das_approval_key *out, size_t n,
+                     struct das_err *err)
 {
-    sqlite3_stmt *st;
-    int rc;
+    size_t count = 0;
+    int rc = st ? 1 : -1;
 
-    if (s->format < DAS_FORMAT_APPROVAL)
-        return 0;
-    st = das_ask(s, err, open ? DAS_Q_APPROVAL_OPEN : DAS_Q_APPROVAL_ALL, "i", max);
-    rc = st ? 0 : -1;
-    while (rc == 0 && (rc = das_step(s, st, err)) > 0) {
+    while (count < n && rc > 0 && (rc = das_step(s, st, err)) > 0) {
+        struct das_text id = das_column(st, 0);
         int64_t state = sqlite3_column_int64(st, 1);
-        const char *id = das_column_str(st, 0);
+        if (id.len != DAS_APPROVAL_ID_SIZE - 1)
+            continue;
+        memcpy(out[count].id, id.ptr, id.len);
+        out[count].id[id.len] = '\0';
         if (state < 0 || state >= DAS_APPROVAL_STATES)
             state = DAS_APPROVAL_UNKNOWN;
-        rc = id ? fn(arg, id, (enum das_approval_state)state) : das_fail_nomem(err);
-        if (rc)
-            sqlite3_reset(st);
+        out[count++].state = (enum das_approval_state)state;
     }
-    return rc;
+    if (st)
+        sqlite3_reset(st);
+    return rc < 0 ? -1 : (int)count;
+}
+
+int das_approval_list(struct das_store *s, bool open, struct das_approval_key *out, size_t n,
+                      struct das_err *err)
+{
+    if (s->format < DAS_FORMAT_APPROVAL)
+        return 0;
+    return read_keys(s, das_ask(s, err, open ? DAS_Q_APPROVAL_OPEN : DAS_Q_APPROVAL_ALL, ""), out,
+                     n, err);
+}
+
+int das_approval_silent(struct das_store *s, struct das_approval_key *out, size_t n,
+                        struct das_err *err)
+{
+    return read_keys(s, das_ask(s, err, DAS_Q_APPROVAL_SILENT, ""), out, n, err);
+}
+
+int das_approval_pending(struct das_store *s, int64_t now_ms, struct das_approval_key *out,
+                         size_t n, struct das_err *err)
+{
+    if (s->format < DAS_FORMAT_APPROVAL)
+        return 0;
+    return read_keys(s, das_ask(s, err, DAS_Q_APPROVAL_PENDING, "i", now_ms), out, n, err);
 }
 
 int das_approval_count(struct das_store *s, int64_t *waiting, int64_t *approved,

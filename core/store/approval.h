@@ -46,6 +46,7 @@ struct das_approval {
     enum das_approval_state state;
     const char *instance, *policy, *channel, *reason; /* "" when none */
     const char *by;     /* who asked, for people; "" not known */
+    const char *run;    /* the store's run that asked */
     const char *person; /* the same as a person of the configuration; "" is none */
     const char **roles, **users; /* who may say yes */
     size_t role_count, user_count;
@@ -98,15 +99,27 @@ int das_approval_change(struct das_store *s, const char *id, das_approval_fn *fn
 
 /* 1: the run that carries it out has died; 0; -1. */
 int das_approval_is_orphan(struct das_store *s, const struct das_approval *a, struct das_err *err);
+/* 1: it waits, has a channel, and nobody has been told: whoever asked died before that, or is this
+ * handle. 0; -1. */
+int das_approval_is_untold(struct das_store *s, const struct das_approval *a, struct das_err *err);
 /* Which delivery shows it in its channel. */
 int das_approval_set_delivery(struct das_store *s, const char *id, const char *delivery,
                               struct das_err *err);
 
-/* Ids, newest first, so many at the most; open: only those that are not over. Anything but 0 of fn
- * ends the walk and is returned. fn must not use s. */
-typedef int das_approval_id_fn(void *arg, const char *id, enum das_approval_state state);
-int das_approval_each(struct das_store *s, bool open, int64_t max, das_approval_id_fn *fn, void *arg,
+/* What a list has of a request; das_approval_get() has the rest, and knows whether it is true. */
+struct das_approval_key {
+    char id[DAS_APPROVAL_ID_SIZE];
+    enum das_approval_state state;
+};
+/* Newest first; open: only those that are not over. Fills up to n, returns how many, or -1. */
+int das_approval_list(struct das_store *s, bool open, struct das_approval_key *out, size_t n,
                       struct das_err *err);
+/* The same of those that wait and have no delivery; oldest first. */
+int das_approval_silent(struct das_store *s, struct das_approval_key *out, size_t n,
+                        struct das_err *err);
+/* The same of those that are decided and not over, or whose time is; oldest first. */
+int das_approval_pending(struct das_store *s, int64_t now_ms, struct das_approval_key *out,
+                         size_t n, struct das_err *err);
 /* How many wait for an answer, and how many for being carried out. */
 int das_approval_count(struct das_store *s, int64_t *waiting, int64_t *approved,
                        struct das_err *err);

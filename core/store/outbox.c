@@ -51,8 +51,8 @@ static int said_before(struct das_store *s, const struct das_outbox_new *m, int6
     return das_do(s, err, DAS_Q_OUTBOX_REPEAT, "i", row) < 0 ? -1 : 1;
 }
 
-static int add(struct das_store *s, const struct das_outbox_new *m, int64_t now_ms,
-               char id[DAS_DELIVERY_SIZE], struct das_err *err)
+int das_outbox_put(struct das_store *s, const struct das_outbox_new *m, int64_t now_ms,
+                   char *id, struct das_err *err)
 {
     int rc = said_before(s, m, now_ms, id, err);
     int64_t waiting;
@@ -79,7 +79,7 @@ int das_outbox_add(struct das_store *s, const struct das_outbox_new *m, int64_t 
 
     if (das_begin(s, err) < 0)
         return -1;
-    rc = add(s, m, now_ms, id, err);
+    rc = das_outbox_put(s, m, now_ms, id, err);
     return das_end(s, rc < 0 ? -1 : 0, err) < 0 ? -1 : rc;
 }
 
@@ -305,6 +305,19 @@ int das_outbox_ref(struct das_store *s, const char *channel, const char *deliver
     snprintf(ref, size, "%s", das_column_str(st, 0));
     sqlite3_reset(st);
     return *ref ? 1 : 0;
+}
+
+int das_outbox_message(struct das_store *s, const char *delivery, struct das_buf *out,
+                       struct das_err *err)
+{
+    sqlite3_stmt *st = das_ask(s, err, DAS_Q_OUTBOX_MESSAGE, "s", delivery);
+    int rc = st ? das_step(s, st, err) : -1;
+
+    if (rc <= 0)
+        return rc;
+    das_buf_text(out, das_column(st, 0));
+    sqlite3_reset(st);
+    return das_buf_ok(out, err) < 0 ? -1 : 1;
 }
 
 static void read_row(sqlite3_stmt *st, int64_t now_ms, struct das_outbox_row *r)

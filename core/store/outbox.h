@@ -8,6 +8,7 @@
 #ifndef DAS_STORE_OUTBOX_H
 #define DAS_STORE_OUTBOX_H
 
+#include "core/base/buf.h"
 #include "core/base/text.h"
 #include "core/store/store.h"
 
@@ -74,6 +75,10 @@ int das_outbox_failed(struct das_store *s, const struct das_outbox_take *t, int6
  * such, it was not sent, or it has no name. ref has size bytes. */
 int das_outbox_ref(struct das_store *s, const char *channel, const char *delivery, char *ref,
                    size_t size, struct das_err *err);
+
+/* The message of that delivery, appended: 1, or 0 where there is none any more. */
+int das_outbox_message(struct das_store *s, const char *delivery, struct das_buf *out,
+                       struct das_err *err);
 
 struct das_outbox_row {
     int64_t id;

@@ -132,6 +132,25 @@ int das_runbook_get(struct das_store *s, int64_t id, struct das_runbook *out, st
     return rc < 0 ? -1 : 1;
 }
 
+int das_runbook_count(struct das_store *s, struct das_runbook_counts *out, struct das_err *err)
+{
+    sqlite3_stmt *st;
+    int rc;
+
+    memset(out, 0, sizeof *out);
+    if (s->format < DAS_FORMAT_RUNBOOKS)
+        return 0;
+    st = das_ask(s, err, DAS_Q_RUNBOOK_COUNT, "");
+    rc = st ? das_step(s, st, err) : -1;
+    if (rc <= 0)
+        return rc;
+    out->open = sqlite3_column_int64(st, 0);
+    out->unknown = sqlite3_column_int64(st, 1);
+    out->questions = sqlite3_column_int64(st, 2);
+    sqlite3_reset(st);
+    return 0;
+}
+
 int das_runbook_each(struct das_store *s, bool open, int64_t max, das_runbook_fn *fn, void *arg,
                      struct das_err *err)
 {
@@ -155,10 +174,10 @@ int das_runbook_each(struct das_store *s, bool open, int64_t max, das_runbook_fn
     return rc;
 }
 
-int das_step_get(struct das_store *s, int64_t runbook, const char *name,
-                 struct das_runbook_step *out, struct das_err *err)
+/* st: NULL, or what asks for it. */
+static int one_step(struct das_store *s, sqlite3_stmt *st, struct das_runbook_step *out,
+                    struct das_err *err)
 {
-    sqlite3_stmt *st = das_ask(s, err, DAS_Q_STEP_GET, "is", runbook, name);
     int rc = st ? das_step(s, st, err) : -1;
 
     memset(out, 0, sizeof *out);
@@ -167,6 +186,18 @@ int das_step_get(struct das_store *s, int64_t runbook, const char *name,
     rc = read_step(st, out, err);
     sqlite3_reset(st);
     return rc < 0 ? -1 : 1;
+}
+
+int das_step_get(struct das_store *s, int64_t runbook, const char *name,
+                 struct das_runbook_step *out, struct das_err *err)
+{
+    return one_step(s, das_ask(s, err, DAS_Q_STEP_GET, "is", runbook, name), out, err);
+}
+
+int das_step_at(struct das_store *s, int64_t runbook, int64_t n, struct das_runbook_step *out,
+                struct das_err *err)
+{
+    return one_step(s, das_ask(s, err, DAS_Q_STEP_AT, "ii", runbook, n), out, err);
 }
 
 int das_step_each(struct das_store *s, int64_t runbook, das_step_fn *fn, void *arg,
@@ -219,6 +250,11 @@ int das_stretch_each(struct das_store *s, int64_t runbook, das_stretch_fn *fn, v
             sqlite3_reset(st);
     }
     return rc;
+}
+
+int das_runbook_of_run(struct das_store *s, const char *run, int64_t *id, struct das_err *err)
+{
+    return das_ask_int(s, id, err, DAS_Q_STRETCH_RUNBOOK, "s", run);
 }
 
 /* --- a run ------------------------------------------------------------------------------------- */
@@ -292,7 +328,11 @@ int das_runbook_start(struct das_store *s, struct das_runbook *r, int64_t now_ms
     rc = start(s, r, now_ms, other, err);
     if (rc > 0)
         DAS_FAULT("runbook-before-start");
-    return das_end(s, rc < 0 ? -1 : 0, err) < 0 ? -1 : rc;
+    if (das_end(s, rc < 0 ? -1 : 0, err) < 0)
+        return -1;
+    if (rc > 0)
+        DAS_FAULT("runbook-started");
+    return rc;
 }
 
 int das_runbook_interrupted(struct das_store *s, const struct das_runbook *r, struct das_err *err)
@@ -411,6 +451,8 @@ int das_runbook_claim(struct das_store *s, int64_t id, const char *sha256, bool 
     rc = das_end(s, rc, err);
     if (rc < 0)
         das_runbook_clear(out);
+    else
+        DAS_FAULT("runbook-claimed");
     return rc;
 }
 
@@ -451,7 +493,12 @@ int das_runbook_let_go(struct das_store *s, int64_t id, int64_t now_ms, struct d
         rc = -1;
     if (rc == 0)
         rc = das_runbook_leave(s, now_ms, "interrupted", err);
-    return das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("runbook-before-let-go");
+    rc = das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("runbook-let-go");
+    return rc;
 }
 
 int das_runbook_mine(struct das_store *s, int64_t id, bool *cancel, struct das_err *err)

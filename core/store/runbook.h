@@ -15,7 +15,7 @@
 
 #include "core/base/mem.h"
 #include "core/base/text.h"
-#include "core/store/store.h"
+#include "core/store/outbox.h" /* DAS_DELIVERY_SIZE */
 
 /* Those before DONE are open: one open run has a key. The numbers are in databases. */
 enum das_runbook_status {
@@ -90,6 +90,12 @@ int das_runbook_get(struct das_store *s, int64_t id, struct das_runbook *out, st
 typedef int das_runbook_fn(void *arg, const struct das_runbook *r);
 int das_runbook_each(struct das_store *s, bool open, int64_t max, das_runbook_fn *fn, void *arg,
                      struct das_err *err);
+/* Of those that have not ended. */
+struct das_runbook_counts {
+    int64_t open, unknown; /* unknown: of them, that wait for a person to say what became of a step */
+    int64_t questions;     /* that wait for an answer */
+};
+int das_runbook_count(struct das_store *s, struct das_runbook_counts *out, struct das_err *err);
 /* 1: it says running, and nobody carries it on; 0; -1. */
 int das_runbook_interrupted(struct das_store *s, const struct das_runbook *r, struct das_err *err);
 
@@ -143,6 +149,10 @@ int das_step_note(struct das_store *s, int64_t runbook, int64_t n, const char *k
 int das_step_get(struct das_store *s, int64_t runbook, const char *name,
                  struct das_runbook_step *out, struct das_err *err);
 
+/* The same by its number. */
+int das_step_at(struct das_store *s, int64_t runbook, int64_t n, struct das_runbook_step *out,
+                struct das_err *err);
+
 /* --- reading all of it ------------------------------------------------------------------------- */
 
 typedef int das_step_fn(void *arg, const struct das_runbook_step *step);
@@ -163,12 +173,18 @@ struct das_stretch {
 typedef int das_stretch_fn(void *arg, const struct das_stretch *stretch);
 int das_stretch_each(struct das_store *s, int64_t runbook, das_stretch_fn *fn, void *arg,
                      struct das_err *err);
+/* *id: the runbook that this run (of a handle) began or carried on; 0: none, and if it has died it
+ * never will. */
+int das_runbook_of_run(struct das_store *s, const char *run, int64_t *id, struct das_err *err);
 
 /* --- what people decide ------------------------------------------------------------------------ */
 
 struct das_decider {
     const char *name;
-    const char *const *roles; /* ends with NULL; may be NULL */
+    const char *const *roles;
+    size_t role_count;
+    const char *via; /* "cli", "slack", ...: how they said it; NULL: not known */
+    bool stranger;   /* may answer only where the question names them, or a role of theirs */
 };
 
 /* The one answer to a question. step: its name or its number. DAS_E_USAGE: no such run, step or
@@ -185,5 +201,22 @@ int das_runbook_resolve(struct das_store *s, int64_t id, const char *step, enum 
 /* 1: it has ended; 0: it runs, and ends before its next step; -1. */
 int das_runbook_cancel(struct das_store *s, int64_t id, const struct das_decider *by,
                        const char *reason, int64_t now_ms, struct das_err *err);
+
+/* --- telling people of questions ----------------------------------------------------------------- */
+
+/* A question with a channel. What was posted is known by its delivery. */
+struct das_question {
+    int64_t runbook, n;
+    char delivery[DAS_DELIVERY_SIZE]; /* "": it was not posted yet */
+};
+/* Questions that wait and were not posted, and those that were and are over now, in their order and
+ * behind after (NULL: from the first). Up to n; how many were filled, or -1. */
+int das_question_due(struct das_store *s, const struct das_question *after,
+                     struct das_question *out, size_t n, struct das_err *err);
+/* What is said of q, into the outbox: that it waits, or, where it was posted, how it ended. One
+ * commit has the message and that it was said, so that of any number of processes, and whenever one
+ * dies, one says it. 1: it is queued; 0: somebody else was first; -1: as das_outbox_add(). */
+int das_question_post(struct das_store *s, const struct das_question *q,
+                      const struct das_outbox_new *m, int64_t now_ms, struct das_err *err);
 
 #endif

@@ -11,40 +11,14 @@
 
 /* --- finding the step -------------------------------------------------------------------------- */
 
-struct search {
-    const char *word;
-    int64_t n;
-    char *name; /* of the step that has that number */
-    bool failed;
-};
-
-static int see_step(void *arg, const struct das_runbook_step *step)
-{
-    struct search *f = arg;
-
-    if (step->n != f->n)
-        return 0;
-    f->name = das_strdup(step->name);
-    f->failed = !f->name;
-    return 1;
-}
-
 /* By its name, else by its number. 1, 0 or -1. */
 static int find_step(struct das_store *s, int64_t id, const char *word,
                      struct das_runbook_step *out, struct das_err *err)
 {
-    struct search f = {.word = word};
     int rc = das_step_get(s, id, word, out, err);
+    int64_t n;
 
-    if (rc != 0 || !das_parse_int(das_text_of(word), &f.n))
-        return rc;
-    rc = das_step_each(s, id, see_step, &f, err);
-    if (f.failed)
-        rc = das_fail_nomem(err);
-    if (rc > 0)
-        rc = das_step_get(s, id, f.name, out, err);
-    das_free(f.name);
-    return rc;
+    return rc == 0 && das_parse_int(das_text_of(word), &n) ? das_step_at(s, id, n, out, err) : rc;
 }
 
 /* The run and the step, both to be cleared also after an error. */
@@ -72,21 +46,22 @@ static bool is_role(const char *entry, const struct das_decider *by)
 {
     if (strncmp(entry, "role:", 5) != 0)
         return false;
-    for (size_t i = 0; by->roles && by->roles[i]; i++) {
+    for (size_t i = 0; i < by->role_count; i++) {
         if (strcmp(entry + 5, by->roles[i]) == 0)
             return true;
     }
     return false;
 }
 
-/* Without a list it is everybody who may write here; an empty list is nobody. */
+/* Without a list it is everybody who may write here, or whom the caller vouches for; an empty list
+ * is nobody. */
 static bool may_answer(const json_t *asks, const struct das_decider *by)
 {
     const json_t *list = json_object_get(asks, "approvers"), *item;
     size_t i;
 
     if (!json_is_array(list))
-        return list == NULL || json_is_null(list);
+        return (list == NULL || json_is_null(list)) && !by->stranger;
     json_array_foreach(list, i, item)
     {
         const char *entry = json_string_value(item);
@@ -144,8 +119,9 @@ static int put_answer(struct das_store *s, const struct das_runbook *r,
     const struct das_runbook_event e = {{{"step", step->name},
                                          {"choice", choice},
                                          {"by", by->name},
+                                         {"via", by->via},
                                          {"reason", reason}},
-                                        4};
+                                        5};
     struct das_buf result = {0};
     int rc;
 
@@ -174,7 +150,8 @@ static int answer(struct das_store *s, struct das_runbook *r, struct das_runbook
     json_t *asks;
     int rc;
 
-    if (r->status >= DAS_RUNBOOK_DONE)
+    /* who comes late wants to know the answer, if there was one */
+    if (r->status >= DAS_RUNBOOK_DONE && step->status != DAS_STEP_DONE)
         return das_fail(err, DAS_E_BLOCKED, "runbook %lld has ended: %s", (long long)r->id,
                         das_runbook_status_name(r->status));
     asks = das_json_parse(step->asks, strlen(step->asks), NULL, err);
@@ -362,7 +339,11 @@ int das_runbook_cancel(struct das_store *s, int64_t id, const struct das_decider
     rc = find(s, id, NULL, &r, &step, err);
     if (rc == 0)
         rc = cancel(s, &r, by, reason, now_ms, err);
+    if (rc >= 0)
+        DAS_FAULT("cancel-before-commit");
     rc = das_end(s, rc < 0 ? -1 : 0, err) < 0 ? -1 : rc;
+    if (rc >= 0)
+        DAS_FAULT("cancelled");
     das_runbook_clear(&r);
     return rc;
 }

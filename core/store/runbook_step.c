@@ -180,5 +180,10 @@ int das_step_note(struct das_store *s, int64_t runbook, int64_t n, const char *k
     rc = das_runbook_mine(s, runbook, NULL, err);
     if (rc == 0)
         rc = add_note(s, runbook, n, kind, note, now_ms, err);
-    return das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("step-before-note");
+    rc = das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("step-noted");
+    return rc;
 }

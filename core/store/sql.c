@@ -101,8 +101,8 @@ static const char format_4[] =
     " link TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;"
     "CREATE INDEX approval_forms_link ON approval_forms(link, n);";
 
-/* Runbooks. A key is had by one open run at a time; dry runs have keys of their own. stretches: each process that carried a run on, by
- * its run id. notes: what happened in a step, for people. */
+/* Runbooks. A key is had by one open run at a time; dry runs have keys of their own. stretches:
+ * each process that carried a run on, by its run id. notes: what happened in a step, for people. */
 static const char format_5[] =
     "CREATE TABLE runbooks(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
     " path TEXT NOT NULL, sha256 TEXT NOT NULL, instances TEXT NOT NULL, params TEXT NOT NULL,"
@@ -129,8 +129,16 @@ static const char format_5[] =
     "CREATE TABLE runbook_modules(runbook INTEGER NOT NULL, path TEXT NOT NULL,"
     " sha256 TEXT NOT NULL, PRIMARY KEY(runbook, path)) STRICT, WITHOUT ROWID;";
 
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3, format_4,
-                                                       format_5};
+/* Questions whose message does not show yet that they are over; and what hooks have taken and what
+ * is not done yet. run: whose it is; begun: the run that began it. work is sealed. */
+static const char format_6[] =
+    "CREATE INDEX step_notes_asked ON step_notes(runbook, n) WHERE kind = 'asked';"
+    "CREATE TABLE hook_work(n INTEGER PRIMARY KEY, hook TEXT NOT NULL,"
+    " run TEXT NOT NULL, begun TEXT NOT NULL, fresh TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+    " until_ms INTEGER NOT NULL, work BLOB NOT NULL) STRICT;";
+
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3,
+                                                       format_4, format_5, format_6};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
@@ -296,6 +304,7 @@ const char *const das_queries[DAS_QUERIES] = {
                             " error = ?4 WHERE id = ?1 AND state = 0",
     [DAS_Q_OUTBOX_REF] = "SELECT ref FROM outbox WHERE delivery = ?1 AND channel = ?2"
                          " AND state = 1 AND part_of = ''",
+    [DAS_Q_OUTBOX_MESSAGE] = "SELECT message FROM outbox WHERE delivery = ?1",
     [DAS_Q_OUTBOX_ALL] = "SELECT id, delivery, channel, code, error, ref, part_of, dedup, message,"
                          " state, claim_ms, created_ms, due_ms, expires_ms, ended_ms, tries, repeats"
                          " FROM outbox WHERE (?1 = '' OR channel = ?1) AND (?2 < 0 OR state = ?2)"
@@ -317,6 +326,15 @@ const char *const das_queries[DAS_QUERIES] = {
                              " WHERE hook = ?1 AND proof = ?2 AND id = ?3",
     [DAS_Q_DELIVERY_DROP] = "DELETE FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
 
+    [DAS_Q_WORK_ADD] = "INSERT INTO hook_work(hook, run, begun, fresh, at_ms, until_ms, work)"
+                       " VALUES(?1, ?2, '', ?3, ?4, ?5, ?6)",
+    [DAS_Q_WORK_BEGIN] = "UPDATE hook_work SET begun = ?3 WHERE n = ?1 AND run = ?2",
+    [DAS_Q_WORK_DROP] = "DELETE FROM hook_work WHERE n = ?1 AND run = ?2",
+    [DAS_Q_WORK_RUNS] = "SELECT DISTINCT run FROM hook_work WHERE run <> ?1",
+    [DAS_Q_WORK_OTHERS] = "SELECT n, run, hook, at_ms, until_ms, begun, fresh, work FROM hook_work"
+                          " WHERE run <> ?1 ORDER BY n",
+    [DAS_Q_WORK_CLAIM] = "UPDATE hook_work SET run = ?2 WHERE n = ?1",
+
     [DAS_Q_APPROVAL_ADD] = "INSERT INTO approvals(id, seq, plan, subject, state, expires_ms, claim,"
                            " delivery, decided_ms, ended_ms, note, result)"
                            " VALUES(?1, ?2, ?3, ?4, 0, ?5, '', '', 0, 0, '', x'')",
@@ -334,9 +352,12 @@ const char *const das_queries[DAS_QUERIES] = {
     [DAS_Q_APPROVAL_NOTE] = "UPDATE approvals SET note = ?2 WHERE id = ?1",
     [DAS_Q_APPROVAL_RESULT] = "UPDATE approvals SET result = ?2 WHERE id = ?1",
     [DAS_Q_APPROVAL_DELIVERY] = "UPDATE approvals SET delivery = ?2 WHERE id = ?1",
-    [DAS_Q_APPROVAL_ALL] = "SELECT id, state FROM approvals ORDER BY n DESC LIMIT ?1",
-    [DAS_Q_APPROVAL_OPEN] = "SELECT id, state FROM approvals WHERE state < 3 ORDER BY n DESC"
-                            " LIMIT ?1",
+    [DAS_Q_APPROVAL_ALL] = "SELECT id, state FROM approvals ORDER BY n DESC",
+    [DAS_Q_APPROVAL_OPEN] = "SELECT id, state FROM approvals WHERE state < 3 ORDER BY n DESC",
+    [DAS_Q_APPROVAL_SILENT] = "SELECT id, state FROM approvals WHERE state < 3 AND state = 0"
+                              " AND delivery = '' ORDER BY n",
+    [DAS_Q_APPROVAL_PENDING] = "SELECT id, state FROM approvals WHERE state < 3"
+                               " AND (state > 0 OR expires_ms <= ?1) ORDER BY n",
     [DAS_Q_APPROVAL_COUNT] = "SELECT count(*) FILTER (WHERE state = 0),"
                              " count(*) FILTER (WHERE state > 0) FROM approvals WHERE state < 3",
     [DAS_Q_RECORD_HASH] = "SELECT line, hash FROM journal WHERE seq = ?1",
@@ -380,17 +401,40 @@ const char *const das_queries[DAS_QUERIES] = {
                            " WHERE run = ?1 AND ended_ms = 0",
     [DAS_Q_STRETCH_OF] = "SELECT who, began_ms, ended_ms, how FROM stretches WHERE runbook = ?1"
                          " ORDER BY id",
+    [DAS_Q_STRETCH_RUNBOOK] = "SELECT min(runbook) FROM stretches WHERE run = ?1",
     [DAS_Q_STEP_PUT] = "INSERT OR REPLACE INTO steps(runbook, n, name, kind, status, acts,"
                        " attempts, failures, begun_ms, ended_ms, wake_ms, asks, result, error, who,"
                        " reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
                        " ?14, ?15, ?16)",
     [DAS_Q_STEP_NEXT] = "SELECT ifnull(max(n), 0) + 1 FROM steps WHERE runbook = ?1",
     [DAS_Q_STEP_GET] = STEPS " WHERE runbook = ?1 AND name = ?2",
+    [DAS_Q_STEP_AT] = STEPS " WHERE runbook = ?1 AND n = ?2",
     [DAS_Q_STEP_ALL] = STEPS " WHERE runbook = ?1 ORDER BY n",
     [DAS_Q_STEP_ACTS] = "UPDATE steps SET acts = 1 WHERE runbook = ?1 AND n = ?2",
     [DAS_Q_NOTE_ADD] = "INSERT INTO step_notes(runbook, n, at_ms, kind, note)"
                        " VALUES(?1, ?2, ?3, ?4, ?5)",
     [DAS_Q_NOTE_ALL] = "SELECT n, at_ms, kind, note FROM step_notes WHERE runbook = ?1 ORDER BY id",
+    [DAS_Q_QUESTION_DUE] =
+        "SELECT * FROM (SELECT s.runbook AS runbook, s.n AS n, '' FROM runbooks r"
+        " JOIN steps s ON s.runbook = r.id"
+        " WHERE r.status < 3 AND s.kind = 1 AND s.status = 1 AND json_valid(s.asks)"
+        " AND json_extract(s.asks, '$.channel') IS NOT NULL"
+        " AND NOT EXISTS (SELECT 1 FROM step_notes t WHERE t.runbook = s.runbook AND t.n = s.n"
+        " AND t.kind IN ('asked', 'told'))"
+        " UNION ALL SELECT t.runbook, t.n, t.note FROM step_notes t"
+        " JOIN steps s ON s.runbook = t.runbook AND s.n = t.n JOIN runbooks r ON r.id = t.runbook"
+        " WHERE t.kind = 'asked' AND (s.status <> 1 OR r.status >= 3))"
+        " WHERE (runbook, n) > (?1, ?2) ORDER BY runbook, n LIMIT ?3",
+    [DAS_Q_QUESTION_ASKED] =
+        "INSERT INTO step_notes(runbook, n, at_ms, kind, note) SELECT ?1, ?2, ?3, 'asked', ?4"
+        " WHERE NOT EXISTS (SELECT 1 FROM step_notes WHERE runbook = ?1 AND n = ?2"
+        " AND kind IN ('asked', 'told'))",
+    [DAS_Q_QUESTION_TOLD] = "UPDATE step_notes SET kind = 'told' WHERE runbook = ?1 AND n = ?2"
+                            " AND kind = 'asked'",
+    [DAS_Q_RUNBOOK_COUNT] =
+        "SELECT count(*), count(*) FILTER (WHERE status = 2), ifnull(sum((SELECT count(*) FROM"
+        " steps s WHERE s.runbook = r.id AND s.kind = 1 AND s.status = 1)), 0)"
+        " FROM runbooks r WHERE status < 3",
     [DAS_Q_MODULE_GET] = "SELECT sha256 FROM runbook_modules WHERE runbook = ?1 AND path = ?2",
     [DAS_Q_MODULE_PUT] = "INSERT OR REPLACE INTO runbook_modules(runbook, path, sha256)"
                          " VALUES(?1, ?2, ?3)",

@@ -8,15 +8,17 @@
 --
 -- Which instance: the label das_instance of the alert, else its label instance without the port.
 -- das.lua has to give the script the grants preview, runbook, and instance:NAME or tag:TAG, and the
--- runbooks theirs.
+-- runbooks theirs, with notify:CHANNEL of this hook's channel: they ask there.
 local req = ...
 local alert = req.alert
 
 -- Which runbook for which alert, by its name here: nothing that an alert says chooses a script.
+-- role: whose answer its question takes.
 local runbooks = {
-  MySQLTooManyConnections = { "../runbooks/connection_exhaustion.lua", { limit = 200 } },
-  MySQLMetadataLockPileup = { "../runbooks/metadata_lock_pileup.lua" },
-  MySQLReplicaLag = { "../runbooks/replica_lag.lua" },
+  MySQLTooManyConnections = { "../runbooks/connection_exhaustion.lua",
+    { limit = 200, role = "dba" } },
+  MySQLMetadataLockPileup = { "../runbooks/metadata_lock_pileup.lua", { role = "dba" } },
+  MySQLReplicaLag = { "../runbooks/replica_lag.lua", { role = "dba" } },
 }
 
 local function find(name)
@@ -43,7 +45,11 @@ local function facts(instance)
   return fields, slow:oldest(10)
 end
 
-for _, one in ipairs(alert and alert.alerts or {}) do
+-- So many alerts are told one by one, the others together: a platform takes only so many messages.
+local one_by_one = 15
+local others, names = alert and alert.truncated or 0, {}
+
+for i, one in ipairs(alert and alert.alerts or {}) do
   local instance = find(one.instance)
   local fields, sessions = {}, nil
   if instance and one.status ~= "resolved" then
@@ -53,16 +59,29 @@ for _, one in ipairs(alert and alert.alerts or {}) do
   end
   local runbook = instance and one.status ~= "resolved" and runbooks[one.name]
   if runbook then
-    local begun, why = req.runbook(runbook[1], { instance = instance.name, params = runbook[2] })
+    local params = { channel = req.channel } -- what it asks is asked there as well
+    for key, value in pairs(runbook[2] or {}) do
+      params[key] = value
+    end
+    local begun, why = req.runbook(runbook[1], { instance = instance.name, params = params })
     fields[#fields + 1] = { "runbook", begun and "begun" or why }
   end
-  req.reply{
-    title = ("%s: %s"):format(one.status or "alert", one.name or "without a name"),
-    text = one.summary,
-    severity = one.status == "resolved" and "info" or one.severity == "critical" and "critical"
-      or "warning",
-    instance = instance and instance.name or nil,
-    fields = fields,
-    sessions = sessions,
-  }
+  if i <= one_by_one then
+    req.reply{
+      title = ("%s: %s"):format(one.status or "alert", one.name or "without a name"),
+      text = one.summary,
+      severity = one.status == "resolved" and "info" or one.severity == "critical" and "critical"
+        or "warning",
+      instance = instance and instance.name or nil,
+      fields = fields,
+      sessions = sessions,
+    }
+  else
+    others = others + 1
+    names[#names + 1] = one.name
+  end
+end
+if others > 0 then
+  req.reply{ title = ("%d more alerts"):format(others), text = table.concat(names, ", "),
+    severity = "warning" }
 end

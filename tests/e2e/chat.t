@@ -11,10 +11,10 @@ use Das;
 use JSON::PP;
 
 my $dir = tempdir('das-chat-XXXXXX', TMPDIR => 1, CLEANUP => 1);
-my @kinds = qw(Slack Feishu DingTalk WeCom Teams Discord Telegram);
+my @kinds = qw(Slack Feishu DingTalk WeCom Teams Discord Telegram Mattermost);
 my %edits = map { $_ => 1 } qw(slack feishu discord telegram);
 my %secret = (slack => 'token', feishu => 'app_secret', dingtalk => 'robot_secret');
-my %buttons = map { $_ => 1 } qw(slack feishu telegram);
+my %buttons = map { $_ => 1 } qw(slack feishu telegram mattermost);
 
 sub config {
     my ($name, @chats) = @_;

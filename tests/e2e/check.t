@@ -88,6 +88,8 @@ finds('one that selects everything', 'das.preview{ all = true }', '1:12 matches-
 finds('a wildcard alone', 'das.preview{ user = "%" }', '1:12 matches-all');
 finds('all but one', "das.preview(~das.filter{ user = 'backup' })", '1:13 matches-all');
 finds('everything and something', "das.preview(das.filter{ all = true } & { user = 'a' })");
+finds('a table that is filled later', "local f = {}\nf.user = das.args[1]\nfor _, k in ipairs(das.args) do f[k] = 1 end\nprint(das.preview(f))");
+finds('one that is not', "local f = {}\nprint(das.preview(f))", '2:19 selects-nothing');
 finds('everything in a local', "local f = das.filter{ time = 0 }\ndas.instance('x'):preview(f)", '2:27 matches-all');
 
 # --- grants ------------------------------------------------------------------------------------
@@ -99,6 +101,12 @@ needs('one that is known later', 'print(das.instance(das.args[1]))', 'instance:?
 needs('a secret', "print(das.secret('slack'))", 'secret:slack');
 needs('HTTP', "local http = das.http\nhttp.get('https://chat.example:8443/x')\nhttp.request{ url = 'http://a.example' }\nhttp.get(das.args[1])",
     'http', 'http:a.example', 'http:chat.example');
+needs('an approval', "das.preview{ user = 'a' }:plan{}:request_approval{ channel = 'ops', need = 1 }", 'kill', 'notify:ops', 'preview');
+needs('one without a channel', "das.preview{ user = 'a' }:plan{}:request_approval{ need = 1 }", 'kill', 'preview');
+needs('a question in a channel', "das.step.ask{ question = 'kill?', choices = { 'yes' }, channel = das.args[1] }", 'notify:?');
+needs('a runbook that a hook begins', "local req = ...\nreq.runbook('x.lua')\nlocal t = {}\nt.runbook()", 'runbook');
+needs('the off switch', "das.stop('x')", 'stop');
+needs('what stands, and what was', "print(das.status())\nprint(das.history{})", 'preview');
 needs('nothing', 'print(1)');
 put('helper.lua', "return function() return das.preview{ user = 'a' }:plan{}:apply() end\n");
 needs('what its modules need', "require('helper')()", 'kill', 'preview');
@@ -144,6 +152,8 @@ isnt((das('check long.lua'))[0], 139, 'a long chain of fields');
 chdir $project;
 ($code, $out) = das('check scripts/policies scripts/demo');
 is($code, 0, 'the policies are clean') or diag($out);
+($code, $out) = das('check scripts/hooks scripts/runbooks');
+is($code, 0, 'so are hooks and runbooks') or diag($out);
 ($code, $out) = das('check tests/policies');
 is($code, 0, 'and their tests, which have a function more') or diag($out);
 done_testing();

@@ -48,7 +48,7 @@ $s->{tls} = 1;
 $s->{env} = { NOTIFY_SOCKET => $socket, WATCHDOG_USEC => 1_000_000 };
 $s->write_config(serve => 'mode = "auto"');
 $s->start;
-ok(wait_for(sub { $hear->() =~ /READY=1\nSTATUS=1 instances at https:/ }, 10), 'READY, and what it serves') or diag(@heard);
+ok(wait_for(sub { $hear->() =~ /READY=1\nSTATUS=1 instance at https:/ }, 10), 'READY, and what it serves') or diag(@heard);
 ok(wait_for(sub { (() = $hear->() =~ /WATCHDOG=1/g) >= 3 }, 20), 'WATCHDOG again and again');
 my $serial = sub { my $c = IO::Socket::SSL->new(PeerAddr => "127.0.0.1:$s->{port}", SSL_verify_mode => 0) or return '';
     return $c->get_fingerprint };

@@ -123,3 +123,18 @@ test("an alert begins its runbook, chosen by the script", function(t)
   r = ask(t, "alertmanager", nil, { alert = alert{ name = "MySQLReplicaLag", status = "resolved" } })
   t.equal(#r.runbooks, 0)
 end)
+
+test("of many alerts the first are told one by one, the others together", function(t)
+  orders(t)
+  local many = { source = "alertmanager", status = "firing", truncated = 3, alerts = {} }
+  for i = 1, 18 do
+    many.alerts[i] = alert{ name = "Slow" .. i }.alerts[1]
+  end
+  many.alerts[18].name = "MySQLTooManyConnections"
+  local r = ask(t, "alertmanager", nil, { alert = many })
+  t.equal(#r.replies, 16)
+  t.equal(r.replies[15].title, "firing: Slow15")
+  t.equal(r.replies[16].title, "6 more alerts")
+  t.equal(r.replies[16].text, "Slow16, Slow17, MySQLTooManyConnections")
+  t.equal(#r.runbooks, 1)
+end)

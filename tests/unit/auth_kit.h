@@ -88,7 +88,7 @@ static inline struct das_signer *signer_for(struct client *c, const char *region
 
 static inline struct das_auth *server(double rate)
 {
-    const struct das_auth_conf conf = {dir, REGION, rate};
+    const struct das_auth_conf conf = {dir, REGION, rate, false};
     struct das_auth *a = NULL;
 
     must(das_auth_new(&conf, &a, &err) == 0, "a server%s%s", err.code ? ": " : "",

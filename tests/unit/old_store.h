@@ -1,57 +1,65 @@
 /*
- * old_store.h - the tables of older formats of the state database, as das made them then: never to
- * be changed.
+ * old_store.h - state databases of older formats, with what a newer one holds, as far as the old
+ * format has a place for it. Made from the SQL that das still has of each format, and which never
+ * changes (test_store_formats.c).
  */
 #ifndef DAS_TESTS_OLD_STORE_H
 #define DAS_TESTS_OLD_STORE_H
 
-/* Format 1. */
-static const char old_schema[] =
-    "CREATE TABLE journal(seq INTEGER PRIMARY KEY, line TEXT NOT NULL, hash TEXT NOT NULL) STRICT;"
-    "CREATE TABLE open_intents(seq INTEGER PRIMARY KEY, run TEXT NOT NULL) STRICT;"
-    "CREATE TABLE unknown_intents(seq INTEGER PRIMARY KEY) STRICT;"
-    "CREATE TABLE applied(seq INTEGER PRIMARY KEY, plan TEXT NOT NULL) STRICT;"
-    "CREATE INDEX applied_plan ON applied(plan);"
-    "CREATE TABLE kills(id INTEGER PRIMARY KEY AUTOINCREMENT, run TEXT NOT NULL,"
-    " instance TEXT NOT NULL, policy TEXT NOT NULL, user BLOB NOT NULL,"
-    " fingerprint INTEGER NOT NULL, at_ms INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX kills_run ON kills(run, at_ms);"
-    "CREATE INDEX kills_at ON kills(at_ms);"
-    "CREATE INDEX kills_instance ON kills(instance, at_ms);"
-    "CREATE INDEX kills_user ON kills(instance, user, at_ms);"
-    "CREATE TABLE breakers(policy TEXT NOT NULL, instance TEXT NOT NULL, state INTEGER NOT NULL,"
-    " since_ms INTEGER NOT NULL, respawns INTEGER NOT NULL, reason TEXT NOT NULL,"
-    " PRIMARY KEY(policy, instance)) STRICT, WITHOUT ROWID;"
-    "CREATE TABLE matches(id INTEGER PRIMARY KEY AUTOINCREMENT, policy TEXT NOT NULL,"
-    " instance TEXT NOT NULL, count INTEGER NOT NULL) STRICT;"
-    "CREATE INDEX matches_of ON matches(policy, instance, id);";
+#include "core/store/store_impl.h"
+#include "tests/unit/store_kit.h"
 
-/* What format 2 added. */
-static const char old_schema_2[] =
-    "CREATE TABLE tasks(id INTEGER PRIMARY KEY AUTOINCREMENT, instance TEXT NOT NULL,"
-    " user BLOB NOT NULL, host BLOB NOT NULL, db BLOB NOT NULL, command BLOB NOT NULL,"
-    " info BLOB NOT NULL, time INTEGER NOT NULL, manual INTEGER NOT NULL,"
-    " duration INTEGER NOT NULL, start_ms INTEGER NOT NULL, end_ms INTEGER NOT NULL,"
-    " running INTEGER NOT NULL, who TEXT NOT NULL) STRICT;"
-    "CREATE INDEX tasks_instance ON tasks(instance, id);"
-    "CREATE INDEX tasks_running ON tasks(instance, id) WHERE running = 1;"
-    "CREATE TABLE task_switches(instance TEXT PRIMARY KEY, is_on INTEGER NOT NULL) STRICT;"
+static inline void old_store_do(sqlite3 *db, const char *sql)
+{
+    char *msg = NULL;
 
-    "CREATE TABLE killed(seq INTEGER PRIMARY KEY, apply INTEGER NOT NULL,"
-    " instance TEXT NOT NULL, task INTEGER NOT NULL, session INTEGER NOT NULL, user BLOB,"
-    " host BLOB, db BLOB, command BLOB, state BLOB, info BLOB, time INTEGER,"
-    " kill_ms INTEGER NOT NULL, source TEXT NOT NULL, unknown INTEGER NOT NULL) STRICT;"
-    "CREATE UNIQUE INDEX killed_session ON killed(apply, session);"
-    "CREATE INDEX killed_instance ON killed(instance, kill_ms);"
-    "CREATE TABLE history(id INTEGER PRIMARY KEY CHECK(id = 1), seq INTEGER NOT NULL) STRICT;"
-    "INSERT INTO history(id, seq) VALUES(1, 0);"
+    if (sqlite3_exec(db, sql, NULL, NULL, &msg) == SQLITE_OK)
+        return;
+    tap_diag("%s: %s", sql, msg ? msg : sqlite3_errmsg(db));
+    exit(1);
+}
 
-    "CREATE TABLE access(n INTEGER PRIMARY KEY, id TEXT NOT NULL UNIQUE, kind INTEGER NOT NULL,"
-    " name TEXT NOT NULL, actions TEXT NOT NULL, instances TEXT NOT NULL,"
-    " created_ms INTEGER NOT NULL, expires_ms INTEGER NOT NULL, revoked_ms INTEGER NOT NULL,"
-    " secret BLOB NOT NULL) STRICT;"
-    "CREATE TABLE seen(signature BLOB PRIMARY KEY, until_ms INTEGER NOT NULL) STRICT,"
-    " WITHOUT ROWID;"
-    "CREATE INDEX seen_until ON seen(until_ms);";
+/* Every table of main from the one of that name in a. */
+static inline void old_store_copy(sqlite3 *db)
+{
+    sqlite3_stmt *st = NULL;
+    char sql[2000];
+
+    if (sqlite3_prepare_v2(db,
+                           "SELECT name, (SELECT group_concat(c.name) FROM pragma_table_info(m.name)"
+                           " c) FROM main.sqlite_schema m WHERE type = 'table'"
+                           " AND name NOT LIKE 'sqlite%'",
+                           -1, &st, NULL) != SQLITE_OK)
+        exit(1);
+    while (sqlite3_step(st) == SQLITE_ROW) {
+        const char *name = (const char *)sqlite3_column_text(st, 0);
+        const char *columns = (const char *)sqlite3_column_text(st, 1);
+        snprintf(sql, sizeof sql,
+                 "DELETE FROM main.%s; INSERT INTO main.%s(%s) SELECT %s FROM a.%s", name, name,
+                 columns, columns, name);
+        old_store_do(db, sql);
+    }
+    sqlite3_finalize(st);
+}
+
+/* In dir, which has none yet, a database of that format with what the one in from has. */
+static inline void old_store_make(const char *dir, const char *from, int format)
+{
+    char sql[600];
+    sqlite3 *db;
+
+    if (sqlite3_open(store_path(dir, "das.db"), &db) != SQLITE_OK)
+        exit(1);
+    old_store_do(db, "PRAGMA journal_mode = WAL; PRAGMA synchronous = OFF; BEGIN");
+    for (int i = 0; i < format; i++)
+        old_store_do(db, das_store_steps[i]);
+    snprintf(sql, sizeof sql,
+             "PRAGMA application_id = %d; PRAGMA user_version = %d; COMMIT;"
+             "ATTACH '%s/das.db' AS a",
+             DAS_STORE_APPLICATION, format, from);
+    old_store_do(db, sql);
+    old_store_copy(db);
+    sqlite3_close(db);
+}
 
 #endif

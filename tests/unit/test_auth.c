@@ -7,7 +7,7 @@
 
 static void none_at_all(void)
 {
-    const struct das_auth_conf conf = {dir, REGION, 0};
+    const struct das_auth_conf conf = {dir, REGION, 0, false}, keyless = {dir, REGION, 0, true};
     struct das_auth *a = NULL;
     struct client gone, over;
 
@@ -19,6 +19,9 @@ static void none_at_all(void)
     must(das_access_revoke(store, gone.id, "test", &err) == 0, "revoked");
     ok(das_auth_new(&conf, &a, &err) < 0 && err.code == DAS_E_CONFIG && !a,
        "a revoked and an expired one are as good as none");
+    ok(das_auth_new(&keyless, &a, &err) == 0 && a && das_auth_keys(a) == 0,
+       "who has other things to do begins without one");
+    das_auth_free(a);
     (void)over;
 }
 

@@ -273,7 +273,7 @@ static void broken_store(struct client *c)
  * sanitizer looks). */
 static void out_of_memory(struct client *c)
 {
-    const struct das_auth_conf conf = {dir, REGION, 0};
+    const struct das_auth_conf conf = {dir, REGION, 0, false};
     struct sent s = get(c);
     int tried = 0, wrong = 0;
     bool passed = false;

@@ -505,6 +505,30 @@ static void within_limits(void)
     das_notice_clear(&n);
 }
 
+/* A long text without a title is called by its beginning, and still told whole. */
+static void whole_text(void)
+{
+    static const char *const names[] = {"slack",   "feishu",   "feishuapp", "dingtalk",   "wecom",
+                                        "teams",   "discord",  "telegram",  "mattermost", "pagerduty",
+                                        "webhook", "alertmanager"};
+    struct das_notice n;
+    char text[701];
+
+    memset(text, 'x', sizeof text - 1);
+    memcpy(text + 690, "the end...", 11);
+    notice_texts(&n, NULL, text);
+    das_notice_field(&n, das_text_of("lag"), das_text_of("12 s"), &err);
+    for (size_t i = 0; i < sizeof names / sizeof *names; i++) {
+        platform_forget();
+        platform_says(200, "{\"code\":0,\"errcode\":0,\"ok\":true,\"tenant_access_token\":\"t\","
+                           "\"expire\":7200}");
+        send(named(names[i]), &n);
+        ok(asked_count && strstr(asked[asked_count - 1].body, "the end..."), "%s: to its end",
+           names[i]);
+    }
+    das_notice_clear(&n);
+}
+
 /* Slack's limits are on each part, and there are at most 50 blocks. */
 static void slack_parts(void)
 {
@@ -789,6 +813,7 @@ int main(void)
     alertmanager();
     webhook();
     within_limits();
+    whole_text();
     slack_parts();
     not_markup();
     ok(has_utf8_body(), "what was no UTF-8 is, then");

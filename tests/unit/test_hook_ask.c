@@ -1,7 +1,9 @@
 /* test_hook_ask.c - what requests of each platform ask for, where answers may go, what is answered
  * at once, and alerts in one form. The requests are verified ones: how, test_hook_*.c has. */
 #include <stdlib.h>
+#include <string.h>
 
+#include "core/base/json.h"
 #include "core/base/mem.h"
 #include "core/hook/ask.h"
 #include "tests/unit/kit.h"
@@ -12,6 +14,42 @@ static struct das_err err;
 static struct das_hook hook;
 static struct das_hook_ask a;
 
+/* What is kept of it for a das that comes after says the same. */
+static int kept, kept_badly;
+
+static bool same_text(const char *x, const char *y)
+{
+    return x && y ? strcmp(x, y) == 0 : x == y;
+}
+
+static void keep(void)
+{
+    struct das_hook_ask b = {.what = DAS_HOOK_NOTHING};
+    struct das_buf text = {0};
+    json_t *o = NULL;
+    bool same;
+
+    das_buf_char(&text, '{');
+    if (das_hook_ask_keep(&a, &text, &err) == 0) {
+        das_buf_char(&text, '}');
+        o = das_json_parse(text.ptr, text.len, NULL, &err);
+    }
+    same = o && das_hook_ask_recall(&hook, o, &b, &err) == 0 && a.what == b.what &&
+           memcmp(a.ids, b.ids, sizeof a.ids) == 0 && a.line.len == b.line.len &&
+           memcmp(das_buf_view(&a.line).ptr, das_buf_view(&b.line).ptr, a.line.len) == 0 &&
+           same_text(a.button, b.button) && same_text(a.chat, b.chat) &&
+           same_text(a.callback, b.callback) && same_text(a.url, b.url) &&
+           (!a.url || (a.url_until_ms == b.url_until_ms && a.url_uses == b.url_uses)) &&
+           (a.json ? json_equal(a.json, b.json) : !b.json);
+    kept++;
+    kept_badly += !same;
+    if (!same)
+        tap_diag("not the same: %s", text.ptr);
+    json_decref(o);
+    das_buf_clear(&text);
+    das_hook_ask_clear(&b);
+}
+
 static int take(enum das_hook_platform p, enum das_hook_kind kind, enum das_hook_format format,
                 const char *body)
 {
@@ -20,7 +58,10 @@ static int take(enum das_hook_platform p, enum das_hook_kind kind, enum das_hook
 
     das_hook_ask_clear(&a);
     hook.platform = p;
-    return das_hook_ask_read(&hook, &v, NOW, &a, &err);
+    if (das_hook_ask_read(&hook, &v, NOW, &a, &err) < 0)
+        return -1;
+    keep();
+    return 0;
 }
 
 static void line_is(const char *want, const char *name)
@@ -284,6 +325,63 @@ static void alerts(void)
     ok(!text && err.code == DAS_E_DATA, "no list of alerts");
 }
 
+static int recall(const char *text)
+{
+    struct das_hook_ask b = {.what = DAS_HOOK_NOTHING};
+    json_t *o = das_json_parse(text, strlen(text), NULL, &err);
+    int rc;
+
+    must(o != NULL, "JSON");
+    hook.platform = DAS_HOOK_SLACK;
+    rc = das_hook_ask_recall(&hook, o, &b, &err);
+    if (rc == 0)
+        rc = b.url != NULL;
+    json_decref(o);
+    das_hook_ask_clear(&b);
+    return rc;
+}
+
+static void recalled(void)
+{
+#define URL "\"what\":\"line\",\"ids\":[],\"until_ms\":1,\"uses\":1,\"url\":\"https://"
+    static const char *const wrong[] = {
+        "{}",
+        "[]",
+        "{\"what\":\"that\",\"ids\":[]}",
+        "{\"what\":\"line\"}",
+        "{\"what\":\"line\",\"ids\":[1]}",
+        "{\"what\":\"line\",\"ids\":[\"a\",\"b\",\"c\",\"d\"]}",
+        "{\"what\":\"line\",\"ids\":[],\"line\":1}",
+        "{\"what\":\"line\",\"ids\":[],\"chat\":\"a\\u0000b\"}",
+        "{\"what\":\"line\",\"ids\":[],\"url\":\"https://hooks.slack.com/x\"}",
+    };
+
+    ok(kept > 20 && !kept_badly, "%d requests are the same when they were kept", kept);
+    is_int(recall("{" URL "hooks.slack.com/x\"}"), 1, "an address for answers");
+    is_int(recall("{" URL "evil.example/x\"}"), 0, "one that is not good any more is left out");
+    for (size_t i = 0; i < sizeof wrong / sizeof *wrong; i++)
+        ok(recall(wrong[i]) < 0 && err.code == DAS_E_DATA, "%s: %s", wrong[i], err.msg);
+}
+
+/* More than a script gets are counted, with what the sender has left out itself. */
+static void many_alerts(void)
+{
+    struct das_buf b = {0};
+    json_t *in, *out;
+
+    das_buf_str(&b, "{\"truncatedAlerts\":3,\"alerts\":[");
+    for (int i = 0; i < 205; i++)
+        das_buf_printf(&b, "%s{\"labels\":{\"alertname\":\"A%d\"}}", i ? "," : "", i);
+    das_buf_str(&b, "]}");
+    in = json_loads(b.ptr, 0, NULL);
+    out = das_hook_alert(DAS_HOOK_ALERTMANAGER, in, NULL, 0, &err);
+    is_int((long long)json_array_size(json_object_get(out, "alerts")), 200, "200 alerts");
+    is_int(json_integer_value(json_object_get(out, "truncated")), 8, "and 8 that are not there");
+    json_decref(in);
+    json_decref(out);
+    das_buf_clear(&b);
+}
+
 int main(void)
 {
     slack();
@@ -294,6 +392,8 @@ int main(void)
     places();
     acks();
     alerts();
+    recalled();
+    many_alerts();
     das_hook_ask_clear(&a);
     return tap_done();
 }

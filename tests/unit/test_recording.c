@@ -53,6 +53,10 @@ static void test_vertical(void)
            "vertical: a time before a list is that list's alone");
     unload(&l);
 
+    l = load("+-----");
+    ok(l.rc < 0, "what may become a list and is alone is none: %s", l.err.msg);
+    unload(&l);
+
     l = load("--------------\nshow full processlist\n--------------\n\n" ROW(
         1, 7, "a") "1 row in set (0.01 sec)\n\n--------------\nshow full "
                    "processlist\n--------------\n\n" ROW(1, 8, "b") "1 row in set (0.01 sec)\n");

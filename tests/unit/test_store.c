@@ -185,7 +185,6 @@ static void make_old(const char *dir)
     const char *from = store_dir();
     struct das_store *s = store_open(from);
     struct das_breaker b = {.state = DAS_BREAKER_OPEN};
-    char sql[3000];
     int64_t one, two;
 
     store_must_add(s, "apply", "\"plan\":\"" OLD_PLAN "\",\"policy\":\"p.lua\"", 0);
@@ -195,15 +194,7 @@ static void make_old(const char *dir)
     store_must_add(s, "outcome", "\"outcome\":\"unknown\"", two);
     must(das_breaker_put(s, "p.lua", "orders", &b, &err) == 0, "a breaker");
     das_store_close(s);
-    snprintf(sql, sizeof sql,
-             "PRAGMA journal_mode = WAL; BEGIN; PRAGMA application_id = %d;"
-             "PRAGMA user_version = 1; %s COMMIT; ATTACH '%s/das.db' AS a;"
-             "INSERT INTO journal SELECT * FROM a.journal;"
-             "INSERT INTO unknown_intents SELECT * FROM a.unknown_intents;"
-             "INSERT INTO applied SELECT * FROM a.applied;"
-             "INSERT INTO breakers SELECT * FROM a.breakers",
-             DAS_STORE_APPLICATION, old_schema, from);
-    store_sql(dir, sql);
+    old_store_make(dir, from, 1);
     is_int(store_number(dir, "PRAGMA user_version"), 1, "a database of format 1");
 }
 

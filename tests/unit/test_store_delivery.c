@@ -195,20 +195,12 @@ static void make_old(const char *dir)
                            .created_ms = 1,
                            .secret = das_text_of("sealed")};
     struct das_store *s = store_open(from);
-    char sql[6000];
 
     must(das_access_add(s, &a, "root", &err) == 0 &&
              das_task_switch_set(s, "orders", true, 1, "root", &err) == 0,
          "a key, a switch: %s", err.msg);
     das_store_close(s);
-    snprintf(sql, sizeof sql,
-             "PRAGMA journal_mode = WAL; BEGIN; PRAGMA application_id = %d;"
-             "PRAGMA user_version = 2; %s %s COMMIT; ATTACH '%s/das.db' AS a;"
-             "INSERT INTO journal SELECT * FROM a.journal;"
-             "INSERT INTO access SELECT * FROM a.access;"
-             "INSERT INTO task_switches SELECT * FROM a.task_switches",
-             DAS_STORE_APPLICATION, old_schema, old_schema_2, from);
-    store_sql(dir, sql);
+    old_store_make(dir, from, 2);
     is_int(store_number(dir, "PRAGMA user_version"), 2, "a database of format 2");
 }
 

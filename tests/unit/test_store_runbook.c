@@ -179,8 +179,8 @@ static void a_failed_one_again(void)
 
 static void questions(void)
 {
-    static const char *const roles[] = {"dba", NULL};
-    const struct das_decider cy = {.name = "cy", .roles = roles};
+    static const char *const roles[] = {"dba"};
+    const struct das_decider cy = {.name = "cy", .roles = roles, .role_count = 1};
     struct das_store *s = store_open(store_dir());
     struct das_runbook_step step;
     int64_t ids[4], id = begin_run(s, "k", true, 10);
@@ -330,7 +330,8 @@ static void older_formats(void)
 
     das_store_close(s);
     store_sql(dir, "DROP TABLE runbooks; DROP TABLE stretches; DROP TABLE steps; DROP TABLE "
-                   "step_notes; DROP TABLE runbook_modules; PRAGMA user_version = 4");
+                   "step_notes; DROP TABLE runbook_modules; DROP TABLE hook_work; "
+                   "PRAGMA user_version = 4");
     must(das_store_open_to_read(dir, &s, &err) == 0 && s, "read: %s", err.msg);
     is_int(das_runbook_each(s, false, 10, NULL, NULL, &err), 0, "none");
     das_store_close(s);

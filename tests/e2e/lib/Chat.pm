@@ -77,6 +77,16 @@ sub keep {
 # What has no width nobody sees.
 sub visible { my ($m) = @_; $m->{text} =~ s/\x{200b}//g if defined $m->{text}; return $m }
 
+# Markdown that knows no escapes: a mark that nothing keeps apart means something. Undef where that is only what das itself puts
+# in, bold words and a link called more; else what there is besides.
+sub markup_of_markdown {
+    my ($text) = @_;
+    $text =~ s/.\x{200b}//gs;    # a mark, and what keeps it apart
+    $text =~ s/\[more\]\(https?:[^\s()]+\)//g;
+    $text =~ s/\*\*([^*]*)\*\*/$1/g;
+    return $text =~ /(\@(?:all|\d|\x{6240}\x{6709}\x{4eba})|\]\(|[*`#~]|<\@|^>)/m ? "markup: $1 in $text" : undef;
+}
+
 # %$m: text, buttons => [{label, value, url}], only => person, thread
 sub add {
     my ($self, $m) = @_;
@@ -133,6 +143,27 @@ sub so_far { return scalar $_[0]->messages }
 sub busy { my ($self) = @_; $self->keep(sub { $_[0]{busy}++ }) }
 sub limited { return $_[0]->keep(sub { $_[0]{limited} }) }
 sub too_many { return $_[0]->keep(sub { my ($s) = @_; return 0 if !$s->{busy}; $s->{busy}--; return ++$s->{limited} }) }
+
+# Can messages be changed there; does a request say when it was sent?
+sub edits { return 1 }
+sub knows_time { return 1 }
+
+# An address that comes with a request, for answers to that person: so long, and so often.
+sub new_place {
+    my ($self, $who, $lives) = @_;
+    my $id = random_hex(12);
+    $self->keep(sub { $_[0]{places}{$id} = { who => $who, uses => 0, until => time + $lives } });
+    return $id;
+}
+
+# Undef, and a fault: there is none, or none any more.
+sub use_place {
+    my ($self, $id, $most) = @_;
+    my $place = $self->keep(sub { my $p = $_[0]{places}{$id}; $p->{uses}++ if $p; return $p });
+    return $place if $place && $place->{uses} <= $most && time <= $place->{until};
+    $self->fault('an address for answers ' . (!$place ? 'that is none' : time > $place->{until} ? 'after its time' : "used more than $most times"));
+    return undef;
+}
 
 # --- the server --------------------------------------------------------------------------------------------------
 

@@ -1,5 +1,5 @@
-# MailServer.pm - an SMTP server on this machine that keeps what it is given. A process for each
-# connection.
+# MailServer.pm - an SMTP server on this machine that keeps what it is given: a WebServer that speaks
+# another language.
 #
 #   my $mail = MailServer->new(tls => [cert, key], mode => 'starttls');   # or 'smtps', or no tls
 #     login => 'user:password'    wanted before a mail;  refuse => { 'RCPT' => '450 later' }
@@ -8,34 +8,10 @@ package MailServer;
 use strict;
 use warnings;
 use Fcntl qw(:flock);
-use File::Temp qw(tempfile);
 use JSON::PP;
 use MIME::Base64;
-use POSIX ();
+use parent -norequire, 'WebServer';
 use WebServer;
-
-sub new {
-    my ($class, %opt) = @_;
-    my $listen = WebServer::listener();
-    my (undef, $log) = tempfile(UNLINK => 1);
-    my $self = bless { owner => $$, port => $listen->sockport, log => $log, mode => '', %opt }, $class;
-    $self->{pid} = fork // die "fork: $!\n";
-    return $self if $self->{pid};
-    $SIG{$_} = 'DEFAULT' for qw(INT TERM HUP);
-    $SIG{CHLD} = 'IGNORE';
-    $SIG{PIPE} = 'IGNORE';
-    while (1) {
-        my $client = $listen->accept or next;
-        my $pid = fork // next;
-        if (!$pid) {
-            close $listen;
-            alarm 60;
-            $self->serve($client);
-            POSIX::_exit(0);
-        }
-        close $client;
-    }
-}
 
 sub secure {
     my ($self, $client) = @_;
@@ -55,7 +31,8 @@ sub line {
 
 sub serve {
     my ($self, $client) = @_;
-    my $secure = $self->{mode} eq 'smtps';
+    my $mode = $self->{mode} // '';
+    my $secure = $mode eq 'smtps';
     my ($from, @to, $login);
     my $say = sub { WebServer::syswrite_all($client, "$_[0]\r\n") };
     $self->{buffer} = '';
@@ -67,11 +44,11 @@ sub serve {
         if ($no) { $say->($no) }
         elsif ($line =~ /^EHLO/i) {
             my @can = ('sink', '8BITMIME');
-            push @can, 'STARTTLS' if $self->{mode} eq 'starttls' && !$secure;
+            push @can, 'STARTTLS' if $mode eq 'starttls' && !$secure;
             push @can, 'AUTH PLAIN' if $self->{login};
             $say->('250' . ($_ == $#can ? ' ' : '-') . $can[$_]) for 0 .. $#can;
         }
-        elsif ($line =~ /^STARTTLS/i && $self->{mode} eq 'starttls') {
+        elsif ($line =~ /^STARTTLS/i && $mode eq 'starttls') {
             $say->('220 go on');
             $self->{buffer} = '';
             $self->secure($client) or return;
@@ -111,12 +88,6 @@ sub note {
     close $log;
 }
 
-sub mails {
-    my ($self) = @_;
-    open my $log, '<', $self->{log} or die;
-    return map { decode_json($_) } <$log>;
-}
-
-sub DESTROY { WebServer::DESTROY(@_) }
+sub mails { my ($self) = @_; return $self->requests }
 
 1;

@@ -35,26 +35,33 @@ sub refuse { my ($self, $number, $word) = @_; $self->fault("$number $word"); ret
 
 sub take {
     my ($self, $r, $body) = @_;
-    my ($session) = $r->{path} =~ m{^/robot/sendBySession\?session=(\w+)$};
-    return $self->take_message($r, $body, $self->keep(sub { $_[0]{places}{$session} })) if $session;
-    my ($access, $stamp, $sign) = $r->{path} =~ m{^/robot/send\?access_token=(\w+)&timestamp=(\d+)&sign=([^&]+)$} or return;
+    return $self->refuse(40035, 'not JSON') if $r->{method} ne 'POST' || ref $body ne 'HASH' || ($r->{headers}{'content-type'} // '') !~ m{^application/json};
+    if ($r->{path} =~ m{^/robot/sendBySession\?session=(\w+)$}) {
+        my $session = $self->use_place($1, 20);
+        return $session ? $self->take_message($r, $body, 1) : Chat::answer(200, { errcode => 300001, errmsg => 'session webhook is expired' });
+    }
+    my ($access, $stamp, $sign) = $r->{path} =~ m{^/robot/send\?access_token=(\w+)&timestamp=(\d{13})&sign=([A-Za-z0-9%]+)$} or return;
     $sign =~ s/%(..)/chr hex $1/ge;
     return $self->refuse(300001, 'token is not exist') if $access ne $self->{access};
     return $self->refuse(310000, 'sign not match') if abs(time * 1000 - $stamp) > 3600000 || $sign ne signed($self->{robot_secret}, $stamp);
-    return $self->take_message($r, $body, {});
+    return $self->take_message($r, $body, 0);
 }
 
+my %KNOWN = map { $_ => 1 } qw(msgtype markdown at);
+
 sub take_message {
-    my ($self, $r, $body, $place) = @_;
-    return $self->refuse(300001, 'session webhook is expired') if !$place || ($place->{until} && time * 1000 > $place->{until});
+    my ($self, $r, $body, $is_answer) = @_;
     return $self->refuse(460101, 'message too long, exceed 20000 bytes') if length $r->{body} > 20000;
-    return $self->refuse(40035, 'no markdown') if ref $body ne 'HASH' || $body->{msgtype} ne 'markdown' || !length $body->{markdown}{title};
+    my ($other) = grep { !$KNOWN{$_} } sort keys %$body;
+    return $self->refuse(40035, "a field that has no place here: $other") if $other;
+    my ($title, $text) = @{ $body->{markdown} // {} }{qw(title text)};
+    return $self->refuse(40035, 'no markdown with title and text') if ($body->{msgtype} // '') ne 'markdown' || !length($title // '') || !length($text // '');
     # too many in a minute: the platform takes none for ten, so this is said only to answers, which are tried again at once
-    return Chat::answer(429, { errcode => 130101, errmsg => 'send too fast' }, 'Retry-After' => 1) if $place->{until} && $self->too_many;
-    return $self->refuse(0, '@all') if $body->{at}{isAtAll} || $body->{markdown}{text} =~ /\@(?:all|所有人)/;
-    my $text = $body->{markdown}{text};
+    return Chat::answer(429, { errcode => 130101, errmsg => 'send too fast' }, 'Retry-After' => 1) if $is_answer && $self->too_many;
+    my $wrong = $body->{at}{isAtAll} ? 'a mention of all' : Chat::markup_of_markdown($text);
+    return $self->refuse(40035, $wrong) if $wrong;
     $text =~ s/\n\n/\n/g;
-    $self->add({ id => 'd' . Chat::random_hex(8), text => $text });
+    $self->add({ id => 'd' . Chat::random_hex(8), text => $text, answer => $is_answer });
     return Chat::answer(200, { errcode => 0, errmsg => 'ok' });
 }
 
@@ -63,9 +70,8 @@ sub take_message {
 sub type {
     my ($self, $who, $text, %opt) = @_;
     my $now = $opt{at} // int(time * 1000) + ++$self->{sent} % 1000;
-    my $session = Chat::random_hex(12);
-    my $until = (time + 5400) * 1000;
-    $self->keep(sub { $_[0]{places}{$session} = { until => $until } });
+    my $session = $self->new_place(undef, 5400);
+    my $until = (time + ($opt{lives} // 5400)) * 1000;
     my $body = $opt{body} // $Chat::json->encode({ msgtype => 'text', text => { content => " $text" }, msgId => 'msg' . $self->fresh, createAt => $now,
         conversationType => '2', conversationId => 'cid1', senderId => '$:LWCP_v1:$' . $who, senderStaffId => $self->id($who),
         senderNick => $opt{display} // $who, isAdmin => JSON::PP::true, chatbotUserId => '$:LWCP_v1:$bot',

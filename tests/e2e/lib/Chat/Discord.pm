@@ -1,5 +1,5 @@
-# Discord.pm - Discord: a webhook that das sends to and edits, and slash commands, signed with Ed25519. No clicks come back
-# from what a webhook has posted.
+# Discord.pm - Discord: a webhook that das sends to and edits, and slash commands, signed with Ed25519, whose answer is
+# deferred, edited, and followed by others. No clicks come back from what a webhook has posted.
 package Chat::Discord;
 use strict;
 use warnings;
@@ -7,6 +7,8 @@ use parent -norequire, 'Chat';
 use Chat;
 
 my $ROOM = '81384788765712384';
+my $APP = '845027738276462632';
+my $EPHEMERAL = 64;
 
 sub set_up {
     my ($self) = @_;
@@ -21,7 +23,7 @@ sub channel {
     return "{ kind = 'discord', url = " . $self->place(url => "$self->{url}/api/webhooks/9/$self->{webhook}") . ', insecure = true, rate = 6000 }';
 }
 
-# The address of answers is Discord's own in every interaction, which is none that a test may ask: they go to the channel.
+# No interaction names an address for answers; they come here in place of discord.com.
 sub hook {
     my ($self, $more) = @_;
     return "{ platform = 'discord', path = '$self->{path}', verify = { public_keys = " . $self->place(public_key => $self->{public_key})
@@ -48,16 +50,44 @@ sub read_embed {
     return ($text);
 }
 
+# A field that Discord knows there, and das has no use for, or none at all.
+sub strange {
+    my ($body, @may) = @_;
+    my %may = map { $_ => 1 } qw(allowed_mentions embeds), @may;
+    my ($other) = grep { !$may{$_} } sort keys %$body;
+    return $other && "a field that has no place here: $other";
+}
+
+sub no { my ($self, $status, $code, $words) = @_; $self->fault($words); return Chat::answer($status, { code => $code, message => $words }) }
+
+# Answers to an interaction: for a quarter of an hour. The first takes the place of "thinking".
+sub take_answer {
+    my ($self, $r, $body, $token, $original) = @_;
+    my $place = $self->use_place($token, 6) or return Chat::answer(404, { code => 10015, message => 'Unknown Webhook' });
+    return Chat::answer(429, { message => 'You are being rate limited.', retry_after => 0.6, global => JSON::PP::false }) if $self->too_many;
+    return $self->no(400, 50035, 'not JSON') if ref $body ne 'HASH' || ($r->{headers}{'content-type'} // '') !~ m{^application/json};
+    my ($text, $wrong) = read_embed($body);
+    $wrong //= strange($body, $original ? () : 'flags');
+    $wrong //= 'a follow-up that all would see' if !$original && ($body->{flags} // 0) != $EPHEMERAL;
+    $wrong //= 'the method is ' . $r->{method} if $r->{method} ne ($original ? 'PATCH' : 'POST');
+    my $id = $original ? "o$token" : "f$token.$place->{uses}";
+    $wrong //= 'a follow-up, while the first answer still thinks' if !$original && !$self->find("o$token");
+    return $self->no(400, 50035, $wrong) if $wrong;
+    $self->add({ id => $id, text => $text, only => $place->{who} }) if !$original || !$self->edit($id, { text => $text });
+    return Chat::answer(200, { id => "1$place->{uses}" });
+}
+
 sub take {
     my ($self, $r, $body) = @_;
+    return $self->take_answer($r, $body, $1, $2) if $r->{path} =~ m{^/api/v10/webhooks/$APP/(\w+)(?:/messages/(\@original)|\?wait=true)?$};
     my ($token, $id, $wait) = $r->{path} =~ m{^/api/webhooks/9/(\w+)(?:/messages/(\d+))?(\?wait=true)?$} or return;
-    return Chat::answer(401, { code => 50027, message => 'Invalid Webhook Token' . ($self->fault('token') || '') }) if $token ne $self->{webhook};
+    return $self->no(401, 50027, 'Invalid Webhook Token') if $token ne $self->{webhook};
     return Chat::answer(429, { message => 'You are being rate limited.', retry_after => 0.6, global => JSON::PP::false }) if $self->too_many;
     my ($text, $wrong) = read_embed($body);
-    return Chat::answer(400, { code => 50035, message => $wrong . ($self->fault($wrong) || '') }) if $wrong;
+    $wrong //= strange($body);
+    return $self->no(400, 50035, $wrong) if $wrong;
     if ($id) {
-        return Chat::answer(404, { code => 10008, message => 'Unknown Message' . ($self->fault('edits what is not there') || '') })
-            if $r->{method} ne 'PATCH' || !$self->edit($id, { text => $text });
+        return $self->no(404, 10008, 'Unknown Message') if $r->{method} ne 'PATCH' || !$self->edit($id, { text => $text });
         return Chat::answer(200, { id => $id });
     }
     $id = sprintf '11%d%06d', time, $self->so_far;
@@ -69,7 +99,8 @@ sub take {
 
 sub send_interaction {
     my ($self, $who, $what, %opt) = @_;
-    my $content = $Chat::json->encode({ id => $self->fresh, application_id => '845027738276462632', version => 1, token => Chat::random_hex(40), channel_id => $ROOM,
+    my $token = $self->new_place($who, 900);
+    my $content = $Chat::json->encode({ id => $self->fresh, application_id => $APP, version => 1, token => $token, channel_id => $ROOM,
         $who ? (member => { user => { id => $self->id($who), username => $opt{display} // $who } }) : (), %$what });
     my $now = $opt{at} // time;
     my $sign = unpack 'H*', Chat::openssl("$now$content", 'pkeyutl', '-sign', '-rawin', '-inkey', $opt{pem} // $self->{pem}, '-in', '@');
@@ -83,12 +114,15 @@ sub type {
 
 sub ask_who { my ($self, %opt) = @_; return $self->send_interaction(undef, { type => 1 }, what => 'question', %opt) }
 
+# The answer is a message (4), or one that is to come (5), for that person alone.
 sub shown {
-    my ($self, $said) = @_;
+    my ($self, $said, %opt) = @_;
     my $j = $said->{json};
+    return if ($opt{what} // '') eq 'question';
+    $self->fault("answer: $said->{body}") if ref $j ne 'HASH' || ($j->{type} // 0) !~ /^[45]$/ || ($j->{data}{flags} // 0) != $EPHEMERAL;
     return if ref $j ne 'HASH' || ($j->{type} // 0) != 4;
-    return $j->{data}{content} if length($j->{data}{content} // '');
     my ($text, $wrong) = read_embed($j->{data});
+    $wrong //= strange($j->{data}, 'flags');
     $self->fault("answer: $wrong") if $wrong;
     return $text;
 }

@@ -41,12 +41,22 @@ sub read_card {
     my $card = eval { JSON::PP->new->decode($content) };    # JSON in JSON: its bytes were decoded with the outer one
     return ('230001: content is no card') if ref $card ne 'HASH' || ref $card->{elements} ne 'ARRAY' || !@{ $card->{elements} };
     return ('230001: a card that cannot be edited for all') if !$card->{config}{update_multi};
+    my ($other) = grep { !/^(?:config|header|elements)$/ } sort keys %$card;
+    return ("200621: unknown property $other") if $other;
     my (@lines, @buttons);
-    push @lines, $card->{header}{title}{content} if $card->{header};
+    if (my $header = $card->{header}) {
+        return ('200621: a title that is no plain text') if ($header->{title}{tag} // '') ne 'plain_text' || !length($header->{title}{content} // '');
+        return ("200621: unknown template $header->{template}") if $header->{template} !~ /^(?:blue|wathet|turquoise|green|yellow|orange|red|carmine|violet|purple|indigo|grey)$/;
+        push @lines, $header->{title}{content};
+    }
     for my $e (@{ $card->{elements} }) {
         my @texts = $e->{tag} eq 'div' ? ($e->{text} || (), map { $_->{text} } @{ $e->{fields} || [] }) : ();
         return ("200621: a text of another kind: $_->{tag}") for grep { $_->{tag} ne 'plain_text' } @texts;
         push @lines, map { $_->{content} } @texts;
+        for my $x ($e->{tag} eq 'action' ? @{ $e->{actions} } : ()) {
+            return ('200621: a button that is none') if ($x->{tag} // '') ne 'button' || ($x->{text}{tag} // '') ne 'plain_text' || !length($x->{text}{content} // '')
+                || $x->{type} !~ /^(?:default|primary|danger)$/ || (ref $x->{value} ne 'HASH') == !defined $x->{url};
+        }
         push @buttons, map { { label => $_->{text}{content}, value => $_->{value}, url => $_->{url} } } @{ $e->{actions} } if $e->{tag} eq 'action';
         return ("200621: unknown tag $e->{tag}") if $e->{tag} !~ /^(div|action)$/;
     }
@@ -58,12 +68,19 @@ sub refuse { my ($self, $number, $word) = @_; $self->fault("$number $word"); ret
 sub take {
     my ($self, $r, $body) = @_;
     if ($r->{path} eq '/open-apis/auth/v3/tenant_access_token/internal') {
+        return $self->refuse(9499, 'not JSON') if ref $body ne 'HASH' || "app_id app_secret" ne join ' ', sort keys %$body;
         return $self->refuse(10014, 'app secret invalid') if $body->{app_id} ne 'cli_a1b2' || $body->{app_secret} ne $self->{app_secret};
-        return Chat::answer(200, { code => 0, msg => 'ok', tenant_access_token => $self->{tenant_token}, expire => 7200 });
+        return Chat::answer(200, { code => 0, msg => 'ok', tenant_access_token => $self->keep(sub { $_[0]{logins}++; $_[0]{tenant_token} // $self->{tenant_token} }), expire => 7200 });
     }
     $r->{path} =~ m{^/open-apis/im/v1/messages(?:/(\w+))?(?:/(reply))?(?:\?receive_id_type=(\w+))?$} or return;
     my ($id, $reply, $kind) = ($1, $2, $3);
-    return $self->refuse(99991663, 'Invalid access token') if ($r->{headers}{authorization} // '') ne "Bearer $self->{tenant_token}";
+    my $token = $self->keep(sub { $_[0]{tenant_token} // $self->{tenant_token} });
+    return Chat::answer(400, { code => 99991663, msg => 'Invalid access token' }) if $token ne $self->{tenant_token} && ($r->{headers}{authorization} // '') eq "Bearer $self->{tenant_token}";
+    return $self->refuse(99991663, 'Invalid access token') if ($r->{headers}{authorization} // '') ne "Bearer $token";
+    return $self->refuse(9499, 'not JSON') if ref $body ne 'HASH' || ($r->{headers}{'content-type'} // '') !~ m{^application/json};
+    my @may = $id && !$reply ? qw(content) : $reply ? qw(content msg_type uuid) : qw(content msg_type receive_id uuid);
+    return $self->refuse(230001, 'fields: ' . join ' ', sort keys %$body) if "@may" ne join ' ', sort keys %$body;
+    return $self->refuse(230001, 'msg_type or uuid') if exists $body->{uuid} && ($body->{msg_type} ne 'interactive' || !length $body->{uuid} || length $body->{uuid} > 50);
     return Chat::answer(429, { code => 99991400, msg => 'request trigger frequency limit' }, 'x-ogw-ratelimit-reset' => 1) if $self->too_many;
     return $self->refuse(230001, 'receive_id') if !$id && ($kind // '') ne ($body->{receive_id} =~ /^ou_/ ? 'open_id' : 'chat_id');
     my ($wrong, $m) = read_card($body->{content});
@@ -77,6 +94,10 @@ sub take {
     $self->add({ id => $new, uuid => $body->{uuid}, thread => $reply ? $id : undef, chat => $body->{receive_id}, %$m }) if !$same;
     return Chat::answer(200, { code => 0, data => { message_id => $new } });
 }
+
+# The tenant's token is another from now on, before its time; how often somebody has asked for one.
+sub new_tenant_token { my ($self) = @_; return $self->keep(sub { $_[0]{tenant_token} = 't-' . Chat::random_hex(12) }) }
+sub logins { my ($self) = @_; return $self->keep(sub { $_[0]{logins} // 0 }) }
 
 # --- people ------------------------------------------------------------------------------------------------------
 

@@ -30,14 +30,23 @@ sub hook {
 
 sub plain { my ($t) = @_; my $text = $t->{text}; if ($t->{type} eq 'mrkdwn') { s/&lt;/</g, s/&gt;/>/g, s/&amp;/&/g for $text } return $text }
 
+my %KNOWN = map { $_ => 1 } qw(text blocks parse link_names unfurl_links unfurl_media channel ts thread_ts response_type replace_original);
+
 # A word for what Slack would not take, or undef; and what people see.
 sub read_message {
     my ($m) = @_;
     my (@lines, @buttons, %ids);
     my @blocks = @{ $m->{blocks} || [] };
+    my ($other) = grep { !$KNOWN{$_} } sort keys %$m;
+    return ("invalid_arguments: $other") if $other;
+    return ('link_names or unfurls') if $m->{link_names} || $m->{unfurl_links} // 1 || $m->{unfurl_media} // 1 || ($m->{parse} // '') ne 'none';
+    return ("mention: $m->{text}") if $m->{text} =~ /<[!@#]/;
     return ('no_text') if !length($m->{text} // '') && !@blocks;
     return ('invalid_blocks: ' . @blocks) if @blocks > 50;
     for my $b (@blocks) {
+        return ("invalid_blocks: type " . ($b->{type} // '')) if ($b->{type} // '') !~ /^(?:header|section|context|actions)$/ || length($b->{block_id} // '') > 255;
+        return ('invalid_blocks: a header is plain text') if $b->{type} eq 'header' && $b->{text}{type} ne 'plain_text';
+        return ('invalid_blocks: fields') if $b->{fields} && (@{ $b->{fields} } > 10 || !@{ $b->{fields} });
         my @texts = grep { ref } $b->{text}, @{ $b->{fields} || [] }, $b->{type} eq 'context' ? @{ $b->{elements} } : ();
         for my $t (@texts) {
             return ("invalid_blocks: text of type " . ($t->{type} // '')) if ($t->{type} // '') !~ /^(plain_text|mrkdwn)$/;
@@ -49,7 +58,7 @@ sub read_message {
         next if $b->{type} ne 'actions';
         return ('invalid_blocks: elements') if @{ $b->{elements} } > 25 || !@{ $b->{elements} };
         for my $e (@{ $b->{elements} }) {
-            return ('invalid_blocks: button') if $e->{type} ne 'button' || length $e->{text}{text} > 75 || length($e->{value} // '') > 2000
+            return ('invalid_blocks: button') if $e->{type} ne 'button' || $e->{text}{type} ne 'plain_text' || !length $e->{text}{text} || ($e->{style} // 'primary') !~ /^(?:primary|danger)$/ || length $e->{text}{text} > 75 || length($e->{value} // '') > 2000
                 || length $e->{action_id} > 255 || $ids{ $e->{action_id} }++;
             push @buttons, { label => $e->{text}{text}, value => $e->{value}, action_id => $e->{action_id}, block_id => $b->{block_id} };
         }
@@ -71,6 +80,7 @@ sub take {
     return Chat::answer(429, { ok => JSON::PP::false, error => 'ratelimited' }, 'Retry-After' => 1) if $self->too_many;
     return $self->refuse('channel_not_found') if ($body->{channel} // '') ne $ROOM;
     my ($wrong, $m) = read_message($body);
+    $wrong //= 'response_type' if exists $body->{response_type} || exists $body->{replace_original};
     return $self->refuse($wrong) if $wrong;
     my $ts = $body->{ts};
     if ($method eq 'update') {
@@ -86,10 +96,10 @@ sub take {
 # Five times, in half an hour.
 sub take_response {
     my ($self, $id, $body) = @_;
-    my $place = $self->keep(sub { my $p = $_[0]{places}{$id}; $p->{uses}++ if $p; return $p });
-    return [ 404, {}, 'used_url' ] if !$place || $place->{uses} > 5 || time > $place->{until};
+    my $place = $self->use_place($id, 5) or return [ 404, {}, 'used_url' ];
     my ($wrong, $m) = read_message($body);
     return [ 400, {}, $self->fault("response_url: $wrong") || 'invalid_payload' ] if $wrong;
+    return [ 400, {}, $self->fault('response_type') || 'invalid_payload' ] if ($body->{response_type} // '') !~ /^(?:ephemeral|in_channel)$/;
     my $open = ($body->{response_type} // '') eq 'in_channel';
     $self->fault('response_url: replaces the message') if $body->{replace_original};
     $self->add({ %$m, id => "r$id.$place->{uses}", $open ? () : (only => $place->{who}) });
@@ -98,12 +108,7 @@ sub take_response {
 
 # --- people ------------------------------------------------------------------------------------------------------
 
-sub response_url {
-    my ($self, $who) = @_;
-    my $id = Chat::random_hex(12);
-    $self->keep(sub { $_[0]{places}{$id} = { who => $who, uses => 0, until => time + 1800 } });
-    return "$self->{url}/response/$id";
-}
+sub response_url { my ($self, $who) = @_; return "$self->{url}/response/" . $self->new_place($who, 1800) }
 
 sub send_form {
     my ($self, $who, $content, %opt) = @_;

@@ -28,18 +28,38 @@ sub hook {
 
 # --- what das sends ----------------------------------------------------------------------------------------------
 
+my %RUN = map { $_ => 1 } qw(type text weight size color fontType isSubtle);
+my %VALUE = (weight => qr/^(?:Lighter|Default|Bolder)$/, size => qr/^(?:Small|Default|Medium|Large|ExtraLarge)$/, fontType => qr/^(?:Default|Monospace)$/,
+    color => qr/^(?:Default|Dark|Light|Accent|Good|Warning|Attention)$/);
+
+sub read_run {
+    my ($run) = @_;
+    return (undef, 'a run without text') if ref $run ne 'HASH' || ($run->{type} // '') ne 'TextRun' || !length($run->{text} // '');
+    for my $key (sort keys %$run) {
+        return (undef, "a run with $key") if !$RUN{$key} || ($VALUE{$key} && $run->{$key} !~ $VALUE{$key});
+    }
+    return ($run->{text});
+}
+
 sub read_card {
     my ($body) = @_;
-    return ($body->{text}) if ($body->{type} // '') eq 'message' && length($body->{text} // '');
-    my ($a) = @{ $body->{attachments} || [] };
-    return (undef, 'no adaptive card') if ($body->{type} // '') ne 'message' || !$a || $a->{contentType} ne 'application/vnd.microsoft.card.adaptive'
-        || $a->{content}{type} ne 'AdaptiveCard';
+    return (undef, 'no message') if ref $body ne 'HASH' || ($body->{type} // '') ne 'message';
+    my ($a, @more) = @{ $body->{attachments} || [] };
+    return (undef, 'not one attachment') if !$a || @more;
+    return (undef, 'no adaptive card') if ($a->{contentType} // '') ne 'application/vnd.microsoft.card.adaptive' || ($a->{content}{type} // '') ne 'AdaptiveCard'
+        || ($a->{content}{version} // '') !~ /^1\.[0-5]$/ || ref $a->{content}{body} ne 'ARRAY' || !@{ $a->{content}{body} };
     my @lines;
     for my $e (@{ $a->{content}{body} }) {
-        return (undef, "an element in which Markdown is read: $e->{type}") if $e->{type} ne 'RichTextBlock';
-        push @lines, join '', map { $_->{text} } @{ $e->{inlines} };
+        return (undef, "an element in which Markdown is read: $e->{type}") if $e->{type} ne 'RichTextBlock' || !@{ $e->{inlines} || [] };
+        my @read = map { [ read_run($_) ] } @{ $e->{inlines} };
+        my ($wrong) = map { $_->[1] // () } @read;
+        return (undef, $wrong) if $wrong;
+        push @lines, join '', map { $_->[0] } @read;
     }
-    push @lines, map { $_->{url} } @{ $a->{content}{actions} || [] };
+    for my $x (@{ $a->{content}{actions} || [] }) {
+        return (undef, 'an action that is none') if ($x->{type} // '') ne 'Action.OpenUrl' || !length($x->{title} // '') || ($x->{url} // '') !~ m{^https?://\S+$};
+        push @lines, $x->{url};
+    }
     return (join "\n", @lines);
 }
 
@@ -48,6 +68,7 @@ sub take {
     my ($sig) = $r->{path} =~ m{^/workflows/.*[?&]sig=(\w+)$} or return;
     return [ 401, {}, $self->fault('the sig is wrong') ] if $sig ne $self->{sig};
     return Chat::answer(429, {}, 'Retry-After' => 1) if $self->too_many;
+    return [ 400, {}, $self->fault('not JSON') ] if $r->{method} ne 'POST' || ($r->{headers}{'content-type'} // '') !~ m{^application/json};
     return [ 413, {}, $self->fault('too long: ' . length $r->{body}) ] if length $r->{body} > 28 * 1024;
     my ($text, $wrong) = read_card($body);
     return [ 400, {}, $self->fault($wrong) ] if $wrong;

@@ -5,6 +5,8 @@ use warnings;
 use parent -norequire, 'Chat';
 use Chat;
 
+sub knows_time { return 0 }
+
 my $ROOM = -1001234567890;
 
 sub set_up {
@@ -47,11 +49,18 @@ sub take {
     my ($token, $method) = $r->{path} =~ m{^/bot(42:\w+)/(sendMessage|editMessageText)$} or return;
     return Chat::answer(401, { ok => JSON::PP::false, error_code => 401, description => 'Unauthorized' . ($self->fault('token') || '') }) if $token ne $self->{token};
     return Chat::answer(429, { ok => JSON::PP::false, error_code => 429, description => 'Too Many Requests', parameters => { retry_after => 1 } }) if $self->too_many;
+    return $self->refuse('not JSON') if $r->{method} ne 'POST' || ref $body ne 'HASH' || ($r->{headers}{'content-type'} // '') !~ m{^application/json};
+    my %known = map { $_ => 1 } qw(chat_id text parse_mode link_preview_options reply_markup), $method eq 'sendMessage' ? 'reply_parameters' : 'message_id';
+    my ($other) = grep { !$known{$_} } sort keys %$body;
+    return $self->refuse("a field that has no place here: $other") if $other;
+    return $self->refuse('message text is empty') if !length($body->{text} // '');
+    return $self->refuse('message_id is no number') if exists $body->{message_id} && $body->{message_id} !~ /^\d+$/;
+    return $self->refuse('message to be replied not found') if $body->{reply_parameters} && !$self->find($body->{reply_parameters}{message_id});
     return $self->refuse('chat not found') if "$body->{chat_id}" !~ /^-?\d+$/;
     my ($text, $wrong) = ($body->{parse_mode} // '') eq 'HTML' ? read_html($body->{text}) : ($body->{text});
     return $self->refuse($wrong) if $wrong;
     my @buttons = map { { label => $_->{text}, value => $_->{callback_data} } } map { @$_ } @{ ($body->{reply_markup} || {})->{inline_keyboard} || [] };
-    return $self->refuse('BUTTON_DATA_INVALID') if grep { length $_->{value} > 64 || !length $_->{value} } @buttons;
+    return $self->refuse('BUTTON_DATA_INVALID') if grep { length $_->{value} > 64 || !length $_->{value} || !length $_->{label} } @buttons;
     my $id = $body->{message_id};
     if ($method eq 'editMessageText') {
         my $old = $self->find($id) or return $self->refuse('message to edit not found');
@@ -84,14 +93,17 @@ sub type {
 sub press {
     my ($self, $who, $message, $label, %opt) = @_;
     my $b = $self->button($message, $label);
-    return $self->send_update($who, { callback_query => { id => $self->fresh, from => $self->from($who, %opt), chat_instance => '1',
+    my $query = $self->fresh;
+    return $self->send_update($who, { callback_query => { id => $query, from => $self->from($who, %opt), chat_instance => '1',
         data => $opt{value} // $b->{value}, message => { message_id => $message->{id} + 0, chat => { id => $opt{chat} // $ROOM, type => 'supergroup' } } } },
-        what => 'press', %opt);
+        what => 'press', query => $query, %opt);
 }
 
+# Who presses waits until the press is answered, by its id and no other.
 sub shown {
     my ($self, $said, %opt) = @_;
     my $j = $said->{json};
+    $self->fault('a press that is not answered') if $opt{what} eq 'press' && (ref $j ne 'HASH' || ($j->{callback_query_id} // '') ne $opt{query});
     return if ref $j ne 'HASH' || !$j->{method};
     $self->fault("an answer that calls $j->{method}") if $j->{method} ne 'answerCallbackQuery' || $opt{what} ne 'press';
     $self->fault('a callback text of ' . length $j->{text}) if length($j->{text} // '') > 200;

@@ -40,12 +40,16 @@ sub take {
     my ($key) = $r->{path} =~ m{^/cgi-bin/webhook/send\?key=([^&]+)$} or return;
     return $self->refuse(93000, 'invalid webhook url') if $key ne $self->{robot};
     return Chat::answer(429, { errcode => 45033, errmsg => 'api concurrent out of limit' }, 'Retry-After' => 1) if $self->too_many;
+    return $self->refuse(40035, 'not JSON') if $r->{method} ne 'POST' || ($r->{headers}{'content-type'} // '') !~ m{^application/json};
     my $text = ref $body eq 'HASH' && ($body->{msgtype} // '') eq 'markdown' ? $body->{markdown}{content} : undef;
     return $self->refuse(40008, 'invalid message type') if !length($text // '');
     my $bytes = $text;
     utf8::encode($bytes);
     return $self->refuse(40058, 'markdown.content exceed max length 4096') if length $bytes > 4096;
-    return $self->refuse(40058, "a mention: $text") if $text =~ /<\@/;
+    my ($other) = grep { !/^(?:msgtype|markdown)$/ } sort keys %$body;
+    return $self->refuse(40035, "a field that has no place here: $other") if $other;
+    my $wrong = Chat::markup_of_markdown($text);
+    return $self->refuse(40035, $wrong) if $wrong;
     $self->add({ id => 'w' . Chat::random_hex(8), text => $text });
     return Chat::answer(200, { errcode => 0, errmsg => 'ok' });
 }
@@ -83,6 +87,12 @@ sub type {
     return $self->deliver({ 'Content-Type' => 'text/xml' }, $content, who => $who, query => $self->query($encrypted, %opt), %opt);
 }
 
-sub shown { return }
+# A passive answer would be encrypted XML; das gives an empty one, and sends the result by the robot. The question is answered
+# in plain text.
+sub shown {
+    my ($self, $said, %opt) = @_;
+    $self->fault("answer: $said->{body}") if length $said->{body} && ($opt{what} // '') ne 'question';
+    return;
+}
 
 1;

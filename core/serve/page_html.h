@@ -1,9 +1,10 @@
-/* approval_html.h - the page of a link, as HTML without script. Writes into a buffer, knows no
- * request. */
-#ifndef DAS_SERVE_APPROVAL_HTML_H
-#define DAS_SERVE_APPROVAL_HTML_H
+/* page_html.h - pages for people, as HTML without script: a request for a kill, a message. Writes
+ * into a buffer, knows no request. */
+#ifndef DAS_SERVE_PAGE_HTML_H
+#define DAS_SERVE_PAGE_HTML_H
 
 #include "core/approval/approval.h"
+#include "core/notify/notice.h"
 
 /* Text as HTML shows it: no byte of it is markup. */
 void das_html_text(struct das_buf *b, struct das_text t);
@@ -13,5 +14,8 @@ void das_html_word(struct das_buf *b, const char *title, const char *words);
  * link was made for. */
 void das_html_approval(struct das_buf *b, const struct das_approval *a, const struct das_plan *plan,
                        const char *person, const char *form);
+
+/* A message with all that is kept of it. */
+void das_html_notice(struct das_buf *b, const struct das_notice *n);
 
 #endif

@@ -1,5 +1,5 @@
-/* approval_html.c - see approval_html.h. */
-#include "core/serve/approval_html.h"
+/* page_html.c - see page_html.h. */
+#include "core/serve/page_html.h"
 
 #include <string.h>
 
@@ -95,32 +95,52 @@ static void cell(struct das_buf *b, struct das_text t)
     das_buf_str(b, "</td>");
 }
 
+static void begin_sessions(struct das_buf *b)
+{
+    das_buf_str(b, "<table><tr><th>id</th><th>user</th><th>host</th><th>db</th><th>command</th>"
+                   "<th>seconds</th><th>statement</th></tr>\n");
+}
+
+static void put_session(struct das_buf *b, const struct das_notice_row *r)
+{
+    das_buf_printf(b, "<tr><td>%lld</td>", (long long)r->id);
+    cell(b, r->user);
+    cell(b, r->host);
+    cell(b, r->db);
+    cell(b, r->command);
+    das_buf_str(b, "<td>");
+    if (das_known(r->time))
+        das_buf_int(b, r->time);
+    das_buf_str(b, "</td><td><code>");
+    das_html_text(b, das_text(r->sql.ptr, r->sql.len < SQL_MAX ? r->sql.len : SQL_MAX));
+    das_buf_str(b, r->sql.len > SQL_MAX ? " \xe2\x80\xa6</code></td></tr>\n"
+                                        : "</code></td></tr>\n");
+}
+
+static void end_sessions(struct das_buf *b, int64_t others)
+{
+    das_buf_str(b, "</table>\n");
+    if (others > 0)
+        das_buf_printf(b, "<p>and %lld more</p>\n", (long long)others);
+}
+
 static void put_victims(struct das_buf *b, const struct das_plan *plan)
 {
     size_t count = das_plan_victims(plan);
     struct das_session s;
 
-    das_buf_str(b, "<table><tr><th>id</th><th>user</th><th>host</th><th>db</th><th>command</th>"
-                   "<th>seconds</th><th>statement</th></tr>\n");
+    begin_sessions(b);
     for (size_t i = 0; i < count && i < ROWS_MAX; i++) {
         das_plan_victim(plan, i, &s);
-        das_buf_printf(b, "<tr><td>%lld</td>", (long long)s.id);
-        cell(b, s.user);
-        cell(b, s.host);
-        cell(b, s.db);
-        cell(b, s.command);
-        das_buf_str(b, "<td>");
-        if (das_known(s.state_duration))
-            das_buf_int(b, s.state_duration);
-        das_buf_str(b, "</td><td><code>");
-        das_html_text(
-            b, das_text(s.sql_info.ptr, s.sql_info.len < SQL_MAX ? s.sql_info.len : SQL_MAX));
-        das_buf_str(b, s.sql_info.len > SQL_MAX ? " \xe2\x80\xa6</code></td></tr>\n"
-                                                : "</code></td></tr>\n");
+        put_session(b, &(struct das_notice_row){.id = s.id,
+                                                .time = s.state_duration,
+                                                .user = s.user,
+                                                .host = s.host,
+                                                .db = s.db,
+                                                .command = s.command,
+                                                .sql = s.sql_info});
     }
-    das_buf_str(b, "</table>\n");
-    if (count > ROWS_MAX)
-        das_buf_printf(b, "<p>and %zu more</p>\n", count - ROWS_MAX);
+    end_sessions(b, (int64_t)count - ROWS_MAX);
 }
 
 static void put_form(struct das_buf *b, const struct das_approval *a, const char *person,
@@ -149,5 +169,41 @@ void das_html_approval(struct das_buf *b, const struct das_approval *a, const st
     put_victims(b, plan);
     if (form)
         put_form(b, a, person, form);
+    das_buf_str(b, "</body></html>\n");
+}
+
+/* --- a message -------------------------------------------------------------------------------- */
+
+void das_html_notice(struct das_buf *b, const struct das_notice *n)
+{
+    char at[32];
+
+    das_clock_iso(n->at_ms / 1000, at, sizeof at);
+    begin(b, "A message of das");
+    das_buf_str(b, "<p><b>");
+    das_html_text(b, n->title);
+    das_buf_str(b, "</b></p>\n<pre style=\"white-space:pre-wrap\">");
+    das_html_text(b, n->text);
+    das_buf_str(b, "</pre>\n<dl>");
+    line(b, "when", das_text_of(at));
+    line(b, "severity", das_text_of(das_severity_name(n->severity)));
+    line(b, "instance", n->instance);
+    das_buf_str(b, "</dl>\n");
+    if (n->field_count)
+        das_buf_str(b, "<table>\n");
+    for (size_t i = 0; i < n->field_count; i++) {
+        das_buf_str(b, "<tr>");
+        cell(b, n->fields[i].name);
+        cell(b, n->fields[i].value);
+        das_buf_str(b, "</tr>\n");
+    }
+    if (n->field_count)
+        das_buf_str(b, "</table>\n");
+    if (n->row_total > 0) {
+        begin_sessions(b);
+        for (size_t i = 0; i < n->row_count; i++)
+            put_session(b, &n->rows[i]);
+        end_sessions(b, n->row_total - (int64_t)n->row_count);
+    }
     das_buf_str(b, "</body></html>\n");
 }
