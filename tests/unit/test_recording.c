@@ -53,7 +53,7 @@ static void test_vertical(void)
            "vertical: a time before a list is that list's alone");
     unload(&l);
 
-    l = load("+-----");
+    l = load("****");
     ok(l.rc < 0, "what may become a list and is alone is none: %s", l.err.msg);
     unload(&l);
 
