@@ -26,7 +26,7 @@ BUILD_DEPS := gcc libc6-dev pkg-config lua5.4 liblua5.4-dev libedit-dev libjanss
               libmariadb-dev libssl-dev libsqlite3-dev libcurl4-openssl-dev \
               libmicrohttpd-dev libzstd-dev libpcre2-dev tzdata
 CHECK_DEPS := $(BUILD_DEPS) clang libclang-rt-14-dev cppcheck lua-check mariadb-server \
-              mariadb-client openssl perl libio-socket-ssl-perl procps git tmux libxml2-utils \
+              mariadb-client openssl curl perl libio-socket-ssl-perl procps git tmux libxml2-utils \
               percona-toolkit chromium chromium-driver \
               $(if $(shell command -v npm),,npm)
 BENCH_DEPS := $(BUILD_DEPS) mariadb-server mariadb-client percona-toolkit perl wrk nginx-light \
@@ -164,7 +164,7 @@ demo: deps
 
 # With SAN= only what runs compiled code: the guards on the text of the project need it once.
 # What takes longest begins first.
-LONG   = tests/e2e/torture.t
+LONG   = tests/e2e/torture.t tests/e2e/runbook_death.t
 CHECKS = $(LONG) $(UNIT) tests/lua/*.t tests/policies/*.t tests/hooks/*.t tests/runbooks/*.t $(filter-out $(LONG),$(wildcard tests/e2e/*.t)) $(if $(SAN),,tests/project/*.t)
 
 check: deps-check

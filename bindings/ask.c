@@ -19,12 +19,6 @@
 /* The stack of das.step.ask: 1 its table, 2 what is kept of it. */
 enum { AT_TABLE = 1, AT_ASKS };
 
-/* A test: nothing leaves the process. */
-static bool in_process(const struct das_run *run)
-{
-    return run->opts->web && run->opts->web->answer;
-}
-
 static const char *check_text(lua_State *L, const char *key, size_t most, bool needed)
 {
     const char *text;
@@ -85,22 +79,6 @@ static void check_default(lua_State *L)
         das_raise(L, "ask: default: expected one of the choices, got \"%s\"", text);
 }
 
-/* Where it is asked: as for a message (notify.c). */
-static void check_channel(lua_State *L)
-{
-    const struct das_run *run = das_run_of(L);
-    const char *name = check_text(L, "channel", 60, false);
-    struct das_err err;
-
-    if (!name)
-        return;
-    if (!das_may(L, "notify"))
-        das_need(L, "notify:%s", name);
-    if (!das_channels_find(run->opts->channels, name, &err) &&
-        (run->opts->channels || !in_process(run)))
-        das_raise(L, "ask: %s", err.msg);
-}
-
 /* How long an answer may take, in ms. */
 static int64_t check_ask(lua_State *L)
 {
@@ -116,7 +94,7 @@ static int64_t check_ask(lua_State *L)
         check_list(L, "approvers", 0, APPROVERS_MAX);
     else
         lua_pop(L, 1);
-    check_channel(L);
+    check_text(L, "channel", 60, false);
     check_default(L);
     if (lua_getfield(L, AT_TABLE, "ttl") != LUA_TNIL)
         ttl = das_check_seconds(L, -1, "ask: ttl");
@@ -187,16 +165,39 @@ static int expire(lua_State *L)
     return settle(L, NULL, NULL);
 }
 
+/* Where it is asked: as for a message (notify.c). Only when it is asked: what das.lua says later
+ * takes no answer back. */
+static void check_channel(lua_State *L)
+{
+    const struct das_run *run = das_run_of(L);
+    struct das_err err;
+    const char *name;
+
+    if (lua_getfield(L, AT_ASKS, "channel") == LUA_TSTRING) {
+        name = lua_tostring(L, -1);
+        if (!das_may(L, "notify"))
+            das_need(L, "notify:%s", name);
+        if (!das_channels_find(run->opts->channels, name, &err) &&
+            (run->opts->channels || !das_in_process(run)))
+            das_raise(L, "ask: channel: %s", err.msg);
+    }
+    lua_pop(L, 1);
+}
+
+/* What people are asked goes into the store and to chats: without secrets. */
 static void new_question(lua_State *L, int64_t ttl_ms)
 {
     struct das_run *run = das_run_of(L);
     struct das_runbook_step *step = &run->book.step;
-    struct das_buf *b = das_scratch(L);
+    struct das_buf *b = das_scratch(L), *clean;
     int64_t now = das_clock_unix_ms(), wake = now + ttl_ms;
 
+    check_channel(L);
     lua_pushvalue(L, AT_ASKS);
     das_json_write(L, "ask", DAS_TEXT_NULL, false, b);
-    das_push_buf(L, b);
+    clean = das_scratch(L);
+    das_vault_redact(&run->vault, das_buf_view(b), clean);
+    das_push_buf(L, clean);
     step->asks = keep(L, lua_tostring(L, -1));
     step->begun_ms = now;
     step->wake_ms = wake < run->book.until_ms ? wake : run->book.until_ms;
@@ -234,7 +235,7 @@ static void post(lua_State *L)
     das_push_json(L, run->book.step.asks);
     if (lua_istable(L, -1) && lua_getfield(L, -1, "channel") == LUA_TSTRING)
         channel = lua_tostring(L, -1);
-    rc = in_process(run) ? show(run, channel, &err)
+    rc = das_in_process(run) ? show(run, channel, &err)
                          : das_questions_say(run->opts->runbook->store, run->opts->channels, &err);
     if (rc > 0)
         run->notified += (size_t)rc;

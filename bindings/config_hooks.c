@@ -172,19 +172,6 @@ static void read_allow(lua_State *L, int t, const char *where, const struct das_
     lua_settop(L, top);
 }
 
-static bool tag_is_there(const struct das_inventory *inv, const char *tag)
-{
-    const char *has;
-
-    for (size_t i = 0; i < das_inventory_count(inv); i++) {
-        for (size_t n = 0; (has = das_inventory_tag(inv, i, n)); n++) {
-            if (strcmp(has, tag) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
 static void read_instances(lua_State *L, int t, const char *where, struct reader *r)
 {
     struct das_hook *h = r->hook;
@@ -197,7 +184,7 @@ static void read_instances(lua_State *L, int t, const char *where, struct reader
     for (size_t i = 0; i < h->instance_count; i++) {
         const char *word = h->instances[i];
         if (strncmp(word, "tag:", 4) == 0) {
-            if (!tag_is_there(r->inventory, word + 4))
+            if (!das_inventory_tagged(r->inventory, word + 4))
                 luaL_error(L, "%s.instances: no instance has the tag \"%s\"", where, word + 4);
         } else if (strcmp(word, "*") != 0 && das_inventory_find(r->inventory, word, &err) < 0) {
             luaL_error(L, "%s.instances: %s", where, err.msg);

@@ -90,19 +90,6 @@ static void read_script(lua_State *L, int t, const char *config, const char *in,
     take_list(L, t, in, "args", &e->args, &e->arg_count);
 }
 
-static bool tag_is_there(const struct das_inventory *inv, const char *tag)
-{
-    const char *has;
-
-    for (size_t i = 0; i < das_inventory_count(inv); i++) {
-        for (size_t n = 0; (has = das_inventory_tag(inv, i, n)); n++) {
-            if (strcmp(has, tag) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
 /* A name that fits nothing would be a policy that silently never runs. */
 static void read_instances(lua_State *L, int t, const char *in, const struct das_inventory *inv,
                            struct das_schedule_entry *e)
@@ -120,7 +107,7 @@ static void read_instances(lua_State *L, int t, const char *in, const struct das
         if (strcmp(word, "*") == 0)
             continue;
         if (strncmp(word, "tag:", 4) == 0) {
-            if (!tag_is_there(inv, word + 4))
+            if (!das_inventory_tagged(inv, word + 4))
                 luaL_error(L, "%s.instances: no instance has the tag \"%s\"", in, word + 4);
         } else if (das_inventory_find(inv, word, &err) < 0) {
             luaL_error(L, "%s.instances: %s", in, err.msg);

@@ -25,13 +25,15 @@ static struct das_inventory *inventory(lua_State *L)
 /* By name, by a tag, or all of them; a run without a list of grants works on what was chosen. */
 static bool may_touch(lua_State *L, size_t position)
 {
-    const char *tag;
+    const char *const *tags;
+    size_t n;
 
     if (!das_run_of(L)->opts->grants || das_may(L, "instance:*") ||
         das_may(L, "instance:%s", das_inventory_name(inventory(L), position)))
         return true;
-    for (size_t n = 0; (tag = das_inventory_tag(inventory(L), position, n)); n++) {
-        if (das_may(L, "tag:%s", tag))
+    tags = das_inventory_tags(inventory(L), position, &n);
+    for (size_t i = 0; i < n; i++) {
+        if (das_may(L, "tag:%s", tags[i]))
             return true;
     }
     return false;

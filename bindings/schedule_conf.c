@@ -27,25 +27,3 @@ void das_schedule_conf_free(struct das_schedule_conf *c)
     das_free(c ? c->entries : NULL);
     das_free(c);
 }
-
-static bool has_tag(const char *tag, const char *const *tags, size_t n)
-{
-    for (size_t i = 0; i < n; i++) {
-        if (strcmp(tags[i], tag) == 0)
-            return true;
-    }
-    return false;
-}
-
-bool das_schedule_entry_means(const struct das_schedule_entry *e, const char *name,
-                              const char *const *tags, size_t tag_count)
-{
-    for (size_t i = 0; i < e->instance_count; i++) {
-        const char *word = e->instances[i];
-        bool tag = strncmp(word, "tag:", 4) == 0;
-        if (strcmp(word, "*") == 0 ||
-            (tag ? has_tag(word + 4, tags, tag_count) : strcmp(word, name) == 0))
-            return true;
-    }
-    return false;
-}

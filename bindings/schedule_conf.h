@@ -38,8 +38,4 @@ struct das_schedule_conf {
 
 void das_schedule_conf_free(struct das_schedule_conf *c); /* NULL is fine */
 
-/* Is an instance of that name, with these tags, one of the entry's? */
-bool das_schedule_entry_means(const struct das_schedule_entry *e, const char *name,
-                              const char *const *tags, size_t tag_count);
-
 #endif

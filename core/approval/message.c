@@ -190,6 +190,7 @@ static int post(struct das_store *s, const struct das_approval *a, const struct 
 
     das_notice_init(&n);
     n.at_ms = a->created_ms;
+    n.alone = true; /* a digest has only titles */
     rc = das_approval_notice(a, plan, ch, &n, err);
     if (rc == 0 && das_channel_clicks(ch))
         rc = add_buttons(a, &n, err);

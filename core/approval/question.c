@@ -10,7 +10,7 @@
 #include "core/notify/deliver.h"
 
 #define ROUND_MAX 50
-#define VALUE_SIZE 64 /* Telegram takes no more in a button */
+#define VALUE_SIZE 65 /* with its NUL: Telegram takes 64 bytes in a button */
 
 static const char value_begin[] = "das:ask:";
 
@@ -83,8 +83,7 @@ bool das_question_value_read(struct das_text t, struct das_question_value *out)
 /* --- the message ------------------------------------------------------------------------------ */
 
 /* With a comma, or what between is, between them. */
-static int put_list(const json_t *list, const char *between, struct das_buf *b,
-                    struct das_err *err)
+static int put_list(const json_t *list, const char *between, struct das_buf *b, struct das_err *err)
 {
     for (size_t i = 0; i < json_array_size(list); i++) {
         const char *name = json_string_value(json_array_get(list, i));
@@ -105,8 +104,20 @@ static bool waits(const struct das_runbook *r, const struct das_runbook_step *st
     return step->status == DAS_STEP_WAITING && r->status < DAS_RUNBOOK_DONE;
 }
 
-/* "kill, says alice", "nobody answered in time: leave" */
-static void put_end(const struct das_runbook *r, const struct das_runbook_step *step,
+/* What became of the question. */
+enum end { ASKED, ANSWERED, EXPIRED, OVER };
+
+static enum end end_of(const struct das_runbook *r, const struct das_runbook_step *step)
+{
+    if (waits(r, step))
+        return ASKED;
+    if (step->status == DAS_STEP_WAITING || step->status == DAS_STEP_BEGUN)
+        return OVER;
+    return step->status == DAS_STEP_DONE && *step->who ? ANSWERED : EXPIRED;
+}
+
+/* "kill, says alice", "Nobody answered in time, so it is leave" */
+static void put_end(const struct das_runbook *r, const struct das_runbook_step *step, enum end end,
                     struct das_buf *b)
 {
     struct das_err ignored;
@@ -116,34 +127,37 @@ static void put_end(const struct das_runbook *r, const struct das_runbook_step *
     if (step->status == DAS_STEP_DONE)
         choice = das_json_parse(step->result, strlen(step->result), NULL, &ignored);
     word = json_string_value(choice);
-    if (step->status == DAS_STEP_WAITING)
-        das_buf_printf(b, "The run has ended: %s", das_runbook_status_name(r->status));
-    else if (!word)
+    if (end == ANSWERED)
+        das_buf_printf(b, "%s, says %s", word ? word : "?", step->who);
+    else if (end == EXPIRED && word)
+        das_buf_printf(b, "Nobody answered in time, so it is %s", word);
+    else if (end == EXPIRED)
         das_buf_str(b, "Nobody answered in time");
-    else if (*step->who)
-        das_buf_printf(b, "%s, says %s", word, step->who);
     else
-        das_buf_printf(b, "Nobody answered in time: %s", word);
+        das_buf_printf(b, "Nobody answered. The run is %s%s%s", das_runbook_status_name(r->status),
+                       *r->error ? ": " : "", r->error);
     json_decref(choice);
 }
 
 static int set_texts(const struct das_runbook *r, const struct das_runbook_step *step,
                      const json_t *asks, struct das_notice *n, struct das_err *err)
 {
+    static const char *const titles[] = {"Question of", "Answered:", "Expired:", "Over:"};
     const char *question = json_string_value(json_object_get(asks, "question"));
+    const enum end end = end_of(r, step);
     struct das_buf title = {0}, text = {0};
     int rc = 0;
 
-    das_buf_printf(&title, "%s %s: ", waits(r, step) ? "Question of" : "Answered:", r->name);
+    das_buf_printf(&title, "%s %s: ", titles[end], r->name);
     das_buf_str(&title, step->name);
     das_buf_str(&text, question ? question : step->name);
-    if (waits(r, step)) {
+    if (end == ASKED) {
         das_buf_printf(&text, "\ndas runbook answer %lld %lld ", (long long)r->id,
                        (long long)step->n);
         rc = put_list(json_object_get(asks, "choices"), "|", &text, err);
     } else {
         das_buf_char(&text, '\n');
-        put_end(r, step, &text);
+        put_end(r, step, end, &text);
     }
     if (rc == 0 && (das_buf_ok(&title, err) < 0 || das_buf_ok(&text, err) < 0))
         rc = -1;
@@ -156,14 +170,19 @@ static int set_texts(const struct das_runbook *r, const struct das_runbook_step 
     return rc;
 }
 
+/* The one that it is about, or a field with all of them. */
 static int set_instance(const struct das_runbook *r, struct das_notice *n, struct das_err *err)
 {
     struct das_err ignored;
     json_t *list = das_json_parse(r->instances, strlen(r->instances), NULL, &ignored);
-    const char *only =
-        json_array_size(list) == 1 ? json_string_value(json_array_get(list, 0)) : NULL;
-    int rc = only ? das_notice_text(n, &n->instance, das_text_of(only), DAS_NOTICE_KEY, err) : 0;
+    struct das_buf names = {0};
+    int rc = put_list(list, ", ", &names, err);
 
+    if (rc == 0 && json_array_size(list) == 1)
+        rc = das_notice_text(n, &n->instance, das_buf_view(&names), DAS_NOTICE_KEY, err);
+    else if (rc == 0)
+        rc = field(n, "instances", names.ptr, err);
+    das_buf_clear(&names);
     json_decref(list);
     return rc;
 }
@@ -213,82 +232,102 @@ int das_question_notice(const struct das_runbook *r, const struct das_runbook_st
 
 /* --- saying it -------------------------------------------------------------------------------- */
 
+static int make(const struct das_question *q, const struct das_runbook *r,
+                const struct das_runbook_step *step, const struct das_channel *ch,
+                struct das_notice *n, struct das_err *err)
+{
+    char key[80];
+
+    n->at_ms = das_clock_unix_ms();
+    n->alone = true; /* a digest has only titles */
+    if (das_question_notice(r, step, ch, n, err) < 0)
+        return -1;
+    /* PagerDuty and Alertmanager know by it what has been resolved */
+    snprintf(key, sizeof key, "das runbook %lld.%lld %lld", (long long)r->id, (long long)step->n,
+             (long long)r->started_ms);
+    if (das_notice_text(n, &n->dedup, das_text_of(key), DAS_NOTICE_KEY, err) < 0)
+        return -1;
+    if (!*q->delivery)
+        return 0;
+    return das_notice_text(n, das_channel_edits(ch) ? &n->update : &n->thread,
+                           das_text_of(q->delivery), DAS_NOTICE_KEY, err);
+}
+
 /* 1: it is queued; 0: it was before. */
-static int post(struct das_store *s, struct das_question *q, const struct das_runbook *r,
+static int post(struct das_store *s, const struct das_question *q, const struct das_runbook *r,
                 const struct das_runbook_step *step, const struct das_channel *ch,
                 struct das_err *err)
 {
-    bool first = !*q->delivery;
-    char delivery[DAS_DELIVERY_SIZE], key[80];
+    struct das_buf text = {0};
+    struct das_outbox_new m;
     struct das_notice n;
     int rc;
 
     das_notice_init(&n);
-    n.at_ms = das_clock_unix_ms();
-    snprintf(key, sizeof key, "das runbook %lld.%lld %lld", (long long)r->id, (long long)step->n,
-             (long long)r->started_ms);
-    rc = das_question_notice(r, step, ch, &n, err);
-    if (rc == 0) /* of two processes, and of one that died in between, one message comes */
-        rc = das_notice_text(&n, &n.dedup, das_text_of(key), DAS_NOTICE_KEY, err);
-    if (rc == 0 && !first)
-        rc = das_notice_text(&n, das_channel_edits(ch) ? &n.update : &n.thread,
-                             das_text_of(q->delivery), DAS_NOTICE_KEY, err);
+    rc = make(q, r, step, ch, &n, err);
     if (rc == 0)
-        rc = das_notice_queue(s, ch, &n, delivery, err);
+        rc = das_notice_wrap(ch, &n, &text, &m, err);
+    if (rc == 0)
+        rc = das_question_post(s, q, &m, n.at_ms, err);
+    das_buf_clear(&text);
     das_notice_clear(&n);
-    if (rc < 0)
-        return -1;
-    if (!first)
-        return das_question_told(s, q, err) < 0 ? -1 : rc;
-    memcpy(q->delivery, delivery, sizeof q->delivery);
-    return das_question_asked(s, q, das_clock_unix_ms(), err) < 0 ? -1 : rc;
+    return rc;
+}
+
+/* Of the question; NULL: it has none, or one that channels lacks. */
+static const struct das_channel *channel_of(const struct das_runbook_step *step,
+                                            const struct das_channels *channels)
+{
+    struct das_err ignored;
+    json_t *asks = das_json_parse(step->asks, strlen(step->asks), NULL, &ignored);
+    const char *name = json_string_value(json_object_get(asks, "channel"));
+    const struct das_channel *ch = name ? das_channels_find(channels, name, &ignored) : NULL;
+
+    json_decref(asks);
+    return ch;
 }
 
 /* 1: queued; 0: nothing is said, or it was. */
-static int say(struct das_store *s, struct das_question *q, const struct das_channels *channels,
-               struct das_err *err)
+static int say(struct das_store *s, const struct das_question *q,
+               const struct das_channels *channels, struct das_err *err)
 {
     const struct das_channel *ch = NULL;
     struct das_runbook_step step = {.n = 0};
     struct das_runbook r;
-    struct das_err none;
-    json_t *asks = NULL;
-    const char *name;
     int rc = das_runbook_get(s, q->runbook, &r, err);
 
     if (rc > 0)
         rc = das_step_at(s, q->runbook, q->n, &step, err);
     if (rc > 0)
-        asks = das_json_parse(step.asks, strlen(step.asks), NULL, &none);
-    name = json_string_value(json_object_get(asks, "channel"));
-    if (name)
-        ch = das_channels_find(channels, name, &none);
-    if (ch)
-        rc = post(s, q, &r, &step, ch, err);
-    else
-        rc = rc < 0 ? -1 : 0;
-    json_decref(asks);
+        ch = channel_of(&step, channels);
+    if (rc > 0)
+        rc = ch ? post(s, q, &r, &step, ch, err) : 0;
     das_runbook_step_clear(&step);
     das_runbook_clear(&r);
     return rc;
 }
 
-int das_questions_say(struct das_store *s, const struct das_channels *channels,
-                      struct das_err *err)
+int das_questions_say(struct das_store *s, const struct das_channels *channels, struct das_err *err)
 {
-    struct das_question list[ROUND_MAX];
-    int said = 0, rc, count;
+    struct das_question list[ROUND_MAX], after = {.n = 0};
+    int said = 0, failed = 0, count = channels && channels->count ? ROUND_MAX : 0;
+    struct das_err one;
 
-    if (!channels || !channels->count)
-        return 0;
-    count = das_question_due(s, list, ROUND_MAX, err);
-    for (int i = 0; i < count; i++) {
-        rc = say(s, &list[i], channels, err);
-        if (rc < 0)
-            return -1;
-        said += rc;
+    while (count == ROUND_MAX) {
+        count = das_question_due(s, &after, list, ROUND_MAX, &one);
+        if (count < 0 && !failed++)
+            *err = one;
+        for (int i = 0; i < count; i++) {
+            int rc = say(s, &list[i], channels, &one);
+            said += rc > 0;
+            after = list[i];
+            if (rc >= 0 || failed++)
+                continue;
+            *err = one;
+            das_err_prefix(err, "question of runbook %lld", (long long)after.runbook);
+        }
     }
-    return count < 0 ? -1 : said;
+    return failed ? -1 : said;
 }
 
 /* --- a click ---------------------------------------------------------------------------------- */
@@ -300,8 +339,8 @@ static const char *chosen(const struct das_question_value *v, const struct das_r
     char tag[DAS_QUESTION_TAG + 1];
 
     das_fail(err, DAS_E_BLOCKED, "this button is of no question that is asked here");
-    if (step->kind != DAS_STEP_ASK || make_tag(r, step, tag, err) < 0 ||
-        strcmp(tag, v->tag) != 0 || v->choice < 0)
+    if (step->kind != DAS_STEP_ASK || make_tag(r, step, tag, err) < 0 || strcmp(tag, v->tag) != 0 ||
+        v->choice < 0)
         return NULL;
     return json_string_value(json_array_get(json_object_get(asks, "choices"), (size_t)v->choice));
 }
@@ -324,7 +363,8 @@ int das_question_press(struct das_store *s, const struct das_question_value *v,
         asks = das_json_parse(*step.asks ? step.asks : "{}", *step.asks ? strlen(step.asks) : 2,
                               NULL, err);
         choice = asks ? chosen(v, &r, &step, asks, err) : NULL;
-        if (choice && das_runbook_answer(s, v->runbook, step.name, choice, by, NULL, now_ms, err) == 0)
+        if (choice &&
+            das_runbook_answer(s, v->runbook, step.name, choice, by, NULL, now_ms, err) == 0)
             snprintf(words, size, "%s: %s.", step.name, choice);
         else
             rc = 0;

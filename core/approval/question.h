@@ -21,8 +21,9 @@ int das_questions_say(struct das_store *s, const struct das_channels *channels,
 int das_question_notice(const struct das_runbook *r, const struct das_runbook_step *step,
                         const struct das_channel *ch, struct das_notice *n, struct das_err *err);
 
-/* The opaque value of a button, "das:ask:RUN:STEP:CHOICE:TAG". TAG is of the question as it was asked:
- * a button of another one, or one that was made up, fits none. False: it is no such value. */
+/* The opaque value of a button, "das:ask:RUN:STEP:CHOICE:TAG". TAG is of the question as it was
+ * asked: a button of another one, or one that was made up, fits none. False: it is no such value.
+ */
 #define DAS_QUESTION_TAG 12
 struct das_question_value {
     int64_t runbook, n, choice; /* choice: from 0 */

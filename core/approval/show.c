@@ -1,21 +1,43 @@
 /* show.c - a request in words and as JSON (see approval.h). */
+#include <string.h>
+
 #include "core/approval/approval_impl.h"
 #include "core/base/json.h"
 
-/* "2 killed, 1 changed" of the report in result. */
+/* Why the first of those was not killed; NULL: nobody said. */
+static const char *first_note(const json_t *report, const char *outcome)
+{
+    const json_t *one;
+    size_t i;
+
+    json_array_foreach(json_object_get(report, "outcomes"), i, one)
+    {
+        const char *word = json_string_value(json_object_get(one, "outcome"));
+        const char *note = json_string_value(json_object_get(one, "note"));
+        if (word && strcmp(word, outcome) == 0 && note && *note)
+            return note;
+    }
+    return NULL;
+}
+
+/* "2 killed, 1 refused (limits.kill.run: 3 and no more)" of the report in result. */
 static void put_totals(const struct das_approval *a, struct das_buf *b)
 {
     struct das_err ignored;
     json_t *r = a->result.len ? das_json_parse(a->result.ptr, a->result.len, NULL, &ignored) : NULL;
+    const char *note;
     bool first = true;
 
     for (int k = 0; k < DAS_O_COUNT; k++) {
         const char *word = das_outcome_name((enum das_outcome_kind)k);
         json_int_t n = json_integer_value(json_object_get(r, word));
-        if (n > 0) {
-            das_buf_printf(b, "%s%lld %s", first ? "; " : ", ", (long long)n, word);
-            first = false;
-        }
+        if (n <= 0)
+            continue;
+        das_buf_printf(b, "%s%lld %s", first ? "; " : ", ", (long long)n, word);
+        first = false;
+        note = k == DAS_O_REFUSED || k == DAS_O_FAILED ? first_note(r, word) : NULL;
+        if (note)
+            das_buf_printf(b, " (%s)", note);
     }
     json_decref(r);
 }
@@ -75,17 +97,6 @@ void das_approval_words(const struct das_approval *a, struct das_buf *b)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-static void json_names(struct das_buf *b, const char *key, const char *const *list, size_t n)
-{
-    das_json_key(b, key);
-    das_buf_char(b, '[');
-    for (size_t i = 0; i < n; i++) {
-        das_json_comma(b);
-        das_json_str(b, list[i]);
-    }
-    das_buf_char(b, ']');
-}
-
 static void json_text(struct das_buf *b, const char *key, const char *value)
 {
     das_json_key_text(b, key, *value ? das_text_of(value) : DAS_TEXT_NULL);
@@ -108,8 +119,8 @@ void das_approval_json(const struct das_approval *a, struct das_buf *b)
     json_text(b, "reason", a->reason);
     json_text(b, "by", a->by);
     json_text(b, "person", a->person);
-    json_names(b, "roles", a->roles, a->role_count);
-    json_names(b, "users", a->users, a->user_count);
+    das_json_key_names(b, "roles", a->roles, a->role_count);
+    das_json_key_names(b, "users", a->users, a->user_count);
     das_json_key_int(b, "need", a->need);
     das_json_key_int(b, "victims", a->victims);
     das_json_key_int(b, "created_ms", a->created_ms);

@@ -69,7 +69,6 @@ struct das_regex {
     pcre2_match_context *limits;
     pcre2_code *code;
     size_t bytes;
-    bool jit;
 };
 
 static void *take(size_t size, void *data)
@@ -122,6 +121,7 @@ static int compile(struct das_regex *re, struct das_text pattern, uint32_t optio
     pcre2_compile_context *c;
     size_t at = 0, size = 0;
     int code = 0;
+    bool jit;
 
     re->memory = CALL(pcre2_general_context_create)(take, give_back, NULL);
     re->limits = re->memory ? CALL(pcre2_match_context_create)(re->memory) : NULL;
@@ -138,10 +138,10 @@ static int compile(struct das_regex *re, struct das_text pattern, uint32_t optio
         return code == PCRE2_ERROR_NOMEMORY || code == PCRE2_ERROR_HEAP_FAILED
                    ? das_fail_nomem(err)
                    : bad_pattern(code, at, pattern, err);
-    re->jit = CALL(pcre2_jit_compile)(re->code, PCRE2_JIT_COMPLETE) == 0; /* else it is slower */
+    jit = CALL(pcre2_jit_compile)(re->code, PCRE2_JIT_COMPLETE) == 0; /* else it is slower */
     CALL(pcre2_pattern_info)(re->code, PCRE2_INFO_SIZE, &size);
     re->bytes = sizeof *re + size;
-    if (re->jit && CALL(pcre2_pattern_info)(re->code, PCRE2_INFO_JITSIZE, &size) == 0)
+    if (jit && CALL(pcre2_pattern_info)(re->code, PCRE2_INFO_JITSIZE, &size) == 0)
         re->bytes += size;
     return 0;
 }
@@ -237,9 +237,4 @@ int das_regex_match(const struct das_regex *re, struct das_text text,
 size_t das_regex_bytes(const struct das_regex *re)
 {
     return re->bytes;
-}
-
-bool das_regex_has_jit(const struct das_regex *re)
-{
-    return re->jit;
 }

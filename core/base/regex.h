@@ -30,6 +30,5 @@ int das_regex_match(const struct das_regex *re, struct das_text text,
                     struct das_text groups[DAS_REGEX_GROUPS], struct das_err *err);
 
 size_t das_regex_bytes(const struct das_regex *re); /* memory held */
-bool das_regex_has_jit(const struct das_regex *re); /* compiled to machine code */
 
 #endif

@@ -60,25 +60,6 @@ static const struct das_policy_rules *rules_of(void *arg, const char *policy)
     return rules.policy;
 }
 
-static bool is_cancelled(void *arg)
-{
-    const struct das_approval_cli *c = arg;
-
-    return atomic_load(c->interrupt) != 0;
-}
-
-static bool before(void *arg, const struct das_plan *p, size_t victim, const char *action,
-                   char *why, size_t size)
-{
-    (void)p;
-    (void)victim;
-    (void)action;
-    if (!is_cancelled(arg))
-        return true;
-    snprintf(why, size, "not tried: interrupted");
-    return false;
-}
-
 /* --- open and close --------------------------------------------------------------------------- */
 
 int das_approval_cli_open(struct das_approval_cli *c, struct das_err *err)
@@ -87,7 +68,6 @@ int das_approval_cli_open(struct das_approval_cli *c, struct das_err *err)
     c->person = das_people_by(&c->common.rules.people, "os", c->who);
     das_common_read_secrets(&c->common, &c->vault);
     c->interrupt = das_interrupt_catch();
-    c->watch = (struct das_apply_watch){before, NULL, is_cancelled, c, NULL};
     c->means = (struct das_approval_means){
         .arg = c,
         .knows = knows,
@@ -97,7 +77,7 @@ int das_approval_cli_open(struct das_approval_cli *c, struct das_err *err)
         .protect = &c->common.protect,
         .stop_files = (const char *const *)c->common.stop_files,
         .vault = &c->vault,
-        .watch = &c->watch,
+        .watch = &das_interrupt_watch,
     };
     if (das_common_need_state(&c->common, err) < 0)
         return -1;
@@ -117,7 +97,8 @@ int das_approval_cli_get(struct das_approval_cli *c, const char *id, struct das_
     if (das_approval_get(c->store, id, out, err) < 0)
         return -1;
     if (!*out)
-        return das_fail(err, DAS_E_USAGE, "there is no request \"%.40s\"; das approvals list", id);
+        return das_fail(err, DAS_E_USAGE,
+                        "there is no request \"%.40s\"; das approvals list shows them", id);
     return 0;
 }
 
@@ -151,7 +132,7 @@ int das_approval_cli_carry(struct das_approval_cli *c, const char *id, enum das_
         rc = das_approval_tell(c->store, id, &c->common.rules.channels, err);
     if (rc == 0 && report) {
         rc = show_report(c, report, err);
-        *code = das_totals_exit(report->totals, 0, is_cancelled(c));
+        *code = das_totals_exit(report->totals, 0, atomic_load(c->interrupt) != 0);
     }
     if (rc == 0 && *fate == DAS_FATE_SETTLED && !report) {
         rc = das_approval_get(c->store, id, &a, err);

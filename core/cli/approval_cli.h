@@ -13,7 +13,6 @@ struct das_approval_cli {
     struct das_store *store;
     struct das_vault vault;
     struct das_approval_means means;
-    struct das_apply_watch watch;
     const atomic_int *interrupt;
     char who[64];                    /* at the terminal */
     const struct das_person *person; /* the same in das.lua; NULL: nobody */

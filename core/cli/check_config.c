@@ -139,10 +139,8 @@ static void check_secrets(struct das_check *c)
 /* What stands in the console of the platform: serve.url, else where das serve listens. */
 static void put_url(const struct das_serve_conf *s, const struct das_hook *h, struct das_buf *b)
 {
-    size_t n = s->url ? strlen(s->url) : 0;
-
-    if (n)
-        das_buf_printf(b, "%.*s", (int)(s->url[n - 1] == '/' ? n - 1 : n), s->url);
+    if (s->url)
+        das_buf_str(b, s->url);
     else
         das_buf_printf(b, "%s://%s", s->certificate ? "https" : "http",
                        s->listen_count ? s->listen[0] : "127.0.0.1:7070");

@@ -17,19 +17,6 @@ static bool begins(const char *text, const char *with)
 
 /* --- grants that name something --------------------------------------------------------------- */
 
-static bool tag_is_there(const struct das_inventory *inv, const char *tag)
-{
-    const char *has;
-
-    for (size_t i = 0; i < das_inventory_count(inv); i++) {
-        for (size_t n = 0; (has = das_inventory_tag(inv, i, n)); n++) {
-            if (strcmp(has, tag) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
 /* Is there what the grant names? Else why not, in err. */
 static bool grant_fits(const struct das_common *c, const char *grant, struct das_err *err)
 {
@@ -43,7 +30,7 @@ static bool grant_fits(const struct das_common *c, const char *grant, struct das
         return das_secrets_find(&c->secrets, name, err);
     if (begins(grant, "instance:"))
         return das_inventory_find(c->inventory, name, err) >= 0;
-    if (begins(grant, "tag:") && !tag_is_there(c->inventory, name)) {
+    if (begins(grant, "tag:") && !das_inventory_tagged(c->inventory, name)) {
         das_fail(err, DAS_E_CONFIG, "no instance has the tag \"%.100s\"", name);
         return false;
     }

@@ -60,27 +60,6 @@ struct job {
     const atomic_int *interrupt;
 };
 
-/* --- Ctrl-C ----------------------------------------------------------------------------------- */
-
-static bool is_cancelled(void *arg)
-{
-    const struct job *j = arg;
-
-    return atomic_load(j->interrupt) != 0;
-}
-
-static bool before(void *arg, const struct das_plan *p, size_t victim, const char *action,
-                   char *why, size_t size)
-{
-    (void)p;
-    (void)victim;
-    (void)action;
-    if (!is_cancelled(arg))
-        return true;
-    snprintf(why, size, "not tried: interrupted");
-    return false;
-}
-
 /* --- reading ---------------------------------------------------------------------------------- */
 
 static int add_plan(struct job *j, struct das_text line, const char *path, size_t number,
@@ -170,7 +149,6 @@ static int show(const struct job *j, const struct das_report *r, struct das_err 
 
 static int apply_one(struct job *j, struct das_plan *p, struct das_err *err)
 {
-    const struct das_apply_watch watch = {before, NULL, is_cancelled, j, NULL};
     const struct das_asked *asked = das_plan_asked(p);
     const char *policy = asked && asked->script ? asked->script : "apply";
     struct das_script_rules rules;
@@ -183,7 +161,7 @@ static int apply_one(struct job *j, struct das_plan *p, struct das_err *err)
         .vault = &j->vault,
     };
     const struct das_apply_opts opts = {
-        .armed = j->armed, .protect = &j->common.protect, .guard = &guard, .watch = &watch};
+        .armed = j->armed, .protect = &j->common.protect, .guard = &guard, .watch = &das_interrupt_watch};
     struct das_report *report = NULL;
     struct das_source *source;
     size_t at;
@@ -208,7 +186,7 @@ static int apply_all(struct job *j)
     size_t done = 0;
     struct das_err err;
 
-    for (; done < j->count && !is_cancelled(j); done++) {
+    for (; done < j->count && !atomic_load(j->interrupt); done++) {
         if (apply_one(j, j->plans[done], &err) == 0)
             continue;
         das_complain("apply", &err);
@@ -217,10 +195,10 @@ static int apply_all(struct job *j)
         else
             j->undone++;
     }
-    if (is_cancelled(j))
+    if (atomic_load(j->interrupt))
         fprintf(stderr, "das apply: interrupted; %zu of %zu plans were not tried\n",
                 j->count - done, j->count);
-    return das_totals_exit(j->totals, j->undone, is_cancelled(j));
+    return das_totals_exit(j->totals, j->undone, atomic_load(j->interrupt) != 0);
 }
 
 static int open_store(struct job *j, struct das_err *err)

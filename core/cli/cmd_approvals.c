@@ -120,7 +120,8 @@ static int show(struct job *j, struct das_store *s, const char *id, struct das_e
     int rc = s ? das_approval_get(s, id, &a, err) : 0;
 
     if (rc == 0 && !a)
-        rc = das_fail(err, DAS_E_USAGE, "there is no request \"%.40s\"; das approvals list", id);
+        rc = das_fail(err, DAS_E_USAGE,
+                      "there is no request \"%.40s\"; das approvals list shows them", id);
     if (rc == 0) {
         das_approval_cli_show(a, json, &j->out);
         if (json)
@@ -191,7 +192,7 @@ static int run(struct job *j, int n, char **words, int *code, struct das_err *er
         return das_fail(err, DAS_E_USAGE, "expected list, show or run, got \"%.40s\"", what);
     if (is_show ? n != 2 : n > 1)
         return das_fail(err, DAS_E_USAGE,
-                        is_show ? "show: which request? das approvals list"
+                        is_show ? "show: which request? das approvals list shows them"
                                 : "%s takes nothing behind it",
                         what);
     if (j->cli.common.output == DAS_OUT_CSV)

@@ -141,8 +141,8 @@ static int run(struct job *j, int n, char **words, int *code, struct das_err *er
     int rc;
 
     if (n != 1)
-        return das_fail(err, DAS_E_USAGE, "%s; das approvals list shows them",
-                        n ? "one request at a time" : "which request?");
+        return das_fail(err, DAS_E_USAGE, "%s das approvals list shows them",
+                        n ? "one request at a time;" : "which request?");
     if (!j->yes && (!j->reason || !das_text_trim(das_text_of(j->reason)).len))
         return das_fail(err, DAS_E_USAGE, "--reason: expected why not");
     if (j->cli.common.output == DAS_OUT_CSV)

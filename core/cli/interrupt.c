@@ -3,6 +3,7 @@
 
 #include <signal.h>
 #include <stddef.h>
+#include <stdio.h>
 
 /* SIGHUP: a terminal that went away. */
 static const int numbers[] = {SIGINT, SIGTERM, SIGHUP, SIGQUIT};
@@ -29,6 +30,26 @@ const atomic_int *das_interrupt_catch(void)
     set_all(&sa);
     return &came;
 }
+
+static bool has_come(void *arg)
+{
+    (void)arg;
+    return atomic_load(&came) != 0;
+}
+
+static bool before(void *arg, const struct das_plan *p, size_t victim, const char *action,
+                   char *why, size_t size)
+{
+    (void)p;
+    (void)victim;
+    (void)action;
+    if (!has_come(arg))
+        return true;
+    snprintf(why, size, "not tried: interrupted");
+    return false;
+}
+
+const struct das_apply_watch das_interrupt_watch = {.before = before, .cancelled = has_come};
 
 void das_interrupt_leave(void)
 {

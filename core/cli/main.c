@@ -28,7 +28,7 @@ static const char help[] =
     "  das key | token create | list | revoke    who may ask das serve\n"
     "  das notify CHANNEL TEXT               a message to people; what waits to be sent\n"
     "  das repl [-i INSTANCE]                type Lua and see what it is worth\n"
-    "  das check PATH...                     what is wrong with a policy, without running it\n"
+    "  das check [PATH...]                   what is wrong with a policy or das.lua, without running\n"
     "  das import-pt-kill -- OPTIONS         pt-kill's options as a policy\n"
     "  das test PATH...                      run tests of policies: nothing leaves the process\n"
     "  das help COMMAND                      more about one of them\n"

@@ -16,6 +16,8 @@ static void print_text(const struct das_rerun_result *r, struct das_buf *b)
     if (!r->differs) {
         das_buf_printf(b, "equal: %zu decision%s, the same to the byte\n", r->decisions,
                        r->decisions == 1 ? "" : "s");
+        if (r->unfinished)
+            das_buf_str(b, "  the recorded run broke off there: what it would have done next is not known\n");
         return;
     }
     if (r->recorded || r->now) {
@@ -37,6 +39,7 @@ static void print_json(const struct das_rerun_result *r, struct das_buf *b)
     das_json_key_int(b, "equal", (int64_t)r->equal);
     das_json_key_bool(b, "differs", r->differs);
     das_json_key_bool(b, "other_policy", r->other_policy);
+    das_json_key_bool(b, "unfinished", r->unfinished);
     das_json_key(b, "recorded");
     das_buf_str(b, r->recorded ? r->recorded : "null"); /* is JSON itself */
     das_json_key(b, "now");

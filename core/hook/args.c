@@ -137,6 +137,18 @@ static int put(json_t *to, const struct das_hook_param *p, const char *text,
     return json_object_set_new(to, p->name, value) < 0 ? das_fail_nomem(err) : 0;
 }
 
+/* Whoever has left out one does not know the others. */
+static int left_out(const struct das_hook_command *c, const struct das_hook_param *p,
+                    struct das_err *err)
+{
+    struct das_buf usage = {0};
+
+    das_hook_usage(c, &usage);
+    das_fail(err, DAS_E_USAGE, "%s: it is needed: %s", p->name, usage.ptr ? usage.ptr : c->name);
+    das_buf_clear(&usage);
+    return -1;
+}
+
 static int take(const struct das_hook_command *c, const struct das_hook_line *line,
                 const struct das_hook_reach *reach, json_t *to, struct das_err *err)
 {
@@ -160,7 +172,7 @@ static int take(const struct das_hook_command *c, const struct das_hook_line *li
         if (json_object_get(to, p->name))
             continue;
         if (p->required && !p->fallback)
-            return das_fail(err, DAS_E_USAGE, "%s: it is needed", p->name);
+            return left_out(c, p, err);
         if (p->fallback && put(to, p, p->fallback, reach, err) < 0)
             return -1;
     }

@@ -42,6 +42,14 @@ int das_hook_ask_read(const struct das_hook *h, const struct das_hook_verdict *v
                       struct das_hook_ask *out, struct das_err *err);
 void das_hook_ask_clear(struct das_hook_ask *a);
 
+/* ask_kept.c: members of an object that is open in b, without alert. It holds secrets: the caller
+ * seals it, and wipes b. A line that is no UTF-8 does not stay as it is. */
+int das_hook_ask_keep(const struct das_hook_ask *a, struct das_buf *b, struct das_err *err);
+/* What such an object says, into {0}; the address for answers only where h still has them sent
+ * there. DAS_E_DATA; out is to be cleared in any case. */
+int das_hook_ask_recall(const struct das_hook *h, const json_t *o, struct das_hook_ask *out,
+                        struct das_err *err);
+
 /* May an answer be sent to the URL of a request? Only to the platform's own hosts, or those of the
  * configuration; by https unless it says insecure. */
 bool das_hook_may_reply_to(const struct das_hook *h, const char *url);

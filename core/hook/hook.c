@@ -220,23 +220,6 @@ bool das_hook_is_chat(enum das_hook_platform p)
     return das_hook_people_word(p) != NULL;
 }
 
-bool das_hook_means(const struct das_hook *h, const char *name, const char *const *tags,
-                    size_t tag_count)
-{
-    if (!h->instance_count)
-        return true;
-    for (size_t i = 0; i < h->instance_count; i++) {
-        const char *word = h->instances[i];
-        if (strcmp(word, "*") == 0 || strcmp(word, name) == 0)
-            return true;
-        for (size_t k = 0; strncmp(word, "tag:", 4) == 0 && k < tag_count; k++) {
-            if (strcmp(word + 4, tags[k]) == 0)
-                return true;
-        }
-    }
-    return false;
-}
-
 static bool is_among(const struct das_hook_allow *a, const struct das_person *x)
 {
     for (size_t i = 0; i < a->user_count; i++) {

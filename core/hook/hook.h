@@ -112,10 +112,6 @@ bool das_hook_is_chat(enum das_hook_platform p);
 /* The word of das_people_words for its users; NULL: it has none. */
 const char *das_hook_people_word(enum das_hook_platform p);
 
-/* Is an instance of that name, with these tags, one of the hook's? */
-bool das_hook_means(const struct das_hook *h, const char *name, const char *const *tags,
-                    size_t tag_count);
-
 /* x (NULL: nobody) may use the hook, and the command (NULL: its script). */
 bool das_hook_allows(const struct das_hook *h, const struct das_hook_command *c,
                      const struct das_person *x);

@@ -15,30 +15,37 @@
 
 /* --- into the outbox -------------------------------------------------------------------------- */
 
-int das_notice_queue(struct das_store *s, const struct das_channel *ch, const struct das_notice *n,
-                     char id[DAS_DELIVERY_SIZE], struct das_err *err)
+int das_notice_wrap(const struct das_channel *ch, const struct das_notice *n, struct das_buf *text,
+                    struct das_outbox_new *m, struct das_err *err)
 {
-    struct das_outbox_new m = {.channel = ch->name,
-                               .dedup = n->dedup.ptr ? n->dedup : das_text("", 0),
-                               .dedup_ms = ch->dedup_ms,
-                               .event = n->event,
-                               .expire_ms = ch->expire_ms,
-                               /* what is answered or asked for cannot wait for others */
-                               .alone = n->button_count > 0 || n->update.len > 0 ||
-                                        n->thread.len > 0 || n->severity == DAS_CRITICAL};
-    struct das_buf b = {0};
-    int rc = -1;
-
+    *m = (struct das_outbox_new){.channel = ch->name,
+                                 .dedup = n->dedup.ptr ? n->dedup : das_text("", 0),
+                                 .dedup_ms = ch->dedup_ms,
+                                 .event = n->event,
+                                 .expire_ms = ch->expire_ms,
+                                 /* what is answered or asked for cannot wait for others */
+                                 .alone = n->alone || n->button_count > 0 || n->update.len > 0 ||
+                                          n->thread.len > 0 || n->severity == DAS_CRITICAL};
     if (!n->title.len && !n->text.len)
         return das_fail(err, DAS_E_USAGE, "a message without title and text");
     if (das_channel_takes(ch, n, err) < 0)
         return -1;
-    das_notice_write(n, &b);
-    m.message = das_buf_view(&b);
+    das_notice_write(n, text);
+    m->message = das_buf_view(text);
     /* an edit is no new message: the same key would hold it back */
     if (n->update.len)
-        m.dedup = das_text("", 0);
-    if (das_buf_ok(&b, err) == 0)
+        m->dedup = das_text("", 0);
+    return das_buf_ok(text, err);
+}
+
+int das_notice_queue(struct das_store *s, const struct das_channel *ch, const struct das_notice *n,
+                     char id[DAS_DELIVERY_SIZE], struct das_err *err)
+{
+    struct das_outbox_new m;
+    struct das_buf b = {0};
+    int rc = das_notice_wrap(ch, n, &b, &m, err);
+
+    if (rc == 0)
         rc = das_outbox_add(s, &m, das_clock_unix_ms(), id, err);
     das_buf_clear(&b);
     return rc;

@@ -17,6 +17,11 @@
 int das_notice_queue(struct das_store *s, const struct das_channel *ch, const struct das_notice *n,
                      char id[DAS_DELIVERY_SIZE], struct das_err *err);
 
+/* Only what das_outbox_add() would be given: for who puts it there together with something else. m
+ * borrows from all of them. -1: DAS_E_USAGE. */
+int das_notice_wrap(const struct das_channel *ch, const struct das_notice *n, struct das_buf *text,
+                    struct das_outbox_new *m, struct das_err *err);
+
 /* The secret name of a message's page, DELIVERY.KEY: KEY is of the message as it is stored, so that
  * only who has seen the link, or all of the message, knows it. */
 #define DAS_PAGE_NAME_SIZE (DAS_DELIVERY_SIZE + 33)

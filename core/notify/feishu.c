@@ -303,7 +303,7 @@ static void take_token(struct das_turn *t, const struct das_answer *a, struct da
     char ignored[24];
     struct das_text token = das_answer_text(a->json, "tenant_access_token", ignored);
 
-    if (!token.len || token.len >= DAS_TOKEN_SIZE || memchr(token.ptr, '\0', token.len)) {
+    if (!token.len || token.len >= DAS_NOTIFY_TOKEN_SIZE || memchr(token.ptr, '\0', token.len)) {
         das_verdict(v, DAS_LATER, "", das_text_of("no tenant token in the answer"));
         return;
     }

@@ -12,7 +12,7 @@
 #include "core/notify/page.h"
 
 #define DAS_REF_SIZE 400 /* of a message, as the platform calls it */
-#define DAS_TOKEN_SIZE 1200
+#define DAS_NOTIFY_TOKEN_SIZE 1200
 
 /* How a platform's answer is taken. */
 enum das_verdict_kind {
@@ -42,7 +42,7 @@ struct das_turn {
     const char *thread; /* of the message to be answered; NULL: none */
     int64_t now_ms;     /* Unix */
     int step;           /* 0, and one more after each DAS_NEXT */
-    char *token; /* DAS_TOKEN_SIZE bytes that stay with the channel between attempts; "" first */
+    char *token; /* DAS_NOTIFY_TOKEN_SIZE bytes that stay with the channel between attempts; "" first */
     int64_t *token_until_ms; /* Unix */
 };
 

@@ -52,6 +52,7 @@ struct das_notice {
     struct das_text thread; /* delivery id of the message that it answers */
     enum das_severity severity;
     enum das_event event;
+    bool alone;    /* in no digest: for whoever queues it, and not kept with it */
     int64_t at_ms; /* Unix */
     struct das_notice_field fields[DAS_NOTICE_FIELDS];
     size_t field_count;

@@ -134,7 +134,7 @@ int das_reply_body(const char *platform, const struct das_notice *n, bool open, 
     const struct das_kind *k =
         strcmp(platform, "teams") == 0 ? &das_kind_teams : find(platform, open);
     struct das_channel ch = das_channel_default;
-    char token[DAS_TOKEN_SIZE] = "";
+    char token[DAS_NOTIFY_TOKEN_SIZE] = "";
     int64_t until_ms = 0;
     struct das_turn t = {.channel = &ch,
                          .notice = n,

@@ -18,7 +18,7 @@
 /* What a platform gave to a channel, kept as long as the process runs. */
 struct pass {
     char *channel;
-    char token[DAS_TOKEN_SIZE];
+    char token[DAS_NOTIFY_TOKEN_SIZE];
     int64_t until_ms;
 };
 

@@ -20,7 +20,9 @@ struct rerun {
     struct das_engine_watch watch;
     const char **args;
     struct das_engine_web web;
-    size_t answered; /* of the tape's own lines, so many were looked at for answers */
+    /* How far the tape was read for them. */
+    size_t decided, answered;
+    const json_t *end; /* its line; NULL: the run has none */
     struct das_clock clock;
 };
 
@@ -31,16 +33,17 @@ void das_rerun_result_clear(struct das_rerun_result *r)
     memset(r, 0, sizeof *r);
 }
 
-/* The n-th decision of the recorded run, from 0. */
-static bool recorded_decision(const struct das_playback *p, size_t n, struct das_text *text)
+/* The caller's next line on the tape that has key; NULL: there is none left. */
+static const json_t *next_line(const struct rerun *r, size_t *at, const char *key,
+                               struct das_text *text)
 {
     const json_t *line;
 
-    for (size_t i = 0; (line = das_playback_line(p, i, text)) != NULL; i++) {
-        if (json_object_get(line, "decision") && n-- == 0)
-            return true;
+    while ((line = das_playback_next(r->play, at, text)) != NULL) {
+        if (json_object_get(line, key))
+            return line;
     }
-    return false;
+    return NULL;
 }
 
 static void decided_again(void *arg, struct das_text line)
@@ -48,23 +51,27 @@ static void decided_again(void *arg, struct das_text line)
     struct rerun *r = arg;
     struct das_rerun_result *out = r->out;
     struct das_text then;
+    bool was;
 
     if (out->differs)
         return;
-    if (recorded_decision(r->play, out->equal, &then) && das_text_eq(then, line)) {
+    was = next_line(r, &r->decided, "decision", &then) != NULL;
+    if (was && das_text_eq(then, line)) {
         out->equal++;
         return;
     }
+    if (!was && out->unfinished)
+        return;
     out->differs = true;
-    out->recorded = recorded_decision(r->play, out->equal, &then) ? das_strndup(then.ptr, then.len)
-                                                                  : NULL;
+    out->recorded = was ? das_strndup(then.ptr, then.len) : NULL;
     out->now = das_strndup(line.ptr, line.len);
 }
 
 static const json_t *head_of(const struct das_playback *p, struct das_err *err)
 {
     struct das_text ignored;
-    const json_t *head = das_playback_line(p, 0, &ignored);
+    size_t at = 0;
+    const json_t *head = das_playback_next(p, &at, &ignored);
 
     if (json_integer_value(json_object_get(head, "das_run")) == 1 &&
         json_is_string(json_object_get(head, "script")) &&
@@ -132,6 +139,35 @@ static int open_past(struct rerun *r, struct das_err *err)
     return 0;
 }
 
+static struct das_text text_of(const json_t *o, const char *key)
+{
+    const json_t *v = json_object_get(o, key);
+
+    return v ? das_text(json_string_value(v), json_string_length(v)) : DAS_TEXT_NULL;
+}
+
+/* Both asked for the same and ended the same way? failed: NULL, or why this run did not come to its end. */
+static void compare_ends(struct rerun *r, const struct das_err *failed)
+{
+    const char *differs = das_playback_differs(r->play);
+    const char *beyond = r->end ? das_playback_beyond(r->play) : NULL;
+    const char *error = json_string_value(json_object_get(r->end, "error"));
+    size_t left = das_playback_left(r->play), size = sizeof r->out->why;
+    char *why = r->out->why;
+
+    if (differs || beyond)
+        snprintf(why, size, "%.1100s", differs ? differs : beyond);
+    else if (*why) /* what it asked others */
+        return;
+    else if (failed && r->end && !error)
+        snprintf(why, size, "the run ended: %.1000s", failed->msg);
+    else if (left)
+        snprintf(why, size, "the recorded run asked for %zu more list%s and kills", left,
+                 left == 1 ? "" : "s");
+    else if (!failed && error && das_text_is(text_of(r->end, "end"), "error"))
+        snprintf(why, size, "the recorded run failed: %.1000s", error);
+}
+
 /* What the run says is of no interest here, only what it decides. */
 static int run_again(struct rerun *r, struct das_err *err)
 {
@@ -143,57 +179,28 @@ static int run_again(struct rerun *r, struct das_err *err)
     if (!r->opts.out)
         return das_fail(err, DAS_E_IO, "/dev/null cannot be opened");
     rc = das_engine_run(&r->opts, &result, &failed);
-    if (rc < 0 && !r->out->why[0])
-        snprintf(r->out->why, sizeof r->out->why, "the run ended: %.1000s", failed.msg);
+    compare_ends(r, rc < 0 ? &failed : NULL);
     das_engine_result_clear(&result);
     if (failed.code != DAS_E_STUCK || rc == 0)
         fclose(r->opts.out);
     return 0;
 }
 
-/* Both ended the same way? */
-static void compare_ends(struct rerun *r)
+/* Decisions of the recorded run that this one did not come to. */
+static void compare_decisions(struct rerun *r)
 {
     struct das_rerun_result *out = r->out;
     struct das_text text;
-    const json_t *line, *error = NULL;
+    size_t at = 0;
 
-    for (size_t i = 0; (line = das_playback_line(r->play, i, &text)) != NULL; i++) {
-        out->decisions += json_object_get(line, "decision") != NULL;
-        if (json_object_get(line, "end"))
-            error = json_object_get(line, "error");
-    }
-    if (!out->differs && out->equal < out->decisions) {
+    while (next_line(r, &at, "decision", &text))
+        out->decisions++;
+    if (!out->differs && out->equal < out->decisions &&
+        next_line(r, &r->decided, "decision", &text)) {
         out->differs = true;
-        if (recorded_decision(r->play, out->equal, &text))
-            out->recorded = das_strndup(text.ptr, text.len);
+        out->recorded = das_strndup(text.ptr, text.len);
     }
-    if (json_is_string(error)) /* it had failed; that it fails again is as it should be */
-        out->why[0] = '\0';
-    if (das_playback_differs(r->play))
-        snprintf(out->why, sizeof out->why, "%.1100s", das_playback_differs(r->play));
     out->differs = out->differs || out->why[0];
-}
-
-/* The next answer on the tape; NULL: there is none left. */
-static const json_t *next_answer(struct rerun *r)
-{
-    struct das_text ignored;
-    const json_t *line;
-
-    while ((line = das_playback_line(r->play, r->answered, &ignored)) != NULL) {
-        r->answered++;
-        if (json_object_get(line, "http"))
-            return line;
-    }
-    return NULL;
-}
-
-static struct das_text text_of(const json_t *o, const char *key)
-{
-    const json_t *v = json_object_get(o, key);
-
-    return v ? das_text(json_string_value(v), json_string_length(v)) : DAS_TEXT_NULL;
 }
 
 static int take_headers(const json_t *list, struct das_arena *arena,
@@ -216,7 +223,8 @@ static int answer_again(void *arg, const struct das_http_request *req,
                         struct das_http_response *resp, struct das_err *err)
 {
     struct rerun *r = arg;
-    const json_t *line = next_answer(r);
+    struct das_text ignored;
+    const json_t *line = next_line(r, &r->answered, "http", &ignored);
     int64_t result = json_integer_value(json_object_get(line, "result"));
     struct das_arena arena;
     struct das_text body;
@@ -225,7 +233,7 @@ static int answer_again(void *arg, const struct das_http_request *req,
     if (!line || !das_text_is(text_of(line, "http"), req->method) ||
         !das_text_eq(text_of(line, "origin"), das_rerun_origin(req->url))) {
         struct das_text origin = das_rerun_origin(req->url);
-        if (!r->out->why[0])
+        if (!r->out->why[0] && (line || !r->out->unfinished))
             snprintf(r->out->why, sizeof r->out->why, "the run asks %.*s, the recorded one did not",
                      (int)origin.len, origin.ptr);
         return das_fail(err, DAS_E_CONNECT, "the recorded run had no such request");
@@ -252,6 +260,9 @@ static int answer_again(void *arg, const struct das_http_request *req,
 
 static int prepare(struct rerun *r, const struct das_engine_opts *base, struct das_err *err)
 {
+    struct das_text ignored;
+    size_t at = 0;
+
     r->head = head_of(r->play, err);
     if (!r->head)
         return -1;
@@ -271,6 +282,8 @@ static int prepare(struct rerun *r, const struct das_engine_opts *base, struct d
     r->out->other_policy = strcmp(r->decisions.policy_sha256,
                                   json_string_value(json_object_get(r->head, "script_sha256"))) != 0;
     das_rerun_watch(&r->watch, &r->decisions);
+    r->end = next_line(r, &at, "end", &ignored);
+    r->out->unfinished = !r->end;
     das_clock_init(&r->clock, json_integer_value(json_object_get(r->head, "from_ms")));
     return 0;
 }
@@ -292,7 +305,7 @@ int das_rerun(struct das_playback *p, const struct das_engine_opts *base,
         das_clock_enter(before);
     }
     if (rc == 0)
-        compare_ends(&r);
+        compare_decisions(&r);
     das_inventory_free(r.opts.inventory);
     das_store_close(r.opts.store);
     das_decisions_clear(&r.decisions);

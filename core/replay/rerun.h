@@ -37,6 +37,8 @@ struct das_rerun_result {
     size_t equal;          /* from the first one on */
     bool other_policy;     /* its text is not the recorded one's */
     bool differs;
+    bool unfinished;       /* the recorded run died: what it would have done next is not known, and
+                              what this one does then is no difference */
     char *recorded, *now;  /* the first decision that is not the same; NULL: there is none there */
     char why[1200];        /* what else differs: "" nothing */
 };

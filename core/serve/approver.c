@@ -14,9 +14,11 @@
 
 #include "core/approval/question.h"
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/mem.h"
 #include "core/base/patience.h"
 #include "core/notify/deliver.h"
+#include "core/session/render.h"
 
 #define LOOK_MS 1000     /* between two looks */
 #define ROUND_MAX 50     /* requests in one */
@@ -160,9 +162,31 @@ static int carry_out(const struct das_approver_conf *conf, const char *id, struc
     return rc < 0 ? -1 : fate != DAS_FATE_NOTHING;
 }
 
+static void said(void *arg, const struct das_delivery *x)
+{
+    const struct das_approver_conf *conf = ((const struct job *)arg)->conf;
+    struct das_buf b = {0};
+
+    if (x->kind != DAS_REFUSED || !conf->lost)
+        return;
+    das_buf_printf(&b, "%zu message%s to %s given up", x->count, x->count == 1 ? "" : "s",
+                   x->channel->name);
+    if (x->tries > 1)
+        das_buf_printf(&b, " after %lld attempts", (long long)x->tries);
+    das_buf_printf(&b, ": %s%s", x->code, *x->code && *x->words ? ", " : "");
+    das_render_cell(das_text_of(x->words), 200, &b);
+    if (b.ptr && !b.failed)
+        conf->lost(conf->arg, b.ptr);
+    das_buf_clear(&b);
+}
+
 static int deliver(const struct das_approver_conf *conf, struct das_store *s, struct das_err *err)
 {
-    struct das_delivering d = {.channels = &conf->rules->channels, .budget_ms = DELIVER_MS};
+    struct job j = {.conf = conf};
+    struct das_delivering d = {.channels = &conf->rules->channels,
+                               .budget_ms = DELIVER_MS,
+                               .said = said,
+                               .arg = &j};
     struct das_delivered out;
     int64_t waiting;
     int rc = das_outbox_count(s, DAS_OUTBOX_WAITING, &waiting, err);
@@ -186,6 +210,7 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
                                              conf->rules->serve.url};
     das_approval_id ids[ROUND_MAX];
     int n = das_approval_due(s, &means, ids, ROUND_MAX, err), done = 0, rc;
+    struct das_err later; /* the first is what is told */
 
     for (int i = 0; i < n && !(conf->killer->cancel && atomic_load(conf->killer->cancel)); i++) {
         rc = carry_out(conf, ids[i], err);
@@ -194,11 +219,12 @@ int das_approver_round(const struct das_approver_conf *conf, struct das_store *s
         else
             done += rc;
     }
-    if (n >= 0 && das_approval_post_all(s, &to, err) < 0)
+    if (das_approval_post_all(s, &to, n < 0 ? &later : err) < 0)
         n = -1;
-    if (n >= 0 && das_questions_say(s, &conf->rules->channels, err) < 0)
+    if (das_questions_say(s, &conf->rules->channels, n < 0 ? &later : err) < 0)
         n = -1;
-    if (n >= 0 && deliver(conf, s, err) < 0)
+    /* also what was queued before something failed: a queue that is full has to become empty */
+    if (deliver(conf, s, n < 0 ? &later : err) < 0)
         n = -1;
     return n < 0 ? -1 : done;
 }
@@ -249,7 +275,6 @@ int das_approver_new(const struct das_approver_conf *conf, struct das_approver *
                      struct das_err *err)
 {
     struct das_approver *a = das_calloc(1, sizeof *a);
-    pthread_condattr_t attr;
 
     if (!a)
         return das_fail_nomem(err);
@@ -259,10 +284,7 @@ int das_approver_new(const struct das_approver_conf *conf, struct das_approver *
         return -1;
     }
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&a->changed);
     if (pthread_create(&a->thread, NULL, work, a) != 0) {
         pthread_cond_destroy(&a->changed);
         pthread_mutex_destroy(&a->lock);

@@ -23,6 +23,8 @@ struct das_approver_conf {
      * not be used, and a is NULL. May be NULL. */
     void (*told)(void *arg, const struct das_approval *a, const struct das_report *report,
                  const struct das_err *err);
+    /* A line about a message that is given up. May be NULL. */
+    void (*lost)(void *arg, const char *line);
     void *arg;
 };
 

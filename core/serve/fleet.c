@@ -26,7 +26,7 @@
 struct das_member {
     const char *name, *kind; /* name: the inventory's */
     char id[ID_LEN + 1], node[ID_LEN + 1], db_user[ID_LEN + 1];
-    const char **tags; /* the inventory's texts */
+    const char *const *tags; /* the inventory's texts */
     size_t tag_count;
     int64_t share_ms;
 
@@ -133,26 +133,10 @@ static struct das_member *same_stem(const struct das_fleet *f, const char *id)
 
 /* --- all of them ------------------------------------------------------------------------------ */
 
-static int copy_tags(struct das_member *m, struct das_inventory *inv, size_t at,
-                     struct das_err *err)
-{
-    size_t n = 0;
-
-    while (das_inventory_tag(inv, at, n))
-        n++;
-    m->tags = das_calloc(n + 1, sizeof *m->tags);
-    if (!m->tags)
-        return das_fail_nomem(err);
-    for (; m->tag_count < n; m->tag_count++)
-        m->tags[m->tag_count] = das_inventory_tag(inv, at, m->tag_count);
-    return 0;
-}
-
 static void member_clear(struct das_member *m)
 {
     das_seen_list_clear(&m->last);
     das_source_close(m->act);
-    das_free(m->tags);
     das_tower_clear(&m->tower);
     das_tower_clear(&m->turn);
 }
@@ -165,8 +149,8 @@ static int member_init(struct das_fleet *f, struct das_member *m, struct das_inv
     m->name = das_inventory_name(inv, at);
     m->kind = kind_of(das_inventory_spec(inv, at));
     m->health.age_ms = -1;
-    if (name_instance(m, das_inventory_id(inv, at), err) < 0 || name_parts(m, err) < 0 ||
-        copy_tags(m, inv, at, err) < 0)
+    m->tags = das_inventory_tags(inv, at, &m->tag_count);
+    if (name_instance(m, das_inventory_id(inv, at), err) < 0 || name_parts(m, err) < 0)
         return -1;
     other = same_stem(f, m->id);
     if (other)

@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/serve/hook_desk_impl.h"
@@ -72,25 +73,53 @@ void das_hook_job_release(struct das_hook_job *j)
         job_free(j);
 }
 
-int das_hook_put(struct das_hook_desk *d, struct das_hook_job *j)
+struct das_hook_job *das_hook_job_new(struct das_hook_desk *d, const struct das_hook *h,
+                                      int64_t now_ms)
+{
+    struct das_hook_job *j = das_calloc(1, sizeof *j);
+
+    if (!j)
+        return NULL;
+    j->desk = d;
+    j->hook = h;
+    j->kind = DAS_HOOK_JOB_SCRIPT;
+    j->at_ms = now_ms;
+    j->holders = 1;
+    return j;
+}
+
+bool das_hook_reserve(struct das_hook_desk *d)
 {
     bool room;
 
     pthread_mutex_lock(&d->lock);
     room = !d->ends && d->waiting < (size_t)d->conf.queue;
-    if (room) {
-        j->holders++;
-        j->next = NULL;
-        if (d->last)
-            d->last->next = j;
-        else
-            d->first = j;
-        d->last = j;
+    if (room)
         d->waiting++;
-        pthread_cond_signal(&d->work);
-    }
     pthread_mutex_unlock(&d->lock);
-    return room ? 0 : -1;
+    return room;
+}
+
+void das_hook_unreserve(struct das_hook_desk *d)
+{
+    pthread_mutex_lock(&d->lock);
+    d->waiting--;
+    pthread_cond_broadcast(&d->back);
+    pthread_mutex_unlock(&d->lock);
+}
+
+void das_hook_put(struct das_hook_desk *d, struct das_hook_job *j)
+{
+    pthread_mutex_lock(&d->lock);
+    j->holders++;
+    j->next = NULL;
+    if (d->last)
+        d->last->next = j;
+    else
+        d->first = j;
+    d->last = j;
+    pthread_cond_signal(&d->work);
+    pthread_mutex_unlock(&d->lock);
 }
 
 static struct timespec at(int64_t monotonic_ms)
@@ -145,6 +174,7 @@ static void *work(void *arg)
     while ((j = next_job(d)) != NULL) {
         pthread_mutex_unlock(&d->lock);
         das_hook_job_do(w, j);
+        das_hook_keep_end(j);
         pthread_mutex_lock(&d->lock);
         d->running--;
         j->over = true;
@@ -219,16 +249,6 @@ int das_hook_desk_reload(struct das_hook_desk *d, struct das_err *err)
 
 /* --- start and end ---------------------------------------------------------------------------- */
 
-static void cond_init(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 int das_hook_desk_new(const struct das_hook_desk_conf *conf, struct das_hook_desk **out,
                       struct das_err *err)
 {
@@ -241,12 +261,13 @@ int das_hook_desk_new(const struct das_hook_desk_conf *conf, struct das_hook_des
     pthread_rwlock_init(&d->keys_lock, NULL);
     pthread_mutex_init(&d->store_lock, NULL);
     pthread_mutex_init(&d->lock, NULL);
-    cond_init(&d->work);
-    cond_init(&d->back);
+    das_cond_init(&d->work);
+    das_cond_init(&d->back);
     d->keys = keys_read(hooks_of(d), err);
     if (d->keys)
         d->engine = das_engine_new(err);
     if (!d->engine || das_store_open(conf->state_dir, &d->store, err) < 0 ||
+        das_keyring_open(conf->state_dir, true, &d->keyring, err) < 0 ||
         start_workers(d, err) < 0) {
         das_hook_desk_free(d);
         return -1;
@@ -280,7 +301,9 @@ static void free_all(struct das_hook_desk *d)
 
     while ((j = d->first) != NULL) {
         d->first = j->next;
-        das_hook_say_log(d, j, DAS_LOG_WARN, "not begun: das serve ends");
+        das_hook_say_log(d, j, j->n ? DAS_LOG_INFO : DAS_LOG_WARN, "%s",
+                         j->n ? "not begun: it waits for the next das serve"
+                              : "not said: das serve ends");
         das_hook_job_release(j);
     }
     for (size_t i = 0; d->workers && i < d->worker_count; i++)
@@ -288,6 +311,7 @@ static void free_all(struct das_hook_desk *d)
     das_free(d->workers);
     keys_free(d->keys, hooks_of(d)->count);
     das_store_close(d->store);
+    das_keyring_close(d->keyring);
     das_engine_free(d->engine);
     pthread_cond_destroy(&d->work);
     pthread_cond_destroy(&d->back);
@@ -327,14 +351,6 @@ void das_hook_desk_load(struct das_hook_desk *d, size_t *waiting, size_t *runnin
     pthread_mutex_lock(&d->lock);
     *waiting = d->waiting;
     *running = d->running;
-    pthread_mutex_unlock(&d->lock);
-}
-
-void das_hook_desk_settle(struct das_hook_desk *d)
-{
-    pthread_mutex_lock(&d->lock);
-    while (d->waiting || d->running)
-        pthread_cond_wait(&d->back, &d->lock);
     pthread_mutex_unlock(&d->lock);
 }
 

@@ -3,12 +3,23 @@
  * before anything of it is believed, answers the platform at once, and has the work done by a few
  * threads.
  *
- * In this order, and the first that says no ends it: signature and time, was it there before, who
- * is it, may they, can it be understood, is there room. Only then it counts. What was taken and not
- * done when the process ends is lost, and not done twice: people see that no answer came.
+ * In this order, and the first that says no ends it: signature and time, who is it, may they, can
+ * it be understood, is there room, was it there before. With the last question it is noted, and what
+ * is to be done is kept in the same transaction; only then it counts, and is answered.
+ *
+ * What is kept outlives the process, under the run of its desk's store:
+ *   - not begun: a desk that comes after takes it up, in order, under the configuration of then; of
+ *     a machine for a day, of a person while the platform would take the answer.
+ *   - begun (on the disk before its script runs): never done again. Whoever asked is told that das
+ *     ended while it was at it.
+ *   - a vote is counted again, for it counts once a person; a runbook is begun if the run that was
+ *     to begin it has none in the store, for then it never will.
+ *   - done, and answered as far as that was possible: forgotten.
  *
  *   hook_desk.c  begins and ends; the line of what waits, and the threads
  *   hook_take.c  one request, on the thread of its connection
+ *   hook_mean.c  what a request means: who, whether they may, what is to be done
+ *   hook_keep.c  what is kept, and what becomes of what another das has left
  *   hook_work.c  one job: a script, a vote, a word to somebody
  *   hook_say.c   sends answers
  */
@@ -21,6 +32,7 @@
 #include "core/serve/approver.h"
 #include "core/serve/httpd.h"
 #include "core/serve/metrics.h"
+#include "core/serve/runbooks.h"
 
 /* All borrowed, and to outlive the desk. */
 struct das_hook_desk_conf {
@@ -34,6 +46,7 @@ struct das_hook_desk_conf {
     int64_t workers, queue;
     struct das_metrics *metrics;
     struct das_approver *approver; /* is woken when something is to be carried out; may be NULL */
+    struct das_runbooks *runbooks; /* is woken when a question was answered; may be NULL */
     FILE *log;                     /* or NULL */
 };
 
@@ -47,6 +60,9 @@ void das_hook_desk_stop(struct das_hook_desk *d);
 /* Stops, and waits for all that runs. False: a script got stuck and still uses what conf points to;
  * nothing was freed, and the process should end. NULL is fine. */
 bool das_hook_desk_free(struct das_hook_desk *d);
+/* Takes up what desks have left whose process has died, as far as there is room; logs what becomes of
+ * it. To be called when the door is open, and every second or so. */
+void das_hook_desk_look(struct das_hook_desk *d);
 /* Reads the secrets anew; when one cannot be read, -1 and all stay as they were. */
 int das_hook_desk_reload(struct das_hook_desk *d, struct das_err *err);
 void das_hook_desk_load(struct das_hook_desk *d, size_t *waiting, size_t *running);
@@ -68,8 +84,5 @@ struct das_hook_taken {
 /* One request to t->hook; out is its answer: body, and headers besides. */
 void das_hook_desk_take(struct das_hook_desk *d, const struct das_httpd_request *http,
                         struct das_hook_taken *t, struct das_httpd_answer *out);
-
-/* For tests: until nothing waits and nothing runs. */
-void das_hook_desk_settle(struct das_hook_desk *d);
 
 #endif

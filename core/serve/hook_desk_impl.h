@@ -10,7 +10,8 @@
 #include "core/hook/keys.h"
 #include "core/notify/send.h"
 #include "core/serve/hook_desk.h"
-#include "core/store/store.h"
+#include "core/serve/keyring.h"
+#include "core/store/work.h"
 
 struct das_hook_worker {
     struct das_hook_desk *desk;
@@ -42,7 +43,13 @@ struct das_hook_job {
     struct das_buf req;              /* of a script: JSON */
     struct das_buf words;            /* of WORDS */
     char *path, *instance, *params;  /* of RUNBOOK; params: JSON */
+    bool alerts;                     /* what a machine reports are alerts */
+    int64_t at_ms;                   /* Unix: when it was taken */
     int answers;                     /* sent so far */
+
+    int64_t n;   /* of core/store/work.h; 0: it is not kept */
+    bool begun;  /* what is kept says so */
+    bool stays;  /* it is not over: whoever comes after goes on with what is kept */
 
     /* under desk->lock */
     int holders;
@@ -56,26 +63,72 @@ struct das_hook_desk {
     pthread_rwlock_t keys_lock;
     struct das_hook_keys **keys; /* one a hook */
     pthread_mutex_t store_lock;
-    struct das_store *store; /* of deliveries */
+    struct das_store *store; /* of deliveries and their work */
+    struct das_keyring *keyring;
+    bool complained; /* the last look at what others left has failed */
     struct das_engine *engine;
     atomic_int cancel;
 
     pthread_mutex_t lock; /* all below */
     pthread_cond_t work, back;
     struct das_hook_job *first, *last;
-    size_t waiting, running, away; /* away: scripts that got stuck and were left behind */
+    size_t waiting, running, away; /* waiting: with the room that is reserved; away: scripts that
+                                      got stuck and were left behind */
     bool ends;
     struct das_hook_worker *workers;
     size_t worker_count;
 };
 
-/* hook_desk.c. 0: it waits, and is the line's; -1: there is no room. */
-int das_hook_put(struct das_hook_desk *d, struct das_hook_job *j);
+/* hook_desk.c. Room in the line for one job: false: there is none. It is given back, or used: then
+ * the job is the line's, too. */
+bool das_hook_reserve(struct das_hook_desk *d);
+void das_hook_unreserve(struct das_hook_desk *d);
+void das_hook_put(struct das_hook_desk *d, struct das_hook_job *j);
+/* A script's, taken now; NULL: no memory. */
+struct das_hook_job *das_hook_job_new(struct das_hook_desk *d, const struct das_hook *h,
+                                      int64_t now_ms);
 void das_hook_job_release(struct das_hook_job *j);
 /* Waits so long for the first answer. True: j->at_once is it. Else nobody waits any more. */
 bool das_hook_job_wait(struct das_hook_job *j, int64_t ms);
 void das_hook_say_log(const struct das_hook_desk *d, const struct das_hook_job *j, int level,
                       const char *fmt, ...) __attribute__((format(printf, 4, 5)));
+
+/* Is the instance at position i one of the hook's? Without a list it has all. */
+static inline bool das_hook_reaches(const struct das_hook *h, const struct das_inventory *inv,
+                                    size_t i)
+{
+    return !h->instance_count || das_inventory_among(inv, i, (const char *const *)h->instances,
+                                                     h->instance_count);
+}
+
+/* hook_mean.c: what j->ask means now. Starts as {0}; clear in any case. */
+struct das_hook_meaning {
+    enum {
+        DAS_HOOK_DO,   /* what j has is to be done; of a report das_hook_mean_report() says what */
+        DAS_HOOK_SAY,  /* only words for the person */
+        DAS_HOOK_LEAVE /* nothing */
+    } kind;
+    const char *result;           /* as das_metrics_hook() has it */
+    char why[300];                /* for the log; "": nothing to say */
+    char word[DAS_HOOK_KEY_SIZE]; /* the command; "": none */
+    struct das_buf words;
+};
+int das_hook_mean(struct das_hook_job *j, struct das_hook_meaning *m, struct das_err *err);
+void das_hook_meaning_clear(struct das_hook_meaning *m);
+/* fresh: of count alerts, which are new; NULL: all. */
+int das_hook_mean_report(struct das_hook_job *j, const bool *fresh, size_t count,
+                         struct das_err *err);
+
+/* hook_keep.c. What is to be kept of j, sealed into *sealed, from which w borrows. */
+int das_hook_keep_make(const struct das_hook_job *j, struct das_work_new *w, struct das_buf *sealed,
+                       struct das_err *err);
+/* Keeps j by itself: sets j->n. */
+int das_hook_keep_add(struct das_hook_job *j, struct das_err *err);
+/* It is begun by that run, and is not repeated. -1: that is not on the disk, and it must not be. */
+int das_hook_keep_begin(struct das_hook_job *j, const char *run, struct das_err *err);
+void das_hook_keep_end(struct das_hook_job *j); /* it is over, unless it stays */
+/* "preview orders: das ended while at it ..." */
+void das_hook_interrupted_words(const struct das_hook_job *j, char *out, size_t size);
 
 /* hook_work.c */
 void das_hook_job_do(struct das_hook_worker *w, struct das_hook_job *j);

@@ -127,15 +127,15 @@ static int send_somewhere(struct das_hook_worker *w, struct das_hook_job *j,
                           const struct das_notice *n, bool open, struct das_err *err)
 {
     struct das_channel ch;
-    bool by_url, refused = false;
+    bool by_url = false, refused = false;
     int rc;
 
-    if (!choose(j, open, &ch, &by_url))
-        return das_fail(err, DAS_E_UNSUPPORTED,
+    rc = choose(j, open, &ch, &by_url)
+             ? das_channel_takes(&ch, n, err)
+             : das_fail(err, DAS_E_UNSUPPORTED,
                         "reply: there is nowhere to send it: the request has no address for "
                         "answers, or none any more, and hooks.%s has no channel",
                         j->hook->name);
-    rc = das_channel_takes(&ch, n, err);
     if (rc == 0)
         rc = send_now(w, j, &ch, by_url, n, &refused, err);
     if (rc < 0)

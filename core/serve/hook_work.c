@@ -9,6 +9,7 @@
 #include "core/approval/approval.h"
 #include "core/approval/question.h"
 #include "core/base/clock.h"
+#include "core/base/fault.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
@@ -68,6 +69,7 @@ static int answer(const struct das_hook_job *j, char *words, size_t size, struct
                                    .stranger = !x || !das_hook_allows(j->hook, NULL, x)};
     struct das_question_value value;
     struct das_store *s = NULL;
+    struct das_err ignored;
     int rc;
 
     if (!das_question_value_read(das_text_of(j->ask.button), &value))
@@ -75,11 +77,14 @@ static int answer(const struct das_hook_job *j, char *words, size_t size, struct
     if (das_store_open(d->conf.state_dir, &s, err) < 0)
         return -1;
     rc = das_question_press(s, &value, &by, das_clock_unix_ms(), words, size, err);
-    if (rc > 0)
-        rc = das_questions_say(s, &d->conf.rules->channels, err);
+    /* it counts in any case: what cannot be said now the approver says */
+    if (rc > 0 && das_questions_say(s, &d->conf.rules->channels, &ignored) < 0)
+        das_hook_say_log(d, j, DAS_LOG_WARN, "answer: %s", ignored.msg);
     das_store_close(s);
-    if (rc >= 0 && d->conf.approver)
+    if (rc > 0 && d->conf.approver)
         das_approver_wake(d->conf.approver);
+    if (rc > 0 && d->conf.runbooks)
+        das_runbooks_wake(d->conf.runbooks);
     return rc;
 }
 
@@ -119,12 +124,7 @@ struct run {
 
 static bool wants(void *arg, struct das_inventory *inv, size_t i)
 {
-    const char *tags[64];
-    size_t n = 0;
-
-    while (n < 64 && (tags[n] = das_inventory_tag(inv, i, n)) != NULL)
-        n++;
-    return das_hook_means(arg, das_inventory_name(inv, i), tags, n);
+    return das_hook_reaches(arg, inv, i);
 }
 
 /* Handles of this thread's own, kept for the next job. */
@@ -213,32 +213,41 @@ static int copy_place(const struct das_hook_job *from, struct das_hook_job *to)
     return from->ask.url && !to->ask.url ? -1 : 0;
 }
 
-/* One more job: the runbook waits for a worker like a request does. */
-static int begin_runbook(void *arg, const char *path, const char *instance, struct das_text params,
-                         struct das_err *err)
+/* Kept, and then one more job in the line; the room for it is there. */
+static int put_runbook(const struct run *r, struct das_hook_job *j, const char *path,
+                       const char *instance, struct das_text params, struct das_err *err)
 {
-    const struct run *r = arg;
-    struct das_hook_job *j = das_calloc(1, sizeof *j);
-    bool busy;
-
-    if (!j)
-        return das_fail_nomem(err);
-    j->desk = r->desk;
-    j->hook = r->job->hook;
     j->person = r->job->person;
     j->kind = DAS_HOOK_JOB_RUNBOOK;
-    j->holders = 1;
     memcpy(j->who, r->job->who, sizeof j->who);
     j->path = das_strdup(path);
     j->instance = das_strdup(instance);
     j->params = das_strndup(params.ptr, params.len);
-    if (!j->path || !j->instance || !j->params || copy_place(r->job, j) < 0) {
-        das_hook_job_release(j);
+    if (!j->path || !j->instance || !j->params || copy_place(r->job, j) < 0)
         return das_fail_nomem(err);
-    }
-    busy = das_hook_put(r->desk, j) < 0;
-    das_hook_job_release(j);
-    return busy ? das_fail(err, DAS_E_BUSY, "runbook: no room in the line of hooks") : 0;
+    if (das_hook_keep_add(j, err) < 0)
+        return -1;
+    das_hook_put(r->desk, j);
+    return 0;
+}
+
+/* The runbook waits for a worker like a request does. */
+static int begin_runbook(void *arg, const char *path, const char *instance, struct das_text params,
+                         struct das_err *err)
+{
+    const struct run *r = arg;
+    struct das_hook_job *j;
+    int rc;
+
+    if (!das_hook_reserve(r->desk))
+        return das_fail(err, DAS_E_BUSY, "runbook: no room in the line of hooks");
+    j = das_hook_job_new(r->desk, r->job->hook, das_clock_unix_ms());
+    rc = j ? put_runbook(r, j, path, instance, params, err) : das_fail_nomem(err);
+    if (rc < 0)
+        das_hook_unreserve(r->desk);
+    if (j)
+        das_hook_job_release(j);
+    return rc;
 }
 
 static bool is_named(void *arg, struct das_inventory *inv, size_t i)
@@ -399,31 +408,74 @@ static void tell_runbook(struct das_hook_worker *w, struct das_hook_job *j, cons
     das_hook_say_words(w, j, words, &ignored);
 }
 
+/* It has begun, and das ends: whoever asked hears that now, or from the das that comes after. */
+static void tell_interrupted(struct das_hook_worker *w, struct das_hook_job *j)
+{
+    struct das_err err;
+    char words[400];
+
+    das_hook_interrupted_words(j, words, sizeof words);
+    j->stays = das_hook_say_words(w, j, words, &err) < 0 && err.code != DAS_E_UNSUPPORTED;
+}
+
+static void tell_script(struct das_hook_worker *w, struct das_hook_job *j, int rc,
+                        const struct das_err *err)
+{
+    struct das_err ignored;
+    char words[400];
+
+    if (!das_hook_is_chat(j->hook->platform))
+        return;
+    if (rc < 0) {
+        trouble_words(j, err, words, sizeof words);
+        das_hook_say_words(w, j, words, &ignored);
+    } else if (!j->answers) {
+        das_hook_say_words(w, j, "Done.", &ignored);
+    }
+}
+
+/* What was begun is not repeated, so nothing is begun that cannot be noted. */
+static int begin(struct run *r, struct das_engine_result *result, struct das_err *err)
+{
+    const struct das_store *s = r->store ? r->store : r->desk->store;
+
+    if (das_hook_keep_begin(r->job, das_store_run(s), err) < 0)
+        return -1;
+    return start(r, result, err);
+}
+
 static void do_script(struct das_hook_worker *w, struct das_hook_job *j)
 {
     struct das_engine_result result = {.end = DAS_END_ERROR};
-    struct das_err err = {0}, ignored;
-    struct run *r = run_new(w, j, &err);
-    char words[400];
+    struct das_err err = {0};
+    struct run *r;
     int rc = -1;
-    bool stuck;
+    bool stuck, interrupted;
 
+    if (atomic_load(&w->desk->cancel)) {
+        j->stays = true;
+        return;
+    }
+    r = run_new(w, j, &err);
     if (r)
-        rc = start(r, &result, &err);
+        rc = begin(r, &result, &err);
+    DAS_FAULT("hook-script-done");
     stuck = result.end == DAS_END_STUCK;
     if (stuck)
         leave_behind(r);
     say_result(j, &result, rc, &err);
     if (w->desk->conf.approver)
         das_approver_wake(w->desk->conf.approver); /* messages that were queued */
-    if (j->kind == DAS_HOOK_JOB_RUNBOOK) {
+    interrupted = rc < 0 && j->begun && result.end == DAS_END_CANCELLED;
+    if (j->kind == DAS_HOOK_JOB_RUNBOOK && interrupted && !r->go.id)
+        j->stays = true; /* it is not in the store, and so it is begun by the das that comes after */
+    else if (j->kind == DAS_HOOK_JOB_RUNBOOK)
         tell_runbook(w, j, r, &result, rc, &err);
-    } else if (rc < 0 && das_hook_is_chat(j->hook->platform)) {
-        trouble_words(j, &err, words, sizeof words);
-        das_hook_say_words(w, j, words, &ignored);
-    } else if (rc == 0 && !j->answers && das_hook_is_chat(j->hook->platform)) {
-        das_hook_say_words(w, j, "Done.", &ignored);
-    }
+    else if (interrupted)
+        tell_interrupted(w, j);
+    else
+        tell_script(w, j, rc, &err);
+    DAS_FAULT("hook-answered");
     das_engine_result_clear(&result);
     if (r && !stuck)
         run_release(r); /* the script's */
@@ -431,10 +483,17 @@ static void do_script(struct das_hook_worker *w, struct das_hook_job *j)
         run_release(r);
 }
 
+static void do_words(struct das_hook_worker *w, struct das_hook_job *j)
+{
+    struct das_err err;
+
+    if (das_hook_say_words(w, j, j->words.ptr ? j->words.ptr : "", &err) < 0 &&
+        err.code != DAS_E_UNSUPPORTED)
+        j->stays = atomic_load(&w->desk->cancel); /* it was tried once only */
+}
+
 void das_hook_job_do(struct das_hook_worker *w, struct das_hook_job *j)
 {
-    struct das_err ignored;
-
     switch (j->kind) {
     case DAS_HOOK_JOB_SCRIPT:
     case DAS_HOOK_JOB_RUNBOOK:
@@ -447,7 +506,7 @@ void das_hook_job_do(struct das_hook_worker *w, struct das_hook_job *j)
         do_answer(w, j);
         return;
     case DAS_HOOK_JOB_WORDS:
-        das_hook_say_words(w, j, j->words.ptr ? j->words.ptr : "", &ignored);
+        do_words(w, j);
         return;
     }
 }

@@ -1,5 +1,5 @@
 /*
- * httpd.h - an HTTP/1.1 server that can face a network: libmicrohttpd behind one file, and in front
+ * httpd.h - an HTTP/1.1 server that can face a network: libmicrohttpd behind two files, and in front
  * of every handler what it does not do by itself.
  *
  * A thread for each connection, so a handler may block. Before the handler is called: the gate

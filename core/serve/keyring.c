@@ -208,3 +208,20 @@ int das_keyring_unseal(const struct das_keyring *k, const char *id, struct das_t
     out[len] = '\0';
     return 0;
 }
+
+int das_keyring_unseal_all(const struct das_keyring *k, const char *id, struct das_text sealed,
+                           struct das_buf *b, struct das_err *err)
+{
+    struct das_err why;
+    size_t len = 0;
+    char *to = das_buf_reserve(b, sealed.len + 1);
+
+    if (!to)
+        return das_fail_nomem(err);
+    if (das_unseal(das_text(k->key, MASTER), das_text_of(id), sealed, to, sealed.len, &len, &why) <
+        0)
+        return das_fail(err, DAS_E_CONFIG, "%s: cannot be opened with serve.key: %s", id, why.msg);
+    b->len += len;
+    b->ptr[b->len] = '\0';
+    return 0;
+}

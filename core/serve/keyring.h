@@ -1,6 +1,6 @@
 /*
  * keyring.h - the secrets behind core/store/access.h: draws new ones, seals and opens those of
- * access keys, hashes tokens.
+ * access keys, hashes tokens. It also seals what hooks have taken (core/store/work.h).
  *
  * Owns the master key, the file serve.key in the state directory (64 hex digits, 0600). It is in
  * locked memory while a keyring is open; so keep one open no longer than it is needed. Whoever has
@@ -46,5 +46,8 @@ int das_keyring_seal(const struct das_keyring *k, const char *id, struct das_tex
  * key for this id. */
 int das_keyring_unseal(const struct das_keyring *k, const char *id, struct das_text sealed,
                        char out[DAS_SECRET_KEY_SIZE], struct das_err *err);
+/* The same of any size, appended to b, which the caller wipes. */
+int das_keyring_unseal_all(const struct das_keyring *k, const char *id, struct das_text sealed,
+                           struct das_buf *b, struct das_err *err);
 
 #endif

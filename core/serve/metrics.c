@@ -68,6 +68,7 @@ static const char *const hook_results[] = {"accepted",     "handshake",   "vote"
                                            "ignored",      "refused",     "replayed", "unknown_user",
                                            "not_allowed",  "bad_command", "full",    "failed",
                                            "other"};
+static const char *const left_results[] = {"taken_up", "told", "dropped", "other"};
 static const char *const reasons[] = {"guard", "off_switch", "mode",    "window",    "freeze",
                                       "limit", "breaker", "journal", "other"};
 static const char *const auths[] = {"ok",     "refused", "throttled",   "signature", "token",
@@ -146,6 +147,7 @@ struct das_metrics {
     struct counter blocked[COUNT(reasons)];
     struct counter auth[COUNT(auths)];
     struct counter hooks[COUNT(platforms)][COUNT(hook_results)];
+    struct counter hooks_left[COUNT(platforms)][COUNT(left_results)];
     struct counter policy_runs[COUNT(policy_results)];
     struct histogram policy_late, policy_time;
 };
@@ -199,6 +201,11 @@ void das_metrics_policy(struct das_metrics *m, const char *result, double late, 
 void das_metrics_hook(struct das_metrics *m, const char *platform, const char *result)
 {
     add(&m->hooks[FIND(platforms, platform)][FIND(hook_results, result)], 1);
+}
+
+void das_metrics_hook_left(struct das_metrics *m, const char *platform, const char *result)
+{
+    add(&m->hooks_left[FIND(platforms, platform)][FIND(left_results, result)], 1);
 }
 
 void das_metrics_blocked(struct das_metrics *m, const char *reason)
@@ -360,22 +367,31 @@ static void write_kills(struct das_metrics *m, struct das_buf *b)
            reasons, m->blocked, COUNT(reasons));
 }
 
+/* By platform, and one of n results: m has n counters for each platform. */
+static void by_platform(struct das_buf *b, const char *name, const char *const *names, size_t n,
+                        struct counter *m)
+{
+    for (size_t i = 0; i < COUNT(platforms); i++) {
+        for (size_t k = 0; k < n; k++) {
+            uint64_t value = read_counter(&m[i * n + k]);
+            if (!value)
+                continue;
+            das_buf_printf(b, "%s{platform=\"%s\",result=\"%s\"}", name, platforms[i], names[k]);
+            count_line(b, value);
+        }
+    }
+}
+
 static void write_hooks(struct das_metrics *m, const struct das_metrics_now *now,
                         struct das_buf *b)
 {
-    static const char name[] = "das_hook_requests_total";
+    static const char came[] = "das_hook_requests_total", left[] = "das_hook_left_total";
 
-    head(b, name, "counter", "Requests that came to hooks, by platform and what became of them.");
-    for (size_t i = 0; i < COUNT(platforms); i++) {
-        for (size_t k = 0; k < COUNT(hook_results); k++) {
-            uint64_t n = read_counter(&m->hooks[i][k]);
-            if (!n)
-                continue;
-            das_buf_printf(b, "%s{platform=\"%s\",result=\"%s\"}", name, platforms[i],
-                           hook_results[k]);
-            count_line(b, n);
-        }
-    }
+    head(b, came, "counter", "Requests that came to hooks, by platform and what became of them.");
+    by_platform(b, came, hook_results, COUNT(hook_results), m->hooks[0]);
+    head(b, left, "counter",
+         "Requests of hooks that another das had left undone, by platform and what became of them.");
+    by_platform(b, left, left_results, COUNT(left_results), m->hooks_left[0]);
     known(b, "das_hooks_waiting", "Requests of hooks that wait for a worker.", now->hooks_waiting);
     known(b, "das_hooks_running", "Scripts of hooks that run.", now->hooks_running);
 }

@@ -29,6 +29,8 @@ void das_metrics_policy(struct das_metrics *m, const char *result, double late, 
  * "duplicate", "ignored", "refused", "replayed", "unknown_user", "not_allowed", "bad_command",
  * "full", "failed". */
 void das_metrics_hook(struct das_metrics *m, const char *platform, const char *result);
+/* What another das has left of it. result: "taken_up", "told", "dropped". */
+void das_metrics_hook_left(struct das_metrics *m, const char *platform, const char *result);
 void das_metrics_blocked(struct das_metrics *m, const char *reason);
 /* "ok", or the word of the refusal: "throttled", "signature", "token", "skew", "replay",
  * "unknown_key", "expired", "revoked", "locked", "none". */

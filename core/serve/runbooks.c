@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/store/runbook.h"
@@ -41,7 +42,8 @@ struct das_runbooks {
     atomic_int cancel;
     pthread_mutex_t lock;
     pthread_cond_t changed;
-    bool stop;
+    bool stop, started;
+    bool woken; /* look again before anything else */
     bool stuck; /* a script's thread has part of this, for the rest of the process */
     pthread_t thread;
     struct worker workers[DAS_RUNBOOKS_AT_ONCE];
@@ -120,7 +122,7 @@ static void *work(void *arg)
         tell_state(r, w->id);
     pthread_mutex_lock(&r->lock);
     r->stuck = r->stuck || err.code == DAS_E_STUCK;
-    w->over = true;
+    w->over = r->woken = true;
     pthread_cond_signal(&r->changed);
     pthread_mutex_unlock(&r->lock);
     return NULL;
@@ -207,8 +209,9 @@ static void *watch(void *arg)
                               .tv_nsec = (long)(until % 1000) * 1000000};
         look(r);
         pthread_mutex_lock(&r->lock);
-        if (!r->stop)
-            pthread_cond_timedwait(&r->changed, &r->lock, &ts);
+        while (!r->stop && !r->woken && pthread_cond_timedwait(&r->changed, &r->lock, &ts) == 0)
+            ;
+        r->woken = false;
         stop = r->stop;
         pthread_mutex_unlock(&r->lock);
     }
@@ -221,7 +224,6 @@ int das_runbooks_new(const struct das_runbooks_conf *conf, struct das_runbooks *
                      struct das_err *err)
 {
     struct das_runbooks *r = das_calloc(1, sizeof *r);
-    pthread_condattr_t attr;
     int rc;
 
     *out = NULL;
@@ -231,30 +233,36 @@ int das_runbooks_new(const struct das_runbooks_conf *conf, struct das_runbooks *
     for (size_t i = 0; i < DAS_RUNBOOKS_AT_ONCE; i++)
         r->workers[i].all = r;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&r->changed);
     r->state_dir = das_strdup(conf->state_dir);
     rc = r->state_dir ? das_store_open(r->state_dir, &r->store, err) : das_fail_nomem(err);
-    if (rc == 0 && start_thread(&r->thread, watch, r) != 0)
-        rc = das_fail(err, DAS_E_INTERNAL, "no thread for runbooks");
     if (rc < 0) {
-        r->stop = true; /* nothing was started */
-        das_store_close(r->store);
-        pthread_cond_destroy(&r->changed);
-        pthread_mutex_destroy(&r->lock);
-        das_free(r->state_dir);
-        das_free(r);
+        das_runbooks_free(r);
         return -1;
     }
     *out = r;
     return 0;
 }
 
-void das_runbooks_free(struct das_runbooks *r)
+int das_runbooks_start(struct das_runbooks *r, struct das_err *err)
 {
-    if (!r)
+    if (start_thread(&r->thread, watch, r) != 0)
+        return das_fail(err, DAS_E_INTERNAL, "no thread for runbooks");
+    r->started = true;
+    return 0;
+}
+
+void das_runbooks_wake(struct das_runbooks *r)
+{
+    pthread_mutex_lock(&r->lock);
+    r->woken = true;
+    pthread_cond_signal(&r->changed);
+    pthread_mutex_unlock(&r->lock);
+}
+
+void das_runbooks_stop(struct das_runbooks *r)
+{
+    if (!r || !r->started)
         return;
     pthread_mutex_lock(&r->lock);
     r->stop = true;
@@ -266,6 +274,14 @@ void das_runbooks_free(struct das_runbooks *r)
         if (r->workers[i].id)
             pthread_join(r->workers[i].thread, NULL);
     }
+    r->started = false;
+}
+
+void das_runbooks_free(struct das_runbooks *r)
+{
+    if (!r)
+        return;
+    das_runbooks_stop(r);
     das_store_close(r->store);
     if (r->stuck)
         return;

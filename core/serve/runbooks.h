@@ -26,10 +26,14 @@ struct das_runbooks_conf {
     void *told_arg;
 };
 
-/* Starts; conf is copied. */
+/* conf is copied. Nothing is carried on before das_runbooks_start(). */
 int das_runbooks_new(const struct das_runbooks_conf *conf, struct das_runbooks **out,
                      struct das_err *err);
+int das_runbooks_start(struct das_runbooks *r, struct das_err *err);
+/* Looks at once. Any thread's, until das_runbooks_free(). */
+void das_runbooks_wake(struct das_runbooks *r);
 /* Lets all runs go where they are and waits for their threads. NULL is fine. */
-void das_runbooks_free(struct das_runbooks *r);
+void das_runbooks_stop(struct das_runbooks *r);
+void das_runbooks_free(struct das_runbooks *r); /* stops it before */
 
 #endif

@@ -38,6 +38,7 @@ struct das_schedule_opts {
     struct das_inventory *inventory; /* its instances are open */
     const struct das_protect *protect;
     const struct das_secrets *secrets;
+    const struct das_rules *rules; /* whom policies may ask and tell; NULL: nobody */
     const char *const *stop_files;
     const char *state_dir;
     FILE *log;                                                  /* or NULL */

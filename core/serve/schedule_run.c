@@ -135,6 +135,7 @@ static int start(struct das_turn_run *r, struct das_engine_result *result, struc
 {
     const struct das_schedule_entry *e = r->turn->entry;
     const struct das_schedule *s = r->turn->schedule;
+    const struct das_rules *rules = s->opts.rules;
     const struct das_engine_opts opts = {
         .path = e->script,
         .args = (const char *const *)e->args,
@@ -145,6 +146,9 @@ static int start(struct das_turn_run *r, struct das_engine_result *result, struc
         .limits = &e->limits,
         .grants = e->grants,
         .secrets = s->opts.secrets,
+        .channels = rules ? &rules->channels : NULL,
+        .people = rules ? &rules->people : NULL,
+        .url = rules ? rules->serve.url : NULL,
         .policy = &e->rules,
         .stop_files = s->opts.stop_files,
         .state_dir = s->opts.state_dir,

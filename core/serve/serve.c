@@ -102,6 +102,7 @@ static int plan_policies(struct das_server *s, struct das_err *err)
                                           .inventory = o->inventory,
                                           .protect = o->protect,
                                           .secrets = o->secrets,
+                                          .rules = o->rules,
                                           .stop_files = o->stop_files,
                                           .state_dir = o->state_dir,
                                           .log = o->log,
@@ -162,6 +163,11 @@ static void settled(void *arg, const struct das_approval *a, const struct das_re
     das_buf_clear(&words);
 }
 
+static void message_lost(void *arg, const char *line)
+{
+    das_serve_say(arg, DAS_LOG_WARN, "%s", line);
+}
+
 static int open_approver(struct das_server *s, struct das_err *err)
 {
     const struct das_approver_conf conf = {.fleet = s->fleet,
@@ -169,9 +175,30 @@ static int open_approver(struct das_server *s, struct das_err *err)
                                            .rules = s->opts->rules,
                                            .state_dir = s->opts->state_dir,
                                            .told = settled,
+                                           .lost = message_lost,
                                            .arg = s};
 
     return das_approver_new(&conf, &s->approver, err);
+}
+
+static void told_runbook(void *arg, int64_t id, const char *line, int level)
+{
+    if (id)
+        das_serve_say(arg, level, "runbook %lld: %s", (long long)id, line);
+    else
+        das_serve_say(arg, level, "runbooks: %s", line);
+}
+
+static int open_runbooks(struct das_server *s, struct das_err *err)
+{
+    const struct das_serve_opts *o = s->opts;
+    const struct das_runbooks_conf conf = {.state_dir = o->state_dir,
+                                           .carry_on = o->runbook,
+                                           .arg = o->runbook_arg,
+                                           .told = told_runbook,
+                                           .told_arg = s};
+
+    return o->runbook ? das_runbooks_new(&conf, &s->runbooks, err) : 0;
 }
 
 static int open_hooks(struct das_server *s, struct das_err *err)
@@ -188,6 +215,7 @@ static int open_hooks(struct das_server *s, struct das_err *err)
                                             .queue = o->conf->hook_queue,
                                             .metrics = s->metrics,
                                             .approver = s->approver,
+                                            .runbooks = s->runbooks,
                                             .log = o->log};
 
     return o->rules->hooks.count ? das_hook_desk_new(&conf, &s->hooks, err) : 0;
@@ -235,30 +263,10 @@ int das_server_open(struct das_server *s, const struct das_serve_opts *o, struct
     keeper.fleet = s->fleet;
     if (!s->news || das_keeper_new(&keeper, &s->keeper, err) < 0 || plan_policies(s, err) < 0)
         return -1;
-    if (o->rules && (open_approver(s, err) < 0 || open_hooks(s, err) < 0))
+    if (open_runbooks(s, err) < 0 ||
+        (o->rules && (open_approver(s, err) < 0 || open_hooks(s, err) < 0)))
         return -1;
     return das_task_each(s->desk, NULL, true, INT64_MAX, say_orphan, s, err) < 0 ? -1 : 0;
-}
-
-static void told_runbook(void *arg, int64_t id, const char *line, int level)
-{
-    if (id)
-        das_serve_say(arg, level, "runbook %lld: %s", (long long)id, line);
-    else
-        das_serve_say(arg, level, "runbooks: %s", line);
-}
-
-/* Last of all: a run that goes on may ask what stands by then. */
-static int open_runbooks(struct das_server *s, struct das_err *err)
-{
-    const struct das_serve_opts *o = s->opts;
-    const struct das_runbooks_conf conf = {.state_dir = o->state_dir,
-                                           .carry_on = o->runbook,
-                                           .arg = o->runbook_arg,
-                                           .told = told_runbook,
-                                           .told_arg = s};
-
-    return o->runbook ? das_runbooks_new(&conf, &s->runbooks, err) : 0;
 }
 
 static int open_door(struct das_server *s, struct das_err *err)
@@ -396,6 +404,8 @@ static void run(struct das_server *s)
             reload(s);
         if (now - refreshed >= REFRESH_MS) {
             well = refresh(s, &complained);
+            if (s->hooks)
+                das_hook_desk_look(s->hooks);
             refreshed = now;
         }
         if (s->schedule)
@@ -442,11 +452,12 @@ bool das_server_close(struct das_server *s)
 
     atomic_store(&s->cancel, 1);
     das_httpd_stop(s->httpd);
-    das_runbooks_free(s->runbooks);
+    das_runbooks_stop(s->runbooks);
     das_keeper_free(s->keeper);
-    stuck = !das_hook_desk_free(s->hooks); /* it wakes the approver */
+    stuck = !das_hook_desk_free(s->hooks); /* it wakes the approver and the runbooks */
     if (stuck)
         return false;
+    das_runbooks_free(s->runbooks);
     das_approver_free(s->approver);
     stuck = !das_schedule_free(s->schedule);
     if (stuck)
@@ -462,7 +473,8 @@ bool das_server_close(struct das_server *s)
 
 static int serve(struct das_server *s, struct das_serve_end *end, struct das_err *err)
 {
-    if (open_door(s, err) < 0 || open_runbooks(s, err) < 0 ||
+    /* runbooks behind the door: a run that goes on may ask what stands by then */
+    if (open_door(s, err) < 0 || (s->runbooks && das_runbooks_start(s->runbooks, err) < 0) ||
         (s->schedule && das_schedule_start(s->schedule, err) < 0))
         return -1;
     tell_addresses(s);

@@ -358,11 +358,6 @@ int64_t das_timetable_next(const struct das_timetable *t)
     return next;
 }
 
-size_t das_timetable_slots(const struct das_timetable *t)
-{
-    return t->count;
-}
-
 const struct das_slot *das_timetable_slot(const struct das_timetable *t, size_t i)
 {
     return &t->places[i].slot;

@@ -83,7 +83,6 @@ void das_timetable_clock_set(struct das_timetable *t, int64_t now_ms);
 /* When das_timetable_look() changes something, unless something else happens; DAS_NEVER. */
 int64_t das_timetable_next(const struct das_timetable *t);
 
-size_t das_timetable_slots(const struct das_timetable *t);
 const struct das_slot *das_timetable_slot(const struct das_timetable *t, size_t i);
 /* What an earlier process knew of it, before its first run. */
 void das_timetable_recall(struct das_timetable *t, size_t i, const struct das_slot *was);

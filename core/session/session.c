@@ -42,52 +42,66 @@ bool das_field_is_text(enum das_field f)
     return f >= DAS_F_USER && f <= DAS_F_SQL_INFO;
 }
 
-struct das_text das_session_text(const struct das_session *s, enum das_field f)
+struct das_text *das_session_text_at(struct das_session *s, enum das_field f)
 {
     switch (f) {
     case DAS_F_USER:
-        return s->user;
+        return &s->user;
     case DAS_F_HOST:
-        return s->host;
+        return &s->host;
     case DAS_F_DB:
-        return s->db;
+        return &s->db;
     case DAS_F_COMMAND:
-        return s->command;
+        return &s->command;
     case DAS_F_STATE:
-        return s->state;
+        return &s->state;
     case DAS_F_SQL_INFO:
-        return s->sql_info;
+        return &s->sql_info;
     default:
-        return DAS_TEXT_NULL;
+        return NULL;
     }
+}
+
+int64_t *das_session_int_at(struct das_session *s, enum das_field f)
+{
+    switch (f) {
+    case DAS_F_ID:
+        return &s->id;
+    case DAS_F_STATE_DURATION:
+        return &s->state_duration;
+    case DAS_F_TIME_MS:
+        return &s->time_ms;
+    case DAS_F_QUERY_ID:
+        return &s->query_id;
+    case DAS_F_TRX_TIME:
+        return &s->trx_time;
+    case DAS_F_ROWS_MODIFIED:
+        return &s->rows_modified;
+    case DAS_F_ROWS_EXAMINED:
+        return &s->rows_examined;
+    case DAS_F_PROGRESS:
+        return &s->progress;
+    case DAS_F_TRX_ID:
+        return &s->trx_id;
+    case DAS_F_BLOCKED_BY:
+        return &s->blocked_by;
+    default:
+        return NULL;
+    }
+}
+
+struct das_text das_session_text(const struct das_session *s, enum das_field f)
+{
+    const struct das_text *t = das_session_text_at((struct das_session *)(uintptr_t)s, f);
+
+    return t ? *t : DAS_TEXT_NULL;
 }
 
 int64_t das_session_int(const struct das_session *s, enum das_field f)
 {
-    switch (f) {
-    case DAS_F_ID:
-        return s->id;
-    case DAS_F_STATE_DURATION:
-        return s->state_duration;
-    case DAS_F_TIME_MS:
-        return s->time_ms;
-    case DAS_F_QUERY_ID:
-        return s->query_id;
-    case DAS_F_TRX_TIME:
-        return s->trx_time;
-    case DAS_F_ROWS_MODIFIED:
-        return s->rows_modified;
-    case DAS_F_ROWS_EXAMINED:
-        return s->rows_examined;
-    case DAS_F_PROGRESS:
-        return s->progress;
-    case DAS_F_TRX_ID:
-        return s->trx_id;
-    case DAS_F_BLOCKED_BY:
-        return s->blocked_by;
-    default:
-        return DAS_UNKNOWN;
-    }
+    const int64_t *v = das_session_int_at((struct das_session *)(uintptr_t)s, f);
+
+    return v ? *v : DAS_UNKNOWN;
 }
 
 int64_t das_session_clean_time(int64_t seconds)

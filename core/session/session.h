@@ -73,6 +73,9 @@ int das_field_find(struct das_text name);     /* a das_field, or -1 */
 bool das_field_is_text(enum das_field f);
 struct das_text das_session_text(const struct das_session *s, enum das_field f);
 int64_t das_session_int(const struct das_session *s, enum das_field f);
+/* Where it stands; NULL: it is of the other kind. */
+struct das_text *das_session_text_at(struct das_session *s, enum das_field f);
+int64_t *das_session_int_at(struct das_session *s, enum das_field f);
 
 /* A TIME as a server prints it: NULL, negative or >= 2^31-1 is unknown (DAS_UNKNOWN). */
 int64_t das_session_clean_time(int64_t seconds);

@@ -1,9 +1,6 @@
 /* session_json.c - see session_json.h. */
 #include "core/session/session_json.h"
 
-#include <stddef.h>
-#include <string.h>
-
 #include "core/base/crypto.h"
 #include "core/session/render.h"
 
@@ -85,49 +82,22 @@ int das_json_exact_text(const json_t *v, const json_t *hex, const char *key,
     return 0;
 }
 
-/* The numbers of a session stand one after the other; which is whose, das_session_int() tells. So a
- * field that is added there needs no line here. */
-#define FIRST_NUMBER offsetof(struct das_session, state_duration)
-#define NUMBERS ((sizeof(struct das_session) - FIRST_NUMBER) / sizeof(int64_t))
-
-static void put_number(struct das_session *s, size_t place, int64_t v)
-{
-    memcpy((char *)s + FIRST_NUMBER + place * sizeof v, &v, sizeof v);
-}
-
-static void set_number(struct das_session *s, enum das_field f, int64_t v)
-{
-    struct das_session probe;
-
-    if (f == DAS_F_ID) {
-        s->id = v;
-        return;
-    }
-    for (size_t i = 0; i < NUMBERS; i++) {
-        das_session_unknown(&probe);
-        put_number(&probe, i, 1);
-        if (das_session_int(&probe, f) == 1) {
-            put_number(s, i, v);
-            return;
-        }
-    }
-}
-
 static int read_number(const json_t *session, const json_t *exact, enum das_field f,
                        struct das_session *out, struct das_err *err)
 {
     const char *key = das_field_name(f);
     const json_t *v = json_object_get(session, key);
+    int64_t *to = das_session_int_at(out, f);
 
     if (f == DAS_F_PROGRESS && json_object_get(exact, key))
         v = json_object_get(exact, key);
     if (json_is_integer(v))
-        set_number(out, f, json_integer_value(v));
+        *to = json_integer_value(v);
     else if (json_is_real(v) && f == DAS_F_PROGRESS && json_real_value(v) >= 0 &&
              json_real_value(v) < 1e15)
-        set_number(out, f, (int64_t)(json_real_value(v) * 1000 + 0.5));
+        *to = (int64_t)(json_real_value(v) * 1000 + 0.5);
     else if (json_is_null(v) && f != DAS_F_ID)
-        set_number(out, f, f == DAS_F_STATE_DURATION ? DAS_UNKNOWN : DAS_ABSENT);
+        *to = f == DAS_F_STATE_DURATION ? DAS_UNKNOWN : DAS_ABSENT;
     else if (v || f == DAS_F_ID)
         return missing(err, key, "a number");
     return 0; /* not there: unknown */
@@ -138,11 +108,6 @@ int das_session_json_read(const json_t *object, struct das_arena *arena, struct 
 {
     const json_t *session = json_object_get(object, "session");
     const json_t *exact = json_object_get(object, "exact");
-    struct das_text *const texts[] = {
-        [DAS_F_USER] = &out->user,       [DAS_F_HOST] = &out->host,
-        [DAS_F_DB] = &out->db,           [DAS_F_COMMAND] = &out->command,
-        [DAS_F_STATE] = &out->state,     [DAS_F_SQL_INFO] = &out->sql_info,
-    };
 
     if (!json_is_object(session))
         return missing(err, "session", "a session");
@@ -153,7 +118,7 @@ int das_session_json_read(const json_t *object, struct das_arena *arena, struct 
         const char *key = das_field_name(f);
         int rc = das_field_is_text(f)
                      ? das_json_exact_text(json_object_get(session, key), json_object_get(exact, key),
-                                           key, arena, texts[f], err)
+                                           key, arena, das_session_text_at(out, f), err)
                      : read_number(session, exact, f, out, err);
         if (rc < 0)
             return -1;

@@ -48,9 +48,18 @@ static int derive_columns(struct das_snapshot *s, const struct das_snapshot *par
     return parent->disputed && n && !s->disputed ? -1 : 0;
 }
 
-static int derive_notes(struct das_snapshot *s, const struct das_snapshot *parent,
+/* All that is said of a list, besides its rows. */
+static int derive_facts(struct das_snapshot *s, const struct das_snapshot *parent,
                         struct das_err *err)
 {
+    s->identity = parent->identity;
+    s->time = parent->time;
+    s->total = parent->total;
+    s->lag = parent->lag;
+    s->spread = parent->spread;
+    s->complete = parent->complete;
+    s->partial = parent->partial;
+    s->cut = parent->cut;
     for (size_t i = 0; i < parent->warning_count; i++) {
         if (das_snapshot_warn(s, err, "%s", parent->warnings[i]) < 0)
             return -1;
@@ -71,19 +80,11 @@ struct das_snapshot *das_snapshot_derive(struct das_snapshot *parent, const uint
         return NULL;
     s->parent = das_snapshot_retain(parent);
     s->rows = s->cap = (uint32_t)n;
-    s->identity = parent->identity;
-    s->time = parent->time;
-    s->total = parent->total;
-    s->lag = parent->lag;
-    s->spread = parent->spread;
-    s->complete = parent->complete;
-    s->partial = parent->partial;
-    s->cut = parent->cut;
     s->idle_command = parent->idle_command;
     s->idle_state = parent->idle_state;
     if (derive_columns(s, parent, rows, n) < 0)
         das_fail_nomem(err);
-    else if (derive_notes(s, parent, err) == 0)
+    else if (derive_facts(s, parent, err) == 0)
         return s;
     das_snapshot_release(s);
     return NULL;
@@ -115,15 +116,7 @@ struct das_snapshot *das_snapshot_replace(const struct das_snapshot *s, int64_t 
 
     if (!to)
         return NULL;
-    to->identity = s->identity;
-    to->time = s->time;
-    to->total = s->total;
-    to->lag = s->lag;
-    to->spread = s->spread;
-    to->complete = s->complete;
-    to->partial = s->partial;
-    to->cut = s->cut;
-    if (replace_rows(to, s, id, row, err) == 0 && derive_notes(to, s, err) == 0)
+    if (replace_rows(to, s, id, row, err) == 0 && derive_facts(to, s, err) == 0)
         return to;
     das_snapshot_release(to);
     return NULL;

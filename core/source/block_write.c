@@ -1,63 +1,12 @@
 /*
- * block_write.c - see block_write.h.
- *
- * A snapshot is written column by column, and of each column only what is not as the snapshot
- * before lets expect: a session that goes on doing what it did costs two bytes of zeros, which zstd
- * takes away.
+ * block_write.c - see block_write.h: the life of a block, and how it is packed. What a snapshot is in
+ * it, column by column, is known to block_rows.c.
  */
-#include "core/source/block_write.h"
-
-#include <zstd.h>
+#include "core/source/block_write_impl.h"
 
 #include "core/base/mem.h"
-#include "core/session/fingerprint.h"
-#include "core/source/block_sql.h"
-#include "core/source/block_told.h"
 
-#define NEW_ROW UINT32_MAX
 #define RAW_FULL ((size_t)8 << 20) /* what a reader has in memory at once */
-
-/* What is remembered of a snapshot's rows: the numbers of their texts, 0 for NULL. */
-struct rows {
-    struct das_snapshot *snap; /* a reference, or NULL */
-    uint32_t *texts[DAS_BT_COUNT];
-    uint32_t cap;
-};
-
-struct number_column {
-    enum das_field field;
-    enum das_column_kind kind;
-    int64_t last;                /* DAS_CK_SERIAL: told last */
-    int64_t step;                /* DAS_CK_AGE: of the current snapshot */
-    const int64_t *now, *before; /* NULL: all unknown */
-};
-
-struct das_block {
-    char *instance;
-    bool redact;
-    int level;
-    ZSTD_CCtx *zstd;
-
-    struct das_buf streams[DAS_STREAMS_MAX];
-    struct number_column columns[DAS_BLOCK_COLUMNS_MAX];
-    uint32_t column_count;
-    struct das_texts texts[DAS_BT_COUNT];
-    struct das_arena arena; /* of texts */
-    struct das_sql_writer sql;
-    size_t sql_bytes;    /* of statements, before they are taken apart */
-    struct das_buf told; /* what was told of the snapshot before, besides its rows */
-    struct das_buf scratch;
-    uint32_t snapshots;
-    uint64_t rows;
-    int64_t from_ms, to_ms;
-
-    struct rows now, before;
-    uint32_t *links; /* row of the snapshot before, or NEW_ROW */
-    uint64_t *changes;
-    uint32_t *places; /* hash of session ids: row of the snapshot before + 1 */
-    uint32_t place_count;
-    uint32_t cap; /* of links and changes */
-};
 
 struct das_block *das_block_new(const char *instance, bool redact, int level, struct das_err *err)
 {
@@ -73,18 +22,18 @@ struct das_block *das_block_new(const char *instance, bool redact, int level, st
     das_arena_init(&b->arena);
     for (int f = 0; f < DAS_F_COUNT && b->column_count < DAS_BLOCK_COLUMNS_MAX; f++) {
         if (!das_field_is_text((enum das_field)f))
-            b->columns[b->column_count++] = (struct number_column){
+            b->columns[b->column_count++] = (struct das_block_column){
                 .field = (enum das_field)f, .kind = das_column_kind((enum das_field)f)};
     }
     return b;
 }
 
-static void rows_clear(struct rows *r)
+static void rows_clear(struct das_block_list *r)
 {
     das_snapshot_release(r->snap);
     for (int t = 0; t < DAS_BT_COUNT; t++)
         das_free(r->texts[t]);
-    *r = (struct rows){0};
+    *r = (struct das_block_list){0};
 }
 
 void das_block_reset(struct das_block *b)
@@ -115,18 +64,13 @@ void das_block_free(struct das_block *b)
     das_free(b->instance);
     das_free(b->links);
     das_free(b->changes);
-    das_free(b->places);
+    das_idmap_clear(&b->places);
     das_free(b);
 }
 
 uint32_t das_block_snapshots(const struct das_block *b)
 {
     return b->snapshots;
-}
-
-uint64_t das_block_rows(const struct das_block *b)
-{
-    return b->rows;
 }
 
 static size_t raw_bytes(const struct das_block *b)
@@ -180,338 +124,7 @@ static int make_room(struct das_block *b, uint32_t rows)
     return 0;
 }
 
-/* --- which session of the snapshot before a row goes on from ---------------------------------- */
-
-static uint32_t place_of(const struct das_block *b, int64_t id)
-{
-    uint64_t h = (uint64_t)id * 0x9e3779b97f4a7c15u;
-
-    return (uint32_t)(h >> 32) & (b->place_count - 1);
-}
-
-static int index_before(struct das_block *b, const int64_t *ids, uint32_t rows)
-{
-    uint32_t want = 64;
-
-    while (want < rows * 2)
-        want *= 2;
-    if (want > b->place_count) {
-        if (grow(&b->places, want, sizeof *b->places) < 0)
-            return -1;
-        b->place_count = want;
-    }
-    memset(b->places, 0, b->place_count * sizeof *b->places);
-    for (uint32_t i = 0; i < rows; i++) {
-        uint32_t at = place_of(b, ids[i]);
-
-        while (b->places[at])
-            at = (at + 1) & (b->place_count - 1);
-        b->places[at] = i + 1;
-    }
-    return 0;
-}
-
-static uint32_t find_before(const struct das_block *b, const int64_t *ids, int64_t id)
-{
-    for (uint32_t at = place_of(b, id); b->places[at]; at = (at + 1) & (b->place_count - 1)) {
-        if (ids[b->places[at] - 1] == id)
-            return b->places[at] - 1;
-    }
-    return NEW_ROW;
-}
-
-static int put_links(struct das_block *b)
-{
-    const int64_t *ids = das_snapshot_ids(b->now.snap), *old = NULL;
-    uint32_t rows = das_snapshot_rows(b->now.snap), old_rows = 0, expected = 0;
-    bool indexed = false;
-
-    if (b->before.snap) {
-        old = das_snapshot_ids(b->before.snap);
-        old_rows = das_snapshot_rows(b->before.snap);
-    }
-    for (uint32_t i = 0; i < rows; i++) {
-        uint32_t from = NEW_ROW;
-
-        if (expected < old_rows && old[expected] == ids[i]) {
-            from = expected;
-        } else if (old_rows) {
-            if (!indexed && index_before(b, old, old_rows) < 0)
-                return -1;
-            indexed = true;
-            from = find_before(b, old, ids[i]);
-        }
-        b->links[i] = from;
-        das_put_varint(&b->streams[DAS_BS_LINKS],
-                       from == NEW_ROW ? 0 : das_zigzag((int64_t)from - (int64_t)expected) + 1);
-        if (from != NEW_ROW)
-            expected = from + 1;
-    }
-    return 0;
-}
-
-/* --- texts ------------------------------------------------------------------------------------ */
-
-/* The number of t in its column, which tells it if it is new; NULL is 0. -1: no memory. */
-static int number_of(struct das_block *b, int column, struct das_text t, uint32_t *out)
-{
-    struct das_texts *d = &b->texts[column];
-    uint32_t known = d->count;
-
-    *out = 0;
-    if (!t.ptr)
-        return 0;
-    if (das_texts_number(d, &b->arena, t, out) < 0)
-        return -1;
-    if (d->count > known && column == DAS_BT_SQL) {
-        b->sql_bytes += t.len;
-        if (das_sql_put(&b->sql, t, b->streams) < 0)
-            return -1;
-    } else if (d->count > known) {
-        das_put_varint(&b->streams[DAS_BS_LENGTHS + column], t.len);
-        das_buf_add(&b->streams[DAS_BS_TEXTS + column], t.ptr, t.len);
-    }
-    ++*out;
-    return 0;
-}
-
-static void put_text(struct das_block *b, int column, uint32_t row, uint32_t number, uint32_t known)
-{
-    uint32_t from = b->links[row];
-    uint64_t code;
-
-    b->now.texts[column][row] = number;
-    if (number == (from == NEW_ROW ? 0 : b->before.texts[column][from]))
-        return;
-    b->changes[row] |= DAS_CHANGED_TEXT(column);
-    code = !number          ? DAS_BR_NULL
-           : number > known ? DAS_BR_NEW
-                            : DAS_BR_OLD + b->texts[column].count - number;
-    das_put_varint(&b->streams[DAS_BS_REFS + column], code);
-}
-
-/* A column that the snapshot has as numbers already. */
-static int put_dict_column(struct das_block *b, int column, enum das_dict d)
-{
-    const uint32_t *numbers = das_snapshot_dict_column(b->now.snap, d);
-    uint32_t size = das_snapshot_dict_size(b->now.snap, d), rows = das_snapshot_rows(b->now.snap);
-    uint32_t *map = das_grow(NULL, size, sizeof *map);
-    int rc = 0;
-
-    if (!map)
-        return -1;
-    for (uint32_t i = 0; i < size; i++)
-        map[i] = NEW_ROW;
-    for (uint32_t r = 0; r < rows && rc == 0; r++) {
-        uint32_t known = b->texts[column].count, *number = &map[numbers[r]];
-
-        if (*number == NEW_ROW)
-            rc = number_of(b, column, das_snapshot_dict_text(b->now.snap, d, numbers[r]), number);
-        if (rc == 0)
-            put_text(b, column, r, *number, known);
-    }
-    das_free(map);
-    return rc;
-}
-
-/* What is kept of a statement; lives until the next one is asked for. */
-static struct das_text shape_of(struct das_block *b, struct das_text sql)
-{
-    if (!b->redact || !sql.ptr)
-        return sql;
-    das_buf_reset(&b->scratch);
-    das_statement_shape(sql, &b->scratch);
-    return das_buf_view(&b->scratch);
-}
-
-static int put_long_column(struct das_block *b, int column)
-{
-    uint32_t rows = das_snapshot_rows(b->now.snap);
-    struct das_session now, old;
-
-    for (uint32_t r = 0; r < rows; r++) {
-        uint32_t from = b->links[r], known = b->texts[column].count, number;
-        struct das_text t;
-
-        das_snapshot_get(b->now.snap, r, &now);
-        t = column == DAS_BT_SQL ? now.sql_info : now.host;
-        if (from != NEW_ROW) {
-            das_snapshot_get(b->before.snap, from, &old);
-            if (das_text_eq(t, column == DAS_BT_SQL ? old.sql_info : old.host)) {
-                b->now.texts[column][r] = b->before.texts[column][from];
-                continue;
-            }
-        }
-        if (column == DAS_BT_SQL)
-            t = shape_of(b, t);
-        if (number_of(b, column, t, &number) < 0 || das_buf_ok(&b->scratch, &(struct das_err){0}))
-            return -1;
-        put_text(b, column, r, number, known);
-    }
-    return 0;
-}
-
-static int put_texts(struct das_block *b)
-{
-    if (put_dict_column(b, DAS_BT_USER, DAS_D_USER) < 0 || put_long_column(b, DAS_BT_HOST) < 0 ||
-        put_dict_column(b, DAS_BT_DB, DAS_D_DB) < 0 ||
-        put_dict_column(b, DAS_BT_COMMAND, DAS_D_COMMAND) < 0 ||
-        put_dict_column(b, DAS_BT_STATE, DAS_D_STATE) < 0)
-        return -1;
-    return put_long_column(b, DAS_BT_SQL);
-}
-
-/* --- numbers ---------------------------------------------------------------------------------- */
-
-static int64_t value_of(const struct das_snapshot *s, enum das_field f, const int64_t *column,
-                        uint32_t row)
-{
-    int32_t duration;
-
-    if (f != DAS_F_STATE_DURATION)
-        return column ? column[row] : DAS_UNKNOWN;
-    duration = das_snapshot_durations(s)[row];
-    return duration < 0 ? DAS_UNKNOWN : duration;
-}
-
-static const int64_t *column_of(const struct das_snapshot *s, enum das_field f)
-{
-    return !s ? NULL : f == DAS_F_ID ? das_snapshot_ids(s) : das_snapshot_numbers(s, f);
-}
-
-static int64_t before_of(const struct das_block *b, const struct number_column *c, uint32_t row)
-{
-    uint32_t from = b->links[row];
-
-    return from == NEW_ROW ? DAS_UNKNOWN : value_of(b->before.snap, c->field, c->before, from);
-}
-
-/* By how much most rows of a column have grown: the candidate that no other can outvote. */
-static int64_t find_step(const struct das_block *b, const struct number_column *c)
-{
-    uint32_t rows = das_snapshot_rows(b->now.snap), votes = 0;
-    int64_t step = 0;
-
-    for (uint32_t r = 0; r < rows; r++) {
-        int64_t old = before_of(b, c, r), now = value_of(b->now.snap, c->field, c->now, r);
-
-        if (!das_known(old) || !das_known(now) || now < old)
-            continue;
-        if (!votes)
-            step = now - old;
-        if (now - old == step)
-            votes++;
-        else
-            votes--;
-    }
-    return step;
-}
-
-static void put_number_column(struct das_block *b, uint32_t column)
-{
-    struct number_column *c = &b->columns[column];
-    struct das_buf *out = &b->streams[DAS_BS_NUMBERS + column];
-    const int64_t *ms = das_snapshot_numbers(b->now.snap, DAS_F_TIME_MS);
-    uint32_t rows = das_snapshot_rows(b->now.snap);
-
-    for (uint32_t r = 0; r < rows; r++) {
-        int64_t v = value_of(b->now.snap, c->field, c->now, r), expected = before_of(b, c, r);
-
-        if (c->kind == DAS_CK_AGE || c->kind == DAS_CK_SECONDS)
-            expected = das_grown(expected, c->step);
-        if (c->kind == DAS_CK_SECONDS && ms && das_known(ms[r]))
-            expected = ms[r] / 1000;
-        if (c->field == DAS_F_ID ? b->links[r] != NEW_ROW : v == expected)
-            continue;
-        if (c->field != DAS_F_ID)
-            b->changes[r] |= DAS_CHANGED_NUMBER(column);
-        das_put_number(out, v,
-                       c->kind == DAS_CK_SERIAL ? c->last
-                       : das_known(expected)    ? expected
-                                                : 0);
-        if (das_known(v))
-            c->last = v;
-    }
-}
-
-static void put_numbers(struct das_block *b)
-{
-    for (uint32_t i = 0; i < b->column_count; i++) {
-        struct number_column *c = &b->columns[i];
-
-        if (c->field == DAS_F_ID || c->field == DAS_F_STATE_DURATION || c->now)
-            put_number_column(b, i);
-    }
-}
-
-/* --- what is said of a snapshot --------------------------------------------------------------- */
-
-static bool any_disputed(const struct das_snapshot *s)
-{
-    for (uint32_t i = 0; i < das_snapshot_rows(s); i++) {
-        if (das_snapshot_disputed(s, i))
-            return true;
-    }
-    return false;
-}
-
-static void put_meta(struct das_block *b, int64_t time_ms)
-{
-    struct das_buf *out = &b->streams[DAS_BS_META];
-    const struct das_snapshot *s = b->now.snap;
-    int64_t before = b->snapshots ? b->to_ms : time_ms, seconds = das_snapshot_time(s);
-    uint64_t present = 0;
-    bool same;
-
-    das_buf_reset(&b->scratch);
-    das_told_put(s, &b->scratch);
-    same = b->snapshots && das_text_eq(das_buf_view(&b->scratch), das_buf_view(&b->told));
-    das_put_varint(out, (das_snapshot_complete(s) ? DAS_SF_COMPLETE : 0u) |
-                            (das_snapshot_partial(s) ? DAS_SF_PARTIAL : 0u) |
-                            (das_snapshot_cut(s) ? DAS_SF_CUT : 0u) | (same ? DAS_SF_SAME : 0u) |
-                            (any_disputed(s) ? DAS_SF_DISPUTED : 0u));
-    das_put_varint(out, das_zigzag((int64_t)((uint64_t)time_ms - (uint64_t)before)));
-    das_put_varint(out, das_zigzag((int64_t)((uint64_t)seconds - (uint64_t)(time_ms / 1000))));
-    das_put_varint(out, das_snapshot_rows(s));
-    for (uint32_t i = 0; i < b->column_count; i++)
-        present |= b->columns[i].now ? (uint64_t)1 << i : 0;
-    das_put_varint(out, present);
-    for (uint32_t i = 0; i < b->column_count; i++) {
-        if (b->columns[i].kind == DAS_CK_AGE || b->columns[i].kind == DAS_CK_SECONDS)
-            das_put_varint(out, das_zigzag(b->columns[i].step));
-    }
-    if (same)
-        return;
-    das_buf_text(out, das_buf_view(&b->scratch));
-    das_buf_reset(&b->told);
-    das_buf_text(&b->told, das_buf_view(&b->scratch));
-}
-
 /* --- one snapshot ----------------------------------------------------------------------------- */
-
-static void put_changes(struct das_block *b)
-{
-    uint32_t rows = das_snapshot_rows(b->now.snap);
-
-    for (uint32_t r = 0; r < rows; r++) {
-        bool old = b->links[r] != NEW_ROW && das_snapshot_disputed(b->before.snap, b->links[r]);
-
-        if (das_snapshot_disputed(b->now.snap, r) != old)
-            b->changes[r] |= DAS_CHANGED_DISPUTED;
-        das_put_varint(&b->streams[DAS_BS_CHANGES], b->changes[r]);
-    }
-}
-
-static void prepare_columns(struct das_block *b)
-{
-    for (uint32_t i = 0; i < b->column_count; i++) {
-        struct number_column *c = &b->columns[i];
-
-        c->now = column_of(b->now.snap, c->field);
-        c->before = column_of(b->before.snap, c->field);
-        c->step = c->kind == DAS_CK_AGE || c->kind == DAS_CK_SECONDS ? find_step(b, c) : 0;
-    }
-}
 
 static int streams_ok(const struct das_block *b, struct das_err *err)
 {
@@ -524,7 +137,7 @@ static int streams_ok(const struct das_block *b, struct das_err *err)
 
 int das_block_add(struct das_block *b, struct das_snapshot *s, int64_t time_ms, struct das_err *err)
 {
-    struct rows swap;
+    struct das_block_list swap;
     uint32_t rows = das_snapshot_rows(s);
 
     if (rows > DAS_BLOCK_ROWS_MAX)
@@ -541,14 +154,8 @@ int das_block_add(struct das_block *b, struct das_snapshot *s, int64_t time_ms, 
         memset(b->changes, 0, rows * sizeof *b->changes);
     das_snapshot_release(b->now.snap);
     b->now.snap = das_snapshot_retain(s);
-    if (put_links(b) < 0)
+    if (das_block_put(b, time_ms) < 0)
         return das_fail_nomem(err);
-    prepare_columns(b);
-    put_meta(b, time_ms);
-    if (put_texts(b) < 0)
-        return das_fail_nomem(err);
-    put_numbers(b);
-    put_changes(b);
     if (!b->snapshots)
         b->from_ms = time_ms;
     b->to_ms = time_ms;

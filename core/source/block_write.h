@@ -20,7 +20,6 @@ void das_block_free(struct das_block *b); /* NULL is fine */
 int das_block_add(struct das_block *b, struct das_snapshot *s, int64_t time_ms,
                   struct das_err *err);
 uint32_t das_block_snapshots(const struct das_block *b); /* since it began */
-uint64_t das_block_rows(const struct das_block *b);
 /* Should it end before another snapshot is added? Ask after each. */
 bool das_block_full(const struct das_block *b);
 /* Appends head and payload to out and begins the next block. */

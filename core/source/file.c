@@ -1,17 +1,17 @@
 /*
- * file.c - the file source: lists what a recording holds; see file.h.
+ * file.c - the file source: a recorded process list as an instance that can be looked at. Its rest is
+ * PATH, "-" for standard input, or PATH?snapshot=N for the N-th snapshot of the file.
  *
  * Owns a path, and the snapshot of what can be read only once (standard input, a pipe).
  * Called by source.c and by the memory source. It cannot kill and never writes.
  */
-#include "core/source/file.h"
-
 #include <stdio.h>
 #include <string.h>
 
 #include "core/base/clock.h"
 #include "core/base/mem.h"
 #include "core/source/recording.h"
+#include "core/source/source_impl.h"
 
 struct file_source {
     struct das_source base;
@@ -22,7 +22,8 @@ struct file_source {
 
 #define SNAPSHOT_OPTION "?snapshot="
 
-int das_file_spec(const char *rest, char **path, int64_t *number, struct das_err *err)
+/* *path is an owned copy (das_free), *number is N, or 0 when none was asked for. */
+static int read_spec(const char *rest, char **path, int64_t *number, struct das_err *err)
 {
     const char *option = NULL, *p = rest;
     size_t len = strlen(rest);
@@ -94,19 +95,6 @@ fail:
     return -1;
 }
 
-int das_file_load(const char *path, int64_t number, struct das_snapshot **out, struct das_err *err)
-{
-    struct das_recording *r;
-    int rc;
-
-    *out = NULL;
-    if (das_recording_open(path, &r, err) < 0)
-        return -1;
-    rc = take_snapshot(r, path, number, out, err);
-    das_recording_close(r);
-    return rc;
-}
-
 static int file_list(struct das_source *base, const struct das_query *q, struct das_snapshot **out,
                      struct das_err *err)
 {
@@ -157,7 +145,7 @@ int das_source_open_file(const char *rest, const struct das_source_conf *conf,
     if (!f)
         return das_fail_nomem(err);
     f->base.ops = &file_ops;
-    if (das_file_spec(rest, &f->path, &f->number, err) < 0) {
+    if (read_spec(rest, &f->path, &f->number, err) < 0) {
         das_free(f);
         return -1;
     }

@@ -208,11 +208,46 @@ const char *das_inventory_name(const struct das_inventory *inv, size_t i)
     return entry_at(inv, i)->conf.name;
 }
 
-const char *das_inventory_tag(const struct das_inventory *inv, size_t i, size_t n)
+const char *const *das_inventory_tags(const struct das_inventory *inv, size_t i, size_t *count)
 {
     const struct das_source_conf *c = &entry_at(inv, i)->conf;
 
-    return n < c->tag_count ? c->tags[n] : NULL;
+    *count = c->tag_count;
+    return c->tags;
+}
+
+static bool has_tag(const struct das_inventory *inv, size_t i, const char *tag)
+{
+    size_t n;
+    const char *const *tags = das_inventory_tags(inv, i, &n);
+
+    for (size_t k = 0; k < n; k++) {
+        if (strcmp(tags[k], tag) == 0)
+            return true;
+    }
+    return false;
+}
+
+bool das_inventory_among(const struct das_inventory *inv, size_t i, const char *const *words,
+                         size_t count)
+{
+    for (size_t k = 0; k < count; k++) {
+        const char *word = words[k];
+        bool tag = strncmp(word, "tag:", 4) == 0;
+        if (strcmp(word, "*") == 0 || (tag ? has_tag(inv, i, word + 4)
+                                           : strcmp(word, das_inventory_name(inv, i)) == 0))
+            return true;
+    }
+    return false;
+}
+
+bool das_inventory_tagged(const struct das_inventory *inv, const char *tag)
+{
+    for (size_t i = 0; i < das_inventory_count(inv); i++) {
+        if (has_tag(inv, i, tag))
+            return true;
+    }
+    return false;
 }
 
 int das_inventory_find(const struct das_inventory *inv, const char *name, struct das_err *err)

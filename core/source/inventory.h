@@ -36,7 +36,12 @@ bool das_inventory_chosen(const struct das_inventory *inv);
 
 /* The instances of the run, in order. */
 size_t das_inventory_count(const struct das_inventory *inv);
-const char *das_inventory_tag(const struct das_inventory *inv, size_t i, size_t n); /* or NULL */
+const char *const *das_inventory_tags(const struct das_inventory *inv, size_t i, size_t *count);
+/* Is the instance at position i among words: names, "tag:TAG", "*"? */
+bool das_inventory_among(const struct das_inventory *inv, size_t i, const char *const *words,
+                         size_t count);
+/* Has any instance that tag? */
+bool das_inventory_tagged(const struct das_inventory *inv, const char *tag);
 const char *das_inventory_name(const struct das_inventory *inv, size_t i);
 
 /* Where the instance at position i is at Huawei Cloud; false: it is not there. Opens nothing. */

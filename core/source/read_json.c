@@ -194,50 +194,6 @@ static const struct {
     {"blocked_by", DAS_F_BLOCKED_BY, K_WHOLE},
 };
 
-static struct das_text *text_slot(struct das_session *s, enum das_field f)
-{
-    switch (f) {
-    case DAS_F_USER:
-        return &s->user;
-    case DAS_F_HOST:
-        return &s->host;
-    case DAS_F_DB:
-        return &s->db;
-    case DAS_F_COMMAND:
-        return &s->command;
-    case DAS_F_STATE:
-        return &s->state;
-    default:
-        return &s->sql_info;
-    }
-}
-
-static int64_t *number_slot(struct das_session *s, enum das_field f)
-{
-    switch (f) {
-    case DAS_F_ID:
-        return &s->id;
-    case DAS_F_STATE_DURATION:
-        return &s->state_duration;
-    case DAS_F_TIME_MS:
-        return &s->time_ms;
-    case DAS_F_QUERY_ID:
-        return &s->query_id;
-    case DAS_F_TRX_TIME:
-        return &s->trx_time;
-    case DAS_F_ROWS_MODIFIED:
-        return &s->rows_modified;
-    case DAS_F_ROWS_EXAMINED:
-        return &s->rows_examined;
-    case DAS_F_TRX_ID:
-        return &s->trx_id;
-    case DAS_F_BLOCKED_BY:
-        return &s->blocked_by;
-    default:
-        return &s->progress;
-    }
-}
-
 /* A number, also in a string; the older APIs print all numbers so. Negative ones are unknown. */
 static bool to_number(const json_t *value, enum kind kind, int64_t *out)
 {
@@ -287,9 +243,10 @@ static bool set_field(struct das_session *s, enum das_field f, enum kind kind, b
 {
     if (kind == K_TEXT) {
         if (json_is_null(value))
-            *text_slot(s, f) = DAS_TEXT_NULL;
+            *das_session_text_at(s, f) = DAS_TEXT_NULL;
         else if (json_is_string(value))
-            *text_slot(s, f) = das_text(json_string_value(value), json_string_length(value));
+            *das_session_text_at(s, f) =
+                das_text(json_string_value(value), json_string_length(value));
         else
             return false;
         return true;
@@ -297,10 +254,10 @@ static bool set_field(struct das_session *s, enum das_field f, enum kind kind, b
     if (json_is_null(value)) {
         bool of_trx = f == DAS_F_TRX_TIME || f == DAS_F_ROWS_MODIFIED || f == DAS_F_TRX_ID;
         of_trx = of_trx || f == DAS_F_BLOCKED_BY || (nulls && f != DAS_F_STATE_DURATION);
-        *number_slot(s, f) = of_trx ? DAS_ABSENT : DAS_UNKNOWN;
+        *das_session_int_at(s, f) = of_trx ? DAS_ABSENT : DAS_UNKNOWN;
         return true;
     }
-    return to_number(value, kind, number_slot(s, f));
+    return to_number(value, kind, das_session_int_at(s, f));
 }
 
 /* Fills *s, which borrows from object. what is "processes[3]". */

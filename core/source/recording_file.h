@@ -31,8 +31,9 @@ int das_recording_file_close(struct das_recording_file *f, struct das_err *err);
 /* "a/b.das" with the time in its name, for das_free(): "a/b-20261124T031705.123Z.das". NULL and
  * err. */
 char *das_recording_file_stamp(const char *path, int64_t unix_ms, struct das_err *err);
-/* Removes all but the newest so many of the files that das_recording_file_stamp() names for path.
- */
-int das_recording_file_prune(const char *path, uint32_t keep, struct das_err *err);
+/* Of the files that das_recording_file_stamp() names for path, leaves current, which is one of them, and
+ * the newest others: keep in all, at least 1. */
+int das_recording_file_prune(const char *path, const char *current, uint32_t keep,
+                             struct das_err *err);
 
 #endif

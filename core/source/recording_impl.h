@@ -1,6 +1,6 @@
 /*
  * recording_impl.h - what recording.c and the readers of the single formats share. Private to
- * core/source/recording.c, window.c, vertical_layout.c and read_*.c.
+ * core/source/recording.c, recording_find.c, window.c, vertical_layout.c and read_*.c.
  */
 #ifndef DAS_SOURCE_RECORDING_IMPL_H
 #define DAS_SOURCE_RECORDING_IMPL_H
@@ -116,6 +116,24 @@ int das_recording_put(struct das_recording *r, struct das_snapshot *s,
                       const struct das_session *row, struct das_err *err);
 /* The same for the session that r->values describe; line is where its row starts, for messages. */
 int das_recording_add(struct das_recording *r, struct das_snapshot *s, struct das_err *err);
+
+/* --- recording_find.c ------------------------------------------------------------------------ */
+
+#define DAS_RECORDING_EXPECTED                                                          \
+    "expected a das recording, a DAS answer or the output of SHOW PROCESSLIST (table, " \
+    "tab-separated or \\G)"
+
+typedef int das_list_reader(struct das_recording *r, struct das_snapshot *s, struct das_err *err);
+enum das_start {
+    DAS_START_ERROR = -1,
+    DAS_START_NONE, /* the file ends */
+    DAS_START_LIST, /* *found reads it */
+    DAS_START_EMPTY_SET,
+    DAS_START_CUT
+};
+/* Moves to the start of the next list. */
+enum das_start das_recording_find(struct das_recording *r, das_list_reader **found,
+                                  struct das_err *err);
 
 /* A line without its end that is no part of a list: blank, a prompt, "3 rows in set", a time. */
 bool das_recording_is_chatter(struct das_text line);

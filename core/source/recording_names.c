@@ -13,10 +13,17 @@
 
 #define STAMP_LEN 20 /* "20261124T031705.123Z" */
 
+static const char *base_of(const char *path)
+{
+    const char *slash = strrchr(path, '/');
+
+    return slash ? slash + 1 : path;
+}
+
 /* How much of path stands before its last extension; all of it when there is none. */
 static size_t stem_len(const char *path)
 {
-    const char *slash = strrchr(path, '/'), *name = slash ? slash + 1 : path;
+    const char *name = base_of(path);
     const char *dot = strrchr(name, '.');
 
     return dot && dot != name ? (size_t)(dot - path) : strlen(path);
@@ -79,14 +86,16 @@ struct names {
     size_t count;
 };
 
-static int collect(DIR *dir, const char *base, struct names *n, struct das_err *err)
+/* All but the current one, which is not the newest by its name when the clock was set back. */
+static int collect(DIR *dir, const char *base, const char *current, struct names *n,
+                   struct das_err *err)
 {
     const struct dirent *e;
 
     while ((e = readdir(dir)) != NULL) {
         char **bigger;
 
-        if (!is_stamped(e->d_name, base, stem_len(base)))
+        if (!is_stamped(e->d_name, base, stem_len(base)) || strcmp(e->d_name, current) == 0)
             continue;
         bigger = das_grow(n->items, n->count + 1, sizeof *bigger);
         if (!bigger)
@@ -102,9 +111,10 @@ static int collect(DIR *dir, const char *base, struct names *n, struct das_err *
     return 0;
 }
 
-int das_recording_file_prune(const char *path, uint32_t keep, struct das_err *err)
+int das_recording_file_prune(const char *path, const char *current, uint32_t keep,
+                             struct das_err *err)
 {
-    const char *slash = strrchr(path, '/'), *base = slash ? slash + 1 : path;
+    const char *slash = strrchr(path, '/');
     char *folder = !slash          ? das_strdup(".")
                    : slash == path ? das_strdup("/")
                                    : das_strndup(path, (size_t)(slash - path));
@@ -117,8 +127,8 @@ int das_recording_file_prune(const char *path, uint32_t keep, struct das_err *er
     else if (!dir)
         rc = das_fail(err, DAS_E_IO, "%s: %s", folder, strerror(errno));
     else
-        rc = collect(dir, base, &n, err);
-    for (size_t i = 0; rc == 0 && i + keep < n.count; i++) {
+        rc = collect(dir, base_of(path), base_of(current), &n, err);
+    for (size_t i = 0; rc == 0 && i + keep < n.count + 1; i++) {
         if (unlinkat(dirfd(dir), n.items[i], 0) < 0 && errno != ENOENT)
             rc = das_fail(err, DAS_E_IO, "%s/%s: %s", folder, n.items[i], strerror(errno));
     }

@@ -40,6 +40,7 @@ struct das_recording_writer {
     pthread_mutex_t lock; /* of what follows */
     struct das_recording_file file;
     uint64_t bytes;
+    int64_t stamp_ms; /* in the name of file, when it rotates */
 };
 
 static bool rotates(const struct das_recording_opts *o)
@@ -47,15 +48,30 @@ static bool rotates(const struct das_recording_opts *o)
     return o->rotate_size || o->rotate_age_ms || o->keep;
 }
 
+/* Files go on in the order of their names, also within a millisecond, or when the clock was set back. */
+static char *next_name(struct das_recording_writer *w, struct das_err *err)
+{
+    int64_t now_ms = das_clock_unix_ms();
+    char *name;
+
+    if (rotates(&w->opts)) {
+        w->stamp_ms = now_ms > w->stamp_ms ? now_ms : w->stamp_ms + 1;
+        return das_recording_file_stamp(w->path, w->stamp_ms, err);
+    }
+    name = das_strdup(w->path);
+    if (!name)
+        das_fail_nomem(err);
+    return name;
+}
+
 /* The first file, or with rotation another one. */
 static int begin_file(struct das_recording_writer *w, struct das_err *err)
 {
     struct das_recording_file next;
-    char *path = rotates(&w->opts) ? das_recording_file_stamp(w->path, das_clock_unix_ms(), err)
-                                   : das_strdup(w->path);
+    char *path = next_name(w, err);
 
     if (!path)
-        return rotates(&w->opts) ? -1 : das_fail_nomem(err);
+        return -1;
     if (das_recording_file_open(&next, path, &w->crc, &w->note, err) < 0) {
         das_free(path);
         return -1;
@@ -65,7 +81,7 @@ static int begin_file(struct das_recording_writer *w, struct das_err *err)
     if (w->file.path)
         das_recording_file_close(&w->file, NULL);
     w->file = next;
-    return w->opts.keep ? das_recording_file_prune(w->path, w->opts.keep, err) : 0;
+    return w->opts.keep ? das_recording_file_prune(w->path, w->file.path, w->opts.keep, err) : 0;
 }
 
 int das_recording_writer_open(const char *path, const struct das_recording_opts *opts,
@@ -98,11 +114,6 @@ int das_recording_writer_open(const char *path, const struct das_recording_opts 
 const char *das_recording_writer_note(const struct das_recording_writer *w)
 {
     return w->note;
-}
-
-const char *das_recording_writer_path(const struct das_recording_writer *w)
-{
-    return w->file.path;
 }
 
 uint64_t das_recording_writer_bytes(struct das_recording_writer *w)

@@ -35,8 +35,6 @@ int das_recording_writer_open(const char *path, const struct das_recording_opts 
                               struct das_recording_writer **out, struct das_err *err);
 /* What was found at the end of the file when it was opened, or NULL. */
 const char *das_recording_writer_note(const struct das_recording_writer *w);
-/* What is written now. Lives until the next block is written. */
-const char *das_recording_writer_path(const struct das_recording_writer *w);
 /* Bytes written to files since it was opened. Any thread. */
 uint64_t das_recording_writer_bytes(struct das_recording_writer *w);
 

@@ -125,11 +125,6 @@ static void reconcile(struct replayed *r)
     }
 }
 
-bool das_replayed_is_killed(struct das_source *s, int64_t id)
-{
-    return killed_of(of(s), id) != NULL;
-}
-
 /* --- reading on ------------------------------------------------------------------------------- */
 
 static int read_next(struct replayed *r, struct das_err *err)
@@ -183,11 +178,6 @@ int das_replayed_advance(struct das_source *s, int64_t now_ms, struct das_err *e
 int64_t das_replayed_at_ms(struct das_source *s)
 {
     return of(s)->now ? of(s)->now_ms : INT64_MIN;
-}
-
-int64_t das_replayed_next_ms(struct das_source *s)
-{
-    return of(s)->next ? of(s)->next_ms : INT64_MAX;
 }
 
 /* --- showing it ------------------------------------------------------------------------------- */

@@ -32,19 +32,14 @@ struct das_replayed_watch {
     void (*killed)(void *arg, int64_t id, bool connection);
 };
 
-/* Reads the first snapshot, so that das_replayed_next_ms() is known. Takes feed over, also on
- * failure. DAS_E_DATA when there is none. */
+/* Reads the first snapshot. Takes feed over, also on failure. DAS_E_DATA when there is none. */
 int das_replayed_open(const char *name, const struct das_replayed_feed *feed,
                       const struct das_replayed_watch *watch, struct das_source **out,
                       struct das_err *err);
 
 /* Reads on to that time, as a list does. 0 or -1; what went wrong once goes wrong from then on. */
 int das_replayed_advance(struct das_source *s, int64_t now_ms, struct das_err *err);
-/* When what is shown was recorded, and when the next snapshot was; INT64_MIN and INT64_MAX: there
- * is none. */
+/* When what is shown was recorded; INT64_MIN: nothing is shown. */
 int64_t das_replayed_at_ms(struct das_source *s);
-int64_t das_replayed_next_ms(struct das_source *s);
-/* Is that session gone, or its statement ended, by a kill? As of the snapshot shown. */
-bool das_replayed_is_killed(struct das_source *s, int64_t id);
 
 #endif

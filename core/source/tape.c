@@ -18,7 +18,7 @@ struct das_tape {
     char *path;
     struct das_buf line;
     struct das_source_listener listener;
-    struct das_err failed; /* code DAS_OK, or why a line is missing */
+    struct das_err failed; /* code DAS_OK, or why the tape ends here */
 };
 
 static void fail(struct das_tape *t)
@@ -29,7 +29,10 @@ static void fail(struct das_tape *t)
 
 void das_tape_line(struct das_tape *t, struct das_text line)
 {
-    if (fwrite(line.ptr, 1, line.len, t->file) != line.len || fputc('\n', t->file) == EOF)
+    if (t->failed.code != DAS_OK) /* behind half a line nothing can be read */
+        return;
+    if (fwrite(line.ptr, 1, line.len, t->file) != line.len || fputc('\n', t->file) == EOF ||
+        fflush(t->file) != 0)
         fail(t);
 }
 
@@ -151,8 +154,6 @@ static void heard_kill(void *arg, struct das_source *s, const struct das_kill_or
     if (result == DAS_KILL_FAILED || result == DAS_KILL_LATE || result == DAS_KILL_UNKNOWN)
         put_error(b, err);
     put_line(t);
-    if (fflush(t->file) != 0) /* what was killed is on the tape when the program dies */
-        fail(t);
 }
 
 /* --- the file ------------------------------------------------------------------------------------- */
@@ -196,7 +197,7 @@ int das_tape_close(struct das_tape *t, struct das_err *err)
 
     if (!t)
         return 0;
-    if (fflush(t->file) != 0 || fdatasync(fileno(t->file)) != 0)
+    if (fdatasync(fileno(t->file)) != 0)
         fail(t);
     if (fclose(t->file) != 0)
         fail(t);

@@ -25,7 +25,8 @@ struct das_tape;
 int das_tape_create(const char *path, struct das_tape **out, struct das_err *err);
 /* For das_inventory_listen(). */
 const struct das_source_listener *das_tape_listener(struct das_tape *t);
-/* A line of the caller's own: a JSON object without newlines. */
+/* A line of the caller's own: a JSON object without newlines. Like every line it is written at once: the
+ * tape of a run that dies has all of them but the one that was being written. */
 void das_tape_line(struct das_tape *t, struct das_text line);
 /* Writes what is left and syncs; -1 when any line is missing. t is gone in any case; NULL is fine. */
 int das_tape_close(struct das_tape *t, struct das_err *err);
@@ -34,19 +35,21 @@ int das_tape_close(struct das_tape *t, struct das_err *err);
 
 struct das_playback;
 
-/* Reads the whole file. DAS_E_DATA "PATH:LINE: ..." */
+/* Reads the file up to its last whole line. DAS_E_DATA "PATH:LINE: ..." */
 int das_playback_open(const char *path, struct das_playback **out, struct das_err *err);
 void das_playback_close(struct das_playback *p); /* after its sources; NULL is fine */
-/* The caller's own lines, in order; NULL past the last. text has no newline. */
-const json_t *das_playback_line(const struct das_playback *p, size_t i, struct das_text *text);
+/* The caller's own lines, in order: the first from *at on, 0 in the beginning; NULL past the last. text
+ * has no newline. */
+const json_t *das_playback_next(const struct das_playback *p, size_t *at, struct das_text *text);
 /* The instances that were shown, in order of appearance; NULL past the last. */
 const char *das_playback_instance(const struct das_playback *p, size_t i);
-int64_t das_playback_from_ms(const struct das_playback *p); /* of the first list or kill; or 0 */
 /* A source that plays the part of that instance. Borrows p. */
 int das_playback_source(struct das_playback *p, const char *instance, struct das_source **out,
                         struct das_err *err);
 /* Where the run asked for something else than the recorded one; NULL: nowhere so far. */
 const char *das_playback_differs(const struct das_playback *p);
+/* What it asked for when the recorded one had asked for nothing more; NULL: nothing so far. */
+const char *das_playback_beyond(const struct das_playback *p);
 /* Lists and kills that nobody has asked for yet. */
 size_t das_playback_left(const struct das_playback *p);
 

@@ -17,12 +17,20 @@ struct line {
     bool event;           /* a list or a kill */
 };
 
+/* An instance that was shown, or whose session was killed. The texts are the lines'. */
+struct shown {
+    const char *name;
+    const json_t *first; /* list; NULL: there is none */
+};
+
 struct das_playback {
     char *path;
     struct line *lines;
     size_t count, room;
-    size_t next;   /* line that the run has to ask for next */
-    char *differs;
+    struct shown *shown;
+    size_t shown_count, shown_room;
+    size_t next; /* line that the run has to ask for next */
+    char *differs, *beyond;
 };
 
 struct player {
@@ -39,22 +47,62 @@ static int bad(const struct das_playback *p, size_t n, struct das_err *err, cons
     return das_fail(err, DAS_E_DATA, "%s:%zu: expected %s", p->path, n + 1, expected);
 }
 
+/* Who a line is about; NULL: it is the caller's. */
+static const char *instance_of(const struct line *l)
+{
+    const char *name = json_string_value(json_object_get(l->value, "list"));
+
+    return name ? name : json_string_value(json_object_get(l->value, "order"));
+}
+
+/* Room for one more behind count items; NULL: out of memory, and items is as it was. */
+static void *grow(void *items, size_t count, size_t *room, size_t size)
+{
+    size_t n = *room ? *room * 2 : 32;
+
+    if (count < *room)
+        return items;
+    items = das_grow(items, n, size);
+    if (items)
+        *room = n;
+    return items;
+}
+
+static struct shown *find_shown(const struct das_playback *p, const char *instance)
+{
+    for (size_t i = 0; i < p->shown_count; i++) {
+        if (strcmp(p->shown[i].name, instance) == 0)
+            return &p->shown[i];
+    }
+    return NULL;
+}
+
+static int add_shown(struct das_playback *p, const struct line *l, struct das_err *err)
+{
+    struct shown *s = find_shown(p, instance_of(l));
+
+    if (!s) {
+        s = grow(p->shown, p->shown_count, &p->shown_room, sizeof *s);
+        if (!s)
+            return das_fail_nomem(err);
+        p->shown = s;
+        s = &p->shown[p->shown_count++];
+        *s = (struct shown){.name = instance_of(l)};
+    }
+    if (!s->first && json_object_get(l->value, "list"))
+        s->first = l->value;
+    return 0;
+}
+
 static int add_line(struct das_playback *p, const char *text, size_t len, struct das_err *err)
 {
-    struct line *bigger, *l;
-    const json_t *list, *order;
+    struct line *l = grow(p->lines, p->count, &p->room, sizeof *l);
 
-    if (p->count == p->room) {
-        size_t room = p->room ? p->room * 2 : 32;
-        bigger = das_grow(p->lines, room, sizeof *bigger);
-        if (!bigger)
-            return das_fail_nomem(err);
-        p->lines = bigger;
-        p->room = room;
-    }
+    if (!l)
+        return das_fail_nomem(err);
+    p->lines = l;
     l = &p->lines[p->count];
-    memset(l, 0, sizeof *l);
-    l->value = das_json_parse(text, len, NULL, err);
+    *l = (struct line){.value = das_json_parse(text, len, NULL, err)};
     if (!l->value) {
         das_err_prefix(err, "%s:%zu", p->path, p->count + 1);
         return -1;
@@ -63,14 +111,12 @@ static int add_line(struct das_playback *p, const char *text, size_t len, struct
     p->count++;
     if (!l->text.ptr)
         return das_fail_nomem(err);
-    list = json_object_get(l->value, "list");
-    order = json_object_get(l->value, "order");
-    l->event = json_is_string(list) || json_is_string(order);
+    l->event = instance_of(l) != NULL;
     if (!json_is_object(l->value))
         return bad(p, p->count - 1, err, "an object");
     if (l->event && !json_is_integer(json_object_get(l->value, "at_ms")))
         return bad(p, p->count - 1, err, "at_ms, Unix milliseconds");
-    return 0;
+    return l->event ? add_shown(p, l, err) : 0;
 }
 
 static int read_lines(struct das_playback *p, FILE *f, struct das_err *err)
@@ -82,11 +128,8 @@ static int read_lines(struct das_playback *p, FILE *f, struct das_err *err)
 
     while (rc == 0 && (n = getline(&text, &room, f)) > 0) {
         size_t len = (size_t)n;
-        if (text[len - 1] != '\n') {
-            /* the program died in the middle of it */
-            rc = bad(p, p->count, err, "a whole line: the recorded run did not come to its end");
+        if (text[len - 1] != '\n') /* the program died in the middle of it */
             break;
-        }
         rc = len > LINE_MAX_BYTES ? bad(p, p->count, err, "a shorter line")
                                   : add_line(p, text, len - 1, err);
     }
@@ -130,55 +173,33 @@ void das_playback_close(struct das_playback *p)
         das_free((void *)(uintptr_t)p->lines[i].text.ptr);
     }
     das_free(p->lines);
+    das_free(p->shown);
     das_free(p->differs);
+    das_free(p->beyond);
     das_free(p->path);
     das_free(p);
 }
 
-const json_t *das_playback_line(const struct das_playback *p, size_t i, struct das_text *text)
+const json_t *das_playback_next(const struct das_playback *p, size_t *at, struct das_text *text)
 {
-    for (size_t n = 0; n < p->count; n++) {
-        if (p->lines[n].event || i-- > 0)
+    while (*at < p->count) {
+        const struct line *l = &p->lines[(*at)++];
+        if (l->event)
             continue;
-        *text = p->lines[n].text;
-        return p->lines[n].value;
+        *text = l->text;
+        return l->value;
     }
     return NULL;
-}
-
-/* Who a line is about; NULL: it is the caller's. */
-static const char *instance_of(const struct line *l)
-{
-    const char *name = json_string_value(json_object_get(l->value, "list"));
-
-    return name ? name : json_string_value(json_object_get(l->value, "order"));
 }
 
 const char *das_playback_instance(const struct das_playback *p, size_t i)
 {
-    for (size_t n = 0; n < p->count; n++) {
-        const char *name = p->lines[n].event ? instance_of(&p->lines[n]) : NULL;
-        bool seen = !name;
-        for (size_t before = 0; before < n && !seen; before++)
-            seen = p->lines[before].event && strcmp(instance_of(&p->lines[before]), name) == 0;
-        if (!seen && i-- == 0)
-            return name;
-    }
-    return NULL;
+    return i < p->shown_count ? p->shown[i].name : NULL;
 }
 
 static int64_t at_ms(const struct line *l)
 {
     return json_integer_value(json_object_get(l->value, "at_ms"));
-}
-
-int64_t das_playback_from_ms(const struct das_playback *p)
-{
-    for (size_t n = 0; n < p->count; n++) {
-        if (p->lines[n].event)
-            return at_ms(&p->lines[n]);
-    }
-    return 0;
 }
 
 size_t das_playback_left(const struct das_playback *p)
@@ -195,23 +216,29 @@ const char *das_playback_differs(const struct das_playback *p)
     return p->differs;
 }
 
+const char *das_playback_beyond(const struct das_playback *p)
+{
+    return p->beyond;
+}
+
 /* --- playing -------------------------------------------------------------------------------------- */
 
 static int differs(struct das_playback *p, const struct line *l, struct das_err *err,
                    const char *asked)
 {
+    char **told = l ? &p->differs : &p->beyond;
     struct das_buf b = {0};
 
-    if (!p->differs && l)
+    if (l)
         das_buf_printf(&b, "%s:%zu: the run asks for %s, the recorded one for a %s of %s", p->path,
                        (size_t)(l - p->lines) + 1, asked,
                        json_object_get(l->value, "list") ? "list" : "kill", instance_of(l));
-    else if (!p->differs)
+    else
         das_buf_printf(&b, "%s: the run asks for %s, the recorded one had ended", p->path, asked);
-    if (!p->differs)
-        p->differs = das_buf_take(&b);
+    if (!*told)
+        *told = das_buf_take(&b);
     das_buf_clear(&b);
-    return das_fail(err, DAS_E_DATA, "%s", p->differs ? p->differs : "the run differs");
+    return das_fail(err, DAS_E_DATA, "%s", *told ? *told : "the run differs");
 }
 
 /* The next list or kill, whoever it is of; NULL: there is none left. */
@@ -377,21 +404,11 @@ static void take_traits(struct player *s, const json_t *o)
     s->ops.pace_ms = number(o, "pace_ms");
 }
 
-/* The first list of that instance: what is known of it before the run has asked. */
-static const json_t *first_list(const struct das_playback *p, const char *instance)
-{
-    for (size_t n = 0; n < p->count; n++) {
-        const char *name = json_string_value(json_object_get(p->lines[n].value, "list"));
-        if (name && strcmp(name, instance) == 0)
-            return p->lines[n].value;
-    }
-    return NULL;
-}
-
 int das_playback_source(struct das_playback *p, const char *instance, struct das_source **out,
                         struct das_err *err)
 {
     struct player *s = das_calloc(1, sizeof *s);
+    const struct shown *shown = find_shown(p, instance);
 
     *out = NULL;
     if (!s)
@@ -400,7 +417,7 @@ int das_playback_source(struct das_playback *p, const char *instance, struct das
     s->ops = (struct das_source_ops){.list = play_list, .close = play_close,
                                      .cannot_soft = play_cannot_soft};
     s->base.ops = &s->ops;
-    take_traits(s, first_list(p, instance));
+    take_traits(s, shown ? shown->first : NULL); /* known of it before the run has asked */
     if (das_source_set_name(&s->base, instance, err) < 0) {
         das_free(s);
         return -1;

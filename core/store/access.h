@@ -3,8 +3,8 @@
  *
  * The secret of an access key has to be known to verify a signature, so it is kept sealed
  * (AES-256-GCM) with a master key that is not in the database: the file serve.key in the state
- * directory, 0600, made when the first key is. Of a token only the SHA-256 is kept. This room seals
- * nothing itself.
+ * directory, 0600, made when the first key is, or when das serve has hooks. Of a token only the
+ * SHA-256 is kept. This room seals nothing itself.
  */
 #ifndef DAS_STORE_ACCESS_H
 #define DAS_STORE_ACCESS_H

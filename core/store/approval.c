@@ -27,15 +27,6 @@ const char *das_approval_state_name(enum das_approval_state s)
     return state_names[s];
 }
 
-int das_approval_state_find(const char *name)
-{
-    for (int i = 0; i < DAS_APPROVAL_STATES; i++) {
-        if (strcmp(name, state_names[i]) == 0)
-            return i;
-    }
-    return -1;
-}
-
 bool das_approval_over(enum das_approval_state s)
 {
     return s > DAS_APPROVAL_APPLYING;

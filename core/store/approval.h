@@ -30,7 +30,6 @@ enum das_approval_state {
     DAS_APPROVAL_STATES
 };
 const char *das_approval_state_name(enum das_approval_state s); /* "waiting", ... */
-int das_approval_state_find(const char *name);                  /* or -1 */
 /* Nothing further will happen to it. */
 bool das_approval_over(enum das_approval_state s);
 

@@ -4,6 +4,7 @@
 #include <limits.h>
 #include <string.h>
 
+#include "core/base/fault.h"
 #include "core/store/store_impl.h"
 
 enum { ID = 0, PROOF = 1 };
@@ -60,8 +61,9 @@ static int is_replay(struct das_store *s, const struct das_delivery *d, struct d
     return 0;
 }
 
-static int note(struct das_store *s, const struct das_delivery *d, int64_t now_ms, bool *new_ones,
-                struct das_err *err)
+/* fresh gets a '1' for each id that is new, and a '0' for the others. */
+static int note_all(struct das_store *s, const struct das_delivery *d, int64_t now_ms,
+                    struct das_buf *fresh, struct das_err *err)
 {
     int rc, count = 0;
 
@@ -74,13 +76,26 @@ static int note(struct das_store *s, const struct das_delivery *d, int64_t now_m
         rc = put(s, d, ID, d->ids[i], now_ms, err);
         if (rc < 0)
             return -1;
-        if (new_ones)
-            new_ones[i] = rc > 0;
+        das_buf_char(fresh, rc > 0 ? '1' : '0');
         count += rc;
     }
     if (has_proof(d) && put(s, d, PROOF, das_text_of(d->proof), now_ms, err) < 0)
         return -1;
-    return count;
+    return das_buf_ok(fresh, err) < 0 ? -1 : count;
+}
+
+static int note(struct das_store *s, const struct das_delivery *d, int64_t now_ms, bool *new_ones,
+                struct das_err *err)
+{
+    struct das_buf fresh = {0};
+    int rc = note_all(s, d, now_ms, &fresh, err);
+
+    if (rc > 0 && d->work && das_work_put(s, d->work, das_buf_view(&fresh), err) < 0)
+        rc = -1;
+    for (size_t i = 0; rc >= 0 && new_ones && i < d->count; i++)
+        new_ones[i] = fresh.ptr[i] == '1';
+    das_buf_clear(&fresh);
+    return rc;
 }
 
 int das_delivery_note(struct das_store *s, const struct das_delivery *d, int64_t now_ms,
@@ -97,6 +112,8 @@ int das_delivery_note(struct das_store *s, const struct das_delivery *d, int64_t
         rc = -1;
     if (rc < 0 && new_ones)
         memset(new_ones, 0, d->count * sizeof *new_ones);
+    if (rc > 0)
+        DAS_FAULT("delivery-noted");
     return rc;
 }
 
@@ -108,6 +125,8 @@ static int forget(struct das_store *s, const struct das_delivery *d, const bool 
             das_do(s, err, DAS_Q_DELIVERY_DROP, "sit", d->hook, (int64_t)ID, d->ids[i]) < 0)
             return -1;
     }
+    if (d->work && das_do(s, err, DAS_Q_WORK_DROP, "is", d->work->n, s->run) < 0)
+        return -1;
     if (!has_proof(d))
         return 0;
     return das_do(s, err, DAS_Q_DELIVERY_DROP, "sit", d->hook, (int64_t)PROOF,

@@ -13,6 +13,7 @@
 
 #include "core/base/text.h"
 #include "core/store/store.h"
+#include "core/store/work.h"
 
 struct das_delivery {
     const char *hook;           /* whose ids they are: each hook has its own */
@@ -21,6 +22,8 @@ struct das_delivery {
     const char *proof; /* NULL or "": none. Else what stands for its signature: that is good for
                           these ids only, and once */
     int64_t keep_ms;   /* how long it is remembered, from now on */
+    struct das_work_new *work; /* NULL: none. Else what is to be done about it: kept with the note,
+                                  and only where some of it is new */
 };
 
 /* Notes it at now_ms (Unix). new_ones (count of them, may be NULL): which ids were never brought
@@ -32,7 +35,7 @@ int das_delivery_note(struct das_store *s, const struct das_delivery *d, int64_t
                       bool *new_ones, struct das_err *err);
 
 /* As if it had never come: for what was noted just now and of which nothing was begun, so that the
- * platform may bring it again. which: the new ones; NULL: all ids. */
+ * platform may bring it again; its work goes with it. which: the new ones; NULL: all ids. */
 int das_delivery_forget(struct das_store *s, const struct das_delivery *d, const bool *which,
                         struct das_err *err);
 

@@ -51,8 +51,8 @@ static int said_before(struct das_store *s, const struct das_outbox_new *m, int6
     return das_do(s, err, DAS_Q_OUTBOX_REPEAT, "i", row) < 0 ? -1 : 1;
 }
 
-static int add(struct das_store *s, const struct das_outbox_new *m, int64_t now_ms,
-               char id[DAS_DELIVERY_SIZE], struct das_err *err)
+int das_outbox_put(struct das_store *s, const struct das_outbox_new *m, int64_t now_ms,
+                   char *id, struct das_err *err)
 {
     int rc = said_before(s, m, now_ms, id, err);
     int64_t waiting;
@@ -79,7 +79,7 @@ int das_outbox_add(struct das_store *s, const struct das_outbox_new *m, int64_t 
 
     if (das_begin(s, err) < 0)
         return -1;
-    rc = add(s, m, now_ms, id, err);
+    rc = das_outbox_put(s, m, now_ms, id, err);
     return das_end(s, rc < 0 ? -1 : 0, err) < 0 ? -1 : rc;
 }
 

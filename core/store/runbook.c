@@ -252,6 +252,11 @@ int das_stretch_each(struct das_store *s, int64_t runbook, das_stretch_fn *fn, v
     return rc;
 }
 
+int das_runbook_of_run(struct das_store *s, const char *run, int64_t *id, struct das_err *err)
+{
+    return das_ask_int(s, id, err, DAS_Q_STRETCH_RUNBOOK, "s", run);
+}
+
 /* --- a run ------------------------------------------------------------------------------------- */
 
 int das_runbook_record(struct das_store *s, int64_t id, const char *event,
@@ -323,7 +328,11 @@ int das_runbook_start(struct das_store *s, struct das_runbook *r, int64_t now_ms
     rc = start(s, r, now_ms, other, err);
     if (rc > 0)
         DAS_FAULT("runbook-before-start");
-    return das_end(s, rc < 0 ? -1 : 0, err) < 0 ? -1 : rc;
+    if (das_end(s, rc < 0 ? -1 : 0, err) < 0)
+        return -1;
+    if (rc > 0)
+        DAS_FAULT("runbook-started");
+    return rc;
 }
 
 int das_runbook_interrupted(struct das_store *s, const struct das_runbook *r, struct das_err *err)
@@ -442,6 +451,8 @@ int das_runbook_claim(struct das_store *s, int64_t id, const char *sha256, bool 
     rc = das_end(s, rc, err);
     if (rc < 0)
         das_runbook_clear(out);
+    else
+        DAS_FAULT("runbook-claimed");
     return rc;
 }
 
@@ -482,7 +493,12 @@ int das_runbook_let_go(struct das_store *s, int64_t id, int64_t now_ms, struct d
         rc = -1;
     if (rc == 0)
         rc = das_runbook_leave(s, now_ms, "interrupted", err);
-    return das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("runbook-before-let-go");
+    rc = das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("runbook-let-go");
+    return rc;
 }
 
 int das_runbook_mine(struct das_store *s, int64_t id, bool *cancel, struct das_err *err)

@@ -173,6 +173,9 @@ struct das_stretch {
 typedef int das_stretch_fn(void *arg, const struct das_stretch *stretch);
 int das_stretch_each(struct das_store *s, int64_t runbook, das_stretch_fn *fn, void *arg,
                      struct das_err *err);
+/* *id: the runbook that this run (of a handle) began or carried on; 0: none, and if it has died it
+ * never will. */
+int das_runbook_of_run(struct das_store *s, const char *run, int64_t *id, struct das_err *err);
 
 /* --- what people decide ------------------------------------------------------------------------ */
 
@@ -206,13 +209,14 @@ struct das_question {
     int64_t runbook, n;
     char delivery[DAS_DELIVERY_SIZE]; /* "": it was not posted yet */
 };
-/* Questions that wait and were not posted, and those that were and are over now. Up to n; how many
- * were filled, or -1. */
-int das_question_due(struct das_store *s, struct das_question *out, size_t n, struct das_err *err);
-/* It was posted, with that delivery; a second time changes nothing. */
-int das_question_asked(struct das_store *s, const struct das_question *q, int64_t now_ms,
-                       struct das_err *err);
-/* And people have been told how it ended. */
-int das_question_told(struct das_store *s, const struct das_question *q, struct das_err *err);
+/* Questions that wait and were not posted, and those that were and are over now, in their order and
+ * behind after (NULL: from the first). Up to n; how many were filled, or -1. */
+int das_question_due(struct das_store *s, const struct das_question *after,
+                     struct das_question *out, size_t n, struct das_err *err);
+/* What is said of q, into the outbox: that it waits, or, where it was posted, how it ended. One
+ * commit has the message and that it was said, so that of any number of processes, and whenever one
+ * dies, one says it. 1: it is queued; 0: somebody else was first; -1: as das_outbox_add(). */
+int das_question_post(struct das_store *s, const struct das_question *q,
+                      const struct das_outbox_new *m, int64_t now_ms, struct das_err *err);
 
 #endif

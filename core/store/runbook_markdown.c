@@ -188,6 +188,14 @@ static int put_report(struct das_buf *b, struct das_text note, bool table, struc
     return 0;
 }
 
+static const char *word_of(const char *kind)
+{
+    if (strcmp(kind, "acts") == 0)
+        return "begins";
+    /* a question in its channel, and whether that says how it ended */
+    return strcmp(kind, "asked") == 0 || strcmp(kind, "told") == 0 ? "posted" : kind;
+}
+
 static int put_note(void *arg, const struct das_step_note *note)
 {
     struct writing *w = arg;
@@ -199,7 +207,7 @@ static int put_note(void *arg, const struct das_step_note *note)
     das_buf_char(w->b, ' ');
     if (strcmp(note->kind, "apply") == 0)
         return put_report(w->b, note->note, true, w->err);
-    put_str(w->b, strcmp(note->kind, "acts") == 0 ? "begins" : note->kind);
+    put_str(w->b, word_of(note->kind));
     das_buf_str(w->b, ": ");
     put_plain(w->b, note->note);
     das_buf_char(w->b, '\n');

@@ -339,7 +339,11 @@ int das_runbook_cancel(struct das_store *s, int64_t id, const struct das_decider
     rc = find(s, id, NULL, &r, &step, err);
     if (rc == 0)
         rc = cancel(s, &r, by, reason, now_ms, err);
+    if (rc >= 0)
+        DAS_FAULT("cancel-before-commit");
     rc = das_end(s, rc < 0 ? -1 : 0, err) < 0 ? -1 : rc;
+    if (rc >= 0)
+        DAS_FAULT("cancelled");
     das_runbook_clear(&r);
     return rc;
 }

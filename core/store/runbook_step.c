@@ -38,23 +38,30 @@ static int number(struct das_store *s, int64_t runbook, struct das_runbook_step 
     return p->n ? 0 : das_ask_int(s, &p->n, err, DAS_Q_STEP_NEXT, "i", runbook);
 }
 
+/* In a transaction, when it is 0: the run may go on, and p, which may be new, has its number. */
+static int open_step(struct das_store *s, int64_t runbook, struct das_runbook_step *p,
+                     int64_t now_ms, struct das_err *err)
+{
+    if (das_begin(s, err) < 0)
+        return -1;
+    if (go_on(s, runbook, err) < 0 || number(s, runbook, p, err) < 0)
+        return das_end(s, -1, err);
+    p->begun_ms = p->begun_ms ? p->begun_ms : now_ms;
+    return 0;
+}
+
 int das_step_begin(struct das_store *s, int64_t runbook, struct das_runbook_step *step,
                    int64_t now_ms, struct das_err *err)
 {
     struct das_runbook_step p = *step;
     int rc;
 
-    if (das_begin(s, err) < 0)
+    if (open_step(s, runbook, &p, now_ms, err) < 0)
         return -1;
-    rc = go_on(s, runbook, err);
-    if (rc == 0)
-        rc = number(s, runbook, &p, err);
     p.status = DAS_STEP_BEGUN;
     p.attempts++;
-    p.begun_ms = p.begun_ms ? p.begun_ms : now_ms;
     p.ended_ms = 0;
-    if (rc == 0)
-        rc = das_step_put(s, runbook, &p, err);
+    rc = das_step_put(s, runbook, &p, err);
     if (rc == 0)
         DAS_FAULT("step-before-begin");
     rc = das_end(s, rc, err);
@@ -71,15 +78,10 @@ int das_step_wait(struct das_store *s, int64_t runbook, struct das_runbook_step 
     struct das_runbook_step p = *step;
     int rc;
 
-    if (das_begin(s, err) < 0)
+    if (open_step(s, runbook, &p, now_ms, err) < 0)
         return -1;
-    rc = go_on(s, runbook, err);
-    if (rc == 0)
-        rc = number(s, runbook, &p, err);
     p.status = DAS_STEP_WAITING;
-    p.begun_ms = p.begun_ms ? p.begun_ms : now_ms;
-    if (rc == 0)
-        rc = das_step_put(s, runbook, &p, err);
+    rc = das_step_put(s, runbook, &p, err);
     if (rc == 0 && das_do(s, err, DAS_Q_RUNBOOK_WAIT, "iii", runbook, now_ms, p.wake_ms) < 0)
         rc = -1;
     if (rc == 0)
@@ -180,5 +182,10 @@ int das_step_note(struct das_store *s, int64_t runbook, int64_t n, const char *k
     rc = das_runbook_mine(s, runbook, NULL, err);
     if (rc == 0)
         rc = add_note(s, runbook, n, kind, note, now_ms, err);
-    return das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("step-before-note");
+    rc = das_end(s, rc, err);
+    if (rc == 0)
+        DAS_FAULT("step-noted");
+    return rc;
 }

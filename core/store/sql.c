@@ -101,8 +101,8 @@ static const char format_4[] =
     " link TEXT NOT NULL, until_ms INTEGER NOT NULL) STRICT;"
     "CREATE INDEX approval_forms_link ON approval_forms(link, n);";
 
-/* Runbooks. A key is had by one open run at a time; dry runs have keys of their own. stretches: each process that carried a run on, by
- * its run id. notes: what happened in a step, for people. */
+/* Runbooks. A key is had by one open run at a time; dry runs have keys of their own. stretches:
+ * each process that carried a run on, by its run id. notes: what happened in a step, for people. */
 static const char format_5[] =
     "CREATE TABLE runbooks(id INTEGER PRIMARY KEY AUTOINCREMENT, name TEXT NOT NULL,"
     " path TEXT NOT NULL, sha256 TEXT NOT NULL, instances TEXT NOT NULL, params TEXT NOT NULL,"
@@ -129,12 +129,16 @@ static const char format_5[] =
     "CREATE TABLE runbook_modules(runbook INTEGER NOT NULL, path TEXT NOT NULL,"
     " sha256 TEXT NOT NULL, PRIMARY KEY(runbook, path)) STRICT, WITHOUT ROWID;";
 
-/* Questions whose message does not show yet that they are over. */
+/* Questions whose message does not show yet that they are over; and what hooks have taken and what
+ * is not done yet. run: whose it is; begun: the run that began it. work is sealed. */
 static const char format_6[] =
-    "CREATE INDEX step_notes_asked ON step_notes(runbook, n) WHERE kind = 'asked';";
+    "CREATE INDEX step_notes_asked ON step_notes(runbook, n) WHERE kind = 'asked';"
+    "CREATE TABLE hook_work(n INTEGER PRIMARY KEY, hook TEXT NOT NULL,"
+    " run TEXT NOT NULL, begun TEXT NOT NULL, fresh TEXT NOT NULL, at_ms INTEGER NOT NULL,"
+    " until_ms INTEGER NOT NULL, work BLOB NOT NULL) STRICT;";
 
-const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3, format_4,
-                                                       format_5, format_6};
+const char *const das_store_steps[DAS_STORE_FORMAT] = {format_1, format_2, format_3,
+                                                       format_4, format_5, format_6};
 
 #define UNSPENT "9223372036854775807"
 #define UNKNOWN_TIME "-9223372036854775808"
@@ -322,6 +326,15 @@ const char *const das_queries[DAS_QUERIES] = {
                              " WHERE hook = ?1 AND proof = ?2 AND id = ?3",
     [DAS_Q_DELIVERY_DROP] = "DELETE FROM deliveries WHERE hook = ?1 AND proof = ?2 AND id = ?3",
 
+    [DAS_Q_WORK_ADD] = "INSERT INTO hook_work(hook, run, begun, fresh, at_ms, until_ms, work)"
+                       " VALUES(?1, ?2, '', ?3, ?4, ?5, ?6)",
+    [DAS_Q_WORK_BEGIN] = "UPDATE hook_work SET begun = ?3 WHERE n = ?1 AND run = ?2",
+    [DAS_Q_WORK_DROP] = "DELETE FROM hook_work WHERE n = ?1 AND run = ?2",
+    [DAS_Q_WORK_RUNS] = "SELECT DISTINCT run FROM hook_work WHERE run <> ?1",
+    [DAS_Q_WORK_OTHERS] = "SELECT n, run, hook, at_ms, until_ms, begun, fresh, work FROM hook_work"
+                          " WHERE run <> ?1 ORDER BY n",
+    [DAS_Q_WORK_CLAIM] = "UPDATE hook_work SET run = ?2 WHERE n = ?1",
+
     [DAS_Q_APPROVAL_ADD] = "INSERT INTO approvals(id, seq, plan, subject, state, expires_ms, claim,"
                            " delivery, decided_ms, ended_ms, note, result)"
                            " VALUES(?1, ?2, ?3, ?4, 0, ?5, '', '', 0, 0, '', x'')",
@@ -388,6 +401,7 @@ const char *const das_queries[DAS_QUERIES] = {
                            " WHERE run = ?1 AND ended_ms = 0",
     [DAS_Q_STRETCH_OF] = "SELECT who, began_ms, ended_ms, how FROM stretches WHERE runbook = ?1"
                          " ORDER BY id",
+    [DAS_Q_STRETCH_RUNBOOK] = "SELECT min(runbook) FROM stretches WHERE run = ?1",
     [DAS_Q_STEP_PUT] = "INSERT OR REPLACE INTO steps(runbook, n, name, kind, status, acts,"
                        " attempts, failures, begun_ms, ended_ms, wake_ms, asks, result, error, who,"
                        " reason) VALUES(?1, ?2, ?3, ?4, ?5, ?6, ?7, ?8, ?9, ?10, ?11, ?12, ?13,"
@@ -401,18 +415,20 @@ const char *const das_queries[DAS_QUERIES] = {
                        " VALUES(?1, ?2, ?3, ?4, ?5)",
     [DAS_Q_NOTE_ALL] = "SELECT n, at_ms, kind, note FROM step_notes WHERE runbook = ?1 ORDER BY id",
     [DAS_Q_QUESTION_DUE] =
-        "SELECT s.runbook, s.n, '' FROM runbooks r JOIN steps s ON s.runbook = r.id"
+        "SELECT * FROM (SELECT s.runbook AS runbook, s.n AS n, '' FROM runbooks r"
+        " JOIN steps s ON s.runbook = r.id"
         " WHERE r.status < 3 AND s.kind = 1 AND s.status = 1 AND json_valid(s.asks)"
         " AND json_extract(s.asks, '$.channel') IS NOT NULL"
         " AND NOT EXISTS (SELECT 1 FROM step_notes t WHERE t.runbook = s.runbook AND t.n = s.n"
-        " AND t.kind = 'asked')"
+        " AND t.kind IN ('asked', 'told'))"
         " UNION ALL SELECT t.runbook, t.n, t.note FROM step_notes t"
         " JOIN steps s ON s.runbook = t.runbook AND s.n = t.n JOIN runbooks r ON r.id = t.runbook"
-        " WHERE t.kind = 'asked' AND (s.status <> 1 OR r.status >= 3) LIMIT ?1",
+        " WHERE t.kind = 'asked' AND (s.status <> 1 OR r.status >= 3))"
+        " WHERE (runbook, n) > (?1, ?2) ORDER BY runbook, n LIMIT ?3",
     [DAS_Q_QUESTION_ASKED] =
         "INSERT INTO step_notes(runbook, n, at_ms, kind, note) SELECT ?1, ?2, ?3, 'asked', ?4"
         " WHERE NOT EXISTS (SELECT 1 FROM step_notes WHERE runbook = ?1 AND n = ?2"
-        " AND kind = 'asked')",
+        " AND kind IN ('asked', 'told'))",
     [DAS_Q_QUESTION_TOLD] = "UPDATE step_notes SET kind = 'told' WHERE runbook = ?1 AND n = ?2"
                             " AND kind = 'asked'",
     [DAS_Q_RUNBOOK_COUNT] =

@@ -143,11 +143,31 @@ const char *das_column_str(sqlite3_stmt *st, int i)
 
 /* --- transactions ----------------------------------------------------------------------------- */
 
-int das_begin(struct das_store *s, struct das_err *err)
+static int exec(struct das_store *s, const char *sql, struct das_err *err)
+{
+    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : das_store_fail(s, err);
+}
+
+static int begin(struct das_store *s, bool unsynced, struct das_err *err)
 {
     if (s->read_only)
         return das_fail(err, DAS_E_STORE, "%s: opened for reading only", s->path);
+    if (s->unsynced != unsynced &&
+        exec(s, unsynced ? "PRAGMA synchronous = NORMAL" : "PRAGMA synchronous = FULL", err) < 0)
+        return -1;
+    s->unsynced = unsynced;
     return das_do(s, err, DAS_Q_BEGIN_WRITE, "") < 0 ? -1 : 0;
+}
+
+int das_begin(struct das_store *s, struct das_err *err)
+{
+    return begin(s, false, err);
+}
+
+/* The WAL is one file: whoever syncs it syncs what was written to it before, too. */
+int das_begin_unsynced(struct das_store *s, struct das_err *err)
+{
+    return begin(s, true, err);
 }
 
 int das_begin_read(struct das_store *s, struct das_err *err)
@@ -264,11 +284,6 @@ static int make_place(const struct das_store *s, struct das_err *err)
 }
 
 /* --- opening ---------------------------------------------------------------------------------- */
-
-static int exec(struct das_store *s, const char *sql, struct das_err *err)
-{
-    return sqlite3_exec(s->db, sql, NULL, NULL, NULL) == SQLITE_OK ? 0 : das_store_fail(s, err);
-}
 
 /* All in one statement: another process may be filling the database just now. */
 static int read_ids(struct das_store *s, int64_t ids[3], struct das_err *err)

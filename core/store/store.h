@@ -4,9 +4,9 @@
  * Holds the journal (journal.h), the count of kills (budget.h), what is remembered of a policy
  * (memory of breakers and matches, habits.h), runbooks and their steps (runbook.h), and of das serve
  * its kill tasks, the history of kills (task.h), who may ask (access.h), messages that are to be
- * sent (outbox.h), what came to hooks (delivery.h) and kills that wait for a yes (approval.h). It
- * decides nothing. A commit is on the disk when it returns (WAL, synchronous=FULL); several
- * processes may have it open. A handle is used by one thread at a time.
+ * sent (outbox.h), what came to hooks (delivery.h), what of that is not done (work.h) and kills that
+ * wait for a yes (approval.h). It decides nothing. A commit is on the disk when it returns (WAL,
+ * synchronous=FULL); several processes may have it open. A handle is used by one thread at a time.
  *
  * Each handle is a run: it has an id, and a file with that name in the state directory's runs/ that
  * the kernel keeps locked while the process lives. That is how another process knows that a run

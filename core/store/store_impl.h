@@ -127,6 +127,13 @@ enum das_query {
     DAS_Q_DELIVERY_AGAIN,
     DAS_Q_DELIVERY_DROP,
 
+    DAS_Q_WORK_ADD,
+    DAS_Q_WORK_BEGIN,
+    DAS_Q_WORK_DROP,
+    DAS_Q_WORK_RUNS,
+    DAS_Q_WORK_OTHERS,
+    DAS_Q_WORK_CLAIM,
+
     DAS_Q_APPROVAL_ADD,
     DAS_Q_APPROVAL_SAME,
     DAS_Q_APPROVAL_GET,
@@ -167,6 +174,7 @@ enum das_query {
     DAS_Q_STRETCH_ADD,
     DAS_Q_STRETCH_END,
     DAS_Q_STRETCH_OF,
+    DAS_Q_STRETCH_RUNBOOK,
     DAS_Q_STEP_PUT,
     DAS_Q_STEP_NEXT,
     DAS_Q_STEP_GET,
@@ -195,6 +203,7 @@ struct das_store {
     char run[DAS_RUN_ID_SIZE];
     int lock; /* the locked file runs/RUN, or -1 */
     bool read_only;
+    bool unsynced; /* how it commits just now */
     int64_t format; /* older than DAS_STORE_FORMAT only where it is read_only */
 };
 
@@ -219,6 +228,9 @@ struct das_text das_column(sqlite3_stmt *st, int i); /* bytes, valid until the n
 const char *das_column_str(sqlite3_stmt *st, int i); /* as long; NULL: out of memory */
 
 int das_begin(struct das_store *s, struct das_err *err);      /* to write: nobody else can */
+/* The same, but what is committed need not be on the disk before anything else is: it outlives the
+ * process, and a power cut only together with a later commit of das_begin(), by whomever. */
+int das_begin_unsynced(struct das_store *s, struct das_err *err);
 int das_begin_read(struct das_store *s, struct das_err *err); /* one view of everything */
 /* Commits when rc is 0, else undoes everything. Returns rc, or -1 when the commit failed. */
 int das_end(struct das_store *s, int rc, struct das_err *err);
@@ -233,6 +245,13 @@ void das_run_end(struct das_store *s);
  * it is held. */
 int das_run_is_dead(struct das_store *s, const char *run, int *held, struct das_err *err);
 int das_run_recover(struct das_store *s, struct das_err *err);
+
+/* --- outbox.c --------------------------------------------------------------------------------- */
+
+struct das_outbox_new;
+/* das_outbox_add() inside a transaction of the caller's; id has DAS_DELIVERY_SIZE bytes. */
+int das_outbox_put(struct das_store *s, const struct das_outbox_new *m, int64_t now_ms, char *id,
+                   struct das_err *err);
 
 /* --- journal.c -------------------------------------------------------------------------------- */
 
@@ -250,5 +269,12 @@ bool das_record_parse(struct das_text line, struct das_parts *out);
 
 /* Inside a transaction of the caller's. */
 int das_journal_append(struct das_store *s, struct das_record *r, struct das_err *err);
+
+/* --- work.c ----------------------------------------------------------------------------------- */
+
+/* Inside a transaction of the caller's; fresh: as struct das_work has it. */
+struct das_work_new;
+int das_work_put(struct das_store *s, struct das_work_new *w, struct das_text fresh,
+                 struct das_err *err);
 
 #endif

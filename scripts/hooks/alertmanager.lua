@@ -15,7 +15,8 @@ local alert = req.alert
 -- Which runbook for which alert, by its name here: nothing that an alert says chooses a script.
 -- role: whose answer its question takes.
 local runbooks = {
-  MySQLTooManyConnections = { "../runbooks/connection_exhaustion.lua", { limit = 200, role = "dba" } },
+  MySQLTooManyConnections = { "../runbooks/connection_exhaustion.lua",
+    { limit = 200, role = "dba" } },
   MySQLMetadataLockPileup = { "../runbooks/metadata_lock_pileup.lua", { role = "dba" } },
   MySQLReplicaLag = { "../runbooks/replica_lag.lua", { role = "dba" } },
 }

@@ -281,15 +281,14 @@ function Checker:account(node)
   self:need("cloud:", name)
 end
 
--- plan:request_approval{...}
-function Checker:approval(node)
+-- The channel in plan:request_approval{...} and das.step.ask{...}.
+function Checker:channel(node)
   local channel
   for _, item in ipairs(node and node.tag == "Table" and node or {}) do
     if item[2] and self:value(item[2]) == "channel" then
       channel = item[1]
     end
   end
-  self.grants.kill = true
   if channel then
     self:need("notify:", self:value(channel))
   end
@@ -310,6 +309,8 @@ function Checker:call_needs(path, first)
     self:need("secret:", value)
   elseif path == "das.notify" then
     self:need("notify:", value)
+  elseif path == "das.step.ask" then
+    self:channel(first)
   elseif path == "das.stop" then
     self.grants.stop = true
   elseif path == "das.status" or path == "das.history" then
@@ -405,7 +406,8 @@ function visit.Method(self, node)
   elseif name == "plan" then
     self:options(node[2], "plan")
   elseif name == "request_approval" then
-    self:approval(node[2])
+    self.grants.kill = true
+    self:channel(node[2])
   elseif (killing[name] or looking[name] or host.options[name]) and not self.made[name] then
     self:cloud_method(name, node)
   elseif not host.methods[name] and not string[name] and not self.made[name]

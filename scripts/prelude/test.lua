@@ -265,7 +265,7 @@ local function hook_request(hook)
     expected("t.run: hook", "a table such as { command = \"preview\", args = { ... } }", hook)
   end
   host.options(hook, "t.run: hook",
-    { "hook", "platform", "kind", "user", "command", "args", "alert", "json", "button" })
+    { "hook", "platform", "channel", "kind", "user", "command", "args", "alert", "json", "button" })
   local user = hook.user
   if type(user) == "string" then
     user = { name = user, id = user, roles = das.json.empty_array }
@@ -276,7 +276,7 @@ local function hook_request(hook)
     kind = hook.kind or (hook.alert and "alert" or machine and "event" or "command"),
     user = user or (not machine and { name = "alice", id = "UALICE", roles = { "dba" } } or nil),
     command = hook.command, args = not machine and (hook.args or {}) or nil, alert = hook.alert,
-    json = hook.json, button = hook.button,
+    json = hook.json, button = hook.button, channel = hook.channel,
   }
 end
 

@@ -16,7 +16,8 @@ local p = das.runbook{
     wait = { type = "duration", default = "30s", help = "between the mild step and the next look" },
     ttl = { type = "duration", default = "1h", min = 1, help = "how long the question stands" },
     channel = { type = "string", default = "", help = "of das.lua: where the question is posted" },
-    role = { type = "string", default = "", help = "who may answer; without one: anybody whom das lets in" },
+    role = { type = "string", default = "",
+      help = "who may answer; without one: anybody whom das lets in" },
   },
   timeout = "12h",
 }

@@ -1641,10 +1641,12 @@ das.step = {}
 ---@field question string
 ---@field choices string[] 1 to 20
 ---@field name? string of the step; the question
----@field approvers? string[] names of people, or "role:NAME"; an empty list: nobody; without one: whoever
----may write to the state directory, and in a chat whom its hook allows
----@field channel? string of das.lua: the question is posted there, with a button for each choice where clicks
----come back and there are at most 5; needs the grant notify or notify:CHANNEL
+---names of people, or "role:NAME"; an empty list: nobody; without one: whoever may write to the
+---state directory, and in a chat whom its hook allows
+---@field approvers? string[]
+---of das.lua: the question is posted there, with a button for each choice where clicks come back
+---and there are at most 5; needs the grant notify or notify:CHANNEL
+---@field channel? string
 ---@field ttl? number|string how long the question stands; "8h"
 ---@field default? string the choice when nobody has answered by then
 
@@ -2092,13 +2094,14 @@ function test_instance:up() end
 ---@field args? table<string, string|integer>
 ---@field user? string|das.hook_user alice with the role dba when not said
 ---@field platform? string
+---@field channel? string
 ---@field kind? string
 ---@field alert? table
 ---@field json? table
 ---@field button? string
 ---@field hook? string
 
----What das.lua can say for one script (see `das.lua` in the README), and what it protects.
+---What das.lua can say for one script (docs/scripts.md and docs/guards.md), and what it protects.
 ---@class (exact) das.test_config
 ---@field mode? "observe"|"notify"|"approve"|"auto"
 ---@field kill? table { run = 10, minute = 30, user = 20, window = "10m", percent = 100, ... }
@@ -2135,7 +2138,8 @@ function test_instance:up() end
 ---@field output string what print() wrote
 ---@field log string[] lines of the log
 ---@field requests das.test_request[] HTTP, with those that had no answer
----@field messages das.message[] of das.notify: channel, title, fields by name, ids of sessions
+---of das.notify, and questions of runbooks: channel, title, fields by name, ids of sessions
+---@field messages das.message[]
 ---@field runbooks table[] that the script of a hook has begun: script, instance, params
 ---@field replies table[] of req.reply: title, text, fields by name, ids of sessions, public
 ---@field ok boolean it ran to its end

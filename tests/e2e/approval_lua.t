@@ -7,6 +7,7 @@ use lib 'tests/e2e/lib';
 use Test::More;
 use Cwd qw(getcwd);
 use File::Temp qw(tempdir);
+use JSON::PP ();
 use Das;
 
 my $dir = tempdir('das-approval-XXXXXX', TMPDIR => 1, CLEANUP => 1);
@@ -101,6 +102,11 @@ for my $case (
 is(ask('{ approvers = { roles = { "dba" } } }')->{out}, "dry_run\tnil\n", 'a dry run says that it is one');
 is(das({ env => { DAS_CONFIG => "$dir/das.lua" } }, 'approvals')->{out}, "nobody was asked yet\n", 'and stores nothing');
 is(ask('{ approvers = { roles = { "dba" } } }', '--apply')->{out}, "waiting\tnil\n", 'an armed one asks');
+{
+    my $opt = { env => { DAS_CONFIG => "$dir/das.lua" } };
+    like(das($opt, 'status')->{out}, qr/^approvals +1 waiting, 0 to be carried out/m, 'das status counts it');
+    is_deeply(JSON::PP::decode_json(das($opt, 'status', '-o', 'json')->{out})->{approvals}, { waiting => 1, approved => 0 }, 'as JSON, too');
+}
 
 for my $case (
     [ 'people = { alice = { os = "a" }, bob = { os = "a" } }', qr/people\.(alice|bob)\.os: "a" is (alice|bob) already: one id is one person/ ],

@@ -20,7 +20,7 @@ plan skip_all => MariaDB::missing() if MariaDB::missing();
 my $dir = tempdir(CLEANUP => 1);
 my $runbook = Cwd::abs_path('scripts/runbooks/connection_exhaustion.lua');
 my $receiver = do { local (@ARGV, $/) = 'scripts/hooks/alertmanager.lua'; <> };
-$receiver =~ s/\{ "\.\.\/runbooks\/connection_exhaustion\.lua", \{ limit = 200,/{ "$runbook", { limit = 1, user = "app%", idle = "1s", wait = "1s",/ or die;
+$receiver =~ s/\{ "\.\.\/runbooks\/connection_exhaustion\.lua",\s+\{ limit = 200,/{ "$runbook", { limit = 1, user = "app%", idle = "1s", wait = "1s",/ or die;
 { open my $out, ">", "$dir/receiver.lua" or die; print $out $receiver; close $out or die }
 
 for my $platform (qw(Slack Telegram)) {
@@ -55,6 +55,9 @@ for my $platform (qw(Slack Telegram)) {
     my $now = $story->das_json('status') // {};
     is_deeply([ @{ $now->{runbooks} || {} }{qw(open questions unknown)} ], [ 1, 1, 0 ], 'das status counts the question');
     like(das($s->opt, 'status')->{out}, qr/^runbooks\s+1 open: 1 question, 0 of unknown/m, 'in its table, too');
+    $chat->type(bob => 'status');
+    my $standing = $chat->wait_for(bob => qr/das is ready/);
+    like($standing->{text} // '', qr/runbooks that are open\W+1\b.*questions of theirs\W+1\b/s, 'and so does who asks in the chat');
 
     my ($value) = map { $_->{value} } grep { $_->{label} eq 'kill' } @{ $asked->{buttons} };
     my $from = $chat->so_far;

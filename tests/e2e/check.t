@@ -103,6 +103,7 @@ needs('HTTP', "local http = das.http\nhttp.get('https://chat.example:8443/x')\nh
     'http', 'http:a.example', 'http:chat.example');
 needs('an approval', "das.preview{ user = 'a' }:plan{}:request_approval{ channel = 'ops', need = 1 }", 'kill', 'notify:ops', 'preview');
 needs('one without a channel', "das.preview{ user = 'a' }:plan{}:request_approval{ need = 1 }", 'kill', 'preview');
+needs('a question in a channel', "das.step.ask{ question = 'kill?', choices = { 'yes' }, channel = das.args[1] }", 'notify:?');
 needs('a runbook that a hook begins', "local req = ...\nreq.runbook('x.lua')\nlocal t = {}\nt.runbook()", 'runbook');
 needs('the off switch', "das.stop('x')", 'stop');
 needs('what stands, and what was', "print(das.status())\nprint(das.history{})", 'preview');

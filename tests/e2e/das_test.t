@@ -133,6 +133,8 @@ fails('nor past its end', 't.clock:set(2 ^ 53 | 0)', 't.clock:set: expected a ti
 fails('nor far', 'for i = 1, 1e6 do t.clock:advance("3600d") end', 'the clock goes to the year 9999');
 fails('no time', 't.clock:set("tomorrow")', 't.clock:set: expected a time such as');
 fails('no duration', 't.clock:advance("a while")', 't.clock:advance: expected seconds, 0 or more');
+passes('which limit struck is told', "t.instance{ sessions = {} }\nlocal r = t.run('sleeper.lua', {}, { config = { limits = { wall = '5m' } } })\n"
+    . "t.equal({ r.ok, r.limit }, { false, 'wall' })\nt.expect(r).error('wall')\n");
 fails('the limit of a run holds on its clock', "t.instance{ sessions = {} }\nt.run('sleeper.lua', {}, { config = { limits = { wall = '5m' } } })",
     'x_test.lua:3: the policy failed, and nothing in the test expects that:', 'limit wall');
 
@@ -258,6 +260,21 @@ passes('channels of any name', do { put('odd.lua', "das.notify('a\\tb\\nc', 'x')
 t.instance{ sessions = {} }
 local r = t.run("odd.lua")
 t.equal({ #r.messages, r.messages[1].channel, r.messages[1].text, r.messages[2].channel, #r.replies }, { 2, "a\tb\nc", "x", "!reply", 0 })
+LUA
+put('asks.lua', <<'LUA');
+das.runbook{ name = "asks" }
+print(das.step.ask{ name = "kill?", question = "Kill " .. #das.preview{ all = true } .. " of them?", choices = { "leave", "kill" },
+  approvers = { "role:dba" }, channel = "ops", default = "leave" })
+LUA
+passes('questions of runbooks in chats', <<'LUA');
+t.instance{ sessions = { { info = "select 1 from t", time = 90 } } }
+local r = t.run("asks.lua")
+t.expect(r).notified("Kill 1 of them?").notified("leave|kill").requests(0)
+t.equal({ r.waiting, #r.messages, r.messages[1].channel, r.messages[1].title, r.messages[1].fields["may answer"], r.messages[1].fields.otherwise },
+  { true, 1, "ops", "Question of asks: kill?", "role:dba", "leave" })
+r = t.run("asks.lua", {}, { answers = { ["kill?"] = "kill" } })
+t.equal({ r.waiting, #r.messages, r.messages[1].channel, r.output }, { false, 1, "ops", "kill\ttest\n" })
+t.equal(t.run("asks.lua", {}, { config = { grants = { "preview", "notify:dev", "instance:*" } } }).error:match("not granted: notify:ops"), "not granted: notify:ops")
 LUA
 fails('another message', "t.instance{ sessions = {} }\nt.expect(t.run('chat.lua')).notified('asleep')", 'notified: nobody was told "asleep"', 'to oncall: wake up');
 passes('answers', <<"LUA");

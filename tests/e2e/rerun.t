@@ -66,7 +66,7 @@ my $again = das('replay', '--run', $tape);
 is $again->{exit}, 0, 'had again, with the server gone' or diag $again->{err};
 is $again->{out}, "equal: 5 decisions, the same to the byte\n", 'equal to the byte' or diag $again->{out};
 is_deeply decode_json(das('replay', '--run', $tape, '-o', 'json')->{out}),
-    { decisions => 5, equal => 5, differs => JSON::PP::false, other_policy => JSON::PP::false, recorded => undef, now => undef, why => '' },
+    { decisions => 5, equal => 5, differs => JSON::PP::false, other_policy => JSON::PP::false, unfinished => JSON::PP::false, recorded => undef, now => undef, why => '' },
     'as JSON';
 is das('replay', '--run', $tape, '--policy', $policy)->{exit}, 0, 'with its policy named';
 
@@ -85,6 +85,20 @@ like $r->{out}, qr/^  recorded +\{"decision":1,.*\n  now +\{"decision":1,/m, 'bo
 $r = das('replay', '--run', spew("$dir/short.jsonl", $changed));
 is $r->{exit}, 1, 'an order that is missing';
 like $r->{out}, qr/asks for the kill of statement \d+ on /, 'is named';
+
+# --- a run that died ---------------------------------------------------------------------------
+my $sleeper = spew("$dir/sleeper.lua", "das.preview{ time = 1 }\ndas.preview{ time = 2 }\ndas.sleep(20)\ndas.preview{ time = 3 }\n");
+my $run = das_start('run', '-i', 'mem:tests/samples/recording.jsonl', '--record', "$dir/died.jsonl", $sleeper);
+ok wait_for(sub { slurp("$dir/died.jsonl") =~ /"decision":2.*\n/ }), 'what it was shown and decided is on the tape while it goes on';
+kill 'KILL', $run->{pid};
+das_finish($run);
+$r = das('replay', '--run', "$dir/died.jsonl");
+is $r->{exit}, 0, 'it is had again as far as it came' or diag $r->{out}, $r->{err};
+is $r->{out}, "equal: 2 decisions, the same to the byte\n  the recorded run broke off there: what it would have done next is not known\n", 'which is said';
+spew("$dir/died.jsonl", substr slurp("$dir/died.jsonl"), 0, -40);
+$r = das('replay', '--run', "$dir/died.jsonl");
+like $r->{out}, qr/^equal: 1 decision, .*\n.*broke off/, 'half a line at the end is left out';
+ok decode_json(das('replay', '--run', "$dir/died.jsonl", '-o', 'json')->{out})->{unfinished}, 'and in JSON';
 
 # --- mistakes ----------------------------------------------------------------------------------
 $r = das('run', '-i', 'mem:tests/samples/recording.jsonl', '--record', $tape, $policy, '1');

@@ -54,7 +54,7 @@ static void make(const struct das_kind *k, const struct das_notice *n)
                 secret[] = "whsec_MfKQ9r8GKYqrTwjUPD8ILPZI";
     static char *to[] = {from};
     struct das_channel ch = das_channel_default;
-    char token[DAS_TOKEN_SIZE] = "t";
+    char token[DAS_NOTIFY_TOKEN_SIZE] = "t";
     int64_t until = INT64_MAX;
     struct das_turn t = {.channel = &ch,
                          .notice = n,

@@ -14,7 +14,7 @@ ScriptTests::run('hooks', lines => 0, mistakes => {
     stop => [ [ 'public = true', 'public = false' ], [ 'if done', 'if not done' ] ],
     history => [ [ 'kills.total == 1', 'kills.total == 0' ] ],
     explain => [ [ 'found:explain(args.id)', 'found:explain(11)' ] ],
-    alertmanager => [ [ 'and one.status ~= "resolved" and runbooks', 'and runbooks' ], [ 'limit = 200', 'limit = 20' ], [ ':gsub(":%d+$", "")', '' ], [ 'one.status ~= "resolved"', 'one.status == "resolved"' ],
+    alertmanager => [ [ 'and one.status ~= "resolved" and runbooks', 'and runbooks' ], [ 'limit = 200', 'limit = 20' ], [ 'channel = req.channel', '' ], [ 'limit = 200, role = "dba"', 'limit = 200' ], [ ':gsub(":%d+$", "")', '' ], [ 'one.status ~= "resolved"', 'one.status == "resolved"' ],
         [ 'one.severity == "critical"', 'one.severity == "warning"' ], [ 'time = 5 }', 'time = 50 }' ],
         [ 'alert.truncated or 0', '0' ], [ 'i <= one_by_one', 'i < one_by_one' ] ],
 });

@@ -2,6 +2,7 @@
 # readme.t - every example in README.md and docs/ runs.
 #   ```lua      is a policy: run on the sample instance; or tests, where it begins with test(: run by
 #               das test in a folder with policies/ and recording.jsonl
+#               One that begins with return { is a das.lua, and das check can read it
 #   ```console  lines that begin with "$ " are commands: each must exit 0, and what the README shows
 #               below a command must be in its output, line by line
 use strict;
@@ -11,6 +12,7 @@ use Cwd qw(getcwd);
 use File::Basename qw(dirname);
 use File::Copy qw(copy);
 use File::Temp qw(tempfile tempdir);
+use JSON::PP;
 
 my $das = $ENV{DAS} || getcwd() . '/build/das';
 $ENV{PATH} = dirname($das) . ":$ENV{PATH}";
@@ -31,6 +33,20 @@ sub blocks {
     return @blocks;
 }
 
+# What das check says of a das.lua but for secrets that are not here. Where it names instances that
+# it does not have, the page has them elsewhere.
+sub refused {
+    my ($text) = @_;
+    $text =~ s/^return \{/return { instances = { orders = { source = "mem:x.jsonl", tags = { "prod" } } },/ if $text !~ /^  instances = /m;
+    my $dir = tempdir(CLEANUP => 1);
+    open my $fh, '>', "$dir/das.lua" or die;
+    print $fh $text;
+    close $fh;
+    for my $own ($text =~ /\["(\w+\.lua)"\]/g) { open my $empty, '>', "$dir/$own" or die }    # that the reader has written
+    my $said = eval { decode_json(scalar `$das check -o json $dir/das.lua 2>/dev/null`) } or return 'no answer';
+    return join '', map { "$_->{message}\n" } grep { $_->{code} =~ /^(?:configuration|syntax)$/ } @{ $said->{files}[0]{findings} };
+}
+
 my $folder = tempdir(CLEANUP => 1);
 symlink getcwd() . '/scripts/policies', "$folder/policies" or die;
 symlink getcwd() . '/tests/samples/recording.jsonl', "$folder/recording.jsonl" or die;
@@ -39,7 +55,11 @@ for my $file ('README.md', glob('docs/*.md')) {
     for my $block (blocks($file)) {
         my $where = "$file:$block->{line}";
         if ($block->{kind} eq 'lua') {
-            next if $block->{text} =~ /^return \{/;    # a configuration
+            if ($block->{text} =~ /^return \{/) {
+                is(refused($block->{text}), '', "$where is a das.lua");
+                $count++;
+                next;
+            }
             if ($block->{text} =~ /^test\(/m) {
                 open my $fh, '>', "$folder/x_test.lua" or die;
                 print $fh $block->{text};
@@ -71,5 +91,12 @@ for my $file ('README.md', glob('docs/*.md')) {
         }
     }
     ok($count, "$file has examples") if $file eq 'README.md';
+    open my $in, '<', $file or die;
+    my $text = do { local $/; <$in> };
+    is((() = $text =~ /^```/mg) % 2, 0, "$file: each block ends");
+    my $beside = dirname($file);
+    my @gone = grep { !-e "$beside/$_" } $text =~ /\]\(([^)#:]+)(?:#[^)]*)?\)/g;
+    is_deeply(\@gone, [], "$file: what it links to is there");
+    is_deeply([ grep { !-e } $text =~ m{`((?:core|bindings|scripts)/[\w/]+\.\w+)`}g ], [], "$file: and so are the files that it names");
 }
 done_testing();

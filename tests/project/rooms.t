@@ -41,7 +41,8 @@ only('curl/curl.h', qr{^core/http/}, 'curl/curl.h only in core/http/');
 only('sqlite3.h', qr{^core/store/}, 'sqlite3.h only in core/store');
 only('zstd.h', qr{^core/source/}, 'zstd.h only in core/source');
 only('pcre2.h', qr{^core/base/regex\.c$}, 'pcre2.h only in regex.c');
-only('microhttpd.h', qr{^core/serve/httpd\.c$}, 'microhttpd.h only in httpd.c');
+only('microhttpd.h', qr{^core/serve/httpd_impl\.h$}, 'microhttpd.h only in httpd*.c');
+only('core/serve/httpd_impl.h', qr{^core/serve/httpd\w*\.[ch]$}, 'and that stays with them');
 only('core/source/source_kill.h', qr{^core/(source/(source|source_impl)\.[ch]|plan/fire\.c)$},
     'source_kill.h only where a kill is done');
 only('core/cloud/kill.h', qr{^core/(cloud/kill\w*\.[ch]|source/das_cloud\w*\.c|plan/act\.c)$},

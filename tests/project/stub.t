@@ -115,9 +115,9 @@ $has{'das.test_instance_options'} = [ list_of($t, 't.instance') ];
 $has{'das.test_run_options'} = [ list_of($t, 't.run') ];
 $has{'das.test_answer'} = [ list_of($t, 't.http') ];
 $has{'das.test_session'} = [ slurp('bindings/test_instance.c') =~ /const fields\[\] = \{(.*?)\};/s ? $1 =~ /"(\w+)"/g : () ];
-my $run = slurp('bindings/test_run.c');
+my $run = slurp('bindings/test_result.c');
 $has{'das.test_config'} = [ names(slurp('bindings/test_rules.c'), 'allowed'), names_of_macro(slurp('bindings/config_impl.h'), 'DAS_CONFIG_POLICY_KEYS') ];
-$has{'das.test_result'} = [ qw(outcomes notes requests replies runbooks), after($run, 'static void push_result') =~ /^(.*?)^\}/ms ? $1 =~ /"(\w+)"/g : () ];
+$has{'das.test_result'} = [ qw(outcomes notes requests replies runbooks messages), grep { $_ ne 'told' } after($run, 'void das_test_push_result') =~ /^(.*?)^\}/ms ? $1 =~ /"(\w+)"/g : () ];
 $has{'das.kill_task_criteria'} = [ 'reason', grep { !/^(?:state|id|trx_time|rows_modified)$/ } @{ $has{'das.criteria'} } ];
 for my $name (sort keys %has) {
     is_deeply([ sort @{ $has{$name} } ], [ sort keys %{ $stub{$name} || {} } ], "the stub has all of $name");

@@ -49,3 +49,12 @@ test("nobody left to end, and a wrong parameter", function(t)
   t.ok(t.run(RUNBOOK, {}, { params = { limit = 0 } }).error:find("limit: expected a whole number from 1"))
   t.ok(t.run(RUNBOOK, {}, { params = { limits = 3 } }).error:find("did you mean limit", 1, true))
 end)
+
+test("it asks in a channel, and somebody of a role, or neither", function(t)
+  crowd(t)
+  local r = t.run(RUNBOOK, {}, { params = { user = "app", limit = 2, kill = 2, channel = "ops", role = "dba" } })
+  t.equal({ r.waiting, #r.messages, r.messages[1].channel, r.messages[1].fields["may answer"] },
+    { true, 1, "ops", "role:dba" })
+  r = t.run(RUNBOOK, {}, { params = { user = "app", limit = 2, kill = 2 } })
+  t.equal({ r.waiting, #r.messages }, { true, 0 })
+end)

@@ -50,3 +50,12 @@ test("suspects that are gone by then are nobody's victims", function(t)
   end } })
   t.expect(r).victims{}.output("Connections ended: 0 of 0")
 end)
+
+test("it asks in a channel, and somebody of a role, or neither", function(t)
+  pile(t, { { id = 4, user = "app", db = "shop", command = "Sleep", time = 300, trx_time = 400 } })
+  local r = t.run(RUNBOOK, {}, { params = { channel = "ops", role = "dba" } })
+  t.equal({ r.waiting, #r.messages, r.messages[1].channel, r.messages[1].fields["may answer"] },
+    { true, 1, "ops", "role:dba" })
+  r = t.run(RUNBOOK, {}, { params = {} })
+  t.equal({ r.waiting, #r.messages }, { true, 0 })
+end)

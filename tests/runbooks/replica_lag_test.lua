@@ -45,3 +45,12 @@ test("they end by themselves while somebody thinks", function(t)
   end } })
   t.expect(r).victims{ 2 }.output("Other SELECTs: 0 of 0 cancelled")
 end)
+
+test("it asks in a channel, and somebody of a role, or neither", function(t)
+  replica(t)
+  local r = t.run(RUNBOOK, {}, { params = { channel = "ops", role = "dba" } })
+  t.equal({ r.waiting, #r.messages, r.messages[1].channel, r.messages[1].fields["may answer"] },
+    { true, 1, "ops", "role:dba" })
+  r = t.run(RUNBOOK, {}, { params = {} })
+  t.equal({ r.waiting, #r.messages }, { true, 0 })
+end)

@@ -65,3 +65,17 @@ test("it is gone when its statement is to be cancelled", function(t)
   db:remove(1)
   t.expect(t.run(RUNBOOK, {}, { params = { user = "report" } })).output("0 reports")
 end)
+
+test("it asks in a channel, and somebody of a role, or neither", function(t)
+  local db = reports(t)
+  local applies = 0
+  t.on_apply(function()
+    applies = applies + 1
+    db:update(1, { query_id = 2 + applies, info = "select " .. applies .. " from orders", time = 900 })
+  end)
+  local r = t.run(RUNBOOK, {}, { params = { user = "report%", channel = "ops", role = "dba" } })
+  t.equal({ r.waiting, #r.messages, r.messages[1].channel, r.messages[1].fields["may answer"] },
+    { true, 1, "ops", "role:dba" })
+  r = t.run(RUNBOOK, {}, { params = { user = "report%" } })
+  t.equal({ r.waiting, #r.messages }, { true, 0 })
+end)

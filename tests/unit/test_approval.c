@@ -189,6 +189,41 @@ static void links(void)
     is_int(das_approval_form_take(store, "g1", "aa", 0, &err), 1, "the next is good");
 }
 
+/* Of two votes at once with one link the second is none. */
+static void one_link_one_vote(void)
+{
+    struct das_ballot b = {.id = id, .hash_prefix = hash, .yes = true, .via = "page", .link = "aa"};
+
+    begin();
+    must_request(2);
+    need_ok(das_approval_link_add(store, "aa", id, "alice", &err));
+    b.person = "alice";
+    need_ok(das_approval_vote(store, &people, NULL, &b, &said, &err));
+    is_int(said.kind, DAS_BALLOT_COUNTED, "a vote uses its link up");
+    b.person = "bob";
+    ok(das_approval_vote(store, &people, NULL, &b, &said, &err) < 0, "so no other vote can");
+    is_state(DAS_APPROVAL_WAITING, "and it is not counted");
+}
+
+/* A plan is asked for while it is good. */
+static void too_late_to_ask(void)
+{
+    struct das_plan *p;
+    struct das_approval_ask ask;
+    struct das_approval *a;
+
+    begin();
+    p = new_plan();
+    ask = ask_of(p);
+    pass(das_plan_expires_ms(p) - das_clock_unix_ms());
+    need_ok(das_approval_check(&ask, &err));
+    pass(1);
+    ok(das_approval_request(store, &ask, &a, &err) < 0 && err.code == DAS_E_BLOCKED &&
+           strstr(err.msg, "the plan has expired"),
+       "no request: a plan that has expired");
+    das_plan_release(p);
+}
+
 static void buttons(void)
 {
     static const char *const bad[] = {
@@ -258,6 +293,8 @@ int main(void)
     expiry();
     people_change();
     links();
+    one_link_one_vote();
+    too_late_to_ask();
     buttons();
     who_is_who();
     return stage_end();

@@ -87,6 +87,32 @@ static void fails(void)
     does_nothing("more than the limits", "limits.kill.run");
 }
 
+static int enter_slowly(void *arg, const char *instance, struct das_source **out,
+                        struct das_err *e)
+{
+    store_sql(dir, "UPDATE approvals SET claim = '0123456789abcdef'");
+    return enter(arg, instance, out, e);
+}
+
+/* Whoever was taken for dead meanwhile has nothing to say about it any more. */
+static void taken_over(void)
+{
+    struct das_approval_means slow = means;
+    enum das_approval_fate fate;
+    struct das_approval *a;
+
+    slow.enter = enter_slowly;
+    begin();
+    must_request(1);
+    vote("alice", true);
+    need_ok(das_approval_carry_out(store, id, &slow, &fate, NULL, &err));
+    need_ok(das_approval_get(store, id, &a, &err));
+    is_int(a->state, DAS_APPROVAL_APPLYING, "taken over by another run, it is that one's");
+    ok(!*a->note && !a->result.len && strcmp(a->claim, "0123456789abcdef") == 0,
+       "nothing is written into it");
+    das_approval_free(a);
+}
+
 /* An instance that this das does not have: its requests are another's, until nobody can carry them
  * out any more; and they are not in the way of those that are ours. */
 static void others(void)
@@ -343,6 +369,7 @@ int main(void)
     applies();
     changed();
     fails();
+    taken_over();
     others();
     listed();
     other_hands();

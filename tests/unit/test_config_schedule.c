@@ -86,21 +86,6 @@ static void everything(void)
     is_int(rules.serve.workers, 3, "workers");
 }
 
-static void meant(void)
-{
-    static const char *const prod[] = {"old", "prod"};
-    const struct das_schedule_entry *e =
-        good("", "{ script = '@', instances = { 'tag:prod', 'billing' }, every = 9 }");
-
-    ok(das_schedule_entry_means(e, "billing", NULL, 0), "by name");
-    ok(das_schedule_entry_means(e, "orders", prod, 2), "by tag");
-    ok(!das_schedule_entry_means(e, "orders", prod, 1), "not by another one");
-    ok(!das_schedule_entry_means(e, "tag:prod", NULL, 0), "a tag is no name");
-    ok(!das_schedule_entry_means(e, "*", NULL, 0), "and a star only where one stands");
-    e = good("", "{ script = '@', instances = { '*' }, every = 9 }");
-    ok(das_schedule_entry_means(e, "anything", NULL, 0), "then it is everybody");
-}
-
 /* --- one way to say what a script may --------------------------------------------------------- */
 
 static char more[6000];
@@ -241,7 +226,6 @@ int main(void)
     config_init();
     defaults();
     everything();
-    meant();
     rules_of_scripts();
     refused();
     no_memory();

@@ -50,12 +50,13 @@ const char *das_inventory_spec(const struct das_inventory *inv, size_t i)
     return inv->specs[i] ? inv->specs[i] : "mysql://h/";
 }
 
-const char *das_inventory_tag(const struct das_inventory *inv, size_t i, size_t n)
+const char *const *das_inventory_tags(const struct das_inventory *inv, size_t i, size_t *count)
 {
-    static const char *const tags[] = {"prod", "eu", NULL};
+    static const char *const tags[] = {"prod", "eu"};
 
     (void)inv;
-    return i == 0 ? tags[n] : NULL;
+    *count = i == 0 ? 2 : 0;
+    return tags;
 }
 
 struct das_source *das_inventory_open(struct das_inventory *inv, size_t i, struct das_err *e)

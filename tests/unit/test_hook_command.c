@@ -178,7 +178,7 @@ static void parameters(void)
                                         "\"role\":\"dba\",\"time\":300,\"user\":\"app\"}");
     takes("kill user=x orders time=2m", "{\"instance\":\"orders\",\"role\":\"dba\",\"time\":120,"
                                         "\"user\":\"x\"}");
-    refuses("kill", "instance: it is needed");
+    refuses("kill", "instance: it is needed: kill instance=NAME ");
     refuses("kill secret", "instance: expected the name of an instance");
     refuses("kill orders usr=x", "did you mean user");
     refuses("kill orders time=2h", "time: expected 0 to 3600 seconds");

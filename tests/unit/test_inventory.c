@@ -107,6 +107,35 @@ static void opening_again(void)
     das_source_close(again);
 }
 
+#define TAGS 100
+
+/* Which instances a list of names, tags and stars means; by the last of many tags, too. */
+static void among(void)
+{
+    static const char *const names[] = {"b", "x"}, *const by_tag[] = {"tag:t99"},
+                      *const star[] = {"x", "*"}, *const wrong[] = {"tag:a", "t99", "tag:t9 9"};
+    char texts[TAGS][8];
+    const char *tags[TAGS];
+    const struct das_source_conf a = {.name = "a", .spec = "mem:x", .tags = tags,
+                                      .tag_count = TAGS},
+                                 b = {.name = "b", .spec = "mem:x"};
+    struct das_inventory *inv = das_inventory_new(&err);
+
+    for (int i = 0; i < TAGS; i++) {
+        snprintf(texts[i], sizeof texts[i], "t%d", i);
+        tags[i] = texts[i];
+    }
+    must(das_inventory_add(inv, &a, &err) == 0 && das_inventory_add(inv, &b, &err) == 0, "two");
+    ok(!das_inventory_among(inv, 0, names, 2) && das_inventory_among(inv, 1, names, 2), "by name");
+    ok(das_inventory_among(inv, 0, by_tag, 1) && !das_inventory_among(inv, 1, by_tag, 1),
+       "by the hundredth tag");
+    ok(das_inventory_among(inv, 0, star, 2) && das_inventory_among(inv, 1, star, 2), "all");
+    ok(!das_inventory_among(inv, 0, wrong, 3), "a tag is no name, and a name no tag");
+    ok(!das_inventory_among(inv, 0, names, 0), "an empty list is nobody");
+    ok(das_inventory_tagged(inv, "t99") && !das_inventory_tagged(inv, "t100"), "anybody's tag");
+    das_inventory_free(inv);
+}
+
 /* One instance by itself, for another thread: what is done there is seen here. */
 static void split(void)
 {
@@ -119,6 +148,7 @@ static void split(void)
     struct das_cloud_conf account = das_cloud_conf_default;
     struct das_inventory *inv = das_inventory_new(&err), *alone;
     struct das_source *s;
+    size_t count;
 
     account.name = "default";
     must(das_inventory_add(inv, &a, &err) == 0 && das_inventory_add(inv, &b, &err) == 0 &&
@@ -129,7 +159,7 @@ static void split(void)
     must((alone = das_inventory_split(inv, 1, &err)) != NULL, "by itself");
     is_int(das_inventory_count(alone), 1, "there is no other");
     is_str(das_inventory_name(alone, 0), "b", "it has its name");
-    is_str(das_inventory_tag(alone, 0, 1), "eu", "and its tags");
+    is_str(das_inventory_tags(alone, 0, &count)[1], "eu", "and its tags");
     ok(das_inventory_cloud(alone, NULL, &err) == das_inventory_cloud(inv, NULL, &err),
        "the account is the same one, with its rate");
     must((s = das_inventory_open(alone, 0, &err)) && s != das_inventory_open(inv, 1, &err),
@@ -267,6 +297,7 @@ int main(void)
     choosing();
     opening();
     opening_again();
+    among();
     split();
     specs();
     read_once();

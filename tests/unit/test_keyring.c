@@ -119,7 +119,7 @@ static void the_file(void)
     const char *dir = store_dir(), *path = store_path(dir, "serve.key");
     char first[200], second[200], out[DAS_SECRET_KEY_SIZE];
     struct das_keyring *k, *again;
-    struct das_buf sealed = {0};
+    struct das_buf sealed = {0}, text = {0}, large = {0}, opened = {0};
     struct stat st;
 
     ok(!ring(dir, false) && err.code == DAS_E_CONFIG && strstr(err.msg, "serve.key"), "missing: %s",
@@ -156,6 +156,22 @@ static void the_file(void)
            err.code == DAS_E_CONFIG,
        "not with another master key: %s", err.msg);
     ok(!memmem(out, sizeof out, "top", 3), "and nothing of it is left there");
+    for (int i = 0; i < 10000; i++)
+        das_buf_str(&text, "a long one ");
+    ok(das_keyring_seal(k, "hook am 1 2", das_buf_view(&text), &large, &err) == 0 &&
+           das_keyring_unseal_all(k, "hook am 1 2", das_buf_view(&large), &opened, &err) == 0 &&
+           opened.len == text.len && memcmp(opened.ptr, text.ptr, text.len) == 0,
+       "text of any size");
+    das_buf_clear(&opened);
+    ok(das_keyring_unseal_all(k, "hook am 1 3", das_buf_view(&large), &opened, &err) < 0 &&
+           err.code == DAS_E_CONFIG && !opened.len,
+       "for the same id only: %s", err.msg);
+    ok(das_keyring_unseal_all(k, "DASA", das_buf_view(&sealed), &opened, &err) < 0,
+       "nor with another master key");
+    ok(das_keyring_unseal_all(k, "DASA", das_text_of("x"), &opened, &err) < 0, "nor too little");
+    das_buf_clear(&opened);
+    das_buf_clear(&large);
+    das_buf_clear(&text);
     das_keyring_close(k);
 
     put(path, first, 0644);

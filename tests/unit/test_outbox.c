@@ -444,7 +444,7 @@ static void bounds(void)
                    "DROP TABLE approvals; DROP TABLE approval_votes;"
                    "DROP TABLE approval_links; DROP TABLE approval_forms;"
                    "DROP TABLE runbooks; DROP TABLE stretches; DROP TABLE steps;"
-                   "DROP TABLE step_notes; DROP TABLE runbook_modules");
+                   "DROP TABLE step_notes; DROP TABLE runbook_modules; DROP TABLE hook_work");
     must(das_store_open_to_read(dir, &old, &err) == 0 && old, "of an older das: %s", err.msg);
     rows = 0;
     ok(das_outbox_each(old, NULL, -1, START_MS, 50, count_row, &rows, &err) == 0 && rows == 0,

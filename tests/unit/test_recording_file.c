@@ -4,7 +4,7 @@
 #include <fcntl.h>
 
 #include "core/session/selection.h"
-#include "core/source/file.h"
+#include "core/source/source_impl.h"
 #include "tests/unit/recordings.h"
 
 #define SAMPLES "tests/samples/"

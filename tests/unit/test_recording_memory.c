@@ -2,7 +2,7 @@
  * test_recording_memory.c - lets each allocation fail in turn, for every format: a clean error,
  * and nothing that leaks (the sanitizers look).
  */
-#include "core/source/file.h"
+#include "core/source/source_impl.h"
 #include "tests/unit/recordings.h"
 
 #define LIMIT 5000

@@ -4,6 +4,9 @@
  */
 #include "core/replay/rerun.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "core/base/clock.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/temp_file.h"
@@ -162,8 +165,10 @@ static void past(void)
     {
         struct das_playback *p;
         struct das_text text;
+        size_t at = 0;
         das_playback_open(tape_path, &p, &err);
-        das_playback_line(p, 2, &text);
+        for (int i = 0; i < 3; i++) /* head, preview, apply */
+            das_playback_next(p, &at, &text);
         ok(strstr(text.ptr, "limits.kill.instance"), "as it was: %s", strstr(text.ptr, "victims"));
         das_playback_close(p);
     }
@@ -187,17 +192,144 @@ static void errors(void)
     is_equal(0, "a run that decided nothing");
 }
 
+static char tape[1000000]; /* its text, as read_tape() found it */
+
+static size_t read_tape(void)
+{
+    FILE *f = fopen(tape_path, "r");
+    size_t len = f ? fread(tape, 1, sizeof tape - 1, f) : 0;
+
+    if (!f || len < 100 || len > sizeof tape - 2)
+        exit(1);
+    fclose(f);
+    tape[len] = '\0';
+    return len;
+}
+
 /* Is that on the tape? */
 static bool on_tape(const char *what)
 {
-    static char text[1000000];
-    FILE *f = fopen(tape_path, "r");
-    size_t len = f ? fread(text, 1, sizeof text - 1, f) : 0;
+    read_tape();
+    return strstr(tape, what) != NULL;
+}
 
-    text[len] = '\0';
-    if (f)
-        fclose(f);
-    return strstr(text, what) != NULL;
+static size_t decisions_before(const char *end)
+{
+    size_t n = 0;
+
+    for (const char *at = tape; (at = strstr(at, "\n{\"decision\":")) != NULL; n++) {
+        at = strchr(at + 1, '\n');
+        if (!at || at >= end)
+            return n;
+    }
+    return n;
+}
+
+/* Wherever the recorded run died, in a line or between two: what is whole is had again, and told to be
+ * not all. */
+static void cut_everywhere(void)
+{
+    size_t len = read_tape(), tried = 0, good = 0;
+
+    for (size_t to = len - 1; to > strcspn(tape, "\n"); to -= to > 300 ? 97 : 1) {
+        size_t whole = decisions_before(tape + to);
+        FILE *f = fopen(tape_path, "w");
+        if (!f || fwrite(tape, 1, to, f) != to || fclose(f) != 0)
+            exit(1);
+        again();
+        tried++;
+        good += !result.differs && result.unfinished && result.equal == whole && result.decisions == whole;
+        if (tried != good) {
+            tap_diag("%zu of %zu bytes: %zu of %zu, %s", to, len, result.equal, result.decisions, result.why);
+            break;
+        }
+    }
+    ok(tried > 20 && good == tried, "cut at %zu places: equal as far as it goes", tried);
+}
+
+static void broken_off(const char *script)
+{
+    live(script, true, temp_state_dir(), NULL, 0);
+    cut_everywhere();
+    tape[strcspn(tape, "\n")] = '\0';
+    write_to(tape_path, tape);
+    {
+        struct das_engine_opts opts = opts_of(NULL, 0);
+        struct das_playback *p = NULL;
+        das_rerun_result_clear(&result);
+        ok(das_playback_open(tape_path, &p, &err) == 0 && das_rerun(p, &opts, &result, &err) < 0 &&
+               strstr(err.msg, "das run --record"),
+           "not even the first line: %s", err.msg);
+        das_playback_close(p);
+    }
+}
+
+static void broken(void)
+{
+    static const char loud[] =
+        "for i = 1, 5 do das.preview{ time = i * 60 } end\n"
+        "error('and no more')\n";
+
+    broken_off(killer);
+    broken_off(loud);
+    live(loud, false, NULL, NULL, 0);
+    is_equal(5, "with its end");
+    ok(!result.unfinished, "which is not said to be broken off");
+    read_tape();
+    strstr(tape, "{\"end\":")[0] = '\0';
+    write_to(tape_path, tape);
+    write_to(script_path, "das.preview{ time = 61 }");
+    again();
+    ok(result.unfinished && result.differs && result.recorded && result.now,
+       "another decision is one where the recorded run broke off, too");
+}
+
+/* A disk that is full for a while: nothing is written behind half a line. */
+static void full_disk(void)
+{
+    static const char line[] = "{\"x\":\"0123456789012345678901234567890123456789\"}";
+    struct rlimit before, small;
+    struct das_playback *p;
+    struct das_tape *t;
+    struct das_text text;
+    size_t at = 0;
+
+    remove(tape_path);
+    must(das_tape_create(tape_path, &t, &err) == 0 && getrlimit(RLIMIT_FSIZE, &before) == 0, "a tape");
+    signal(SIGXFSZ, SIG_IGN);
+    small = before;
+    small.rlim_cur = sizeof line * 3 / 2;
+    setrlimit(RLIMIT_FSIZE, &small);
+    das_tape_line(t, das_text_of(line));
+    das_tape_line(t, das_text_of(line));
+    setrlimit(RLIMIT_FSIZE, &before);
+    das_tape_line(t, das_text_of(line));
+    ok(das_tape_close(t, &err) < 0 && strstr(err.msg, "File too large"), "a full disk is told: %s", err.msg);
+    must(das_playback_open(tape_path, &p, &err) == 0, "the tape can be read");
+    ok(das_playback_next(p, &at, &text) && !das_playback_next(p, &at, &text), "... up to its last whole line");
+    das_playback_close(p);
+}
+
+/* What is no decision, and still not the same. */
+static void other_ends(void)
+{
+    char *end;
+
+    live("das.preview{ all = true }", false, NULL, NULL, 0);
+    read_tape();
+    end = strstr(tape, "{\"end\":");
+    strcpy(end, "{\"end\":\"error\",\"error\":\"x.lua:1: it broke\",\"decisions\":1}\n");
+    write_to(tape_path, tape);
+    again();
+    ok(result.differs && strstr(result.why, "the recorded run failed: x.lua:1: it broke"), "%s", result.why);
+    strcpy(end, "{\"end\":\"limit\",\"error\":\"over its time\",\"decisions\":1}\n");
+    write_to(tape_path, tape);
+    again();
+    ok(!result.differs, "time that was over is not over again");
+    strcpy(end, "{\"list\":\"shop\",\"at_ms\":1,\"error\":\"x\",\"code\":1}\n{\"end\":\"done\"}\n");
+    write_to(tape_path, tape);
+    again();
+    ok(result.differs && strstr(result.why, "the recorded run asked for 1 more list"), "%s", result.why);
 }
 
 /* What others answered over HTTP decides, too; the second time nobody is asked. */
@@ -234,32 +366,25 @@ static void answers(void)
     ok(on_tape("\"http\":\"GET\"") && on_tape("req-200") && !on_tape("hidden"),
        "answers are on the tape, and of a URL the origin alone");
     is_equal(6, "a run that asked others");
+    cut_everywhere();
     granted = NULL;
 }
 
 /* One byte of the tape, or of the policy, is another: that is seen. */
 static void changed(void)
 {
-    static char text[1000000];
-    size_t len;
     char *at;
-    FILE *f;
 
     live(killer, true, temp_state_dir(), NULL, 0);
-    f = fopen(tape_path, "r");
-    len = f ? fread(text, 1, sizeof text - 1, f) : 0;
-    if (!f || len < 100 || len > sizeof text - 2)
-        exit(1);
-    fclose(f);
-    text[len] = '\0';
-    at = strstr(text, "Sending data");
+    read_tape();
+    at = strstr(tape, "Sending data");
     *at = 's';
-    write_to(tape_path, text);
+    write_to(tape_path, tape);
     again();
     ok(result.differs && result.equal == 0 && result.recorded && result.now,
        "a list that was changed gives another input hash");
     *at = 'S';
-    write_to(tape_path, text);
+    write_to(tape_path, tape);
     is_equal(4, "back as it was");
 
     write_to(script_path, "das.preview{ command = 'Query', time = 101 }");
@@ -267,15 +392,14 @@ static void changed(void)
     ok(result.other_policy && result.differs, "another policy is told");
     write_to(script_path, killer);
 
-    at = strstr(text, "{\"order\":");
+    at = strstr(tape, "{\"order\":");
     at = strstr(at, "\"id\":");
     at[5] = at[5] == '9' ? '8' : '9';
-    write_to(tape_path, text);
+    write_to(tape_path, tape);
     again();
     ok(result.differs && strstr(result.why, "asks for the kill of"), "a kill that is not its own: %s",
        result.why);
 
-    text[len - 1] = '\0';
     write_to(tape_path, "{\"x\":1}\n");
     {
         struct das_engine_opts opts = opts_of(NULL, 0);
@@ -342,6 +466,9 @@ int main(void)
     errors();
     answers();
     changed();
+    broken();
+    full_disk();
+    other_ends();
     memory_fails();
     das_rerun_result_clear(&result);
     return tap_done();

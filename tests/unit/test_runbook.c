@@ -268,6 +268,10 @@ static void kills_of_a_run(void)
     stretch(s, script, id, (struct how){.armed = true});
     has_str(output, "0 limits.kill.run: 1 so far", "limits.kill.run counts what another process killed for it");
     rules.limits.run = was;
+    is_int(store_number(dir, "SELECT count(*) FROM step_notes WHERE note LIKE '%select ? from t%'"), 2,
+           "of kills the statement is kept by its shape");
+    is_int(store_number(dir, "SELECT count(*) FROM step_notes WHERE note LIKE '%select 1%'"), 0,
+           "and no value in it");
     das_store_close(s);
 }
 

@@ -10,6 +10,9 @@
 #include "core/base/clock.h"
 #include "core/base/json.h"
 #include "core/base/log.h"
+#include "core/base/mem.h"
+#include "core/store/approval.h"
+#include "core/store/outbox.h"
 #include "core/source/source_impl.h"
 #include "tests/unit/serve_kit.h"
 
@@ -23,6 +26,7 @@
 static struct das_schedule_entry entries[2];
 static struct das_schedule_conf conf = {entries, 1};
 static struct das_schedule *schedule;
+static struct das_rules config; /* who is who, and where to */
 
 /* What was told, and on which instance. Any thread tells. */
 static struct {
@@ -78,6 +82,7 @@ static int try_schedule(FILE *log, struct das_schedule **out)
     const struct das_schedule_opts opts = {.conf = &conf,
                                            .workers = 4,
                                            .inventory = inventory,
+                                           .rules = &config,
                                            .state_dir = temp_state_dir(),
                                            .log = log,
                                            .told = told};
@@ -209,6 +214,45 @@ static void test_overlap(void)
     is_int(heard.runs, 4, "25 s every 10 s: one run every 30 s");
     is_int(number_of("orders", "skipped"), 8, "two ticks are left out each time");
     clear();
+}
+
+/* A policy that das serve runs may ask people and tell them, as one at a terminal may. */
+static void test_asking(void)
+{
+    static char notify[] = "notify", preview[] = "preview", kill_[] = "kill", any[] = "instance:*";
+    static char *names[] = {notify, preview, kill_, any};
+    static const struct das_grants grants = {names, 4};
+    int64_t from = das_clock_unix_ms(), waiting = 0, messages = 0, approved;
+    struct das_person *x = das_people_add(&config.people, "alice", &err);
+    struct das_channel *ch = das_channels_add(&config.channels, "ops", &err);
+    struct das_store *s;
+
+    must(x && ch && das_person_add_role(x, "dba", &err) == 0, "alice, ops");
+    ch->secrets[DAS_CHANNEL_URL] =
+        (struct das_secret_place){das_strdup("url"), das_strdup("NOWHERE"), DAS_SECRET_ENV};
+    must(das_channel_settle(ch, "discord", &err) == 0, "a channel: %s", err.msg);
+    forget();
+    add_aging("orders", 70);
+    fleet_open();
+    entries[0] = entry("local p = assert(das.preview{ time = 70 }):plan{ reason = 'old' }\n"
+                       "assert(p:request_approval{ channel = 'ops', approvers = { roles = { 'dba' } "
+                       "}, ttl = '1h' })\n",
+                       10 * SEC);
+    entries[0].rules.mode = DAS_POLICY_APPROVE;
+    entries[0].rules.mode_is_set = true;
+    entries[0].grants = &grants;
+    make_schedule(NULL);
+    until(from + 10 * SEC);
+    is_str(text_of("orders", "error"), "null", "a policy asks, das serve runs it");
+    must(das_store_open(temp_state_dir(), &s, &err) == 0, "store: %s", err.msg);
+    must(das_approval_count(s, &waiting, &approved, &err) == 0 &&
+             das_outbox_count(s, DAS_OUTBOX_WAITING, &messages, &err) == 0,
+         "counts");
+    ok(waiting == 1 && messages == 1, "its request waits, and so does the message about it");
+    das_store_close(s);
+    clear();
+    das_people_clear(&config.people);
+    das_channels_clear(&config.channels);
 }
 
 static void test_failing(void)
@@ -494,6 +538,7 @@ int main(void)
     das_clock_enter(&own);
     test_minutes();
     test_overlap();
+    test_asking();
     test_failing();
     test_wrong();
     test_cron();

@@ -330,7 +330,8 @@ static void older_formats(void)
 
     das_store_close(s);
     store_sql(dir, "DROP TABLE runbooks; DROP TABLE stretches; DROP TABLE steps; DROP TABLE "
-                   "step_notes; DROP TABLE runbook_modules; PRAGMA user_version = 4");
+                   "step_notes; DROP TABLE runbook_modules; DROP TABLE hook_work; "
+                   "PRAGMA user_version = 4");
     must(das_store_open_to_read(dir, &s, &err) == 0 && s, "read: %s", err.msg);
     is_int(das_runbook_each(s, false, 10, NULL, NULL, &err), 0, "none");
     das_store_close(s);

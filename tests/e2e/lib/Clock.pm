@@ -40,14 +40,21 @@ sub ahead_ms {
 
 sub now_ms { return int(Time::HiRes::time() * 1000) + ahead_ms() }
 
-sub forward {
-    my ($seconds) = @_;
-    die "the clock goes forward only\n" if $seconds < 0;
-    my $ahead = ahead_ms() + int($seconds * 1000);
+sub put {
+    my ($ahead) = @_;
     sysseek $file, 0, 0;
     syswrite($file, pack 'q', $ahead) == 8 or die "$path: $!";
     return now_ms();
 }
+
+sub forward {
+    my ($seconds) = @_;
+    die "the clock goes forward only\n" if $seconds < 0;
+    return put(ahead_ms() + int($seconds * 1000));
+}
+
+# As far ahead as ahead_ms() said once, for a test that begins anew from there: while nothing of das runs.
+sub again { return put($_[0]) }
 
 # To that moment, a Unix time; nothing when it is over.
 sub to { my ($at) = @_; my $left = $at - now_ms() / 1000; return $left > 0 ? forward($left) : now_ms() }

@@ -1,7 +1,7 @@
 # Story.pm - the stage for stories in chats: a database with busy people on it, das serve with a das.lua that knows who is
 # who, and chat platforms that both sides write to.
 #
-#   my $story = Story->new(chats => [qw(Slack Feishu)]);
+#   my $story = Story->new(chats => [qw(Slack Feishu)]);    # more Lua: commands of each chat, of_hooks, hooks, scripts
 #   my ($round, @ids) = $story->round;            # three who will be asked for, and a bystander
 #   $story->{slack}->type(...); $story->{serve}->crash; $story->alive(@ids)
 package Story;
@@ -73,7 +73,7 @@ sub commands {
       kill = { script = "$at{kill}", allow = { roles = { "dev", "dba" } }, params = { $who, { name = "reason" },
         { name = "limit", type = "integer", default = 20, immutable = true }, { name = "kind", default = "connection", immutable = true },
         { name = "role", default = "dba", immutable = true }, { name = "need", type = "integer", default = 2, immutable = true },
-        { name = "channel", default = "$chat->{name}", immutable = true } } },
+        { name = "channel", default = "$chat->{name}", immutable = true } } }, @{[ $self->{commands} // '' ]}
     }};
 }
 
@@ -84,7 +84,7 @@ sub write_config {
         "$who = { roles = { " . join(', ', map { "'$_'" } @{ $roles{$who} }) . " }, key = '$self->{key}{$who}'"
             . join('', map { ", $_->{name} = '" . $_->id($who) . "'" } $self->chats) . ' }';
     } sort keys %roles;
-    my $hooks = join ",\n    ", (map { "$_->{name} = " . $_->hook($self->commands($_)) } $self->chats), $self->{hooks} // ();
+    my $hooks = join ",\n    ", (map { "$_->{name} = " . $_->hook($self->commands($_) . ($self->{of_hooks} // '')) } $self->chats), $self->{hooks} // ();
     my $channels = join ",\n    ", map { "$_->{name} = " . $_->channel } $self->chats;
     my $scripts = $self->{scripts} // '["*"] = { mode = "approve", grants = { "preview", "kill", "notify", "instance:*" } }';
     $self->{serve}->write_config(serve => qq{mode = "auto", url = "@{[$self->{serve}->base]}"}, more => <<"LUA");

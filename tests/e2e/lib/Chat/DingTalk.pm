@@ -71,8 +71,9 @@ sub take_message {
 sub type {
     my ($self, $who, $text, %opt) = @_;
     my $now = $opt{at} // int(time * 1000) + ++$self->{sent} % 1000;
-    my $session = $self->new_place(undef, 5400);
-    my $until = (time + ($opt{lives} // 5400)) * 1000;
+    my $life = $opt{lives} // 5400;
+    my $session = $self->new_place(undef, $life);
+    my $until = (time + $life) * 1000;
     my $body = $opt{body} // $Chat::json->encode({ msgtype => 'text', text => { content => " $text" }, msgId => 'msg' . $self->fresh, createAt => $now,
         conversationType => '2', conversationId => 'cid1', senderId => '$:LWCP_v1:$' . $who, senderStaffId => $self->id($who),
         senderNick => $opt{display} // $who, isAdmin => JSON::PP::true, chatbotUserId => '$:LWCP_v1:$bot',

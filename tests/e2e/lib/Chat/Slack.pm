@@ -23,7 +23,7 @@ sub channel {
 sub hook {
     my ($self, $more) = @_;
     return "{ platform = 'slack', path = '$self->{path}', verify = { secrets = " . $self->place(secret => $self->{secret})
-        . " }, insecure = true, reply_hosts = { '127.0.0.1:$self->{web}{port}' }, $more }";
+        . " }, insecure = true, reply_hosts = { '127.0.0.1:$self->{web}{port}' }, channel = 'slack', $more }";
 }
 
 # --- what das sends ----------------------------------------------------------------------------------------------
