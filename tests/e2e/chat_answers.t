@@ -22,14 +22,17 @@ sub write_file { my ($name, $text) = @_; open my $out, '>', "$dir/$name" or die 
 my $say = write_file('say.lua', "local req = ...\nfor i = 1, req.args.n do\n  local good, why = req.reply(('answer %d of %d'):format(i, req.args.n))\n  if not good then print(why) end\nend\n");
 my $slow = write_file('slow.lua', "local req = ...\nrepeat das.sleep(0.05) until das.http.get('http://127.0.0.1:$gate->{port}/').status == 200\nreq.reply('the slow one is done')\n");
 
+my $begin = write_file('begin.lua', "local req = ...\nassert(req.runbook('$dir/book.lua', { instance = 'orders' }))\nreq.reply('it is begun')\n");
+write_file('book.lua', "das.runbook{ name = 'book' }\ndas.step('look', function() return #das.instance('orders'):preview{ all = true } end)\n");
+
 my $s = Serve->new(start => 0, instances => { orders => 'mem:tests/samples/recording.jsonl' });
 $_->meet($s->base) for @chats;
-my $commands = qq{allow = { users = { "alice" } }, commands = { slow = { script = "$slow" },
+my $commands = qq{allow = { users = { "alice" } }, commands = { slow = { script = "$slow" }, begin = { script = "$begin" },
   say = { script = "$say", params = { { name = "n", type = "integer", default = 1, min = 1, max = 30 } } } }};
 $s->write_config(serve => 'mode = "auto", hook_workers = 1', more => "people = { alice = { roles = { 'dba' }, " . join(', ', map { "$_ = '$ids{$_}'" } sort keys %ids) . " } },\n"
     . 'channels = { ' . join(', ', map { "$_->{name} = " . $_->channel } @chats) . " },\n"
     . 'hooks = { ' . join(', ', map { "$_->{name} = " . $_->hook($_->{name} eq 'slack' ? "channel = 'slack', $commands" : $commands) } @chats) . " },\n"
-    . "scripts = { ['*'] = { grants = { 'preview', 'instance:*', 'http:127.0.0.1' } } },\n");
+    . "scripts = { ['*'] = { grants = { 'preview', 'instance:*', 'runbook', 'http:127.0.0.1' } } },\n");
 $s->start;
 
 sub answers { my ($c, $from) = @_; return grep { $_->{n} >= $from && $_->{text} =~ /^answer \d+ of/m } $c->messages }
@@ -92,6 +95,23 @@ subtest 'feishu: a token that is none any more' => sub {
     ask($c, 1);
     is($c->logins, $before + 1, 'another is fetched when the platform says so');
     no_faults($c);
+};
+
+subtest 'in the chat it was asked in, and no other' => sub {
+    my $c = $chat{feishu};
+    my $from = $c->so_far;
+    $c->type(alice => 'begin', chat => 'oc_another');
+    my @said = map { $c->wait_for(alice => $_, $from) } qr/it is begun/, qr/Runbook \d+ \(book\.lua on orders\) is done/;
+    is_deeply([ map { $_ && $_->{chat} } @said ], [ 'oc_another', 'oc_another' ], 'the answer, and what becomes of a runbook') or diag substr $s->log, -2000;
+    no_faults($c);
+};
+
+subtest 'no more than twenty' => sub {
+    my $c = $chat{telegram};
+    my $from = $c->so_far;
+    $c->type(alice => "say $_") for 25, 1;
+    ok($c->wait_for(alice => qr/^answer 1 of 1$/m, $from), 'one after the other');
+    is((grep { $_->{n} >= $from && $_->{text} =~ /of 25/ } $c->messages), 20, 'answers to one request');
 };
 
 subtest 'teams: at once, or by the workflow' => sub {

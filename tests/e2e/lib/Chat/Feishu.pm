@@ -130,7 +130,7 @@ sub type {
     my ($self, $who, $text, %opt) = @_;
     my $content = JSON::PP->new->encode({ text => "\@_user_1 $text" });
     return $self->send_event($who, 'im.message.receive_v1', { sender => { sender_id => $self->ids($who), sender_type => 'user', tenant_key => 'tk' },
-        message => { message_id => 'om_' . $self->fresh, create_time => time * 1000 . '', chat_id => $ROOM, chat_type => 'group',
+        message => { message_id => 'om_' . $self->fresh, create_time => time * 1000 . '', chat_id => $opt{chat} // $ROOM, chat_type => 'group',
             message_type => 'text', content => $content, mentions => [ { key => '@_user_1', id => { open_id => 'ou_das' }, name => 'das' } ] } },
         what => 'command', %opt);
 }
