@@ -16,6 +16,7 @@ my $gate = WebServer->new(handler => sub { return [ -e "$dir/open" ? 200 : 403, 
 my %ids = (slack => 'UALICE', feishu => 'ou_alice', telegram => '70001', mattermost => 'mmalice', dingtalk => 'staff-alice', wecom => 'alice',
     teams => 'aad-alice', discord => '80351');
 my @chats = map { require "Chat/$_.pm"; "Chat::$_"->new(people => { alice => $ids{ lc $_ } }) } qw(Slack Feishu Telegram Mattermost DingTalk WeCom Teams Discord);
+my %known = (%ids, feishu => "u$ids{feishu}");    # one is known by the second of the ids that a request has
 my %chat = map { $_->{name} => $_ } @chats;
 
 sub write_file { my ($name, $text) = @_; open my $out, '>', "$dir/$name" or die "$name: $!"; print $out $text; close $out; return "$dir/$name" }
@@ -29,7 +30,7 @@ my $s = Serve->new(start => 0, instances => { orders => 'mem:tests/samples/recor
 $_->meet($s->base) for @chats;
 my $commands = qq{allow = { users = { "alice" } }, commands = { slow = { script = "$slow" }, begin = { script = "$begin" },
   say = { script = "$say", params = { { name = "n", type = "integer", default = 1, min = 1, max = 30 } } } }};
-$s->write_config(serve => 'mode = "auto", hook_workers = 1', more => "people = { alice = { roles = { 'dba' }, " . join(', ', map { "$_ = '$ids{$_}'" } sort keys %ids) . " } },\n"
+$s->write_config(serve => 'mode = "auto", hook_workers = 1', more => "people = { alice = { roles = { 'dba' }, " . join(', ', map { "$_ = '$known{$_}'" } sort keys %known) . " } },\n"
     . 'channels = { ' . join(', ', map { "$_->{name} = " . $_->channel } @chats) . " },\n"
     . 'hooks = { ' . join(', ', map { "$_->{name} = " . $_->hook($_->{name} eq 'slack' ? "channel = 'slack', $commands" : $commands) } @chats) . " },\n"
     . "scripts = { ['*'] = { grants = { 'preview', 'instance:*', 'runbook', 'http:127.0.0.1' } } },\n");

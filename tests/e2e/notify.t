@@ -55,6 +55,7 @@ my $web = WebServer->new(handler => sub {
     my ($r, $client) = @_;
     my $body = eval { decode_json($r->{body}) };
     local $_ = $r->{path};
+    return [ 200, { 'X-Said' => $r->{headers}{'x-key'} // '' }, '' ] if m{^/echo$};
     return [ 400, {}, 'invalid_payload' ] if !$body;
     if (m{^/services/T0/B0/slack-url-secret}) {
         return [ 429, { 'Retry-After' => 1 }, 'rate_limited' ] if -e $busy;
@@ -120,10 +121,10 @@ for my $name (keys %secret) {
 sub at { return "{ file = '$dir/$_[0]' }" }
 
 sub config {
-    my ($name, $channels, $more) = @_;
+    my ($name, $channels, $more, $grants) = @_;
     open my $out, '>', "$dir/$name.lua" or die;
     print $out "return { state = '$dir/$name.state', channels = { $channels },"
-        . " scripts = { ['*'] = { grants = { 'preview', 'kill', 'instance:*', 'notify' } } }, @{[$more // '']} }\n";
+        . " scripts = { ['*'] = { grants = { 'preview', 'kill', 'instance:*', 'notify'@{[$grants // '']} } } }, @{[$more // '']} }\n";
     close $out;
     return "$dir/$name.lua";
 }
@@ -223,6 +224,19 @@ unlike($r->{out} . $r->{err}, qr/url-secret|wrong-secret|ding-token/, 'nor in th
 unlike(`strings -a $dir/bad.state/das.db*`, qr/url-secret|wrong-secret|ding-token/, 'nor in the database');
 
 like(das(with($bad), 'status')->{out}, qr/^messages    3 waiting, 4 given up/m, 'das status counts them');
+
+# --- what the run has read as a secret is in no message -------------------------------------------
+
+my $told = config('told', "ops = { $channels{slack}, $insecure }", "secrets = { key = @{[at('slackbot')]} }", ", 'secret:key', 'http:127.0.0.1'");
+$web->forget;
+$r = script($told, <<"LUA");
+local r = das.http.get("$url/echo", { headers = { ["X-Key"] = das.secret("key") } })
+assert(das.notify("ops", { title = r.headers["x-said"], text = "it said " .. r.headers["x-said"], fields = { said = r.headers["x-said"] } }))
+LUA
+is($r->{exit}, 0, 'a run that has got its secret back from somebody') or diag $r->{err};
+my ($said) = map { $_->{body} } grep { $_->{path} =~ /services/ } $web->requests;
+like($said, qr/it said \*\*\*/, 'tells it to nobody');
+unlike($said, qr/xoxb-slack-token/, 'neither in its title nor in a field');
 
 # --- it waits, over runs --------------------------------------------------------------------------
 

@@ -186,6 +186,13 @@ static void digest(void)
     queue("another");
     deliver();
     is_int(asked_count, 3, "and the next waits again");
+    for (int i = 0; i < 3; i++)
+        queue_as("slow query on users", "users", DAS_TRIGGER, DAS_INFO, NULL);
+    das_clock_move_to(&clock_, START_MS + 700000);
+    again();
+    deliver();
+    has_str(asked_text(3), "3 \xc3\x97 slow query on users",
+            "what was said again under its key counts as often as it was said");
 }
 
 /* A digest that may have arrived is the same one the second time, with the same id. */
