@@ -23,16 +23,18 @@ sub write_file { my ($name, $text) = @_; open my $out, '>', "$dir/$name" or die 
 my $say = write_file('say.lua', "local req = ...\nfor i = 1, req.args.n do\n  local good, why = req.reply(('answer %d of %d'):format(i, req.args.n))\n  if not good then print(why) end\nend\n");
 my $slow = write_file('slow.lua', "local req = ...\nrepeat das.sleep(0.05) until das.http.get('http://127.0.0.1:$gate->{port}/').status == 200\nreq.reply('the slow one is done')\n");
 
+my $forever = write_file('forever.lua', "while true do das.sleep(60) end\n");
 my $begin = write_file('begin.lua', "local req = ...\nassert(req.runbook('$dir/book.lua', { instance = 'orders' }))\nreq.reply('it is begun')\n");
 write_file('book.lua', "das.runbook{ name = 'book' }\ndas.step('look', function() return #das.instance('orders'):preview{ all = true } end)\n");
 
 my $s = Serve->new(start => 0, instances => { orders => 'mem:tests/samples/recording.jsonl' });
 $_->meet($s->base) for @chats;
-my $commands = qq{allow = { users = { "alice" } }, commands = { slow = { script = "$slow" }, begin = { script = "$begin" },
+my $commands = qq{allow = { users = { "alice" } }, commands = { slow = { script = "$slow" }, begin = { script = "$begin" }, forever = { script = "$forever" },
   say = { script = "$say", params = { { name = "n", type = "integer", default = 1, min = 1, max = 30 } } } }};
+my %more = (slack => "channel = 'slack', ", wecom => "timeout = '1s', ");
 $s->write_config(serve => 'mode = "auto", hook_workers = 1', more => "people = { alice = { roles = { 'dba' }, " . join(', ', map { "$_ = '$known{$_}'" } sort keys %known) . " } },\n"
     . 'channels = { ' . join(', ', map { "$_->{name} = " . $_->channel } @chats) . " },\n"
-    . 'hooks = { ' . join(', ', map { "$_->{name} = " . $_->hook($_->{name} eq 'slack' ? "channel = 'slack', $commands" : $commands) } @chats) . " },\n"
+    . 'hooks = { ' . join(', ', map { "$_->{name} = " . $_->hook(($more{ $_->{name} } // '') . $commands) } @chats) . " },\n"
     . "scripts = { ['*'] = { grants = { 'preview', 'instance:*', 'runbook', 'http:127.0.0.1' } } },\n");
 $s->start;
 
@@ -105,6 +107,13 @@ subtest 'in the chat it was asked in, and no other' => sub {
     my @said = map { $c->wait_for(alice => $_, $from) } qr/it is begun/, qr/Runbook \d+ \(book\.lua on orders\) is done/;
     is_deeply([ map { $_ && $_->{chat} } @said ], [ 'oc_another', 'oc_another' ], 'the answer, and what becomes of a runbook') or diag substr $s->log, -2000;
     no_faults($c);
+};
+
+subtest 'a script has the time that its hook gives it' => sub {
+    my $c = $chat{wecom};
+    my $from = $c->so_far;
+    $c->type(alice => 'forever');
+    ok($c->wait_for(alice => qr/^forever failed: /m, $from), 'and is told when it is over') or diag substr $s->log, -2000;
 };
 
 subtest 'no more than twenty' => sub {
