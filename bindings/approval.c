@@ -39,12 +39,6 @@ static int approval_gc(lua_State *L)
     return 0;
 }
 
-/* A test or a replay: nothing leaves the process. */
-static bool in_process(const struct das_run *run)
-{
-    return run->opts->web && run->opts->web->answer;
-}
-
 /* --- options ---------------------------------------------------------------------------------- */
 
 static int64_t take_ms(lua_State *L, int t, const char *what, const char *key, int64_t fallback)
@@ -134,7 +128,7 @@ static void take_options(lua_State *L, struct das_approval_ask *ask)
         return;
     if (!das_may(L, "notify"))
         das_need(L, "notify:%s", ask->channel);
-    if (!in_process(run) && !das_channels_find(run->opts->channels, ask->channel, &err))
+    if (!das_in_process(run) && !das_channels_find(run->opts->channels, ask->channel, &err))
         das_raise(L, "request_approval: channel: %s", err.msg);
 }
 
@@ -311,9 +305,9 @@ static int ask_now(lua_State *L, struct approval *self, const struct das_box *pl
     if (rc < 0)
         return -1;
     self->repeated = rc == 0;
-    if (self->repeated && in_process(run))
+    if (self->repeated && das_in_process(run))
         return 0;
-    if (in_process(run) && ask->channel && show(run, self->a, ask->channel, err) < 0)
+    if (das_in_process(run) && ask->channel && show(run, self->a, ask->channel, err) < 0)
         return -1;
     if (run->opts->votes)
         return answer(run, s, self, plan, ask->people, err) < 0 ? -1 : see_again(L, s, self, err);
@@ -345,9 +339,9 @@ int das_plan_request_approval(lua_State *L)
     self = lua_newuserdatauv(L, sizeof *self, 0);
     memset(self, 0, sizeof *self);
     luaL_setmetatable(L, DAS_APPROVAL);
-    if (!ask.people || (!ask.people->count && in_process(run))) {
-        ask.people = in_process(run) ? &self->made_up : &none;
-        if (in_process(run) && make_up(&self->made_up, &ask, &err) < 0)
+    if (!ask.people || (!ask.people->count && das_in_process(run))) {
+        ask.people = das_in_process(run) ? &self->made_up : &none;
+        if (das_in_process(run) && make_up(&self->made_up, &ask, &err) < 0)
             return das_raise(L, "request_approval: %s", err.msg);
     }
     self->dry = !run->opts->armed;
@@ -371,7 +365,7 @@ static int64_t deliver(struct das_run *run, struct das_store *s)
     struct das_delivered out;
     struct das_err ignored; /* it stays in the outbox, and das notify --queue says why */
 
-    if (in_process(run) || !d.channels)
+    if (das_in_process(run) || !d.channels)
         return INT64_MAX;
     d.budget_ms = left < d.budget_ms ? left : d.budget_ms;
     d.sender = das_sender_new(&ignored);

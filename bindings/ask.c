@@ -19,12 +19,6 @@
 /* The stack of das.step.ask: 1 its table, 2 what is kept of it. */
 enum { AT_TABLE = 1, AT_ASKS };
 
-/* A test: nothing leaves the process. */
-static bool in_process(const struct das_run *run)
-{
-    return run->opts->web && run->opts->web->answer;
-}
-
 static const char *check_text(lua_State *L, const char *key, size_t most, bool needed)
 {
     const char *text;
@@ -184,7 +178,7 @@ static void check_channel(lua_State *L)
         if (!das_may(L, "notify"))
             das_need(L, "notify:%s", name);
         if (!das_channels_find(run->opts->channels, name, &err) &&
-            (run->opts->channels || !in_process(run)))
+            (run->opts->channels || !das_in_process(run)))
             das_raise(L, "ask: channel: %s", err.msg);
     }
     lua_pop(L, 1);
@@ -241,7 +235,7 @@ static void post(lua_State *L)
     das_push_json(L, run->book.step.asks);
     if (lua_istable(L, -1) && lua_getfield(L, -1, "channel") == LUA_TSTRING)
         channel = lua_tostring(L, -1);
-    rc = in_process(run) ? show(run, channel, &err)
+    rc = das_in_process(run) ? show(run, channel, &err)
                          : das_questions_say(run->opts->runbook->store, run->opts->channels, &err);
     if (rc > 0)
         run->notified += (size_t)rc;

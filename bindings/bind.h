@@ -104,6 +104,12 @@ static inline struct das_run *das_run_of(lua_State *L)
     return *(struct das_run **)lua_getextraspace(L);
 }
 
+/* A test, a replay or das explain: nothing that the run asks for leaves the process. */
+static inline bool das_in_process(const struct das_run *run)
+{
+    return run->opts->web && run->opts->web->answer;
+}
+
 /* --- what the run may do, still ----------------------------------------------------------------- */
 
 /* Raises "not granted: ..." unless the configuration granted it. */

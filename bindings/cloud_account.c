@@ -97,6 +97,10 @@ int das_lua_cloud(lua_State *L)
     read_account(L, 1, a);
     check_place(L, a);
     need_account(L, a->name[0] ? a->name : DEFAULT);
+    if (das_in_process(run)) { // or a replay would find, and kill, what is there now
+        das_fail(&err, DAS_E_UNSUPPORTED, "cloud: there is none in a test, a replay or das explain");
+        return das_push_world_failure(L, &err);
+    }
     a->cloud = das_inventory_cloud(run->opts->inventory, a->name[0] ? a->name : NULL, &err);
     if (!a->cloud && a->name[0])
         return das_raise(L, "%s", err.msg);

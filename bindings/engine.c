@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/json.h"
 #include "core/base/mem.h"
 
@@ -480,16 +481,12 @@ static int start_thread(struct job *job, struct das_err *err)
 static struct job *job_new(const struct das_engine_opts *opts, struct das_err *err)
 {
     struct job *job = das_calloc(1, sizeof *job);
-    pthread_condattr_t attr;
 
     if (!job) {
         das_fail_nomem(err);
         return NULL;
     }
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&job->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&job->changed);
     job->opts = *opts;
     job->clock = das_clock_entered();
     if (das_run_init(&job->run, &job->opts, err) < 0)

@@ -122,7 +122,7 @@ static struct das_http_client *client(lua_State *L)
         das_raise(L, "%s", err.msg);
     if (run->opts->web && run->opts->web->heard)
         das_http_client_heard_by(run->http, run->opts->web->heard, run->opts->web->arg);
-    if (run->opts->web && run->opts->web->answer)
+    if (das_in_process(run))
         das_http_client_answered_by(run->http, run->opts->web->answer, run->opts->web->arg);
     return run->http;
 }

@@ -310,12 +310,6 @@ static void read_message(lua_State *L, int arg, const struct das_channel *ch, bo
 /* --- sending it on its way ----------------------------------------------------------------------
  */
 
-/* Then nothing leaves it. */
-static bool in_process(const struct das_run *run)
-{
-    return run->opts->web && run->opts->web->answer;
-}
-
 /* ch NULL: in the process, where nobody knows the channels. The name is at 1. */
 static int queue(lua_State *L, const struct das_channel *ch, const struct das_notice *n)
 {
@@ -329,7 +323,7 @@ static int queue(lua_State *L, const struct das_channel *ch, const struct das_no
         das_run_check(L);
         return das_raise(L, "notify: a limit of the run");
     }
-    if (in_process(run)) {
+    if (das_in_process(run)) {
         if (ch)
             must(L, das_channel_takes(ch, n, &err), &err);
         if (run->opts->watch && run->opts->watch->notified)
@@ -367,13 +361,13 @@ int das_lua_notify(lua_State *L)
     if (!das_may(L, "notify"))
         das_need(L, "notify:%s", name);
     ch = das_channels_find(run->opts->channels, name, &err);
-    if (!ch && (run->opts->channels || !in_process(run)))
+    if (!ch && (run->opts->channels || !das_in_process(run)))
         return das_raise(L, "notify: %s", err.msg);
     n = push_notice(L);
     read_message(L, 2, ch, false, n);
     if (!n->title.len && !n->text.len)
         return das_raise(L, "notify: expected a text, or a table with title or text");
-    das_run_acts(L, "notify", !in_process(run), name);
+    das_run_acts(L, "notify", !das_in_process(run), name);
     return queue(L, ch, n);
 }
 

@@ -324,7 +324,7 @@ int das_lua_stop(lua_State *L)
     das_need(L, "stop");
     if (!*reason || strlen(reason) > 500 || reason[strcspn(reason, "\r\n")])
         return das_raise(L, "stop: expected a reason of one line");
-    if (run->opts->web && run->opts->web->answer) { // a test or a replay: nothing leaves it
+    if (das_in_process(run)) {
         lua_pushboolean(L, true);
         return 1;
     }

@@ -26,17 +26,6 @@ void das_approval_put(struct das_buf *b, const struct das_vault *vault, const ch
     das_buf_clear(&clean);
 }
 
-static void put_list(struct das_buf *b, const char *key, const char *const *list, size_t n)
-{
-    das_json_key(b, key);
-    das_buf_char(b, '[');
-    for (size_t i = 0; i < n; i++) {
-        das_json_comma(b);
-        das_json_str(b, list[i]);
-    }
-    das_buf_char(b, ']');
-}
-
 /* --- may it be asked for? --------------------------------------------------------------------- */
 
 static bool in_list(const char *name, const char *const *list, size_t n)
@@ -189,8 +178,8 @@ static void write_members(const struct das_approval_ask *a, const struct das_pla
     das_approval_put(b, a->vault, "by", a->by);
     das_approval_put(b, NULL, "person", a->person);
     das_approval_put(b, a->vault, "reason", reason);
-    put_list(b, "roles", a->roles, a->role_count);
-    put_list(b, "users", a->users, a->user_count);
+    das_json_key_names(b, "roles", a->roles, a->role_count);
+    das_json_key_names(b, "users", a->users, a->user_count);
     das_json_key_int(b, "need", a->need);
     das_json_key_int(b, "victims", (int64_t)das_plan_victims(p));
     das_json_key_int(b, "expires_ms", expires_ms);

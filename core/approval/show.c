@@ -97,17 +97,6 @@ void das_approval_words(const struct das_approval *a, struct das_buf *b)
 
 /* --- JSON ------------------------------------------------------------------------------------- */
 
-static void json_names(struct das_buf *b, const char *key, const char *const *list, size_t n)
-{
-    das_json_key(b, key);
-    das_buf_char(b, '[');
-    for (size_t i = 0; i < n; i++) {
-        das_json_comma(b);
-        das_json_str(b, list[i]);
-    }
-    das_buf_char(b, ']');
-}
-
 static void json_text(struct das_buf *b, const char *key, const char *value)
 {
     das_json_key_text(b, key, *value ? das_text_of(value) : DAS_TEXT_NULL);
@@ -130,8 +119,8 @@ void das_approval_json(const struct das_approval *a, struct das_buf *b)
     json_text(b, "reason", a->reason);
     json_text(b, "by", a->by);
     json_text(b, "person", a->person);
-    json_names(b, "roles", a->roles, a->role_count);
-    json_names(b, "users", a->users, a->user_count);
+    das_json_key_names(b, "roles", a->roles, a->role_count);
+    das_json_key_names(b, "users", a->users, a->user_count);
     das_json_key_int(b, "need", a->need);
     das_json_key_int(b, "victims", a->victims);
     das_json_key_int(b, "created_ms", a->created_ms);

@@ -121,6 +121,17 @@ void das_json_key_text(struct das_buf *b, const char *key, struct das_text t)
     das_json_text(b, t);
 }
 
+void das_json_key_names(struct das_buf *b, const char *key, const char *const *list, size_t n)
+{
+    das_json_key(b, key);
+    das_buf_char(b, '[');
+    for (size_t i = 0; i < n; i++) {
+        das_json_comma(b);
+        das_json_str(b, list[i]);
+    }
+    das_buf_char(b, ']');
+}
+
 void das_json_key_int(struct das_buf *b, const char *key, int64_t v)
 {
     das_json_key(b, key);

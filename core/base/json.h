@@ -22,6 +22,7 @@ void das_json_key(struct das_buf *b, const char *key);
 void das_json_key_text(struct das_buf *b, const char *key, struct das_text t);
 void das_json_key_int(struct das_buf *b, const char *key, int64_t v);
 void das_json_key_bool(struct das_buf *b, const char *key, bool v);
+void das_json_key_names(struct das_buf *b, const char *key, const char *const *list, size_t n);
 
 /* A comma unless b ends in an opening bracket: before each array element. */
 void das_json_comma(struct das_buf *b);

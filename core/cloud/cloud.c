@@ -5,6 +5,7 @@
 #include <stdlib.h>
 #include <time.h>
 
+#include "core/base/cond.h"
 #include "core/base/mem.h"
 
 const struct das_cloud_conf das_cloud_conf_default = {
@@ -157,7 +158,6 @@ static int check_conf(const struct das_cloud_conf *conf, struct das_err *err)
 struct das_cloud *das_cloud_new(const struct das_cloud_conf *conf, struct das_err *err)
 {
     struct das_cloud *c;
-    pthread_condattr_t attr;
     int n = conf->concurrency;
 
     if (check_conf(conf, err) < 0)
@@ -172,11 +172,8 @@ struct das_cloud *das_cloud_new(const struct das_cloud_conf *conf, struct das_er
     das_arena_init(&c->texts);
     das_limiter_init(&c->limiter, conf->rate);
     pthread_mutex_init(&c->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&c->freed, &attr);
-    pthread_cond_init(&c->proved, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&c->freed);
+    das_cond_init(&c->proved);
     c->slots = das_calloc((size_t)n, sizeof *c->slots);
     c->idle = das_calloc((size_t)n, sizeof *c->idle);
     if (!c->slots || !c->idle) {

@@ -4,6 +4,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 
 #define LOOK_MS 50 /* how often a thread that waits asks whether it may go on doing so */
 #define PAUSE_MS 1000
@@ -11,13 +12,9 @@
 
 void das_tower_init(struct das_tower *t)
 {
-    pthread_condattr_t attr;
 
     pthread_mutex_init(&t->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&t->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&t->changed);
 }
 
 void das_tower_clear(struct das_tower *t)

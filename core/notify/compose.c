@@ -123,8 +123,14 @@ void das_page_compose(struct das_page *p, const struct das_notice *n, const stru
 {
     size_t link =
         n->link.len && s->link ? cost(p, s->link) + cost(p, s->link_end) + n->link.len * 5 + 1 : 0;
+    struct das_notice bare;
     size_t room;
 
+    if (s->no_fields) {
+        bare = *n;
+        bare.field_count = 0;
+        n = &bare;
+    }
     if (link > p->max / 2)
         link = 0; /* an address that takes the room of what it leads to */
     p->max -= link;

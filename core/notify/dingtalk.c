@@ -90,22 +90,10 @@ static int make(struct das_turn *t, struct das_post *p, struct das_err *err)
 
 static void read_answer(struct das_turn *t, const struct das_answer *a, struct das_verdict *v)
 {
-    const json_t *number = json_object_get(a->json, "errcode");
-    char code[24], ignored[24];
-    json_int_t n = json_integer_value(number);
+    static const json_int_t busy[] = {130101, 90018}; /* too fast: it takes nothing for ten minutes */
 
     (void)t;
-    if (das_read_status(a, v) || (json_is_integer(number) && n == 0))
-        return;
-    if (!json_is_integer(number)) {
-        das_verdict(v, DAS_LATER, "", das_text_of("no answer of DingTalk's"));
-        return;
-    }
-    snprintf(code, sizeof code, "%lld", (long long)n);
-    if (n == 130101 || n == 90018) /* too fast: it takes nothing for ten minutes */
-        v->after_ms = 600000;
-    das_verdict(v, n == 130101 || n == 90018 || n == -1 ? DAS_LATER : DAS_REFUSED, code,
-                das_answer_text(a->json, "errmsg", ignored));
+    das_read_errcode(a, busy, 600000, v);
 }
 
 const struct das_kind das_kind_dingtalk = {

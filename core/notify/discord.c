@@ -1,5 +1,6 @@
 /* discord.c - a Discord webhook: an embed, with all mentions switched off; can be edited. */
 #include <stdio.h>
+#include <stdlib.h>
 #include <string.h>
 
 #include "core/base/json.h"
@@ -29,32 +30,24 @@ static void put_fields(const struct das_notice *n, struct das_buf *b)
 
 static void put_embed(const struct das_turn *t, struct das_buf *b)
 {
-    static const int colors[] = {0x3b82f6, 0xf59e0b, 0xef4444, 0x991b1b};
     const struct das_notice *n = t->notice;
-    struct das_notice bare = *n; /* fields have their own place */
     const struct das_style style = {.bold = "",
                                     .bold_end = "",
                                     .code = "```\n",
                                     .code_end = "\n```",
+                                    .no_fields = true, /* they have their own place */
                                     .rows = (size_t)t->channel->sessions};
-    struct das_buf text = {0};
-    struct das_page p;
 
-    bare.field_count = 0;
-    das_page_init(&p, &text, DAS_MARKUP_BACKSLASH, DAS_UNIT_UTF16, TEXT_MAX);
-    das_page_compose(&p, &bare, &style);
     das_buf_char(b, '{');
     if (n->title.len)
         das_put_title(b, "title", n, DAS_MARKUP_BACKSLASH, DAS_UNIT_UTF16, TITLE_MAX);
     if (n->link.len)
         das_json_key_text(b, "url", n->link);
-    das_json_key_text(b, "description", das_buf_view(&text));
-    das_json_key_int(b, "color", n->event == DAS_RESOLVE ? 0x22c55e : colors[n->severity]);
+    das_put_page(b, "description", t, DAS_MARKUP_BACKSLASH, DAS_UNIT_UTF16, TEXT_MAX, &style);
+    das_json_key_int(b, "color", strtol(das_notice_color(n) + 1, NULL, 16));
     if (n->field_count)
         put_fields(n, b);
     das_buf_char(b, '}');
-    b->failed |= text.failed;
-    das_buf_clear(&text);
 }
 
 /* url is ".../webhooks/ID/TOKEN", perhaps with a query. */

@@ -110,6 +110,27 @@ void das_put_title(struct das_buf *b, const char *key, const struct das_notice *
     das_buf_clear(&text);
 }
 
+void das_put_page(struct das_buf *b, const char *key, const struct das_turn *t,
+                  enum das_markup markup, enum das_unit unit, size_t most,
+                  const struct das_style *style)
+{
+    struct das_buf text = {0};
+    struct das_page p;
+
+    das_page_init(&p, &text, markup, unit, most);
+    das_page_compose(&p, t->notice, style);
+    das_json_key_text(b, key, das_buf_view(&text));
+    b->failed |= text.failed;
+    das_buf_clear(&text);
+}
+
+const char *das_notice_color(const struct das_notice *n)
+{
+    static const char *const colors[] = {"#3b82f6", "#f59e0b", "#ef4444", "#991b1b"};
+
+    return n->event == DAS_RESOLVE ? "#22c55e" : colors[n->severity];
+}
+
 /* --- answers ---------------------------------------------------------------------------------- */
 
 #define AFTER_MAX_MS 3600000 /* longer than that nobody is kept waiting by a header */
@@ -145,6 +166,27 @@ bool das_read_status(const struct das_answer *a, struct das_verdict *v)
     das_verdict(v, s == 408 || s == 425 || s == 429 || s >= 500 ? DAS_LATER : DAS_REFUSED, code,
                 a->body);
     return true;
+}
+
+void das_read_errcode(const struct das_answer *a, const json_int_t busy[2], int64_t wait_ms,
+                      struct das_verdict *v)
+{
+    const json_t *number = json_object_get(a->json, "errcode");
+    json_int_t n = json_integer_value(number);
+    bool waits = n == busy[0] || n == busy[1];
+    char code[24], ignored[24];
+
+    if (das_read_status(a, v) || (json_is_integer(number) && n == 0))
+        return;
+    if (!json_is_integer(number)) {
+        das_verdict(v, DAS_LATER, "", das_text_of("no answer of the platform's"));
+        return;
+    }
+    snprintf(code, sizeof code, "%lld", (long long)n);
+    if (waits)
+        v->after_ms = wait_ms;
+    das_verdict(v, waits || n == -1 ? DAS_LATER : DAS_REFUSED, code,
+                das_answer_text(a->json, "errmsg", ignored));
 }
 
 struct das_text das_answer_text(const json_t *o, const char *key, char number[24])

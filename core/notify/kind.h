@@ -94,9 +94,19 @@ void das_put_text(struct das_buf *b, const char *key, struct das_text t, enum da
                   enum das_unit unit, size_t most, bool lines);
 void das_put_title(struct das_buf *b, const char *key, const struct das_notice *n,
                    enum das_markup markup, enum das_unit unit, size_t most);
+/* "key": the whole message as one text. */
+void das_put_page(struct das_buf *b, const char *key, const struct das_turn *t,
+                  enum das_markup markup, enum das_unit unit, size_t most,
+                  const struct das_style *style);
+/* The colour of its severity, or of what is over: "#3b82f6" */
+const char *das_notice_color(const struct das_notice *n);
 /* By the status alone: 2xx sent, 408, 425, 429 and 5xx later (with Retry-After), else refused.
  * True: not sent. */
 bool das_read_status(const struct das_answer *a, struct das_verdict *v);
+/* By "errcode", 0 when it was taken, as DingTalk and WeCom have it; with one of these two it takes
+ * nothing for so long. */
+void das_read_errcode(const struct das_answer *a, const json_int_t busy[2], int64_t wait_ms,
+                      struct das_verdict *v);
 /* The platform's id of a message, where it can stand in a path: letters, digits, "_" and "-". */
 void das_take_ref(struct das_verdict *v, struct das_text id);
 /* A member as text, "" where it is none; a number as its digits. */

@@ -78,36 +78,27 @@ static void put_actions(const struct das_turn *t, struct das_buf *b)
 
 static void put_attachment(const struct das_turn *t, struct das_buf *b)
 {
-    static const char *const colors[] = {"#3b82f6", "#f59e0b", "#ef4444", "#991b1b"};
     const struct das_notice *n = t->notice;
-    struct das_notice bare = *n;
     const struct das_style style = {.bold = "",
                                     .bold_end = "",
                                     .code = "```\n",
                                     .code_end = "\n```",
+                                    .no_fields = true, /* they have their own place */
                                     .rows = (size_t)t->channel->sessions};
-    struct das_buf text = {0};
-    struct das_page p;
 
-    bare.field_count = 0;
-    das_page_init(&p, &text, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS, TEXT_MAX);
-    das_page_compose(&p, &bare, &style);
     das_buf_char(b, '{');
     das_put_title(b, "fallback", n, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS, 300);
-    das_json_key_text(b, "color",
-                      das_text_of(n->event == DAS_RESOLVE ? "#22c55e" : colors[n->severity]));
+    das_json_key_text(b, "color", das_text_of(das_notice_color(n)));
     if (n->title.len)
         das_put_title(b, "title", n, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS, 300);
     if (n->link.len)
         das_json_key_text(b, "title_link", n->link);
-    das_json_key_text(b, "text", das_buf_view(&text));
+    das_put_page(b, "text", t, DAS_MARKUP_BACKSLASH, DAS_UNIT_CHARS, TEXT_MAX, &style);
     if (n->field_count)
         put_fields(n, b);
     if (n->button_count)
         put_actions(t, b);
     das_buf_char(b, '}');
-    b->failed |= text.failed;
-    das_buf_clear(&text);
 }
 
 static int make(struct das_turn *t, struct das_post *p, struct das_err *err)

@@ -64,6 +64,7 @@ struct das_style {
     const char *code, *code_end; /* around the table; NULL: a list in place of it */
     const char *link, *link_end; /* around the link; NULL: no link */
     bool title;                  /* else somebody else shows title and severity */
+    bool no_fields;              /* somebody else shows them */
     bool apart;                  /* keep addresses in statements from becoming links */
     size_t rows;                 /* sessions to show at the most */
 };

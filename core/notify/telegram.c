@@ -34,17 +34,14 @@ static int make(struct das_turn *t, struct das_post *p, struct das_err *err)
                                     .link_end = "\">more</a>",
                                     .title = true,
                                     .rows = (size_t)t->channel->sessions};
-    struct das_buf text = {0}, *b = &p->body;
-    struct das_page page;
+    struct das_buf *b = &p->body;
 
     das_turn_url(t, BASE, "/bot", &p->url);
     das_buf_text(&p->url, t->secrets[DAS_CHANNEL_TOKEN]);
     das_buf_str(&p->url, t->ref ? "/editMessageText" : "/sendMessage");
-    das_page_init(&page, &text, DAS_MARKUP_HTML, DAS_UNIT_UTF16, TEXT_MAX);
-    das_page_compose(&page, t->notice, &style);
     das_buf_char(b, '{');
     das_json_key_text(b, "chat_id", das_text_of(t->channel->texts[DAS_CHANNEL_CHANNEL]));
-    das_json_key_text(b, "text", das_buf_view(&text));
+    das_put_page(b, "text", t, DAS_MARKUP_HTML, DAS_UNIT_UTF16, TEXT_MAX, &style);
     das_json_key_text(b, "parse_mode", das_text_of("HTML"));
     das_json_key(b, "link_preview_options");
     das_buf_str(b, "{\"is_disabled\":true}");
@@ -58,8 +55,6 @@ static int make(struct das_turn *t, struct das_post *p, struct das_err *err)
     if (t->notice->button_count)
         put_buttons(t->notice, b);
     das_buf_char(b, '}');
-    b->failed |= text.failed;
-    das_buf_clear(&text);
     return das_post_json(p, err);
 }
 

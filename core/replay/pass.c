@@ -29,7 +29,6 @@ struct pass {
     struct stage *stages;
     size_t stage_count;
     struct das_policy_rules rules; /* the script's, armed; its lists are the configuration's */
-    struct das_grants grants;      /* without what asks the cloud */
     struct das_engine_opts engine;
     struct das_engine_web web;
     FILE *nowhere;
@@ -121,22 +120,6 @@ static int open_stage(struct pass *p, size_t i, struct das_err *err)
 
 /* --- what a run may do ------------------------------------------------------------------------ */
 
-/* Orders to the cloud and what it lists would leave the process. */
-static int take_grants(struct pass *p, const struct das_grants *from, struct das_err *err)
-{
-    if (!from)
-        return 0;
-    p->grants.names = das_calloc(from->count, sizeof *p->grants.names);
-    if (from->count && !p->grants.names)
-        return das_fail_nomem(err);
-    for (size_t i = 0; i < from->count; i++) {
-        if (strncmp(from->names[i], "cloud", 5) != 0)
-            p->grants.names[p->grants.count++] = from->names[i];
-    }
-    p->engine.grants = &p->grants;
-    return 0;
-}
-
 /* An HTTP request that a live run would have sent. */
 static int answer(void *arg, const struct das_http_request *req, struct das_http_response *resp,
                   struct das_err *err)
@@ -181,12 +164,13 @@ static int prepare(struct pass *p, struct das_err *err)
                                          .protect = p->opts->protect,
                                          .armed = true,
                                          .limits = &policy->rules->limits,
+                                         .grants = policy->rules->grants,
                                          .secrets = p->opts->secrets,
                                          .policy = &p->rules,
                                          .web = &p->web,
                                          .cancel = p->opts->cancel,
                                          .log = p->opts->verbose};
-    if (hash_policy(p, err) < 0 || take_grants(p, policy->rules->grants, err) < 0)
+    if (hash_policy(p, err) < 0)
         return -1;
     p->nowhere = p->opts->verbose ? NULL : fopen("/dev/null", "we");
     p->engine.out = p->opts->verbose ? p->opts->verbose : p->nowhere;
@@ -220,7 +204,6 @@ static void close_all(struct pass *p)
     das_free(p->stages);
     das_ledger_clear(&p->ledger);
     das_store_close(p->engine.store);
-    das_free(p->grants.names);
     if (p->nowhere)
         fclose(p->nowhere);
 }

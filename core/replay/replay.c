@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/session/pattern.h"
 
 void das_replay_report_clear(struct das_replay_report *r)
@@ -284,14 +285,10 @@ static int run_policies(const struct das_replay_request *q, const struct das_foo
 {
     struct worker workers[2] = {{0}};
     struct crew crew = {0};
-    pthread_condattr_t attr;
     int rc;
 
     pthread_mutex_init(&crew.lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&crew.changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&crew.changed);
     rc = run_all(q, f, r, &crew, workers, err);
     pthread_cond_destroy(&crew.changed);
     pthread_mutex_destroy(&crew.lock);

@@ -14,6 +14,7 @@
 
 #include "core/approval/question.h"
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/mem.h"
 #include "core/base/patience.h"
 #include "core/notify/deliver.h"
@@ -274,7 +275,6 @@ int das_approver_new(const struct das_approver_conf *conf, struct das_approver *
                      struct das_err *err)
 {
     struct das_approver *a = das_calloc(1, sizeof *a);
-    pthread_condattr_t attr;
 
     if (!a)
         return das_fail_nomem(err);
@@ -284,10 +284,7 @@ int das_approver_new(const struct das_approver_conf *conf, struct das_approver *
         return -1;
     }
     pthread_mutex_init(&a->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&a->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&a->changed);
     if (pthread_create(&a->thread, NULL, work, a) != 0) {
         pthread_cond_destroy(&a->changed);
         pthread_mutex_destroy(&a->lock);

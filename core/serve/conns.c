@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/mem.h"
 
 #define HURRY_MS 5000
@@ -124,7 +125,6 @@ static void *watch(void *arg)
 int das_conns_new(const struct das_conns_conf *conf, struct das_conns **out, struct das_err *err)
 {
     struct das_conns *all = das_calloc(1, sizeof *all);
-    pthread_condattr_t attr;
 
     *out = NULL;
     if (!all)
@@ -136,11 +136,8 @@ int das_conns_new(const struct das_conns_conf *conf, struct das_conns **out, str
         return das_fail_nomem(err);
     }
     pthread_mutex_init(&all->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&all->wake, &attr);
-    pthread_cond_init(&all->calm, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&all->wake);
+    das_cond_init(&all->calm);
     if (pthread_create(&all->thread, NULL, watch, all) != 0) {
         all->ending = true;
         pthread_cond_destroy(&all->wake);

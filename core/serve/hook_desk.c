@@ -6,6 +6,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/serve/hook_desk_impl.h"
@@ -248,16 +249,6 @@ int das_hook_desk_reload(struct das_hook_desk *d, struct das_err *err)
 
 /* --- start and end ---------------------------------------------------------------------------- */
 
-static void cond_init(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 int das_hook_desk_new(const struct das_hook_desk_conf *conf, struct das_hook_desk **out,
                       struct das_err *err)
 {
@@ -270,8 +261,8 @@ int das_hook_desk_new(const struct das_hook_desk_conf *conf, struct das_hook_des
     pthread_rwlock_init(&d->keys_lock, NULL);
     pthread_mutex_init(&d->store_lock, NULL);
     pthread_mutex_init(&d->lock, NULL);
-    cond_init(&d->work);
-    cond_init(&d->back);
+    das_cond_init(&d->work);
+    das_cond_init(&d->back);
     d->keys = keys_read(hooks_of(d), err);
     if (d->keys)
         d->engine = das_engine_new(err);

@@ -14,6 +14,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/mem.h"
 #include "core/serve/criteria.h"
 
@@ -318,14 +319,10 @@ static int go_on(struct das_keeper *k, struct das_err *err)
 static int keeper_init(struct das_keeper *k, const struct das_keeper_conf *conf,
                        struct das_err *err)
 {
-    pthread_condattr_t attr;
 
     k->conf = *conf;
     pthread_mutex_init(&k->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&k->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&k->changed);
     k->watches = das_calloc(das_fleet_count(conf->fleet), sizeof *k->watches);
     if (!k->watches)
         return das_fail_nomem(err);

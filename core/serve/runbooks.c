@@ -13,6 +13,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/log.h"
 #include "core/base/mem.h"
 #include "core/store/runbook.h"
@@ -223,7 +224,6 @@ int das_runbooks_new(const struct das_runbooks_conf *conf, struct das_runbooks *
                      struct das_err *err)
 {
     struct das_runbooks *r = das_calloc(1, sizeof *r);
-    pthread_condattr_t attr;
     int rc;
 
     *out = NULL;
@@ -233,10 +233,7 @@ int das_runbooks_new(const struct das_runbooks_conf *conf, struct das_runbooks *
     for (size_t i = 0; i < DAS_RUNBOOKS_AT_ONCE; i++)
         r->workers[i].all = r;
     pthread_mutex_init(&r->lock, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&r->changed);
     r->state_dir = das_strdup(conf->state_dir);
     rc = r->state_dir ? das_store_open(r->state_dir, &r->store, err) : das_fail_nomem(err);
     if (rc < 0) {

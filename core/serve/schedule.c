@@ -11,6 +11,7 @@
 #include <time.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/mem.h"
 #include "core/serve/schedule_impl.h"
 
@@ -80,16 +81,6 @@ static int make_turns(struct das_schedule *s, struct das_err *err)
 
 /* --- start and end ---------------------------------------------------------------------------- */
 
-static void cond_init(pthread_cond_t *c)
-{
-    pthread_condattr_t attr;
-
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(c, &attr);
-    pthread_condattr_destroy(&attr);
-}
-
 int das_schedule_new(const struct das_schedule_opts *opts, struct das_schedule **out,
                      struct das_err *err)
 {
@@ -104,9 +95,9 @@ int das_schedule_new(const struct das_schedule_opts *opts, struct das_schedule *
     s->lock_fd = -1;
     s->away_ms = AWAY_MS;
     pthread_mutex_init(&s->lock, NULL);
-    cond_init(&s->watch);
-    cond_init(&s->work);
-    cond_init(&s->back);
+    das_cond_init(&s->watch);
+    das_cond_init(&s->work);
+    das_cond_init(&s->back);
     s->worker_room = how.workers + SLOW_MAX;
     s->workers = das_calloc(s->worker_room, sizeof *s->workers);
     s->engine = das_engine_new(err);

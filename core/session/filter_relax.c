@@ -10,7 +10,7 @@ static int64_t lowered(int64_t n, int percent)
 {
     int64_t part = n / 100 * percent + n % 100 * percent / 100; /* n * percent may run over */
 
-    return n > 0 ? n - part : n;
+    return n - part;
 }
 
 /* What is set of k, as das_filter_set() takes it. */

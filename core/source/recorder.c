@@ -13,6 +13,7 @@
 #include <string.h>
 
 #include "core/base/clock.h"
+#include "core/base/cond.h"
 #include "core/base/mem.h"
 
 #define TURN_MS 100  /* how soon a signal and a block that is due are noticed */
@@ -257,14 +258,10 @@ static int oversee(struct recorder *r, struct das_recorder_totals *t, struct das
 
 static void init(struct recorder *r)
 {
-    pthread_condattr_t attr;
 
     pthread_mutex_init(&r->lock, NULL);
     pthread_mutex_init(&r->saying, NULL);
-    pthread_condattr_init(&attr);
-    pthread_condattr_setclock(&attr, CLOCK_MONOTONIC);
-    pthread_cond_init(&r->changed, &attr);
-    pthread_condattr_destroy(&attr);
+    das_cond_init(&r->changed);
 }
 
 int das_record(struct das_recording_writer *writer, const struct das_recorder_opts *opts,

@@ -133,6 +133,8 @@ fails('nor past its end', 't.clock:set(2 ^ 53 | 0)', 't.clock:set: expected a ti
 fails('nor far', 'for i = 1, 1e6 do t.clock:advance("3600d") end', 'the clock goes to the year 9999');
 fails('no time', 't.clock:set("tomorrow")', 't.clock:set: expected a time such as');
 fails('no duration', 't.clock:advance("a while")', 't.clock:advance: expected seconds, 0 or more');
+passes('which limit struck is told', "t.instance{ sessions = {} }\nlocal r = t.run('sleeper.lua', {}, { config = { limits = { wall = '5m' } } })\n"
+    . "t.equal({ r.ok, r.limit }, { false, 'wall' })\nt.expect(r).error('wall')\n");
 fails('the limit of a run holds on its clock', "t.instance{ sessions = {} }\nt.run('sleeper.lua', {}, { config = { limits = { wall = '5m' } } })",
     'x_test.lua:3: the policy failed, and nothing in the test expects that:', 'limit wall');
 

@@ -212,7 +212,7 @@ sub refused { my ($name, $sent, $status, $path) = @_;
     is($r->{json}{error_msg}, 'Refused', '... and no hint') }
 my %form = (user_id => 'UALICE', text => 'preview orders', response_url => url('never'));
 refused('wrong secret', HookSender::slack('wrong', %form), 401);
-my $old = HookSender::slack_signed($secret, HookSender::form(%form, command => '/das', trigger_id => 'old'), 'application/x-www-form-urlencoded', time - 400);
+my $old = HookSender::slack_signed($secret, HookSender::form(%form, command => '/das', trigger_id => 'old'), time - 400);
 refused('too old', $old, 401);
 my $changed = HookSender::slack($secret, %form);
 $changed->[1] =~ s/preview/explain/;
@@ -250,8 +250,7 @@ like(answer_to(qr{^\Q$slow_path\E$}), qr/slow is done/, 'whose result comes late
 $r = HookSender::post($s, '/hooks/feishu', HookSender::feishu($feishu, 'ou_alice', 'preview orders user=app'));
 is($r->{status}, 200, 'feishu: a message to the bot');
 like(answer_to(qr{^/feishu/open-apis/im/v1/messages}), qr/oc_chat1.*$victim/s, 'is answered in the chat it came from');
-$r = HookSender::post($s, '/hooks/feishu', [ {}, encode_json({ encrypt => HookSender::aes($feishu->{key},
-    encode_json({ type => 'url_verification', challenge => 'c-1', token => $feishu->{token} })) }) ]);
+$r = HookSender::post($s, '/hooks/feishu', HookSender::feishu_question($feishu, 'c-1'));
 is_deeply($r->{json}, { challenge => 'c-1' }, 'feishu: the challenge is answered by das');
 HookSender::post($s, '/hooks/feishu', HookSender::feishu($feishu, 'ou_eve', 'preview orders'));
 like(answer_to(qr{^/feishu/open-apis/im/v1/messages}, 2), qr/das does not know you/, 'feishu: who is not known is told');

@@ -77,6 +77,8 @@ static const char *read_all(const struct das_footage *f, size_t i)
     while ((rc = das_reel_next(r, &snap, &at_ms, &err)) == 1) {
         if (at_ms < last)
             tap_diag("goes back at %lld", (long long)at_ms);
+        if (!das_identity_same(das_snapshot_identity(snap), das_snapshot_identity(snap)))
+            return "a list without a server";
         last = at_ms;
         found.from_ms = found.snapshots++ ? found.from_ms : at_ms;
         found.to_ms = at_ms;
@@ -133,6 +135,28 @@ static void several(void)
     das_footage_whole(f, &s);
     is_str(print(&s), "all 500-22500 12 60 2000", "only what is wanted");
     das_footage_close(f);
+}
+
+/* One file may begin in the moment in which another ends, and not before. */
+static void touching(void)
+{
+    const char *const files[] = {path[1], path[0]};
+    struct das_footage_span s;
+    struct das_footage *f;
+
+    new_file(0);
+    new_file(1);
+    add(0, "a", 0, 1000, 5, 1);
+    add(1, "a", 4000, 1000, 5, 1);
+    f = open_files(files, 2, NULL);
+    das_footage_span(f, 0, &s);
+    is_str(print(&s), "a 0-8000 10 10 1000", "files that touch follow each other");
+    is_str(read_all(f, 0), print(&s), "... as reading tells");
+    das_footage_close(f);
+    new_file(1);
+    add(1, "a", 3999, 1000, 5, 1);
+    ok(das_footage_open(files, 2, NULL, &f, &err) < 0 && strstr(err.msg, "overlap"),
+       "files that overlap are refused: %s", err.msg);
 }
 
 /* Whoever answers, a snapshot without a server has that of its instance, in all files the same. */
@@ -209,6 +233,7 @@ static void out_of_memory(void)
 
 int main(void)
 {
+    touching();
     several();
     identity();
     torn();

@@ -43,12 +43,18 @@ static void test_vertical(void)
 
     l = load(ROW(1, 7, "a") ROW(1, 8, "b") "\nTS 1766655104.55 2025-12-25\n" ROW(1, 9, "c")
                  ROW(2, 10, "d") "\n# 2026-01-02T03:04:05\nmysql> show processlist\\G\n" ROW(
-                     1, 11, "e") "Bye\n");
-    is_int(l.count, 4, "vertical: row 1 starts a snapshot (%s)", l.err.msg);
+                     1, 11, "e") "Bye\n" ROW(1, 12, "f"));
+    is_int(l.count, 5, "vertical: row 1 starts a snapshot (%s)", l.err.msg);
     is_rows(l, 2, APP(9, "'c'") APP(10, "'d'"), "vertical: third snapshot");
     is_int(das_snapshot_time(l.at[2]), 1766655104, "vertical: TS line is its time");
     is_int(das_snapshot_time(l.at[3]), 1767323045, "vertical: # line is its time");
     is_rows(l, 3, APP(11, "'e'"), "vertical: fourth snapshot");
+    is_int(das_snapshot_time(l.at[4]), das_snapshot_time(l.at[0]),
+           "vertical: a time before a list is that list's alone");
+    unload(&l);
+
+    l = load("****");
+    ok(l.rc < 0, "what may become a list and is alone is none: %s", l.err.msg);
     unload(&l);
 
     l = load("--------------\nshow full processlist\n--------------\n\n" ROW(

@@ -292,6 +292,62 @@ static void ages_between(void)
     is_int(report.results[0]->near_count, 1, "but the first, who was near then");
 }
 
+/* Who waits for a victim is counted from its kill on, not from the snapshot before. */
+static void waits_between(void)
+{
+    static const char *const eleven[] = {"11"};
+    struct das_replay_policy p = with_arg(eleven);
+    struct das_replay_request q = request(&p, 1);
+    const char *first = "3:1 query 18 2/26 ";
+
+    p.every_ms = 1000;
+    go(&q);
+    if (!ok(strncmp(victims(report.results[0]), first, strlen(first)) == 0,
+            "a kill between two snapshots ends the waits from then on"))
+        tap_diag("%s", victims(report.results[0]));
+}
+
+/* Near, far, and near again, or selected after all: the bound is another one in each run. */
+static void near_again(void)
+{
+    static const char moving[] =
+        "local bounds = { [0] = 10, [2] = 100, [4] = 14, [6] = tonumber((...)) }\n"
+        "das.preview{ time = bounds[os.time() - 1766655000] or 1000, info = 'select 1 from a' }\n";
+    static const char *const args[] = {"100", "14"};
+
+    policy(moving);
+    for (int i = 0; i < 2; i++) {
+        struct das_replay_policy p = with_arg(&args[i]);
+        struct das_replay_request q = request(&p, 1);
+        go(&q);
+        is_int(report.results[0]->failed_runs, 0, "no run failed");
+        is_int(report.results[0]->near_count, i == 0, "%s",
+               i ? "who is selected in the end was no near miss"
+                 : "who comes near a second time is one near miss");
+        is_int(report.results[0]->near_told, i == 0, "... and told so");
+    }
+    policy(script);
+}
+
+/* A replay is armed: what it could find at the cloud are the sessions of today. */
+static void no_cloud(void)
+{
+    struct das_replay_policy p = with_arg(NULL);
+    struct das_replay_request q = request(&p, 1);
+
+    setenv("HUAWEICLOUD_SDK_AK", "AK", 1);
+    setenv("HUAWEICLOUD_SDK_SK", "SK", 1);
+    policy("local account, why, code = das.cloud{ region = 'cn-north-4', project = ('a'):rep(32) }\n"
+           "assert(not account and code == 'unsupported' and why:find('replay'), tostring(why))\n");
+    go(&q);
+    is_int(report.results[0]->failed_runs, 0, "there is no cloud in a replay, whatever the machine knows");
+    if (report.results[0]->error_count)
+        tap_diag("%s", report.results[0]->errors[0].message);
+    policy(script);
+    unsetenv("HUAWEICLOUD_SDK_AK");
+    unsetenv("HUAWEICLOUD_SDK_SK");
+}
+
 static void parts_of_it(void)
 {
     struct das_replay_policy p = with_arg(NULL);
@@ -547,6 +603,9 @@ int main(void)
     files[0] = film_path;
     one_policy();
     ages_between();
+    waits_between();
+    near_again();
+    no_cloud();
     parts_of_it();
     wasted_bound();
     two_policies();

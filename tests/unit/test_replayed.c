@@ -358,6 +358,24 @@ static void statement(void)
     stop(s);
 }
 
+/* Who sleeps since a kill grows older by the second since then, not by the recording's. */
+static void between_seconds(void)
+{
+    struct das_source *s;
+
+    shot(0, "db");
+    with(busy(7, 70, 5, "select 1"));
+    with(busy(8, 80, 5, "select 2"));
+    s = play();
+    das_clock_move_to(&the_clock, START + 500);
+    is_int(hit(s, DAS_KILL_STATEMENT, 7, 70), DAS_KILLED, "killed at half a second");
+    das_clock_move_to(&the_clock, START + 1400);
+    is_str(shown(s), "7 Sleep 0; 8 Query 6 select 2", "not a second ago");
+    das_clock_move_to(&the_clock, START + 1600);
+    is_str(shown(s), "7 Sleep 1; 8 Query 6 select 2", "a second ago, in the same second of the list");
+    stop(s);
+}
+
 /* A server that does not number its statements. */
 static void without_numbers(void)
 {
@@ -378,6 +396,7 @@ static void without_numbers(void)
     for (int64_t id = 7; id <= 9; id++)
         hit(s, DAS_KILL_STATEMENT, id, DAS_UNKNOWN);
     is_str(shown(s), "7 Sleep 0; 8 Sleep 0; 9 Sleep 0", "three statements end");
+    is_int(hit(s, DAS_KILL_STATEMENT, 8, DAS_UNKNOWN), DAS_KILL_GONE, "... each of them once");
     at(10);
     is_str(shown(s), "7 Sleep 10; 8 Query 3 select 2; 9 Query 15 select 4",
            "the same text since then is the one that ended; one begun later, or another, is not");
@@ -456,6 +475,7 @@ int main(void)
     connection();
     reuse();
     statement();
+    between_seconds();
     without_numbers();
     broken();
     many();

@@ -4,6 +4,9 @@
  */
 #include "core/replay/rerun.h"
 
+#include <signal.h>
+#include <sys/resource.h>
+
 #include "core/base/clock.h"
 #include "tests/unit/kit.h"
 #include "tests/unit/temp_file.h"
@@ -224,12 +227,10 @@ static size_t decisions_before(const char *end)
 
 /* Wherever the recorded run died, in a line or between two: what is whole is had again, and told to be
  * not all. */
-static void broken_off(const char *script)
+static void cut_everywhere(void)
 {
-    size_t len, tried = 0, good = 0;
+    size_t len = read_tape(), tried = 0, good = 0;
 
-    live(script, true, temp_state_dir(), NULL, 0);
-    len = read_tape();
     for (size_t to = len - 1; to > strcspn(tape, "\n"); to -= to > 300 ? 97 : 1) {
         size_t whole = decisions_before(tape + to);
         FILE *f = fopen(tape_path, "w");
@@ -244,6 +245,12 @@ static void broken_off(const char *script)
         }
     }
     ok(tried > 20 && good == tried, "cut at %zu places: equal as far as it goes", tried);
+}
+
+static void broken_off(const char *script)
+{
+    live(script, true, temp_state_dir(), NULL, 0);
+    cut_everywhere();
     tape[strcspn(tape, "\n")] = '\0';
     write_to(tape_path, tape);
     {
@@ -275,6 +282,32 @@ static void broken(void)
     again();
     ok(result.unfinished && result.differs && result.recorded && result.now,
        "another decision is one where the recorded run broke off, too");
+}
+
+/* A disk that is full for a while: nothing is written behind half a line. */
+static void full_disk(void)
+{
+    static const char line[] = "{\"x\":\"0123456789012345678901234567890123456789\"}";
+    struct rlimit before, small;
+    struct das_playback *p;
+    struct das_tape *t;
+    struct das_text text;
+    size_t at = 0;
+
+    remove(tape_path);
+    must(das_tape_create(tape_path, &t, &err) == 0 && getrlimit(RLIMIT_FSIZE, &before) == 0, "a tape");
+    signal(SIGXFSZ, SIG_IGN);
+    small = before;
+    small.rlim_cur = sizeof line * 3 / 2;
+    setrlimit(RLIMIT_FSIZE, &small);
+    das_tape_line(t, das_text_of(line));
+    das_tape_line(t, das_text_of(line));
+    setrlimit(RLIMIT_FSIZE, &before);
+    das_tape_line(t, das_text_of(line));
+    ok(das_tape_close(t, &err) < 0 && strstr(err.msg, "File too large"), "a full disk is told: %s", err.msg);
+    must(das_playback_open(tape_path, &p, &err) == 0, "the tape can be read");
+    ok(das_playback_next(p, &at, &text) && !das_playback_next(p, &at, &text), "... up to its last whole line");
+    das_playback_close(p);
 }
 
 /* What is no decision, and still not the same. */
@@ -333,6 +366,7 @@ static void answers(void)
     ok(on_tape("\"http\":\"GET\"") && on_tape("req-200") && !on_tape("hidden"),
        "answers are on the tape, and of a URL the origin alone");
     is_equal(6, "a run that asked others");
+    cut_everywhere();
     granted = NULL;
 }
 
@@ -433,6 +467,7 @@ int main(void)
     answers();
     changed();
     broken();
+    full_disk();
     other_ends();
     memory_fails();
     das_rerun_result_clear(&result);

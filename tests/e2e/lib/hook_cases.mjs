@@ -28,6 +28,7 @@ const base64 = (n) => Buffer.from(Array.from({ length: n }, () => below(256))).t
 
 const WINDOWS = { slack: 300, feishu: 300, feishu_card: 300, dingtalk: 3600, wecom: 300, teams: 300, discord: 300, standard: 300,
   pagerduty: 300, grafana: 300 };
+const ENCRYPTED = ['feishu', 'wecom'];
 const COVERED = ['slack', 'feishu', 'feishu_card', 'teams', 'discord', 'github', 'standard', 'pagerduty', 'grafana'];
 
 function configuration(platform) {
@@ -104,10 +105,67 @@ function draw(platform, round) {
     const late = sign(conf, sample(conf, far, which)[0], { ...o, now: far });
     add(`${what}, at another time`, conf, late, { outcome: 'refused' });
   }
+  if (round < 8) negatives(platform, what, conf, request, body, o);
+  again(platform, what, conf, body, o);
   if (platform === 'wecom') {
     const echo = text() || 'e';
     add(`${what}, its question`, conf, sign(conf, echo, { ...o, echo: true }), { outcome: 'answered', answer: echo });
   }
+}
+
+// Signed anew, the same delivery has the same ids: so it is done once.
+const pairs = [];
+function again(platform, what, conf, body, o) {
+  if (platform === 'github') return; // its id is drawn by who sends
+  const fixed = { ...o, id: platform === 'standard' ? `msg_${what.replace(/\W/g, '')}` : o.id };
+  for (let i = 0; i < 2; i++) add(`${what}, again`, conf, sign(conf, body, fixed), { outcome: 'accepted' });
+  pairs.push([what, cases.length - 2, cases.length - 1]);
+}
+
+// Everything that must not get through, of one good request. o: how it was signed.
+function negatives(platform, what, conf, request, body, o) {
+  const no = (name, changed, c = conf) => add(`${what}, ${name}`, c, { ...request, ...changed }, { outcome: 'refused' });
+  const headers = request.headers ?? [];
+  const but = (i, value) => headers.map((h, k) => (k === i ? [h[0], value] : h));
+  headers.forEach(([name, value], i) => {
+    if (name === 'Content-Type' || name.startsWith('X-GitHub-')) return;
+    no(`${name} is missing`, { headers: headers.filter((h, k) => k !== i) });
+    no(`${name} is empty`, { headers: but(i, '') });
+    no(`${name} is there twice`, { headers: [...headers, [name.toLowerCase(), value]] });
+    no(`${name} is there twice, and differs`, { headers: [[name, `${value}x`], ...headers] });
+    no(`${name} is cut`, { headers: but(i, value.slice(0, -1)) });
+    no(`${name} is longer than anything`, { headers: but(i, value + 'a'.repeat(10000)) });
+    // of several signatures one is enough
+    if (platform !== 'pagerduty') no(`${name} has a letter more in front`, { headers: but(i, `v${value}`) });
+    if (/signature|x-hub/i.test(name) && /[a-f]/.test(value)) no(`${name} in capitals`, { headers: but(i, value.toUpperCase()) });
+  });
+  no('by another method', { method: 'DELETE' });
+  // only the other secret is left of two
+  const rotated = { ...conf };
+  for (const key of ['secrets', 'tokens', 'encrypt_keys', 'public_keys', 'passwords']) if (rotated[key]) rotated[key] = [conf[key][1 - o.which]];
+  no('after its secret was taken out of use', {}, rotated);
+  const resigned = (name, text, changed) => add(`${what}, ${name}`, conf, sign(conf, text, { ...o, ...changed }), { outcome: 'refused' });
+  const json = o.button && !['bearer', 'standard', 'github'].includes(platform);
+  if (json) resigned('no UTF-8 in it', Buffer.concat([Buffer.from('{"a":"'), Buffer.from([0xc3, 0x28]), Buffer.from('",'), Buffer.from(body.slice(1))]));
+  if (json) resigned('a key twice', body.replace(/^\{/, '{"type":"a","type":"b",'));
+  if (json) resigned('cut off, and signed so', body.slice(0, -1));
+  if (ENCRYPTED.includes(platform)) {
+    resigned('encrypted with half a block missing', body, { damage: { cut: 8 } });
+    resigned('encrypted with the last block missing', body, { damage: { cut: platform === 'wecom' ? 32 : 16 } });
+    resigned('padded with zeros', body, { damage: { padding: (n) => Buffer.alloc(n) } });
+    resigned('padded with too much', body, { damage: { padding: (n) => Buffer.alloc(n, 33) } });
+    resigned('padded with what differs', body, { damage: { padding: (n) => Buffer.from([...Buffer.alloc(n - 1, n + 1), n === 1 ? 0 : n]) } });
+  }
+  if (platform === 'wecom') {
+    for (const id of [`${conf.receive_id}x`, conf.receive_id.slice(1), '', `x${conf.receive_id.slice(1)}`]) resigned(`for "${id}"`, body, { receiveId: id });
+    for (const name of ['msg_signature', 'timestamp', 'nonce']) {
+      const [path, query] = request.target.split('?');
+      const parts = query.split('&');
+      no(`without ${name}`, { target: `${path}?${parts.filter((p) => !p.startsWith(`${name}=`)).join('&')}` });
+      no(`${name} twice`, { target: `${path}?${query}&${parts.find((p) => p.startsWith(`${name}=`))}` });
+    }
+  }
+  if (WINDOWS[platform] && (platform !== 'grafana' || conf.timestamp_header)) no('kept, and sent when its time is over', { now_ms: (o.now + WINDOWS[platform] + 1) * 1000 });
 }
 
 for (const platform of platforms) for (let round = 0; round < rounds; round++) draw(platform, round);
@@ -140,5 +198,8 @@ for (const platform of platforms) {
   ok(n > 0 && wrong.length === 0, `${platform}: ${n} requests are judged as they were meant`);
   wrong.slice(0, 3).forEach((w) => console.log(`# ${w.slice(0, 1500)}`));
 }
+const apart = pairs.filter(([, a, b]) => JSON.stringify(verdicts[a]?.ids) !== JSON.stringify(verdicts[b]?.ids) || !verdicts[a]?.ids?.length);
+ok(pairs.length > 0 && apart.length === 0, `${pairs.length} deliveries are known when they come again`);
+apart.slice(0, 3).forEach(([what, a, b]) => console.log(`# ${what}: ${JSON.stringify(verdicts[a])} ${JSON.stringify(verdicts[b])}`));
 console.log(`1..${count}`);
 process.exit(failed ? 1 : 0);

@@ -16,24 +16,26 @@ export function keyPair() {
   return { publicKey: publicKey.export({ format: 'der', type: 'spki' }).subarray(-32).toString('hex'), privateKey };
 }
 
-// AES-256-CBC, padded to blocks of that size.
-function encrypt(key, iv, data, block) {
+// AES-256-CBC, padded to blocks of that size. damage: { padding: its bytes in place of those, cut: so many bytes less }.
+function encrypt(key, iv, data, block, damage = {}) {
   const pad = block - (data.length % block);
   const cipher = crypto.createCipheriv('aes-256-cbc', key, iv).setAutoPadding(false);
-  return Buffer.concat([cipher.update(Buffer.concat([data, Buffer.alloc(pad, pad)])), cipher.final()]);
+  const padding = damage.padding ? damage.padding(pad) : Buffer.alloc(pad, pad);
+  const out = Buffer.concat([cipher.update(Buffer.concat([data, padding])), cipher.final()]);
+  return out.subarray(0, out.length - (damage.cut ?? 0));
 }
 
-export function feishuEncrypt(key, body) {
+export function feishuEncrypt(key, body, damage) {
   const iv = crypto.randomBytes(16);
-  const out = encrypt(crypto.createHash('sha256').update(key).digest(), iv, Buffer.from(body), 16);
+  const out = encrypt(crypto.createHash('sha256').update(key).digest(), iv, Buffer.from(body), 16, damage);
   return Buffer.concat([iv, out]).toString('base64');
 }
 
-export function wecomEncrypt(aesKey, body, receiveId) {
+export function wecomEncrypt(aesKey, body, receiveId, damage) {
   const key = Buffer.from(`${aesKey}=`, 'base64');
   const size = Buffer.alloc(4);
   size.writeUInt32BE(Buffer.from(body).length);
-  return encrypt(key, key.subarray(0, 16), join(crypto.randomBytes(16), size, body, receiveId), 32).toString('base64');
+  return encrypt(key, key.subarray(0, 16), join(crypto.randomBytes(16), size, body, receiveId), 32, damage).toString('base64');
 }
 
 // What das puts into a button of Mattermost, which signs nothing.
@@ -46,7 +48,7 @@ const signers = {
   },
   feishu(c, body, o) {
     const nonce = crypto.randomBytes(8).toString('hex');
-    const sent = Buffer.from(JSON.stringify({ encrypt: feishuEncrypt(c.encrypt_keys[o.which], body) }));
+    const sent = Buffer.from(JSON.stringify({ encrypt: feishuEncrypt(c.encrypt_keys[o.which], body, o.damage) }));
     return { body: sent, headers: [['X-Lark-Request-Timestamp', `${o.now}`], ['X-Lark-Request-Nonce', nonce],
       ['X-Lark-Signature', hash('sha256', join(`${o.now}`, nonce, c.encrypt_keys[o.which], sent))]] };
   },
@@ -61,7 +63,7 @@ const signers = {
   },
   wecom(c, body, o) {
     const nonce = `${crypto.randomInt(1e9)}`;
-    const encrypted = wecomEncrypt(c.encrypt_keys[o.which], body, c.receive_id);
+    const encrypted = wecomEncrypt(c.encrypt_keys[o.which], body, o.receiveId ?? c.receive_id, o.damage);
     // strings are sorted by their UTF-16, which for the tokens of WeCom is the order of bytes
     const digest = hash('sha1', [c.tokens[o.which], `${o.now}`, nonce, encrypted].sort().join(''));
     const query = new URLSearchParams({ msg_signature: digest, timestamp: `${o.now}`, nonce });

@@ -103,16 +103,27 @@ sub logins { my ($self) = @_; return $self->keep(sub { $_[0]{logins} // 0 }) }
 
 sub ids { my ($self, $who) = @_; my $id = $self->id($who); return { open_id => $id, user_id => "u$id", union_id => "on_$id" } }
 
+# The body with that text in it, and the headers of it.
+sub sealed {
+    my ($key, $text) = @_;
+    my $iv = pack 'H*', Chat::random_hex(16);
+    return $Chat::json->encode({ encrypt => encode_base64($iv . Chat::aes_256_cbc(sha256($key), $iv, Chat::pad($text, 16)), '') });
+}
+
+sub signed {
+    my ($key, $content, $at) = @_;
+    $at //= time;
+    my $nonce = Chat::random_hex(5);
+    return { 'Content-Type' => 'application/json; charset=utf-8', 'X-Lark-Request-Timestamp' => $at, 'X-Lark-Request-Nonce' => $nonce,
+        'X-Lark-Signature' => sha256_hex($at . $nonce . $key . $content) };
+}
+
 sub send_event {
     my ($self, $who, $type, $event, %opt) = @_;
     my $text = $Chat::json->encode({ schema => '2.0', header => { event_id => $self->fresh, token => $self->{verification}, event_type => $type,
         create_time => time * 1000 . '', app_id => 'cli_a1b2', tenant_key => 'tk' }, event => $event });
-    my $iv = pack 'H*', Chat::random_hex(16);
-    my $content = $Chat::json->encode({ encrypt => encode_base64($iv . Chat::aes_256_cbc(sha256($self->{encrypt_key}), $iv, Chat::pad($text, 16)), '') });
-    my ($now, $nonce) = ($opt{at} // time, Chat::random_hex(5));
-    my $headers = { 'Content-Type' => 'application/json; charset=utf-8', 'X-Lark-Request-Timestamp' => $now, 'X-Lark-Request-Nonce' => $nonce,
-        'X-Lark-Signature' => sha256_hex($now . $nonce . ($opt{secret} // $self->{encrypt_key}) . $content) };
-    return $self->deliver($headers, $content, who => $who, %opt);
+    my $content = sealed($self->{encrypt_key}, $text);
+    return $self->deliver(signed($opt{secret} // $self->{encrypt_key}, $content, $opt{at}), $content, who => $who, %opt);
 }
 
 sub type {
@@ -136,9 +147,7 @@ sub press {
 sub ask_who {
     my ($self, %opt) = @_;
     my $text = $Chat::json->encode({ type => 'url_verification', token => $opt{token} // $self->{verification}, challenge => 'c-7d1' });
-    my $iv = pack 'H*', Chat::random_hex(16);
-    my $content = $Chat::json->encode({ encrypt => encode_base64($iv . Chat::aes_256_cbc(sha256($self->{encrypt_key}), $iv, Chat::pad($text, 16)), '') });
-    return $self->deliver({ 'Content-Type' => 'application/json' }, $content, what => 'question');
+    return $self->deliver({ 'Content-Type' => 'application/json' }, sealed($self->{encrypt_key}, $text), what => 'question');
 }
 
 sub shown {

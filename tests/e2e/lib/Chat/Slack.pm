@@ -110,12 +110,17 @@ sub take_response {
 
 sub response_url { my ($self, $who) = @_; return "$self->{url}/response/" . $self->new_place($who, 1800) }
 
+# The headers of what is sent so.
+sub signed {
+    my ($secret, $content, $at) = @_;
+    $at //= time;
+    return { 'Content-Type' => $content =~ /^\{/ ? 'application/json' : 'application/x-www-form-urlencoded', 'X-Slack-Request-Timestamp' => $at,
+        'X-Slack-Signature' => 'v0=' . hmac_sha256_hex("v0:$at:$content", $secret) };
+}
+
 sub send_form {
     my ($self, $who, $content, %opt) = @_;
-    my $now = $opt{at} // time;
-    my $headers = { 'Content-Type' => 'application/x-www-form-urlencoded', 'X-Slack-Request-Timestamp' => $now,
-        'X-Slack-Signature' => 'v0=' . hmac_sha256_hex("v0:$now:$content", $opt{secret} // $self->{secret}) };
-    return $self->deliver($headers, $content, who => $who, %opt);
+    return $self->deliver(signed($opt{secret} // $self->{secret}, $content, $opt{at}), $content, who => $who, %opt);
 }
 
 # Slack writes & < and > as entities before it sends what somebody typed.

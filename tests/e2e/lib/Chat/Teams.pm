@@ -78,14 +78,20 @@ sub take {
 
 # --- people ------------------------------------------------------------------------------------------------------
 
+sub signed {
+    my ($secret, $content) = @_;
+    return { 'Content-Type' => 'application/json; charset=utf-8', Authorization => 'HMAC ' . encode_base64(hmac_sha256($content, decode_base64($secret)), '') };
+}
+
+sub iso { return strftime('%Y-%m-%dT%H:%M:%S.000Z', gmtime($_[0] // time)) }
+
 sub type {
     my ($self, $who, $text, %opt) = @_;
     s/&/&amp;/g, s/</&lt;/g, s/>/&gt;/g for $text;
-    my $content = $Chat::json->encode({ type => 'message', id => $self->fresh, timestamp => strftime('%Y-%m-%dT%H:%M:%S.000Z', gmtime($opt{at} // time)),
+    my $content = $Chat::json->encode({ type => 'message', id => $self->fresh, timestamp => iso($opt{at}),
         serviceUrl => 'https://smba.example/', channelId => 'msteams', from => { id => "29:$who", name => $opt{display} // $who, aadObjectId => $self->id($who) },
         conversation => { id => '19:1@thread.tacv2', isGroup => JSON::PP::true }, text => "<at>das</at> $text", textFormat => 'plain' });
-    return $self->deliver({ 'Content-Type' => 'application/json; charset=utf-8',
-        Authorization => 'HMAC ' . encode_base64(hmac_sha256($content, decode_base64($opt{secret} // $self->{secret})), '') }, $content, who => $who, %opt);
+    return $self->deliver(signed($opt{secret} // $self->{secret}, $content), $content, who => $who, %opt);
 }
 
 # All of the channel sees the answer.
