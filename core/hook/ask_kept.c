@@ -43,6 +43,7 @@ int das_hook_ask_keep(const struct das_hook_ask *a, struct das_buf *b, struct da
         put_text(b, "url", a->url);
         das_json_key_int(b, "until_ms", a->url_until_ms);
         das_json_key_int(b, "uses", a->url_uses);
+        das_json_key_bool(b, "deferred", a->deferred);
     }
     if (a->json) {
         das_json_key(b, "json");
@@ -108,6 +109,7 @@ static int get_url(const struct das_hook *h, const json_t *o, struct das_hook_as
         return das_fail_nomem(err);
     a->url_until_ms = json_integer_value(until);
     a->url_uses = (int)json_integer_value(uses);
+    a->deferred = json_is_true(json_object_get(o, "deferred"));
     return 0;
 }
 

@@ -39,7 +39,8 @@ static void keep(void)
            memcmp(das_buf_view(&a.line).ptr, das_buf_view(&b.line).ptr, a.line.len) == 0 &&
            same_text(a.button, b.button) && same_text(a.chat, b.chat) &&
            same_text(a.callback, b.callback) && same_text(a.url, b.url) &&
-           (!a.url || (a.url_until_ms == b.url_until_ms && a.url_uses == b.url_uses)) &&
+           (!a.url || (a.url_until_ms == b.url_until_ms && a.url_uses == b.url_uses &&
+                      a.deferred == b.deferred)) &&
            (a.json ? json_equal(a.json, b.json) : !b.json);
     kept++;
     kept_badly += !same;
