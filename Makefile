@@ -69,9 +69,12 @@ FUZZERS := $(patsubst tests/fuzz/%.c,%,$(wildcard tests/fuzz/fuzz_*.c))
 
 all: $(BUILD)/das
 
+# It looks for the scripts that come with it beside its folder (core/base/share.h): a build below
+# build/ gets a way there.
 $(BUILD)/das: $(BUILD)/core/cli/main.o $(LIB)
 	$(call say,LD,$@)
 	$(Q)$(CC) $(ALL_LDFLAGS) -o $@ $^ $(PKG_LIBS)
+	@test -e $(dir $(BUILD))scripts || ln -s $(CURDIR)/scripts $(dir $(BUILD))scripts
 
 $(LIB): $(LIB_OBJ)
 	$(Q)rm -f $@

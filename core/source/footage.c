@@ -235,9 +235,10 @@ static int no_times(const struct instance *i, uint64_t snapshots, struct das_err
 
 static int arrange(struct instance *i, struct das_err *err)
 {
-    uint64_t snapshots = i->pieces[0].snapshots;
+    uint64_t snapshots;
 
     qsort(i->pieces, i->count, sizeof *i->pieces, by_time);
+    snapshots = i->pieces[0].snapshots;
     for (size_t k = 1; k < i->count; k++) {
         const struct piece *a = &i->pieces[k - 1], *b = &i->pieces[k];
         if (b->from_ms < a->to_ms)

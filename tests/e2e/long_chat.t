@@ -39,6 +39,13 @@ sub told { my ($chat, $who, $like, $from, $what) = @_; my $m = $chat->wait_for($
     ok($m, $what) or diag join "\n--\n", (map { ($_->{only} // 'all') . ": $_->{text}" } grep { $_->{n} >= $from } $chat->messages), substr $s->log, -3000;
     return $m // { text => '', buttons => [] } }
 
+# The clock does not move while a message is on its way, for which that would be a long way.
+sub calm {
+    wait_for(sub { !grep { $_->{state} eq 'sending' || $_->{state} eq 'waiting' && $_->{due_ms} <= Clock::now_ms() } @{ $story->das_json('notify', '--queue') } }, 30)
+        or die "messages are not sent\n";
+}
+sub later { my ($seconds) = @_; calm(); return Clock::forward($seconds) }
+
 # --- approvals -----------------------------------------------------------------------------------------------------------
 my $policy = put('policy.lua', <<'LUA');
 local round, ttl, channel = das.args[1], das.args[2], das.args[3]
@@ -56,14 +63,19 @@ sub request {
     return (told($chat, bob => qr/das approve $id/, $n, "three are asked for, for $ttl"), $id, @ids);
 }
 sub press { my ($ask, $who, $like, $what) = @_; my $n = $slack->so_far; $slack->press($who, $ask, 'Approve'); return told($slack, $who, $like, $n, $what) }
-sub until_end { my ($id, $left) = @_; return Clock::to($story->approval($id)->{expires_ms} / 1000 - $left) }
+sub first_yes {
+    my ($ask, $what) = @_;
+    press($ask, bob => qr/counted: 1 of 2/, $what);
+    ok(wait_for(sub { $slack->find($ask->{id})->{edits} > 0 }, 30), 'the message shows it');
+}
+sub until_end { my ($id, $left) = @_; calm(); return Clock::to($story->approval($id)->{expires_ms} / 1000 - $left) }
 sub nobody_died { my (@ids) = @_; return is_deeply($story->alive(@ids), [ 1, 1, 1, 1 ], 'nobody has died') }
 sub they_died { my (@ids) = @_; is_deeply($story->there(@ids), [ 0, 0, 0, 1 ], 'exactly those who were asked for have died'); $story->end_round(@ids) }
 
 subtest 'twelve hours, and the last yes just in time' => sub {
     my ($ask, $id, @ids) = request($slack, '12h');
-    press($ask, bob => qr/counted: 1 of 2/, 'bob says yes at once');
-    Clock::forward(6 * $HOUR);
+    first_yes($ask, 'bob says yes at once');
+    later(6 * $HOUR);
     is($s->crash->{exit}, 'signal 9', 'das serve dies after six hours');
     $s->start;
     until_end($id, 60);
@@ -77,7 +89,7 @@ subtest 'twelve hours, and the last yes just in time' => sub {
 
 subtest 'twelve hours, and no last yes' => sub {
     my ($ask, $id, @ids) = request($slack, '12h');
-    press($ask, bob => qr/counted: 1 of 2/, 'bob says yes');
+    first_yes($ask, 'bob says yes');
     until_end($id, -1);
     state_is($id, 'expired', 'then it is over, by itself');
     ok(wait_for(sub { $slack->find($ask->{id})->{text} =~ /expired/ && !@{ $slack->find($ask->{id})->{buttons} } }), 'the message says so, and has no buttons')
@@ -94,7 +106,7 @@ for my $case ([ 'four minutes', 240, 'applied' ], [ 'seven minutes', 420, 'faile
     my ($words, $after, $state) = @$case;
     subtest "the last yes in the last second, and das serve is away for $words" => sub {
         my ($ask, $id, @ids) = request($slack, '10m');
-        press($ask, bob => qr/counted: 1 of 2/, 'bob says yes');
+        first_yes($ask, 'bob says yes');
         until_end($id, 15);
         $s->stop;
         $s->{env} = { DAS_FAULT => 'approval-after-commit' };
@@ -124,17 +136,17 @@ subtest 'forms and tokens age' => sub {
     my $form = sub { my ($who) = @_; my $page = HTTP::Tiny->new->get($link{$who})->{content}; return { map { $page =~ /name="$_" value="(\w+)"/ ? ($_ => $1) : () } qw(form plan) } };
     my $send = sub { my ($who, $form) = @_; return HTTP::Tiny->new->post_form($link{$who}, { %$form, token => $story->{token}{$who}, decision => 'approve' })->{status} };
     my $old = $form->('bob');
-    Clock::forward(16 * $MINUTE);
+    later(16 * $MINUTE);
     is($send->('bob', $old), 403, 'a form is good for 15 minutes');
     is(scalar @{ $story->approval($id)->{votes} || [] }, 0, 'and does not count afterwards');
     $old = $form->('bob');
-    Clock::forward(14 * $MINUTE);
+    later(14 * $MINUTE);
     is($send->('bob', $old), 200, 'one that is 14 minutes old does');
-    Clock::forward(11 * $HOUR);
+    later(11 * $HOUR);
     is($send->('carol', $form->('carol')), 200, 'a link lives as long as its request, a token for its day');
     state_is($id, 'applied', 'it is carried out');
     they_died(@ids);
-    Clock::forward(14 * $HOUR);
+    later(14 * $HOUR);
     my ($ask2, $id2, @ids2) = request($ding, '1h');
     ($link{bob}) = $ask2->{text} =~ /page of bob\W+(http\S+\/approvals\/[0-9a-f]{48})/;
     is($send->('bob', $form->('bob')), 403, 'with a token of yesterday nobody decides');
@@ -145,6 +157,56 @@ subtest 'forms and tokens age' => sub {
     $story->end_round(@ids2);
 };
 
+subtest 'signatures of the API age, and so does a lockout' => sub {
+    my $key = $s->{key};
+    my $date = sub { return POSIX::strftime('%Y%m%dT%H%M%SZ', gmtime) };
+    my $list = sub { my ($d, %as) = @_; return $s->ask(GET => "/v3/$Serve::PROJECT/approvals", undef, key => { %$key, %as }, date => $d)->{status} };
+    my $signed = $date->();
+    is($list->($signed), 200, 'signed now');
+    later(14 * $MINUTE);
+    is($list->($signed), 200, 'signed 14 minutes ago');
+    later(2 * $MINUTE);
+    is($list->($signed), 401, 'signed 16 minutes ago');
+    is($list->($date->(), secret => 'wrong'), 401, 'with a wrong secret') for 1 .. 5;
+    is($list->($date->()), 401, 'then not with the right one either') or diag substr $s->log, -1500;
+    later(4 * $MINUTE);
+    is($list->($date->()), 401, 'for five minutes');
+    later(2 * $MINUTE);
+    is($list->($date->()), 200, 'and then again');
+};
+
+# --- a question of a runbook -------------------------------------------------------------------------------------------------
+subtest 'a question over a weekend' => sub {
+    my $book = put('book.lua', <<'LUA');
+das.runbook{ name = "weekend", timeout = "20d", params = { n = { type = "integer" } }, key = function(p) return "n" .. p.n end }
+local choice, who = das.step.ask{ name = "go", question = "Go on?", choices = { "yes", "no" }, default = "no", channel = "slack", approvers = { "role:dba" }, ttl = "3d" }
+das.step("end", function() return { choice = choice, who = who or "nobody" } end)
+LUA
+    my $begin = sub {
+        my ($n) = @_;
+        my $from = $slack->so_far;
+        my $r = das($s->opt, 'runbook', 'run', '-i', 'orders', '--param', "n=$n", $book);
+        my ($id) = $r->{err} =~ /run (\d+) asks/ or die $r->{err};
+        return ($id, told($slack, bob => qr/Question of weekend/, $from, 'the channel is asked'));
+    };
+    my $run = sub { return $story->das_json('runbook', 'show', $_[0]) };
+    my $done = sub { my ($id, $want, $what) = @_; ok(wait_for(sub { $run->($id)->{status} eq 'done' }, 30), $what); is_deeply($run->($id)->{steps}[-1]{result}, $want, 'as it was said') };
+    my ($id, $ask) = $begin->(1);
+    later(2 * $DAY);
+    $s->crash;
+    $s->start;
+    $slack->press(bob => $ask, 'yes');
+    $done->($id, { choice => 'yes', who => 'bob' }, 'bob presses yes after two days');
+    ($id, $ask) = $begin->(2);
+    later(3 * $DAY + 1);
+    $done->($id, { choice => 'no', who => 'nobody' }, 'nobody does for three');
+    ok(wait_for(sub { !@{ $slack->find($ask->{id})->{buttons} } }, 30), 'the message has no buttons then') or diag explain $slack->find($ask->{id});
+    my $n = $slack->so_far;
+    $slack->press(carol => $ask, 'yes');
+    told($slack, carol => qr/\w/, $n, 'carol is told that she is too late');
+    is_deeply($run->($id)->{steps}[-1]{result}, { choice => 'no', who => 'nobody' }, 'and does not count');
+};
+
 # --- requests that are old, or come again --------------------------------------------------------------------------------------
 subtest 'signed too long ago' => sub {
     my $n = $slack->so_far;
@@ -152,11 +214,11 @@ subtest 'signed too long ago' => sub {
     is($slack->type(alice => 'status', at => $held)->{status}, 200, 'signed just now');
     my $first = $slack->{last};
     told($slack, alice => qr/das is ready/, $n, 'is answered');
-    Clock::forward(4 * $MINUTE);
+    later(4 * $MINUTE);
     $n = $slack->so_far;
     is($slack->type(alice => 'status', at => $held)->{status}, 200, 'signed four minutes ago');
     told($slack, alice => qr/das is ready/, $n, 'is answered');
-    Clock::forward(2 * $MINUTE);
+    later(2 * $MINUTE);
     $n = $slack->so_far;
     is($slack->type(alice => 'status', at => $held)->{status}, 401, 'signed six minutes ago');
     is($slack->type(alice => 'status', at => time + 6 * $MINUTE)->{status}, 401, 'and in six minutes');
@@ -174,14 +236,14 @@ subtest 'a signature that comes again' => sub {
     my ($headers, $body, $opt) = @$first;
     my $other = [ $headers, $body =~ s/"msgId":"[^"]*"/"msgId":"another"/r, $opt ];
     $n = $ding->so_far;
-    Clock::forward(50 * $MINUTE);
+    later(50 * $MINUTE);
     $s->crash;
     $s->start;
     is($ding->replay($other)->{status}, 401, 'within its hour, with another body, after a restart: refused');
     is($ding->replay($first)->{status}, 200, 'with the same one: taken for what it is');
-    Clock::forward(20 * $MINUTE);
+    later(20 * $MINUTE);
     is($ding->replay($_)->{status}, 401, 'after its hour it is too old') for $first, $other;
-    Clock::forward(3 * $DAY);
+    later(3 * $DAY);
     is($ding->replay($_)->{status}, 401, 'and is when nobody remembers it') for $first, $other;
     is($ding->type(alice => 'status')->{status}, 200, 'a new one');
     told($ding, alice => qr/das is ready/, $n, 'is answered');
@@ -199,12 +261,12 @@ subtest 'a signature without a time' => sub {
     my ($n, $id) = (0, '72d3162e-cc78-11e3-81ab-4c9367dc0958');
     cmp_ok($send->($id, 'one'), '<', 300, 'a delivery');
     ok(wait_for(sub { $said->('one') == 1 }, 30), 'is told') or diag substr $s->log, -2000;
-    Clock::forward(29 * $DAY);
+    later(29 * $DAY);
     cmp_ok($send->($id, 'one'), '<', 300, 'after 29 days it is known still');
     $send->('72d3162e-cc78-11e3-81ab-000000000002', 'two');
     ok(wait_for(sub { $said->('two') == 1 }, 30), 'another one is told');
     is($said->('one'), 1, 'and this one was not');
-    Clock::forward(31 * $DAY);
+    later(31 * $DAY);
     $send->($id, 'one');
     ok(wait_for(sub { $said->('one') == 2 }, 30), 'a month after it came last it is forgotten: nothing in it says how old it is');
 };
@@ -216,7 +278,7 @@ sub result_after {
     my $n = $chat->so_far;
     $chat->type(alice => "slow $what", %opt);
     ok(wait_for(sub { $s->ask(GET => '/metrics', undef, key => undef)->{content} =~ /^das_hooks_running [1-9]/m }, 30), 'a script is at work');
-    Clock::forward($minutes * $MINUTE);
+    later($minutes * $MINUTE);
     my $go = $story->{herd}->add('go', '', "SELECT SLEEP(900) /* $what */");
     my $m = told($chat, alice => qr/the result of $what/, $n, "its result comes after $minutes minutes");
     is((grep { $_->{text} =~ /the result of $what/ } $chat->messages), 1, 'once');
@@ -236,7 +298,7 @@ is((grep { $_->{path} =~ m{/robot/send\?} && $_->{body} =~ /result of four/ } $d
     $s->start;
     $slack->type(alice => 'slow five');
     ok(wait_for(sub { $s->ask(GET => '/metrics', undef, key => undef)->{content} =~ /^das_hooks_running [1-9]/m }, 30), 'a script is at work');
-    Clock::forward(32 * $MINUTE);
+    later(32 * $MINUTE);
     $story->{herd}->add('go', '', 'SELECT SLEEP(900) /* five */');
     ok(wait_for(sub { $s->log =~ /reply: there is nowhere to send it/ }, 30), 'without a channel the log says that a result went nowhere') or diag substr $s->log, -2000;
     is((grep { $_->{text} =~ /the result of five/ } $slack->messages), 0, 'and it did not');

@@ -17,11 +17,12 @@ use WebServer;
 my $sanitized = ($ENV{BUILD} || 'build') =~ /san-/;
 my $web = WebServer->new(handler => sub { return [ 204, {} ] });
 my $s = Serve->new(start => 0, instances => { orders => 'mem:tests/samples/recording.jsonl' }, more => <<"LUA");
-  scripts = { ["*"] = { mode = "auto", limits = { wall = "1h" }, grants = { "preview", "instance:*", "http:127.0.0.1" } } },
+  scripts = { ["*"] = { mode = "auto", limits = { wall = "1h" }, grants = { "preview", "instance:*", "http:127.0.0.1", "notify:ops" } } },
 LUA
-$s->write_config;
-
-sub write_file { my ($path, $text) = @_; open my $out, '>', $path or die "$path: $!"; print $out $text; close $out; return $path }
+sub write_file { my ($path, $text) = @_; open my $out, '>', $path or die "$path: $!"; chmod 0600, $out; print $out $text; close $out; return $path }
+my $url = write_file("$s->{dir}/url", "http://127.0.0.1:$web->{port}/ops");
+my $key = write_file("$s->{dir}/key", 'whsec_C2FVsBQIhrscChlQIMV+b5sSYspob7oD');
+$s->write_config(more => "$s->{more} channels = { ops = { kind = 'webhook', url = { file = '$url' }, secret = { file = '$key' }, insecure = true, rate = 6000 } },");
 my $life = write_file("$s->{dir}/life.lua", <<"LUA");
 das.runbook{ name = "life", timeout = "20d" }
 das.step("look", function() print("RUN look") return { seen = 7 } end)
@@ -31,7 +32,7 @@ das.step("shaky", function(attempt)
   return "well"
 end, { retry = 3, wait = 0.01 })
 das.sleep("6h")
-local choice = das.step.ask{ name = "go", question = "Go on?", choices = { "yes", "no" }, ttl = "2d" }
+local choice = das.step.ask{ name = "go", question = "Go on?", choices = { "yes", "no" }, channel = "ops", ttl = "2d" }
 local status = das.step("tell", function()
   print("RUN tell")
   return assert(das.http.post("http://127.0.0.1:$web->{port}/tell", choice)).status
@@ -52,9 +53,21 @@ sub show {
     my ($first) = split /\n/, runbook('', 'list', '-o', 'json')->{out};
     return $first ? decode_json(runbook('', 'show', decode_json($first)->{id}, '-o', 'json')->{out}) : undef;
 }
-sub finished { return map { ($_->{name} => $_) } grep { $_->{status} =~ /^(?:done|failed)$/ } @{ $_[0]{steps} } }
+# Steps that have ended, by name; that the channel was told of an answer is noted later.
+sub finished {
+    my ($run) = @_;
+    return map { ($_->{name} => { %$_, notes => [ grep { $_->{kind} !~ /^(?:asked|told)$/ } @{ $_->{notes} || [] } ] }) }
+        grep { $_->{status} =~ /^(?:done|failed)$/ } @{ $run->{steps} };
+}
 sub results { my %all = finished(@_); return { map { $_ => $all{$_}{result} } keys %all } }
 sub journal { return map { $_->{event} } grep { $_->{kind} eq 'runbook' } map { decode_json($_) } split /\n/, das($s->opt, 'audit', 'export')->{out} }
+
+# What was said in the channel about the question.
+sub posts {
+    my @all = @{ decode_json(das($s->opt, 'notify', '--queue', '-o', 'json')->{out}) };
+    my $asked = grep { $_->{subject} =~ /^Question of/ } @all;
+    return { asked => $asked, told => @all - $asked };
+}
 
 # The state directory, and what time it was.
 my ($kept, %ahead) = (0);
@@ -110,6 +123,7 @@ is_deeply([ map { $_->{command}[0] } @lives ], [qw(run resume answer resume resu
 is(told(), 1, 'it acted once');
 my @want_journal = journal();
 is_deeply(\@want_journal, [qw(started answered done)], 'its records');
+is_deeply(posts(), { asked => 1, told => 1 }, 'its channel was asked and told');
 
 # What needs a death, or a signal, to be come to.
 put_back($lives[3]{at});
@@ -140,6 +154,8 @@ sub is_whole {
     my @journal = grep { !/^(?:unknown|resolved)$/ } journal();
     is_deeply(\@journal, \@want_journal, 'the journal has each of it once');
     is(das($s->opt, 'audit', 'verify')->{exit}, 0, 'and is whole');
+    my $posts = posts();
+    ok($posts->{asked} <= 1 && $posts->{told} <= 1, 'the channel was asked once, and told once') or diag explain $posts;
 }
 
 # False: it did not come to that place.
@@ -168,11 +184,11 @@ my @places = do {
     my %found;
     for my $file (glob 'core/store/runbook*.c') {
         open my $in, '<', $file or die "$file: $!";
-        while (<$in>) { $found{$1} = $file if /DAS_FAULT\("([\w-]+)"\)/ }
+        while (<$in>) { next if !/DAS_FAULT\((.*)\)/; $found{$_} = $file for $1 =~ /"([\w-]+)"/g }
     }
     sort keys %found;
 };
-cmp_ok(scalar @places, '>=', 27, 'the places are found');
+cmp_ok(scalar @places, '>=', 31, 'the places are found');
 
 for my $place (@places) {
     for my $life (@lives, @unknown) {
@@ -267,6 +283,7 @@ sub serve_dies {
             last if $after->{status} =~ /done|failed/;
             $unknown ||= $after->{status} eq 'unknown';
             my @command = next_command($after);
+            ok(wait_for(sub { posts()->{asked} == 1 }, 30), 'the channel is asked') if $command[0] eq 'answer';
             runbook('', @command) if $command[0] ne 'resume';
         }
         is_whole($place, $before, $after, '', $unknown, $told, $earlier);

@@ -1,5 +1,6 @@
 /*
- * clock.c - the clock of the build for crash tests: the machine's, and ahead of it by what a test says.
+ * clock.c - the clock of the build for crash tests: the machine's, and ahead of it by what a test
+ * says.
  *
  * Linked into das-faults alone, where the linker leads our calls of the C library's clock here
  * (-Wl,--wrap); libraries keep the machine's time, and so does the program that is installed, of

@@ -231,7 +231,7 @@ static void cut_everywhere(void)
 {
     size_t len = read_tape(), tried = 0, good = 0;
 
-    for (size_t to = len - 1; to > strcspn(tape, "\n"); to -= to > 300 ? 97 : 1) {
+    for (size_t to = len - 1; to > strcspn(tape, "\n"); to -= to > 600 ? 311 : 13) {
         size_t whole = decisions_before(tape + to);
         FILE *f = fopen(tape_path, "w");
         if (!f || fwrite(tape, 1, to, f) != to || fclose(f) != 0)
