@@ -236,6 +236,8 @@ static void ack_is(enum das_hook_platform p, enum das_hook_what what, const char
     hook = (struct das_hook){.platform = p};
     das_hook_ask_clear(&a);
     a.what = what;
+    snprintf(a.callback, sizeof a.callback, "q7");
+    snprintf(a.chat, sizeof a.chat, "c7");
     must(das_hook_ack(&hook, &a, text, false, &ack, &got, &err) == 0, "%s: %s", name, err.msg);
     ok(got == shown, "%s: %s", name, shown ? "is shown" : "is not shown here");
     if (*part)
@@ -269,7 +271,7 @@ static void acks(void)
            "{\"toast\":{\"type\":\"info\",\"content\":\"no\"}}", "feishu, a button");
     ack_is(DAS_HOOK_DINGTALK, DAS_HOOK_LINE, "no", false, "{\"msgtype\":\"empty\"}", "dingtalk");
     ack_is(DAS_HOOK_WECOM, DAS_HOOK_LINE, "no", false, "", "wecom");
-    ack_is(DAS_HOOK_TELEGRAM, DAS_HOOK_PRESS, "no", true, "\"method\":\"answerCallbackQuery\"",
+    ack_is(DAS_HOOK_TELEGRAM, DAS_HOOK_PRESS, "no", true, "{\"method\":\"answerCallbackQuery\",\"callback_query_id\":\"q7\",",
            "telegram, a button");
     ack_is(DAS_HOOK_ALERTMANAGER, DAS_HOOK_REPORT, NULL, false, "{}", "alertmanager");
 }
