@@ -44,25 +44,10 @@ my $beat = 'instances = { "one" }, every = "1s"';
 sub since { my ($policy, $from, $instance) = @_; return grep { $_ >= $from } ran($policy, $instance // 'one') }
 sub comes { my ($policy, $from, $instance) = @_; return wait_for(sub { since($policy, $from, $instance) > 0 }, 30) }
 
-# The clock does not move while a run is under way: ticks that pass meanwhile are left out, and that would be many. All that
-# have asked the server have ended, since das serve began.
-my $earlier = 0;
-sub asked { my $n = 0; for my $path (glob "$dir/ran.*") { open my $in, '<', $path or die; $n += () = <$in> } return $n }
-sub begin { $earlier = asked(); $s->start }
-sub calm {
-    wait_for(sub {
-        my $ended = 0;
-        $ended += $_ for $s->ask(GET => '/metrics', undef, key => undef)->{content} =~ /^das_policy_runs_total\{[^}]*\} (\d+)/mg;
-        return $ended == asked() - $earlier;
-    }, 30) or die "runs do not end\n";
-}
-sub to { my ($at) = @_; calm(); return Clock::to($at) }
-
 # Two runs of a policy that is due each second: whoever was due before now has begun.
 sub all_is_looked_at {
     for (1 .. 2) {
         my $from = Clock::now_ms() / 1000;
-        calm();
         Clock::forward(1);
         comes(beat => $from) or die "the schedule stands still\n";
     }
@@ -76,10 +61,10 @@ sub strikes {
     my ($policy, $at, $why) = @_;
     all_is_looked_at();
     my $from = Clock::now_ms() / 1000;
-    to($at - 5);
+    Clock::to($at - 5);
     all_is_looked_at();
     is_deeply([ grep { $_ < $at } since($policy, $from) ], [], "$policy: nothing before " . text($at));
-    to($at);
+    Clock::to($at);
     return ok(comes($policy, $at), "and then: $why");
 }
 sub minutes { my ($policy, $from) = @_; return [ map { text(int($_ / 60) * 60) } since($policy, $from) ] }
@@ -93,7 +78,7 @@ policies(
     utc => 'instances = { "one" }, cron = "30 2 * * *"',
     work => 'instances = { "one" }, cron = "0 12 * * mon-fri", tz = "Europe/Berlin"',
 );
-begin();
+$s->start;
 subtest 'the night in which the clock jumps from two to three' => sub {
     strikes(quarter => utc(2027, 3, 28, 0, 0) + $_ * 900, 'each quarter of an hour that passes') for 0 .. 3;
     strikes(berlin => utc(2027, 3, 28, 1, 0), 'the time that is jumped over is the moment of the jump');
@@ -112,7 +97,7 @@ subtest 'half a year' => sub {
     is($s->stop->{exit}, 0, 'das serve ends');
     my $n = ran('berlin', 'one');
     Clock::to(utc(2027, 10, 30, 22, 0));
-    begin();
+    $s->start;
     all_is_looked_at();
     is(scalar(ran('berlin', 'one')), $n, 'what would have run meanwhile is not made up for');
 };
@@ -132,37 +117,52 @@ subtest 'the night in which the clock shows 2:30 twice' => sub {
 subtest 'one of two instances fails' => sub {
     $s->stop;
     policies(beat => $beat, flaky => 'instances = { "one", "two" }, every = "10s", jitter = "0s", backoff = "5m"');
-    begin();
-    my $next = sub { my $at = (int(Clock::now_ms() / 10000) + 1) * 10; to($at); return $at };
+    $s->start;
+    my $next = sub { my $at = (int(Clock::now_ms() / 10000) + 1) * 10; Clock::to($at); return $at };
     my $from = $next->();
     ok(comes(flaky => $from, $_), "it runs on $_") for qw(one two);
-    bad('flaky.one', 1);    # a full interval before its next run, which is the first to fail
-    $from = $next->();
-    ok(comes(flaky => $from), 'and fails on one');
-    for my $gap (10, 20, 40, 80, 160, 300, 300) {
-        all_is_looked_at();
-        my $tick = int((ran('flaky', 'one'))[-1] / 10) * 10;
-        to($tick + $gap - 5);
-        all_is_looked_at();
-        is_deeply([ grep { $_ < $tick + $gap } since(flaky => $tick + 10) ], [], "for $gap s it is left alone");
-        to($tick + $gap);
-        ok(comes(flaky => $tick + $gap), 'then it is tried');
-        $from = $next->();
-        ok(comes(flaky => $from, 'two'), 'the other one has its own time');
-    }
+
+    # What das status knows of it once that run is over: ended, next, and the tick that it was about; failures.
+    my $unix = sub { my @t = $_[0] =~ /^(\d+)-(\d+)-(\d+)T(\d+):(\d+):([\d.]+)Z$/ or die $_[0]; return timegm(0, @t[ 4, 3, 2 ], $t[1] - 1, $t[0]) + $t[5] };
     my $status = sub {
-        my ($turn) = grep { $_->{policy} eq 'flaky' && $_->{instance} eq 'one' } @{ decode_json(das($s->opt, 'status', '-o', 'json')->{out})->{schedule}{policies} };
-        return $turn || {};
+        my ($turn) = grep { $_->{policy} eq 'flaky' && $_->{instance} eq 'one' } @{ decode_json(das($s->opt, 'status', '-o', 'json')->{out})->{schedule}{policies} || [] };
+        return if !$turn || !$turn->{last} || !$turn->{next} || $turn->{running};
+        my $began = $unix->($turn->{last});
+        return { failures => $turn->{failures}, error => $turn->{error}, began => $began, tick => int($began - $turn->{late_ms} / 1000 + 0.5), next => $unix->($turn->{next}) };
     };
-    ok(wait_for(sub { ($status->()->{failures} // 0) >= 8 }, 30), 'das status counts') or diag explain $status->();
+    my $after = sub {
+        my ($from) = @_;
+        my $turn;
+        my $there = sub { $turn = $status->(); return $turn && $turn->{began} >= $from };
+        return $turn if $there->();
+        Clock::forward(3);    # it is written every 2 s
+        wait_for($there, 30) or die "das status stands still\n";
+        return $turn;
+    };
+    bad('flaky.one', 1);
+    my ($turn, @gaps);
+    for (1 .. 20) {
+        $from = $turn ? $turn->{next} : $next->();
+        if ($turn) {
+            Clock::to($from - 5);
+            all_is_looked_at();
+            is_deeply([ grep { $_ >= $turn->{tick} + 10 && $_ < $from } since(flaky => $turn->{tick}) ], [], "left alone: $turn->{failures} in a row have failed");
+            Clock::to($from);
+        }
+        ok(comes(flaky => $from), 'then it is tried');
+        ok(comes(flaky => $from - 10, 'two'), 'the other one has its own time');
+        $turn = $after->($from);
+        $gaps[ $turn->{failures} ] = $turn->{next} - $turn->{tick};
+        last if $turn->{failures} >= 7;
+    }
+    is_deeply([ @gaps[ 1 .. 7 ] ], [ 10, 20, 40, 80, 160, 300, 300 ], 'twice as long each time, up to five minutes');
     bad('flaky.one', 0);
-    my $tick = int((ran('flaky', 'one'))[-1] / 10) * 10;
-    to($tick + 300);
-    ok(comes(flaky => $tick + 300), 'it is well again');
-    all_is_looked_at();
-    $from = $next->();
-    ok(comes(flaky => $from), 'and has its ten seconds');
-    ok(wait_for(sub { my $t = $status->(); exists $t->{failures} && !$t->{failures} && !defined $t->{error} }, 30), 'as das status knows') or diag explain $status->();
+    Clock::to($turn->{next});
+    ok(comes(flaky => $turn->{next}), 'it is well again');
+    $turn = $after->($turn->{next});
+    is($turn->{failures}, 0, 'as das status knows');
+    is($turn->{error}, undef, 'without an error');
+    is($turn->{next} - $turn->{tick}, 10, 'and has its ten seconds');
     ok($s->log =~ /it does not work/ && $s->log =~ /it works again/, 'and the log');
 };
 is($s->stop->{exit}, 0, 'das serve ends');
