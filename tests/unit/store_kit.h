@@ -120,9 +120,9 @@ static inline int store_herd(int n, int (*fn)(void *arg, int i), void *arg)
             exit(1);
         if (pid == 0) {
             close(gate[1]);
-            if (read(gate[0], &c, 1) != 0)
+            if (read(gate[0], &c, 1) != 0 || !freopen("/dev/null", "w", stdout))
                 _exit(9);
-            _exit(fn(arg, i));
+            _exit(fn(arg, i)); /* it counts by how it ends: its checks have no line */
         }
     }
     close(gate[0]);
