@@ -7,6 +7,9 @@
 /* "key":text without the secrets of vault (may be NULL); nothing for NULL and "". */
 void das_approval_put(struct das_buf *b, const struct das_vault *vault, const char *key,
                       const char *text);
+/* A field of a message; nothing for NULL and "". */
+int das_approval_field(struct das_notice *n, const char *name, const char *value,
+                       struct das_err *err);
 /* Is x among those who may say yes? */
 bool das_approval_named(const struct das_person *x, const char *const *roles, size_t role_count,
                         const char *const *users, size_t user_count);

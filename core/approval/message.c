@@ -20,7 +20,8 @@ static void put_names(struct das_buf *b, const char *what, const char *const *li
 
 /* --- the message ------------------------------------------------------------------------------ */
 
-static int field(struct das_notice *n, const char *name, const char *value, struct das_err *err)
+int das_approval_field(struct das_notice *n, const char *name, const char *value,
+                       struct das_err *err)
 {
     if (!value || !*value)
         return 0;
@@ -74,18 +75,18 @@ static int set_fields(const struct das_approval *a, struct das_notice *n, struct
     das_clock_iso(a->expires_ms / 1000, until, sizeof until);
     snprintf(need, sizeof need, "%lld", (long long)a->need);
     rc = das_buf_ok(&who, err);
-    if (rc == 0 && (field(n, "request", a->id, err) < 0 ||
-                    field(n, "asked by", *a->person ? a->person : a->by, err) < 0 ||
-                    field(n, "policy", a->policy, err) < 0 ||
-                    field(n, "may decide", who.ptr, err) < 0 || field(n, "needed", need, err) < 0 ||
-                    (a->state == DAS_APPROVAL_WAITING && field(n, "until", until, err) < 0)))
+    if (rc == 0 && (das_approval_field(n, "request", a->id, err) < 0 ||
+                    das_approval_field(n, "asked by", *a->person ? a->person : a->by, err) < 0 ||
+                    das_approval_field(n, "policy", a->policy, err) < 0 ||
+                    das_approval_field(n, "may decide", who.ptr, err) < 0 || das_approval_field(n, "needed", need, err) < 0 ||
+                    (a->state == DAS_APPROVAL_WAITING && das_approval_field(n, "until", until, err) < 0)))
         rc = -1;
     for (size_t i = 0; i < a->vote_count && rc == 0; i++) {
         const struct das_approval_vote *v = &a->votes[i];
         das_buf_reset(&who);
         das_buf_printf(&who, "%s (%s)%s%s", v->yes ? "yes" : "no", v->via, *v->reason ? ": " : "",
                        v->reason);
-        rc = das_buf_ok(&who, err) < 0 ? -1 : field(n, v->person, who.ptr, err);
+        rc = das_buf_ok(&who, err) < 0 ? -1 : das_approval_field(n, v->person, who.ptr, err);
     }
     das_buf_clear(&who);
     return rc;
@@ -174,7 +175,7 @@ static int add_links(struct das_store *s, const struct das_approval *a,
             rc = das_notice_link(n, das_buf_view(&link), err);
         snprintf(name, sizeof name, "page of %s", able[i]->name);
         if (rc == 0)
-            rc = field(n, name, link.ptr, err);
+            rc = das_approval_field(n, name, link.ptr, err);
         das_buf_clear(&link);
     }
     return rc;

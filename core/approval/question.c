@@ -4,6 +4,7 @@
 #include <stdio.h>
 #include <string.h>
 
+#include "core/approval/approval_impl.h"
 #include "core/base/clock.h"
 #include "core/base/digest.h"
 #include "core/base/json.h"
@@ -92,13 +93,6 @@ static int put_list(const json_t *list, const char *between, struct das_buf *b, 
     return das_buf_ok(b, err);
 }
 
-static int field(struct das_notice *n, const char *name, const char *value, struct das_err *err)
-{
-    if (!value || !*value)
-        return 0;
-    return das_notice_field(n, das_text_of(name), das_text_of(value), err);
-}
-
 static bool waits(const struct das_runbook *r, const struct das_runbook_step *step)
 {
     return step->status == DAS_STEP_WAITING && r->status < DAS_RUNBOOK_DONE;
@@ -181,7 +175,7 @@ static int set_instance(const struct das_runbook *r, struct das_notice *n, struc
     if (rc == 0 && json_array_size(list) == 1)
         rc = das_notice_text(n, &n->instance, das_buf_view(&names), DAS_NOTICE_KEY, err);
     else if (rc == 0)
-        rc = field(n, "instances", names.ptr, err);
+        rc = das_approval_field(n, "instances", names.ptr, err);
     das_buf_clear(&names);
     json_decref(list);
     return rc;
@@ -199,14 +193,14 @@ static int set_fields(const struct das_runbook *r, const struct das_runbook_step
     snprintf(run, sizeof run, "%lld%s", (long long)r->id, r->armed ? "" : " (dry run)");
     das_clock_iso(step->wake_ms / 1000, until, sizeof until);
     rc = put_list(approvers, ", ", &who, err);
-    if (rc == 0 && (field(n, "runbook", run, err) < 0 || field(n, "begun by", r->who, err) < 0))
+    if (rc == 0 && (das_approval_field(n, "runbook", run, err) < 0 || das_approval_field(n, "begun by", r->who, err) < 0))
         rc = -1;
     if (rc == 0 && waits(r, step) &&
-        ((approvers && field(n, "may answer", who.len ? who.ptr : "nobody", err) < 0) ||
-         field(n, "until", until, err) < 0 || field(n, "otherwise", fallback, err) < 0))
+        ((approvers && das_approval_field(n, "may answer", who.len ? who.ptr : "nobody", err) < 0) ||
+         das_approval_field(n, "until", until, err) < 0 || das_approval_field(n, "otherwise", fallback, err) < 0))
         rc = -1;
     if (rc == 0 && !waits(r, step) && *step->who)
-        rc = field(n, "because", step->reason, err);
+        rc = das_approval_field(n, "because", step->reason, err);
     das_buf_clear(&who);
     return rc;
 }
@@ -330,19 +324,47 @@ int das_questions_say(struct das_store *s, const struct das_channels *channels, 
     return failed ? -1 : said;
 }
 
+/* --- answering -------------------------------------------------------------------------------- */
+
+struct das_decider das_decider_of(const struct das_person *x, const char *via)
+{
+    return (struct das_decider){.name = x->name,
+                                .roles = (const char *const *)x->roles,
+                                .role_count = x->role_count,
+                                .via = via};
+}
+
 /* --- a click ---------------------------------------------------------------------------------- */
 
 /* The choice of the button, of the question that is stored; NULL: it is not that question's. */
 static const char *chosen(const struct das_question_value *v, const struct das_runbook *r,
-                          const struct das_runbook_step *step, json_t *asks, struct das_err *err)
+                          const struct das_runbook_step *step, const json_t *asks,
+                          struct das_err *err)
 {
     char tag[DAS_QUESTION_TAG + 1];
 
+    if (step->kind == DAS_STEP_ASK && make_tag(r, step, tag, err) < 0)
+        return NULL;
     das_fail(err, DAS_E_BLOCKED, "this button is of no question that is asked here");
-    if (step->kind != DAS_STEP_ASK || make_tag(r, step, tag, err) < 0 || strcmp(tag, v->tag) != 0 ||
-        v->choice < 0)
+    if (step->kind != DAS_STEP_ASK || strcmp(tag, v->tag) != 0 || v->choice < 0)
         return NULL;
     return json_string_value(json_array_get(json_object_get(asks, "choices"), (size_t)v->choice));
+}
+
+static int press(struct das_store *s, const struct das_question_value *v,
+                 const struct das_runbook *r, const struct das_runbook_step *step,
+                 const struct das_decider *by, int64_t now_ms, char *words, size_t size,
+                 struct das_err *err)
+{
+    const char *text = *step->asks ? step->asks : "{}"; /* of a step that is no question */
+    json_t *asks = das_json_parse(text, strlen(text), NULL, err);
+    const char *choice = asks ? chosen(v, r, step, asks, err) : NULL;
+    int rc = choice ? das_runbook_answer(s, r->id, step->name, choice, by, NULL, now_ms, err) : -1;
+
+    if (rc == 0)
+        snprintf(words, size, "%s: %s.", step->name, choice);
+    json_decref(asks);
+    return rc;
 }
 
 int das_question_press(struct das_store *s, const struct das_question_value *v,
@@ -351,30 +373,20 @@ int das_question_press(struct das_store *s, const struct das_question_value *v,
 {
     struct das_runbook_step step = {.n = 0};
     struct das_runbook r;
-    json_t *asks = NULL;
-    const char *choice;
     int rc = das_runbook_get(s, v->runbook, &r, err);
 
     if (rc > 0)
         rc = das_step_at(s, v->runbook, v->n, &step, err);
-    if (rc == 0)
-        das_fail(err, DAS_E_BLOCKED, "there is no such question");
-    if (rc > 0) {
-        asks = das_json_parse(*step.asks ? step.asks : "{}", *step.asks ? strlen(step.asks) : 2,
-                              NULL, err);
-        choice = asks ? chosen(v, &r, &step, asks, err) : NULL;
-        if (choice &&
-            das_runbook_answer(s, v->runbook, step.name, choice, by, NULL, now_ms, err) == 0)
-            snprintf(words, size, "%s: %s.", step.name, choice);
-        else
-            rc = 0;
-    }
-    if (rc == 0 && (err->code == DAS_E_BLOCKED || err->code == DAS_E_USAGE))
-        snprintf(words, size, "Not counted: %s.", err->msg);
+    if (rc > 0)
+        rc = press(s, v, &r, &step, by, now_ms, words, size, err);
     else if (rc == 0)
-        rc = -1;
-    json_decref(asks);
+        rc = das_fail(err, DAS_E_BLOCKED, "there is no such question");
     das_runbook_step_clear(&step);
     das_runbook_clear(&r);
-    return rc;
+    if (rc == 0)
+        return 1;
+    if (err->code != DAS_E_BLOCKED && err->code != DAS_E_USAGE)
+        return -1;
+    snprintf(words, size, "Not counted: %s.", err->msg);
+    return 0;
 }

@@ -9,6 +9,7 @@
 #ifndef DAS_APPROVAL_QUESTION_H
 #define DAS_APPROVAL_QUESTION_H
 
+#include "core/approval/people.h"
 #include "core/notify/channel.h"
 #include "core/store/runbook.h"
 
@@ -30,6 +31,9 @@ struct das_question_value {
     char tag[DAS_QUESTION_TAG + 1];
 };
 bool das_question_value_read(struct das_text t, struct das_question_value *out);
+
+/* x decides about runbooks, with their roles; via: "cli", "slack" ... Borrows. */
+struct das_decider das_decider_of(const struct das_person *x, const char *via);
 
 /* A click. words: one sentence for the person. 1: it is the answer; 0: it does not count, as words
  * say; -1: the store failed, and nothing was answered. */

@@ -132,10 +132,7 @@ static struct das_decider person(struct das_runbook_job *j)
     if (!x)
         return (struct das_decider){.name = *j->stranger ? j->stranger : j->common.user,
                                     .via = "cli"};
-    return (struct das_decider){.name = x->name,
-                                .roles = (const char *const *)x->roles,
-                                .role_count = x->role_count,
-                                .via = "cli"};
+    return das_decider_of(x, "cli");
 }
 
 void das_runbook_tell(struct das_runbook_job *j)

@@ -164,7 +164,7 @@ static int acknowledge(struct taking *k, const struct das_hook_meaning *m, struc
     char text[120];
     int rc;
 
-    snprintf(text, sizeof text, "%s: working on it.", m->word);
+    snprintf(text, sizeof text, "%s: working on it.", *m->word ? m->word : "das");
     das_buf_reset(&ack.body);
     rc = das_hook_ack(k->hook, &j->ask, words ? text : NULL, false, &ack, &shown, err);
     k->out->body = ack.body;

@@ -62,11 +62,8 @@ static int answer(const struct das_hook_job *j, char *words, size_t size, struct
 {
     const struct das_hook_desk *d = j->desk;
     const struct das_person *x = j->person;
-    const struct das_decider by = {.name = x ? x->name : NULL,
-                                   .roles = x ? (const char *const *)x->roles : NULL,
-                                   .role_count = x ? x->role_count : 0,
-                                   .via = das_hook_platforms[j->hook->platform].name,
-                                   .stranger = !x || !das_hook_allows(j->hook, NULL, x)};
+    const char *via = das_hook_platforms[j->hook->platform].name;
+    struct das_decider by = x ? das_decider_of(x, via) : (struct das_decider){.via = via};
     struct das_question_value value;
     struct das_store *s = NULL;
     struct das_err ignored;
@@ -76,6 +73,7 @@ static int answer(const struct das_hook_job *j, char *words, size_t size, struct
         return das_fail(err, DAS_E_DATA, "the button is none of das's");
     if (das_store_open(d->conf.state_dir, &s, err) < 0)
         return -1;
+    by.stranger = !das_hook_allows(j->hook, NULL, x);
     rc = das_question_press(s, &value, &by, das_clock_unix_ms(), words, size, err);
     /* it counts in any case: what cannot be said now the approver says */
     if (rc > 0 && das_questions_say(s, &d->conf.rules->channels, &ignored) < 0)
