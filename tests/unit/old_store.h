@@ -62,4 +62,29 @@ static inline void old_store_make(const char *dir, const char *from, int format)
     sqlite3_close(db);
 }
 
+/* A database of that format, made by make(), that has a table of the new one's name already: a step
+ * that fails leaves what was there, whole. */
+static inline void old_store_in_the_way(void (*make)(const char *dir), int format,
+                                        const char *table)
+{
+    const char *dir = store_dir();
+    struct das_store *s = NULL;
+    struct das_err err;
+    char sql[100];
+    int64_t had;
+
+    make(dir);
+    snprintf(sql, sizeof sql, "CREATE TABLE %s(what)", table);
+    store_sql(dir, sql);
+    had = store_number(dir, "SELECT count(*) FROM sqlite_schema");
+    ok(das_store_open(dir, &s, &err) < 0 && !s && err.code == DAS_E_STORE, "a table is in the way");
+    has_str(err.msg, "already exists", "which is told: %s", err.msg);
+    is_int(store_number(dir, "PRAGMA user_version"), format, "it is still of format %d", format);
+    is_int(store_number(dir, "SELECT count(*) FROM sqlite_schema"), had, "with no half of another");
+    snprintf(sql, sizeof sql, "DROP TABLE %s", table);
+    store_sql(dir, sql);
+    das_store_close(store_open(dir));
+    is_int(store_number(dir, "PRAGMA user_version"), DAS_STORE_FORMAT, "without it, it works");
+}
+
 #endif

@@ -1,11 +1,9 @@
 /* test_config_hooks.c - das.lua: which hooks there are, who may, what they run; and every mistake
  * by the name of its field. */
-#include "core/base/mem.h"
 #include "core/hook/keys.h"
 #include "tests/unit/config_kit.h"
 
 #define SCRIPT "scripts/hooks/preview.lua"
-static char script[4096]; /* its absolute path: das.lua of a test is elsewhere */
 
 /* @ in keys stands for the script. */
 static const char *file(const char *hooks)
@@ -17,12 +15,7 @@ static const char *file(const char *hooks)
                     "billing = 'mem:y' }, channels = { ops = { kind = 'slack', url = { env = 'X' } "
                     "} }, people = { alice = { roles = { 'dba' }, slack = 'U1' }, bob = {} }, "
                     "hooks = { ");
-    for (const char *p = hooks; *p; p++) {
-        if (*p == '@')
-            das_buf_str(&b, script);
-        else
-            das_buf_char(&b, *p);
-    }
+    config_put(&b, hooks, SCRIPT);
     das_buf_str(&b, " } }");
     snprintf(text, sizeof text, "%s", b.ptr);
     das_buf_clear(&b);
@@ -182,39 +175,19 @@ static void secrets_of(void)
     das_hook_keys_free(k);
 }
 
-/* Lua may do without a block that it did not get: then all is there. */
-static void no_memory(void)
+static bool whole(void)
 {
-    const char *text = file(all);
-    bool failed = true;
-    long n;
-    int half = 0;
-
-    for (n = 1; failed && n < 5000; n++) {
-        const char *path;
-        int rc;
-        temp_clear();
-        config_empty();
-        path = temp_text(text);
-        das_alloc_fail_at(n);
-        rc = read_path(path);
-        failed = das_alloc_failed();
-        das_alloc_fail_at(0);
-        half += rc == 0 && rules.hooks.count != 2;
-    }
-    is_int(half, 0, "nothing is half read");
-    ok(n > 50 && n < 5000, "without memory at any of %ld places", n);
+    return rules.hooks.count == 2;
 }
 
 int main(void)
 {
-    must(realpath(SCRIPT, script) != NULL, "the script");
     config_init();
     fine();
     mistakes();
     bad_params();
     secrets_of();
-    no_memory();
+    config_no_memory(file(all), whole);
     config_clear();
     temp_clear();
     return tap_done();

@@ -300,24 +300,6 @@ static void old_format(void)
     das_store_close(s);
 }
 
-/* A step that fails leaves what was there, whole. */
-static void old_and_damaged(void)
-{
-    const char *dir = store_dir();
-    struct das_store *s = NULL;
-
-    make_old(dir);
-    store_sql(dir, "CREATE TABLE seen(what)");
-    ok(das_store_open(dir, &s, &err) < 0 && !s && err.code == DAS_E_STORE, "a table is in the way");
-    has_str(err.msg, "already exists", "which is told: %s", err.msg);
-    is_int(store_number(dir, "PRAGMA user_version"), 1, "it is still of format 1");
-    is_int(store_number(dir, "SELECT count(*) FROM sqlite_schema WHERE name = 'tasks'"), 0,
-           "with no half of another");
-    store_sql(dir, "DROP TABLE seen");
-    das_store_close(store_open(dir));
-    is_int(store_number(dir, "PRAGMA user_version"), DAS_STORE_FORMAT, "without it, it works");
-}
-
 static int open_to_die(void *arg)
 {
     struct das_store *s = store_open(arg);
@@ -517,7 +499,7 @@ int main(void)
     to_read();
     not_ours();
     old_format();
-    old_and_damaged();
+    old_store_in_the_way(make_old, 1, "seen");
     old_and_killed();
     damage();
     read_only();

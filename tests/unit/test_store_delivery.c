@@ -232,21 +232,6 @@ static void old_format(void)
     das_store_close(s);
 }
 
-static void old_and_in_the_way(void)
-{
-    const char *dir = store_dir();
-    struct das_store *s = NULL;
-
-    make_old(dir);
-    store_sql(dir, "CREATE TABLE deliveries(what)");
-    ok(das_store_open(dir, &s, &err) < 0 && !s && err.code == DAS_E_STORE, "a table is in the way");
-    has_str(err.msg, "already exists", "which is told: %s", err.msg);
-    is_int(store_number(dir, "PRAGMA user_version"), 2, "it is still of format 2");
-    store_sql(dir, "DROP TABLE deliveries");
-    das_store_close(store_open(dir));
-    is_int(store_number(dir, "PRAGMA user_version"), DAS_STORE_FORMAT, "without it, it works");
-}
-
 int main(void)
 {
     once();
@@ -255,7 +240,7 @@ int main(void)
     together();
     no_memory();
     old_format();
-    old_and_in_the_way();
+    old_store_in_the_way(make_old, 2, "deliveries");
     store_dirs_clear();
     return tap_done();
 }
