@@ -113,6 +113,7 @@ people = {
       allow = { roles = { "dba" } }, instances = { "orders" }, commands = { $commands } },
     teams = { platform = "teams", path = "/hooks/teams", verify = { secrets = @{[ place('teams') ]} }, allow = { roles = { "dba" } },
       instances = { "orders" }, commands = { $commands } },
+    whole = { platform = "slack", path = "/hooks/whole", verify = { secrets = @{[ place('slack') ]} }, allow = { roles = { "dba" } }, script = "spy.lua" },
     alerts = { platform = "alertmanager", path = "/hooks/alerts", verify = { tokens = @{[ place('alerts') ]} }, channel = "ops",
       script = "$scripts/alertmanager.lua", instances = { "orders" } },
   },
@@ -170,6 +171,8 @@ like($r->{content}, qr/working on it/, 'and answered at once');
 is($r->{json}{response_type}, 'ephemeral', 'for the person alone');
 my $result = decode_json($said);
 is($result->{response_type}, 'ephemeral', 'the result comes to response_url');
+is(HookSender::post($s, '/hooks/whole', HookSender::slack($secret, user_id => 'UALICE', text => $_))->{json}{text}, ($_ || 'das') . ': working on it.',
+    'a hook without commands takes every line: "' . $_ . '"') for 'look', '';
 like($said, qr/1 session\b.*(?<!\d)$victim(?!\d)/s, 'with the session');
 like($said, qr/SELECT SLEEP\(\?\)/i, 'whose statement is a shape');
 ($r, $said) = asked('preview orders info="select~sleep" user=app');
