@@ -204,13 +204,18 @@ static void new_question(lua_State *L, int64_t ttl_ms)
 }
 
 /* To whoever wants to know what would have been posted. */
-static int show(struct das_run *run, const char *channel, struct das_err *err)
+static int show(lua_State *L, struct das_err *err)
 {
+    const struct das_run *run = das_run_of(L);
     const struct das_engine_watch *w = run->opts->watch;
+    const char *channel = NULL;
     struct das_runbook r = {.id = 0};
     struct das_notice n;
     int rc;
 
+    das_push_json(L, run->book.step.asks);
+    if (lua_istable(L, -1) && lua_getfield(L, -1, "channel") == LUA_TSTRING)
+        channel = lua_tostring(L, -1); // it stays
     if (!channel || !w || !w->notified)
         return 0;
     das_notice_init(&n);
@@ -228,15 +233,11 @@ static int show(struct das_run *run, const char *channel, struct das_err *err)
 static void post(lua_State *L)
 {
     struct das_run *run = das_run_of(L);
-    const char *channel = NULL;
     struct das_err err;
-    int rc;
+    int rc = das_in_process(run)
+                 ? show(L, &err)
+                 : das_questions_say(run->opts->runbook->store, run->opts->channels, &err);
 
-    das_push_json(L, run->book.step.asks);
-    if (lua_istable(L, -1) && lua_getfield(L, -1, "channel") == LUA_TSTRING)
-        channel = lua_tostring(L, -1);
-    rc = das_in_process(run) ? show(run, channel, &err)
-                         : das_questions_say(run->opts->runbook->store, run->opts->channels, &err);
     if (rc > 0)
         run->notified += (size_t)rc;
     else if (rc < 0 && run->opts->log)

@@ -178,7 +178,7 @@ static void read_names(lua_State *L, int t, struct das_serve_conf *to)
                        REGION_MAX, to->region);
     }
     take_text(L, t, where, "url", &to->url);
-    if (to->url && *to->url && to->url[strlen(to->url) - 1] == '/')
+    while (to->url && *to->url && to->url[strlen(to->url) - 1] == '/')
         to->url[strlen(to->url) - 1] = '\0'; /* a path comes behind it */
     if (to->url && strncmp(to->url, "https://", 8) != 0 &&
         !(strncmp(to->url, "http://", 7) == 0 &&

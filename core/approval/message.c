@@ -78,8 +78,10 @@ static int set_fields(const struct das_approval *a, struct das_notice *n, struct
     if (rc == 0 && (das_approval_field(n, "request", a->id, err) < 0 ||
                     das_approval_field(n, "asked by", *a->person ? a->person : a->by, err) < 0 ||
                     das_approval_field(n, "policy", a->policy, err) < 0 ||
-                    das_approval_field(n, "may decide", who.ptr, err) < 0 || das_approval_field(n, "needed", need, err) < 0 ||
-                    (a->state == DAS_APPROVAL_WAITING && das_approval_field(n, "until", until, err) < 0)))
+                    das_approval_field(n, "may decide", who.ptr, err) < 0 ||
+                    das_approval_field(n, "needed", need, err) < 0 ||
+                    (a->state == DAS_APPROVAL_WAITING &&
+                     das_approval_field(n, "until", until, err) < 0)))
         rc = -1;
     for (size_t i = 0; i < a->vote_count && rc == 0; i++) {
         const struct das_approval_vote *v = &a->votes[i];
@@ -141,15 +143,12 @@ static int make_link(struct das_store *s, const struct das_approval *a, const ch
                      const char *url, struct das_buf *out, struct das_err *err)
 {
     char token[2 * TOKEN_BYTES + 1], hash[DAS_SHA256_HEX];
-    size_t len = strlen(url);
 
     if (das_random_hex(token, TOKEN_BYTES, err) < 0 ||
         das_sha256_hex(das_text_of(token), hash, err) < 0 ||
         das_approval_link_add(s, hash, a->id, person, err) < 0)
         return -1;
-    while (len && url[len - 1] == '/')
-        len--;
-    das_buf_printf(out, "%.*s/approvals/%s", (int)len, url, token);
+    das_buf_printf(out, "%s/approvals/%s", url, token);
     return das_buf_ok(out, err);
 }
 

@@ -193,11 +193,14 @@ static int set_fields(const struct das_runbook *r, const struct das_runbook_step
     snprintf(run, sizeof run, "%lld%s", (long long)r->id, r->armed ? "" : " (dry run)");
     das_clock_iso(step->wake_ms / 1000, until, sizeof until);
     rc = put_list(approvers, ", ", &who, err);
-    if (rc == 0 && (das_approval_field(n, "runbook", run, err) < 0 || das_approval_field(n, "begun by", r->who, err) < 0))
+    if (rc == 0 && (das_approval_field(n, "runbook", run, err) < 0 ||
+                    das_approval_field(n, "begun by", r->who, err) < 0))
         rc = -1;
     if (rc == 0 && waits(r, step) &&
-        ((approvers && das_approval_field(n, "may answer", who.len ? who.ptr : "nobody", err) < 0) ||
-         das_approval_field(n, "until", until, err) < 0 || das_approval_field(n, "otherwise", fallback, err) < 0))
+        ((approvers &&
+          das_approval_field(n, "may answer", who.len ? who.ptr : "nobody", err) < 0) ||
+         das_approval_field(n, "until", until, err) < 0 ||
+         das_approval_field(n, "otherwise", fallback, err) < 0))
         rc = -1;
     if (rc == 0 && !waits(r, step) && *step->who)
         rc = das_approval_field(n, "because", step->reason, err);

@@ -123,8 +123,8 @@ static void check_needs(struct das_check *c, const char *where, const json_t *ne
         const char *need = json_string_value(item), *lacks = need ? missing(g, need) : NULL;
         if (lacks)
             das_check_say(c, "warning", "grant",
-                          "%s: its script needs the grant %s; scripts of das.lua does not give it", where,
-                          lacks);
+                          "%s: its script needs the grant %s; scripts of das.lua does not give it",
+                          where, lacks);
         looks = looks || (need && strcmp(need, "preview") == 0);
         kills = kills || (need && strcmp(need, "kill") == 0);
     }

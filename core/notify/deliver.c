@@ -169,16 +169,13 @@ static int add_page(const char *url, const struct das_channel *ch, const struct 
 {
     char name[DAS_PAGE_NAME_SIZE];
     struct das_buf b = {0};
-    size_t len = url ? strlen(url) : 0;
-    int rc = 0;
+    int rc;
 
     if (!url || n->link.len || (n->row_total <= ch->sessions && n->text.len <= LONG_TEXT))
         return 0;
-    while (len && url[len - 1] == '/')
-        len--;
     if (das_message_page(x->delivery, das_text(x->message, x->message_len), name, err) < 0)
         return -1;
-    das_buf_printf(&b, "%.*s/messages/%s", (int)len, url, name);
+    das_buf_printf(&b, "%s/messages/%s", url, name);
     rc = das_buf_ok(&b, err);
     if (rc == 0)
         rc = das_notice_link(n, das_buf_view(&b), err);
@@ -270,8 +267,8 @@ static int send_taken(const struct das_delivering *d, struct das_store *s,
     int rc = -1;
 
     memset(&n, 0, sizeof n);
-    if ((t->count > 1 ? read_many(t, &n, &unreadable) : read_one(ch, d->channels->url, &t->items[0], &n, &unreadable)) <
-        0) {
+    if ((t->count > 1 ? read_many(t, &n, &unreadable)
+                      : read_one(ch, d->channels->url, &t->items[0], &n, &unreadable)) < 0) {
         das_verdict(&v, unreadable.code == DAS_E_NOMEM ? DAS_LATER : DAS_REFUSED,
                     das_code_name(unreadable.code), das_text_of(unreadable.msg));
         rc = settle(d, s, ch, t, &v, out, err);
